@@ -1,0 +1,40 @@
+# Everything that a clone needs is made by these targets; nothing is installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: help install demo test check bench clean
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	@scripts/python-version $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=24'
+	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	@touch $@
+
+install: $(STAMP) ## the virtual environment at .venv, with the package and the developers' tools
+
+demo: $(STAMP) ## from a slow service to a proven fix, on a PostgreSQL of its own
+	@scripts/system-packages postgresql
+	@exec $(BIN)/keiko-perf demo $(ARGS)
+
+test: $(STAMP) ## the whole test suite
+	@scripts/system-packages postgresql chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## linters, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## our speed and accuracy beside the peers'
+	@scripts/system-packages nginx
+	$(BIN)/python benchmarks/histogram.py
+
+clean: ## remove what was made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

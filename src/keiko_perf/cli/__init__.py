@@ -1,0 +1,1 @@
+"""The commands: each builds a report, main prints it."""

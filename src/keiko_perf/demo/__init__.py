@@ -1,0 +1,1 @@
+"""The sample service that `keiko-perf demo` troubleshoots."""

@@ -1,0 +1,1 @@
+"""Database → evidence → findings, and candidates → verified recommendations."""

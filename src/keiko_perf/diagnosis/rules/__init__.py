@@ -1,0 +1,1 @@
+"""Evidence → findings: pure functions, one topic a file."""

@@ -1,0 +1,1 @@
+"""Plan → pacer → engine and transport → result → verdicts, comparison."""

@@ -1,0 +1,370 @@
+"""
+Histogram: how long things took, in a small mergeable value.
+
+Buckets are spaced by a constant factor of 2^(1/64), the base-2 exponential layout of
+OpenTelemetry at scale 6: bucket *i* holds durations in (2^(i/64), 2^((i+1)/64)] seconds. A
+quantile is at most 0.55 % away from a duration that was recorded, from 1 µs to 1 h. Durations
+outside that range are counted apart (`below`, `above`). Merging is exact: it equals recording
+everything into one histogram, to the last bit of the sum.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from math import ceil, inf, isfinite, log, log2
+from typing import Any, Self
+
+from keiko_perf.model.varint import Reader, write_varint
+
+SCALE = 6
+LOWEST_S = 1e-6
+HIGHEST_S = 3600.0
+
+_PER_OCTAVE = float(1 << SCALE)
+_BASE = 2.0 ** (1.0 / _PER_OCTAVE)
+# The arithmetic mean of a bucket's bounds is off by more at the low end than at the high end;
+# the harmonic mean errs equally, (base - 1) / (base + 1), and so by the least possible.
+_ESTIMATE = 2.0 * _BASE / (_BASE + 1.0)
+_BIAS = 1280  # more than -64 · log2(LOWEST_S)
+_TOP = _BIAS - 1
+_GROWTH = 64  # buckets added at once, an octave
+_FORMAT = 1
+
+
+def samples_needed(q: float) -> int:
+    """
+    How many samples it takes before quantile *q* can be told, with 95 % confidence.
+
+    With fewer, even the largest sample may lie below the true quantile: all n fall under it
+    with probability q^n, which is over 5 % while n < ln 0.05 / ln q (order statistics; Conover,
+    Practical Nonparametric Statistics, 3rd ed., section 3.3). p95 needs 59, p99 299, p99.9 2995.
+    """
+    if not 0.0 < q < 1.0:
+        return 1
+    # Below the median it is the smallest sample that may lie on the wrong side.
+    return ceil(log(0.05) / log(max(q, 1.0 - q)))
+
+
+class Histogram:
+    """
+    Durations in seconds, counted by logarithmic bucket.
+
+    Not safe for two threads that record at once: give each its own, and merge.
+
+    Attributes:
+        below: how many durations were under 1 µs, zero among them.
+        above: how many were over 1 h.
+    """
+
+    __slots__ = ("_counts", "_max_s", "_min_s", "_shift", "_size", "_sum_ns", "above", "below")
+
+    def __init__(self, values_s: Iterable[float] = ()) -> None:
+        self._counts = array("Q")
+        self._size = 0
+        self._shift = _TOP
+        self._sum_ns = 0
+        self._min_s = inf
+        self._max_s = 0.0
+        self.below = 0
+        self.above = 0
+        self.record_many(values_s)
+
+    # Recording
+
+    def record(self, value_s: float) -> None:
+        """
+        Count a duration of *value_s* seconds.
+
+        Raises:
+            ValueError: it is negative, infinite or not a number. Nothing is recorded.
+        """
+        # Every request of a service and of a load test comes through here, hence the constants
+        # as literals: int() cuts towards zero, so its argument is kept positive by _BIAS = 1280,
+        # and 64 buckets make an octave.
+        if 1e-6 <= value_s <= 3600.0:
+            position = self._shift - int(1280.0 - log2(value_s) * 64.0)
+            if not 0 <= position < self._size:
+                position = self._make_room(position)
+            self._counts[position] += 1
+        else:
+            self._record_outside(value_s)
+        # Whole nanoseconds, so that adding up in another order gives the same sum.
+        self._sum_ns += int(value_s * 1e9 + 0.5)
+        if value_s < self._min_s:
+            self._min_s = value_s
+        if value_s > self._max_s:
+            self._max_s = value_s
+
+    def record_many(self, values_s: Iterable[float]) -> None:
+        """Count each duration of *values_s*; `record` says what is refused."""
+        record = self.record
+        for value_s in values_s:
+            record(value_s)
+
+    def merge(self, other: Histogram) -> None:
+        """Add all that *other* counted, exactly as if it had been recorded here."""
+        if other._size:
+            first = self._make_room(other._first - self._first)
+            self._make_room(first + other._size - 1)
+            first = other._first - self._first
+            for position, count in enumerate(other._counts, first):
+                self._counts[position] += count
+        self._sum_ns += other._sum_ns
+        self._min_s = min(self._min_s, other._min_s)
+        self._max_s = max(self._max_s, other._max_s)
+        self.below += other.below
+        self.above += other.above
+
+    @classmethod
+    def merged(cls, histograms: Iterable[Histogram]) -> Self:
+        """One histogram of all that the given ones counted."""
+        whole = cls()
+        for histogram in histograms:
+            whole.merge(histogram)
+        return whole
+
+    def copy(self) -> Self:
+        """An equal histogram that shares nothing with this one."""
+        return self.merged((self,))
+
+    # Reading
+
+    @property
+    def count(self) -> int:
+        """How many durations were recorded, those outside the range included."""
+        return sum(self._counts) + self.below + self.above
+
+    @property
+    def sum_s(self) -> float:
+        """All durations added up, in seconds, exact to a nanosecond each."""
+        return self._sum_ns / 1e9
+
+    @property
+    def min_s(self) -> float | None:
+        """The shortest duration, exact; None if nothing was recorded."""
+        return None if self._min_s == inf else self._min_s
+
+    @property
+    def max_s(self) -> float | None:
+        """The longest duration, exact; None if nothing was recorded."""
+        return None if self._min_s == inf else self._max_s
+
+    @property
+    def mean_s(self) -> float | None:
+        """The mean duration, exact; None if nothing was recorded."""
+        count = self.count
+        return self.sum_s / count if count else None
+
+    def quantile(self, q: float) -> float | None:
+        """
+        The duration that a share *q* of all durations does not exceed, in seconds.
+
+        It is the nearest rank, ⌈q·n⌉, within 0.55 % of a recorded duration. Where that rank lies
+        outside the histogram's range the answer is the bound that is certain not to understate:
+        1 µs below it, the longest duration above it. None if nothing was recorded.
+
+        Raises:
+            ValueError: *q* is not within 0 and 1.
+        """
+        return self.quantiles((q,))[0]
+
+    def quantiles(self, qs: Iterable[float]) -> list[float | None]:
+        """Several quantiles in one pass; see `quantile`."""
+        cumulative = list(accumulate(self._counts, initial=self.below))
+        count = cumulative[-1] + self.above
+        return [self._at_rank(q, count, cumulative) for q in qs]
+
+    def count_above(self, limit_s: float) -> int:
+        """How many durations exceed *limit_s*; those in its own bucket are taken not to."""
+        over = self.above if limit_s < HIGHEST_S else 0
+        return over + sum(count for lower, _, count in self.buckets() if lower >= limit_s)
+
+    def buckets(self) -> Iterator[tuple[float, float, int]]:
+        """Each bucket that holds anything: its lower and upper bound in seconds, its count."""
+        for index, count in enumerate(self._counts, self._first):
+            if count:
+                yield 2.0 ** (index / _PER_OCTAVE), 2.0 ** ((index + 1) / _PER_OCTAVE), count
+
+    def __bool__(self) -> bool:
+        return self._min_s != inf
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes with each record
+
+    def __repr__(self) -> str:
+        p50, p99 = self.quantiles((0.5, 0.99))
+        return f"<Histogram count={self.count} p50={p50} p99={p99} max={self.max_s} (s)>"
+
+    # Round trips
+
+    def to_dict(self) -> dict[str, Any]:
+        """The histogram in JSON's types; `offset` and `counts` are OpenTelemetry's."""
+        first, counts = self._trimmed()
+        return {
+            "scale": SCALE,
+            "offset": first,
+            "counts": counts,
+            "below": self.below,
+            "above": self.above,
+            "sum_ns": self._sum_ns,
+            "min_s": self.min_s,
+            "max_s": self.max_s,
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """
+        Undo `to_dict`.
+
+        Raises:
+            ValueError: it is not such a document, or of another scale.
+        """
+        try:
+            if document["scale"] != SCALE:
+                raise ValueError(f"a histogram of scale {document['scale']}, not {SCALE}")
+            return cls._of(
+                first=int(document["offset"]),
+                counts=[int(count) for count in document["counts"]],
+                below=int(document["below"]),
+                above=int(document["above"]),
+                sum_ns=int(document["sum_ns"]),
+                min_s=document["min_s"],
+                max_s=document["max_s"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a histogram's document: {error!r}") from error
+
+    def to_bytes(self) -> bytes:
+        """The histogram in some tens to hundreds of bytes; runs of empty buckets take two."""
+        first, counts = self._trimmed()
+        out = bytearray((_FORMAT, SCALE))
+        for number in (self.below, self.above, self._sum_ns, first + _BIAS, len(counts)):
+            write_varint(out, number)
+        empty = 0
+        for count in counts:
+            if not count:
+                empty += 1
+                continue
+            if empty:
+                out.append(0)
+                write_varint(out, empty)
+                empty = 0
+            write_varint(out, count)
+        if self:
+            out += array("d", (self._min_s, self._max_s)).tobytes()
+        return bytes(out)
+
+    @classmethod
+    def from_bytes(cls, encoded: bytes) -> Self:
+        """
+        Undo `to_bytes`.
+
+        Raises:
+            ValueError: the bytes are cut short, or not a histogram of this format.
+        """
+        if encoded[:2] != bytes((_FORMAT, SCALE)):
+            raise ValueError("not a histogram of this format")
+        reader = Reader(encoded, 2)
+        below, above, sum_ns, first, length = (reader.varint() for _ in range(5))
+        if length > _BIAS * 2:
+            raise ValueError(f"a histogram of {length} buckets; there are fewer than {_BIAS * 2}")
+        counts: list[int] = []
+        while len(counts) < length:
+            count = reader.varint()
+            counts.extend((count,) if count else (0,) * min(reader.varint(), length))
+        ends = array("d")
+        ends.frombytes(reader.rest())
+        if len(ends) not in (0, 2) or len(counts) != length:
+            raise ValueError("a histogram cut short")
+        min_s, max_s = ends or (None, None)
+        return cls._of(first - _BIAS, counts, below, above, sum_ns, min_s, max_s)
+
+    # Private
+
+    @property
+    def _first(self) -> int:
+        """The OpenTelemetry index of the first bucket that is kept."""
+        return _TOP - self._shift
+
+    @classmethod
+    def _of(
+        cls,
+        first: int,
+        counts: list[int],
+        below: int,
+        above: int,
+        sum_ns: int,
+        min_s: float | None,
+        max_s: float | None,
+    ) -> Self:
+        histogram = cls()
+        try:
+            histogram._counts = array("Q", counts)
+        except OverflowError as error:
+            raise ValueError("a histogram with a negative count") from error
+        if counts and not -_BIAS <= first <= first + len(counts) <= _BIAS:
+            raise ValueError("a histogram with buckets out of range")
+        histogram._shift, histogram._size = _TOP - first, len(counts)
+        histogram.below, histogram.above = below, above
+        histogram._sum_ns = sum_ns
+        if histogram.count and min_s is not None and max_s is not None:
+            histogram._min_s, histogram._max_s = float(min_s), float(max_s)
+        elif histogram.count or min_s is not None:
+            raise ValueError("a histogram whose counts and bounds contradict each other")
+        return histogram
+
+    def _make_room(self, position: int) -> int:
+        """Make *position* a valid one, whichever side it is on; return where it is now."""
+        if not self._size:
+            self._shift -= position
+            position = 0
+        if position < 0:
+            # An octave more than needed, so that a slow decline does not copy each time.
+            added = -position + _GROWTH
+            self._counts = array("Q", bytes(8 * added)) + self._counts
+            self._shift += added
+            position += added
+        elif position >= self._size:
+            self._counts.frombytes(bytes(8 * (position - self._size + _GROWTH)))
+        self._size = len(self._counts)
+        return position
+
+    def _record_outside(self, value_s: float) -> None:
+        if not isfinite(value_s) or value_s < 0:
+            raise ValueError(f"a duration is a finite number of seconds, not {value_s!r}")
+        if value_s < LOWEST_S:
+            self.below += 1
+        else:
+            self.above += 1
+
+    def _at_rank(self, q: float, count: int, cumulative: list[int]) -> float | None:
+        if not 0.0 <= q <= 1.0:
+            raise ValueError(f"a quantile lies within 0 and 1, not at {q!r}")
+        if not count:
+            return None
+        # 0.07 * 100 is 7.000000000000001, whose ceiling would be a rank too many.
+        rank = max(1, ceil(q * count - 1e-9 * count))
+        if rank == count:
+            return self._max_s
+        if rank <= self.below:
+            return min(LOWEST_S, self._max_s)
+        if rank > count - self.above:
+            return self._max_s
+        index = self._first + bisect_left(cumulative, rank) - 1
+        estimate = 2.0 ** (index / _PER_OCTAVE) * _ESTIMATE
+        return min(max(estimate, self._min_s), self._max_s)
+
+    def _trimmed(self) -> tuple[int, list[int]]:
+        """The counts without the empty buckets at either end: equal histograms look equal."""
+        counts = self._counts.tolist()
+        used = [position for position, count in enumerate(counts) if count]
+        if not used:
+            return 0, []
+        return self._first + used[0], counts[used[0] : used[-1] + 1]

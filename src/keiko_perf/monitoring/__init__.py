@@ -1,0 +1,1 @@
+"""Requests → recorder → snapshots → store → verdicts → alerts → dashboard."""

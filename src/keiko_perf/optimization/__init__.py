@@ -1,0 +1,1 @@
+"""The helpers that one tunes a service with."""
