@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     )
     from keiko_perf.monitoring import (
         MetricsCollector,
-        Monitor,
         PerformanceKPIs,
         PerformanceMonitor,
-        install,
         performance_router,
     )
     from keiko_perf.optimization import (
@@ -57,7 +55,6 @@ __all__ = [
     "LoadTester",
     "MemoryOptimizer",
     "MetricsCollector",
-    "Monitor",
     "Outcome",
     "PerformanceKPIs",
     "PerformanceMonitor",
@@ -70,7 +67,6 @@ __all__ = [
     "Target",
     "Verdict",
     "__version__",
-    "install",
     "memory_optimized",
     "performance_router",
 ]
@@ -95,11 +91,9 @@ _HOME = {
     ),
     "monitoring": (
         "MetricsCollector",
-        "Monitor",
-        "PerformanceKPIs",
+            "PerformanceKPIs",
         "PerformanceMonitor",
-        "install",
-        "performance_router",
+            "performance_router",
     ),
     "optimization": ("AsyncPerformanceOptimizer", "MemoryOptimizer", "memory_optimized"),
 }

@@ -358,7 +358,7 @@ class Histogram:
         if rank > count - self.above:
             return self._max_s
         index = self._first + bisect_left(cumulative, rank) - 1
-        estimate = 2.0 ** (index / _PER_OCTAVE) * _ESTIMATE
+        estimate: float = 2.0 ** (index / _PER_OCTAVE) * _ESTIMATE
         return min(max(estimate, self._min_s), self._max_s)
 
     def _trimmed(self) -> tuple[int, list[int]]:
