@@ -1,0 +1,124 @@
+"""
+MetricsCollector: the guide's figures over the last minute or so, from all workers.
+
+It joins what the store has of the last `metrics_window_s` with what the recorder has counted
+since its last cut. A figure that nothing was measured for is None, never 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from keiko_perf.errors import UsageError
+from keiko_perf.model import Snapshot
+from keiko_perf.model.kpi import (
+    CPU_RATIO,
+    ERROR_RATIO,
+    LATENCY_P95,
+    LATENCY_P99,
+    MEMORY_RATIO,
+    POOL_RATIO,
+    TASK_FAILURE_RATIO,
+    TASKS_PER_MINUTE,
+    THROUGHPUT,
+    Kpi,
+)
+from keiko_perf.model.series import Kind
+from keiko_perf.monitoring.recorder import Recorder, utc_now
+from keiko_perf.monitoring.store import Store
+
+_MS_PER_S = 1000.0
+_PERCENT = 100.0
+
+_METRICS: dict[str, tuple[Kpi, float]] = {
+    "api_p95": (LATENCY_P95, _MS_PER_S),
+    "api_p99": (LATENCY_P99, _MS_PER_S),
+    "rps": (THROUGHPUT, 1.0),
+    "cpu_percent": (CPU_RATIO, _PERCENT),
+    "memory_percent": (MEMORY_RATIO, _PERCENT),
+    "error_rate": (ERROR_RATIO, _PERCENT),
+    "tasks_per_minute": (TASKS_PER_MINUTE, 1.0),
+    "task_failure_rate": (TASK_FAILURE_RATIO, _PERCENT),
+    "database_connections": (POOL_RATIO, _PERCENT),
+}
+"""The guide's names: the KPI behind each, and what turns its unit into the guide's."""
+
+
+class MetricsCollector:
+    """
+    Args:
+        recorder: what this process counted since its last cut.
+        store: the windows before, of all workers.
+        metrics_window_s: how far back to look.
+        now: the wall clock, aware UTC.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        store: Store,
+        *,
+        metrics_window_s: float = 60.0,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if not metrics_window_s > 0:
+            raise UsageError(
+                f"metrics over {metrics_window_s} s have nothing to rest on",
+                cure="let metrics_window_s be over 0, 60 for instance",
+            )
+        self.metrics_window_s = metrics_window_s
+        self._recorder = recorder
+        self._store = store
+        self._now = now
+
+    async def get_current_metrics(self) -> dict[str, float | int | None]:
+        """
+        The current metrics under the guide's names.
+
+        Returns:
+            `api_p95` and `api_p99` in ms, `rps`, `cpu_percent`, `memory_percent`, `error_rate`
+            and `task_failure_rate` in %, `tasks_per_minute`, `database_connections` in % of the
+            pool; each None if nothing was measured, or a percentile of too few requests to
+            tell. Further `samples`, the requests that they rest on, and `window_s`, the time
+            that was measured.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+        """
+        snapshot = await self.snapshot()
+        if snapshot is None:
+            return {**dict.fromkeys(_METRICS), "samples": 0, "window_s": 0.0}
+        metrics: dict[str, float | int | None] = {
+            name: _read(kpi, snapshot, factor) for name, (kpi, factor) in _METRICS.items()
+        }
+        metrics["samples"] = snapshot.whole(Kind.ROUTE).count
+        metrics["window_s"] = snapshot.window_s
+        return metrics
+
+    async def snapshot(self) -> Snapshot | None:
+        """
+        All that was measured over the last `metrics_window_s`; None before anything was.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+        """
+        # Peeked first: a window that is cut meanwhile is then in neither, and counted in the next
+        # answer; the other way round it would be in both.
+        current = self._recorder.peek()
+        now = self._now()
+        start_at = now - timedelta(seconds=self.metrics_window_s)
+        # A store may wait for a lock or a disk, and the event loop must not.
+        windows = await asyncio.to_thread(self._store.between, start_at, now)
+        windows = [one for one in windows if not _is_same(one, current)]
+        return Snapshot.merged([*windows, current] if current.window_s else windows)
+
+
+def _is_same(stored: Snapshot, current: Snapshot) -> bool:
+    return stored.worker == current.worker and stored.started_at == current.started_at
+
+
+def _read(kpi: Kpi, snapshot: Snapshot, factor: float) -> float | None:
+    reading = kpi.read(snapshot, None)
+    return reading.value * factor if reading.value is not None and reading.is_sure else None

@@ -1,0 +1,138 @@
+"""
+PerfMiddleware: tells the recorder of each HTTP request, and stays out of its way.
+
+It is pure ASGI: it passes every message on as it is, holds none back, changes no answer, and
+raises and swallows nothing. Whatever is not HTTP passes through untouched.
+
+The clock starts when the request comes in and stops when the last message of the body was
+handed to the server, so background tasks are not counted. A request that failed is a 5xx, an
+exception, or a return before the answer was complete. A client that left before that is counted
+as `disconnected`, and neither as a success nor as a failure: how long it would have taken is
+not known.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from keiko_perf.monitoring.recorder import DISCONNECTED, Recorder
+from keiko_perf.monitoring.routes import RouteNames
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class PerfMiddleware:
+    """
+    Args:
+        app: the application, or the next middleware.
+        recorder: what is told; its clock is used.
+    """
+
+    def __init__(self, app: App, recorder: Recorder) -> None:
+        self.app = app
+        self.recorder = recorder
+        self._names = RouteNames()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = _Request(scope, receive, send, self.recorder, self._names)
+        try:
+            await self.app(scope, request.receive, request.send)
+        except CancelledError:
+            request.is_gone = True
+            raise
+        finally:
+            if not request.is_over:
+                request.cut_short()
+
+
+class _Request:
+    """One request on its way through: the application's `receive` and `send`."""
+
+    __slots__ = (
+        "_names",
+        "_receive",
+        "_recorder",
+        "_root_path",
+        "_scope",
+        "_send",
+        "_started_s",
+        "_status",
+        "is_gone",
+        "is_over",
+    )
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, recorder: Recorder, names: RouteNames
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._recorder = recorder
+        self._names = names
+        # A mounted application lengthens it in place; what it began with is no part of a route.
+        self._root_path = scope.get("root_path", "")
+        self._status = 0
+        self.is_gone = False
+        self.is_over = False
+        recorder.arrived()
+        self._started_s = recorder.clock()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.is_gone = True
+        return message
+
+    # No coroutine of its own, except for the last message: it is called for each piece of a stream.
+    def send(self, message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._status = message["status"]
+        elif kind in _BODY and not message.get("more_body") and not self.is_over:
+            return self._send_last(message)
+        return self._send(message)
+
+    async def _send_last(self, message: Message) -> None:
+        # Over before it is sent: many servers report a disconnect once they have the last byte.
+        self.is_over = True
+        gone = self.is_gone
+        try:
+            await self._send(message)
+        finally:
+            if gone:
+                self._left()
+            else:
+                self._answered(failed=self._status >= 500)
+
+    def cut_short(self) -> None:
+        """The application came to its end without a complete answer."""
+        self.is_over = True
+        if self.is_gone:
+            self._left()
+        else:
+            self._answered(failed=True)
+
+    def _answered(self, *, failed: bool) -> None:
+        recorder = self._recorder
+        recorder.answered(
+            self._names.of(self._scope, self._root_path),
+            recorder.clock() - self._started_s,
+            failed=failed,
+        )
+
+    def _left(self) -> None:
+        self._recorder.departed()
+        self._recorder.count(DISCONNECTED)
+
+
+_BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
+"""The messages that carry the body; `pathsend`, which has no `more_body`, carries all of it."""

@@ -1,0 +1,134 @@
+"""
+Route names: `GET /api/v1/agents/{agent_id}` of a request, never what was in its place.
+
+The name is the route's template, joined with the prefixes of the routers that include it and
+of the applications that are mounted above it. A request that no route took is `(unmatched)`.
+Whatever a client sends, the number of names stays that of the routes, times the methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+UNMATCHED = "(unmatched)"
+OTHER_METHOD = "(other)"
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+)
+_MAX_KNOWN = 2_000
+
+
+class RouteNames:
+    """Finds the name of a request's route, and remembers it."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        # A Starlette route has no hash, so its id is the key, and the route is kept along with its
+        # name: as long as it is here, its id is no other's.
+        self._known: dict[tuple[int, str, str], tuple[str, object]] = {}
+
+    def of(self, scope: Mapping[str, Any], root_path: str) -> str:
+        """
+        The name for the request of *scope*, once it was routed.
+
+        Args:
+            scope: the ASGI scope.
+            root_path: what `root_path` was before the routing: mounts lengthen it.
+        """
+        route = _effective(scope)
+        owner = scope.get("endpoint") if route is None else route
+        if owner is None:
+            return UNMATCHED
+        mounted = scope.get("root_path", "")[len(root_path) :]
+        key = (id(owner), scope["method"], mounted)
+        known = self._known.get(key)
+        if known is not None:
+            return known[0]
+        try:
+            template, is_certain = _template(scope, route, mounted)
+        except Exception:  # a stranger's routes; whatever they lack, the request is counted
+            return UNMATCHED
+        method = scope["method"]
+        name = f"{method if method in _METHODS else OTHER_METHOD} {template}"
+        if is_certain:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = name, owner
+        return name
+
+
+def _effective(scope: Mapping[str, Any]) -> Any:
+    """
+    The route that took the request, or None.
+
+    Since 0.160 or so FastAPI includes routers lazily: there is one route for all inclusions,
+    and only the context of the inclusion knows the whole path.
+    """
+    route = scope.get("route")
+    fastapi = scope.get("fastapi")
+    if fastapi is not None and route is not None:
+        context = fastapi.get("effective_route_context")
+        if context is not None and context.original_route is route:
+            return context
+    return route
+
+
+def _template(scope: Mapping[str, Any], route: Any, mounted: str) -> tuple[str, bool]:
+    """The whole template, and whether the same route always has the same one."""
+    routes: Iterable[Any] = getattr(scope.get("router"), "routes", ())
+    prefix, routes = _joined(routes, mounted) or (_without_values(scope, route, mounted), ())
+    if hasattr(route, "endpoint"):
+        return prefix + route.path_format, True
+    # Mounts have no endpoint, FastAPI's leave no route behind, and older Starlette's routes neither.
+    endpoint = scope["endpoint"]
+    if route is None:
+        path = scope["path"][len(scope.get("root_path", "")) :]
+        found = [one for one in _flat(routes) if getattr(one, "endpoint", None) is endpoint]
+        for one in found:
+            if one.path_regex.match(path):
+                return prefix + one.path_format, len(found) == 1
+    return f"{prefix}/{{path}}", True
+
+
+def _joined(routes: Iterable[Any], mounted: str) -> tuple[str, Iterable[Any]] | None:
+    """The templates of the mounts that lead to *mounted*, and the routes below them."""
+    if not mounted:
+        return "", routes
+    for one in _flat(routes):
+        below: Iterable[Any] | None = getattr(one, "routes", None)
+        match = None if below is None else one.path_regex.match(f"{mounted}/")
+        if below is None or match is None:
+            continue
+        rest = match["path"].rstrip("/")
+        found = _joined(below, f"/{rest}" if rest else "")
+        if found is not None:
+            return one.path_format.removesuffix("/{path}") + found[0], found[1]
+    return None
+
+
+def _flat(routes: Iterable[Any]) -> Iterator[Any]:
+    """The routes, and in place of a router that FastAPI includes lazily what it brings."""
+    for one in routes:
+        contexts = getattr(one, "effective_route_contexts", None)
+        if contexts is None:
+            yield one
+        else:
+            yield from (context.starlette_route or context for context in contexts())
+
+
+def _without_values(scope: Mapping[str, Any], route: Any, mounted: str) -> str:
+    """
+    *mounted* with the names of the path parameters in place of their values.
+
+    For mounts that cannot be seen, such as those behind another middleware. The last occurrence
+    is taken: what a path calls a thing precedes which one it is.
+    """
+    own = getattr(route, "param_convertors", ())
+    mounted += "/"
+    for name, value in reversed(scope.get("path_params", {}).items()):
+        before, found, after = mounted.rpartition(f"/{value}/")
+        if found and name not in own:
+            mounted = f"{before}/{{{name}}}/{after}"
+    return mounted[:-1]
