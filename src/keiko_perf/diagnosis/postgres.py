@@ -1,0 +1,466 @@
+"""
+The one place where SQL is sent.
+
+It leaves no mark: every statement runs in a read-only transaction that is rolled back, under a
+statement and a lock timeout, as application `keiko-perf`, and carries the comment
+`/* keiko-perf */`. All settings are local to the transaction, so that a borrowed connection goes
+back as it came, and a pooler in transaction mode may stand between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from keiko_perf.diagnosis.failure import (
+    Address,
+    StatementFailed,
+    connecting_failed,
+    statement_failed,
+)
+from keiko_perf.errors import DatabaseUnavailable, KeikoError, MissingExtra, UsageError
+
+try:
+    from sqlalchemy import URL, Connection, Engine, Executable, NullPool, make_url, text
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.ext.asyncio import (
+        AsyncConnection,
+        AsyncEngine,
+        AsyncSession,
+        async_scoped_session,
+        create_async_engine,
+    )
+except ImportError as missing:  # pragma: no cover - needs an environment without the extra
+    raise MissingExtra("sqlalchemy", extra="postgres", purpose="reading a database") from missing
+
+TAG = "/* keiko-perf */"
+APPLICATION = "keiko-perf"
+LEAST_VERSION = 130000
+
+Source = str | URL | AsyncEngine | AsyncConnection | AsyncSession | async_scoped_session[Any]
+T = TypeVar("T")
+
+_CONNECT_TIMEOUT_S = 10.0
+_GRACE_S = 5.0
+"""How long after its own timeout a server may take to say so."""
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """
+    What stands at the other end.
+
+    Attributes:
+        version: as a number, such as 150004.
+        version_text: as the server says it, such as `15.4 (Debian 15.4-1)`.
+        database: the current database.
+        user: as whom we are in.
+        is_superuser: whether that user may do anything.
+        is_standby: whether the server follows another one.
+    """
+
+    version: int
+    version_text: str
+    database: str
+    user: str
+    is_superuser: bool
+    is_standby: bool
+
+    @property
+    def major(self) -> int:
+        return self.version // 10000
+
+
+class Database:
+    """
+    A connection that only reads. For one task: statements are sent one after the other.
+
+    `rows`, `row` and `value` send SQL of ours with `:name` parameters, `send` sends SQL as it is
+    written. Each call is a transaction of its own, or a part of the one of `transaction()`.
+
+    Errors of the server are `StatementFailed`, with its SQLSTATE; after one the connection can
+    be used on. A lost connection is a plain `DatabaseUnavailable`.
+    """
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        *,
+        address: Address,
+        server: Server,
+        statement_timeout_s: float,
+        lock_timeout_s: float,
+    ) -> None:
+        self._connection = connection
+        self._address = address
+        self._statement_timeout_s = statement_timeout_s
+        self._lock_timeout_s = lock_timeout_s
+        self._in_transaction = False
+        self._is_read_only = True
+        self.server = server
+
+    def __repr__(self) -> str:
+        return f"Database({self._address!r})"
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        source: Source,
+        *,
+        statement_timeout_s: float = 30.0,
+        lock_timeout_s: float = 1.0,
+        connect_timeout_s: float = _CONNECT_TIMEOUT_S,
+    ) -> AsyncIterator[Self]:
+        """
+        Connect to a URL, or with a connection of its own from the engine behind *source*.
+
+        Args:
+            source: a database URL, an AsyncEngine, or an AsyncSession or AsyncConnection, of which
+                only the engine is used: what it has not committed is not seen.
+            statement_timeout_s: after this the server gives up a statement.
+            lock_timeout_s: after this the server gives up to wait for a lock.
+            connect_timeout_s: after this a server that does not answer counts as not there.
+
+        Raises:
+            UsageError: *source* is nothing that an async connection can be made from.
+            DatabaseUnavailable: the server cannot be reached, does not let us in, or is not
+                PostgreSQL 13 or newer.
+        """
+        _check_timeouts(statement_timeout_s, lock_timeout_s, connect_timeout_s)
+        engine, is_ours = _engine_of(source, connect_timeout_s)
+        address = _address_of(engine.url)
+        try:
+            connection = await _open(engine, address, connect_timeout_s)
+            try:
+                database = cls(
+                    connection,
+                    address=address,
+                    server=_UNKNOWN,
+                    statement_timeout_s=statement_timeout_s,
+                    lock_timeout_s=lock_timeout_s,
+                )
+                database.server = await database._who_is_there()
+                yield database
+            finally:
+                await _close(connection)
+        finally:
+            if is_ours:
+                await engine.dispose()
+
+    async def rows(self, sql: str, /, **parameters: object) -> list[dict[str, Any]]:
+        """
+        The rows of a query of ours, each as a dict.
+
+        Args:
+            sql: with `:name` parameters; the type of one is told by CAST(:name AS type).
+
+        Raises:
+            StatementFailed: the server answered with an error.
+            DatabaseUnavailable: the connection was lost.
+        """
+        return await self._run(text(f"{TAG} {sql}"), parameters)
+
+    async def row(self, sql: str, /, **parameters: object) -> dict[str, Any] | None:
+        """The first row of a query, or None if there is none."""
+        rows = await self.rows(sql, **parameters)
+        return rows[0] if rows else None
+
+    async def value(self, sql: str, /, **parameters: object) -> Any:
+        """The first column of the first row of a query; None if there is no row."""
+        row = await self.row(sql, **parameters)
+        return next(iter(row.values())) if row else None
+
+    async def send(self, sql: str, /) -> list[dict[str, Any]]:
+        """
+        The rows of a single statement exactly as written: colons and % are plain characters.
+
+        It runs as read-only as all others, but a COMMIT in it would end that: a statement that a
+        user wrote goes through `safety.inspect` first.
+        """
+        return await self._run(f"{TAG} {sql}")
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, read_only: bool = True, settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[None]:
+        """
+        Keep one transaction, and thereby one server process, for several statements.
+
+        A statement that fails is undone, the others stay. It is always rolled back at the end.
+
+        Args:
+            read_only: False allows writes (until they are rolled back): only on a database that
+                the caller declared to be its own.
+            settings: server settings for its duration, such as `plan_cache_mode`; they override
+                this connection's own.
+        """
+        if self._in_transaction:
+            raise RuntimeError("a transaction is open already, and they do not nest")
+        await self._begin(read_only=read_only, settings=settings or {})
+        try:
+            yield
+        finally:
+            await self._end()
+
+    async def _run(
+        self, statement: Executable | str, parameters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        if not self._in_transaction:
+            async with self.transaction():
+                return await self._run(statement, parameters)
+        if not self._is_read_only:
+            await self._execute(f"{TAG} SAVEPOINT keiko_perf")
+        try:
+            return await self._execute(statement, parameters)
+        except StatementFailed:
+            # In a read-only transaction the savepoint of its beginning serves them all.
+            await self._execute(f"{TAG} ROLLBACK TO SAVEPOINT keiko_perf")
+            raise
+
+    async def _begin(self, *, read_only: bool, settings: Mapping[str, str]) -> None:
+        mode = "READ ONLY" if read_only else "READ WRITE"
+        self._in_transaction, self._is_read_only = True, read_only
+        try:
+            await self._execute(f"{TAG} {_BEGIN} {mode}")
+            ours = self._settings() | dict(settings)
+            calls = ", ".join(f"set_config(:n{i}, :v{i}, true)" for i in range(len(ours)))
+            values = {f"n{i}": name for i, name in enumerate(ours)}
+            values |= {f"v{i}": value for i, value in enumerate(ours.values())}
+            await self._execute(text(f"{TAG} SELECT {calls}"), values)
+            await self._execute(f"{TAG} SAVEPOINT keiko_perf")
+        except BaseException:
+            await self._end()
+            raise
+
+    async def _end(self) -> None:
+        self._in_transaction = False
+        try:
+            await self._execute(f"{TAG} ROLLBACK")
+        except BaseException as error:
+            # A connection in an unknown state must not go back to a pool.
+            with suppress(SQLAlchemyError):
+                await self._connection.invalidate()
+            # Whatever broke the connection has been raised by the statement that it hit.
+            if not isinstance(error, DatabaseUnavailable):
+                raise
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "statement_timeout": f"{round(self._statement_timeout_s * 1000)}ms",
+            "lock_timeout": f"{round(self._lock_timeout_s * 1000)}ms",
+            "idle_in_transaction_session_timeout": "60s",
+            "application_name": APPLICATION,
+            # A backslash must mean to the server what it means to the parser that vetted the SQL.
+            "standard_conforming_strings": "on",
+        }
+
+    async def _execute(
+        self, statement: Executable | str, parameters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        if self._connection.invalidated:
+            raise DatabaseUnavailable(
+                "the connection to the database was lost", cure="Connect again"
+            )
+        if isinstance(statement, str):
+            sent = self._connection.exec_driver_sql(
+                statement, execution_options={"no_parameters": True}
+            )
+        else:
+            sent = self._connection.execute(statement, parameters)
+        try:
+            result = await _within(self._statement_timeout_s + _GRACE_S, sent)
+        except Exception as error:  # what drivers raise has no common root
+            failure = self._failure(error)
+        else:
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+        # Raised out here so that not even the hidden context holds the driver's words.
+        raise failure
+
+    def _failure(self, error: Exception) -> KeikoError:
+        if isinstance(error, TimeoutError) and not is_lost_by_driver(error):
+            return DatabaseUnavailable(
+                f"the server did not answer within {self._statement_timeout_s + _GRACE_S:g} s",
+                cure="Check that the server is not frozen and the network holds",
+            )
+        return statement_failed(
+            error,
+            self._address,
+            statement_timeout_s=self._statement_timeout_s,
+            lock_timeout_s=self._lock_timeout_s,
+        )
+
+    async def _who_is_there(self) -> Server:
+        row = await self.row(_WHO_IS_THERE)
+        assert row is not None
+        words = str(row["version"])
+        if not words.startswith("PostgreSQL") or int(row["number"]) < LEAST_VERSION:
+            raise DatabaseUnavailable(
+                f"the server is {words[:60]!r}, not PostgreSQL 13 or newer",
+                cure="keiko-perf reads PostgreSQL 13 to 18; upgrade the server",
+            )
+        return Server(
+            version=int(row["number"]),
+            version_text=row["version_text"],
+            database=row["database"],
+            user=row["user_name"],
+            is_superuser=row["is_superuser"] == "on",
+            is_standby=row["is_standby"],
+        )
+
+
+_UNKNOWN = Server(
+    version=0, version_text="", database="", user="", is_superuser=False, is_standby=False
+)
+_WHO_IS_THERE = """
+SELECT version() AS version, current_setting('server_version_num') AS number,
+       current_setting('server_version') AS version_text,
+       current_database()::text AS database, current_user::text AS user_name,
+       current_setting('is_superuser') AS is_superuser, pg_is_in_recovery() AS is_standby
+"""
+
+
+def is_lost_by_driver(error: BaseException) -> bool:
+    """Whether a timeout was the driver's own (an OSError of the socket), not our patience's end."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
+def _check_timeouts(*timeouts_s: float) -> None:
+    if not all(0 < timeout_s <= 86400 for timeout_s in timeouts_s):
+        raise UsageError(
+            "a timeout is a number of seconds over 0, at most a day",
+            cure="Pass a timeout such as 30.0",
+        )
+
+
+def _engine_of(source: object, connect_timeout_s: float) -> tuple[AsyncEngine, bool]:
+    """The engine to use, and whether it is ours to dispose of."""
+    if isinstance(source, str | URL):
+        return _engine_for(_checked_url(source), connect_timeout_s), True
+    engine = _engine_behind(source)
+    if engine.dialect.name != "postgresql":
+        raise UsageError(
+            f"the database behind it is {engine.dialect.name}, not PostgreSQL",
+            cure="Pass an AsyncSession, AsyncEngine or URL of a PostgreSQL database",
+        )
+    return engine, False
+
+
+def _engine_behind(source: object) -> AsyncEngine:
+    if isinstance(source, AsyncEngine):
+        return source
+    if isinstance(source, AsyncConnection):
+        return source.engine
+    if isinstance(source, AsyncSession | async_scoped_session):
+        try:
+            bind: Engine | Connection = source.get_bind()
+        except SQLAlchemyError:
+            raise UsageError(
+                "the AsyncSession is bound to no engine", cure="Bind it to an AsyncEngine"
+            ) from None
+        return AsyncEngine(bind.engine)
+    kind = f"{type(source).__module__.split('.')[0]} {type(source).__name__}"
+    raise UsageError(
+        f"no async connection can be made from a {kind}",
+        cure="Pass an AsyncSession, an AsyncEngine or a database URL"
+        " (for a synchronous Session or Engine, pass its URL)",
+    )
+
+
+def _checked_url(source: str | URL) -> URL:
+    url = None
+    with suppress(SQLAlchemyError, ValueError):
+        url = make_url(source)
+    if url is None:
+        raise _no_url("this is not a database URL")
+    if url.drivername.split("+")[0] not in ("postgresql", "postgres"):
+        raise _no_url(f"{url.drivername} is not PostgreSQL")
+    if "@" in (url.host or ""):  # the rest of a password, which no message may show
+        raise _no_url("the URL's password holds an @")
+    driver = url.drivername.partition("+")[2]
+    keeps = driver in ("asyncpg", "psycopg", "psycopg_async")
+    return url.set(drivername=f"postgresql+{driver if keeps else 'psycopg'}")
+
+
+def _no_url(what: str) -> UsageError:
+    return UsageError(
+        what,
+        cure="Write postgresql://user:password@host:5432/database, with %40 for an @ in the"
+        " password",
+    )
+
+
+def _engine_for(url: URL, connect_timeout_s: float) -> AsyncEngine:
+    # A pooler in transaction mode cannot keep prepared statements: neither driver makes any.
+    options: dict[str, Any]
+    if url.drivername.endswith("+asyncpg"):
+        options = {"timeout": connect_timeout_s, "statement_cache_size": 0}
+        url = url.update_query_dict({"prepared_statement_cache_size": "0"})
+    else:
+        options = {"connect_timeout": max(2, round(connect_timeout_s)), "prepare_threshold": None}
+    try:
+        return create_async_engine(url, poolclass=NullPool, connect_args=options)
+    except ImportError as error:
+        name = error.name or "the driver"
+        if name.startswith("psycopg"):
+            raise MissingExtra(name, extra="postgres", purpose="reading a database") from None
+        raise DatabaseUnavailable(
+            f"the driver {name} of the URL is not installed",
+            cure=f"pip install {name}, or write postgresql+psycopg:// in the URL",
+        ) from None
+    except (SQLAlchemyError, TypeError, ValueError):
+        raise _no_url("the URL holds an option that the driver does not know") from None
+
+
+def _address_of(url: URL) -> Address:
+    host = url.host or url.query.get("host") or "localhost"
+    password = str(url.password) if url.password else ""
+    port = url.port or url.query.get("port")
+    return Address(
+        host=host if isinstance(host, str) else ",".join(host),
+        port=int(port) if isinstance(port, int | str) and str(port).isdecimal() else 5432,
+        database=url.database or "",
+        user=url.username or "",
+        secrets=(password,) if password else (),
+    )
+
+
+async def _open(engine: AsyncEngine, address: Address, timeout_s: float) -> AsyncConnection:
+    connection = engine.connect()
+    try:
+        await _within(timeout_s, connection.start())
+        # Our own BEGIN carries the tag and the mode; the driver's would carry neither.
+        return await connection.execution_options(isolation_level="AUTOCOMMIT")
+    except Exception as error:  # what drivers raise while connecting has no common root
+        failure = connecting_failed(error, address, timeout_s=timeout_s)
+    raise failure
+
+
+async def _close(connection: AsyncConnection) -> None:
+    # The connection may be lost already, which was said by the statement that lost it.
+    with suppress(SQLAlchemyError, OSError):
+        await connection.close()
+
+
+async def _within(seconds: float, work: Awaitable[T]) -> T:
+    """
+    Await *work*, but not longer than *seconds*.
+
+    A driver answers a cancellation by asking the server to give up, and waits for its answer: a
+    frozen server gives none, so the second cancellation is the one that counts.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if done:
+            return task.result()
+        raise TimeoutError
+    finally:
+        for _ in range(2):
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=_GRACE_S)
