@@ -1,0 +1,180 @@
+"""
+From verdicts to alerts: inactive → pending → firing → resolved, in Prometheus' words.
+
+One miss is an accident: an alert waits for `for_s` before it fires. One good window is luck: it
+takes several in a row before it resolves. Too little data neither raises nor resolves. A check
+without an entry is inactive; nothing here remembers anything, the caller keeps the mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from keiko_perf.errors import UsageError
+from keiko_perf.model import Message, Outcome, Severity, Verdict
+from keiko_perf.monitoring.wording import measured, sentence
+
+
+class AlertState(StrEnum):
+    """Where an alert stands; a check that is fine has no alert."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """
+    Attributes:
+        metric: the check's name, such as `api_response_time`.
+        severity: of the target that is missed.
+        state: where it stands.
+        message: what is the case, with the value and the limit.
+        since: when the miss began, aware UTC.
+        changed_at: when it came into its state.
+        value: the figure when it was last missed, or that it resolved with; None if too few
+            samples tell it.
+        good_windows: how many windows in a row were good while it was firing.
+    """
+
+    metric: str
+    severity: Severity
+    state: AlertState
+    message: Message
+    since: datetime
+    changed_at: datetime
+    value: float | None = None
+    good_windows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """
+    How quickly alerts come and go.
+
+    Attributes:
+        for_s: how long a target must be missed before its alert fires; 0 fires at once.
+        good_windows: how many good windows in a row resolve it.
+        remember_s: how long a resolved alert is shown.
+        max_alerts: how many there are at most; what comes on top waits until there is room.
+
+    Raises:
+        UsageError: a value is below its least.
+    """
+
+    for_s: float = 30.0
+    good_windows: int = 3
+    remember_s: float = 3600.0
+    max_alerts: int = 200
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("for_s", 0),
+            ("good_windows", 1),
+            ("remember_s", 0),
+            ("max_alerts", 1),
+        ):
+            value = getattr(self, name)
+            if not value >= least:
+                raise UsageError(
+                    f"{name} is at least {least}, not {value!r}",
+                    cure=f"Leave {name} out to take the default",
+                )
+
+
+def step(
+    alerts: Mapping[str, Alert],
+    verdicts: Mapping[str, Verdict],
+    now: datetime,
+    *,
+    patience: Patience | None = None,
+) -> dict[str, Alert]:
+    """
+    The alerts after one more window.
+
+    Args:
+        alerts: those before it, by check.
+        verdicts: what the window says, by check. An alert whose check is not among them stays.
+        now: when the window ended, aware UTC.
+        patience: how quickly they come and go.
+    """
+    patience = patience or Patience()
+    after: dict[str, Alert] = {}
+    # Alerts that exist keep their place; new ones take what room there is.
+    for metric in sorted(alerts.keys() | verdicts.keys(), key=lambda one: one not in alerts):
+        alert = _next(alerts.get(metric), metric, verdicts.get(metric), now, patience)
+        if alert is not None and len(after) < patience.max_alerts:
+            after[metric] = alert
+    return after
+
+
+def news(before: Mapping[str, Alert], after: Mapping[str, Alert]) -> tuple[Alert, ...]:
+    """The alerts that began to fire, or resolved: what someone is told. The worst come first."""
+    told = [
+        alert
+        for metric, alert in after.items()
+        if alert.state is not AlertState.PENDING
+        and (metric not in before or before[metric].state is not alert.state)
+    ]
+    return tuple(sorted(told, key=lambda one: (-one.severity, one.metric)))
+
+
+def _next(
+    alert: Alert | None, metric: str, verdict: Verdict | None, now: datetime, patience: Patience
+) -> Alert | None:
+    if alert is not None and alert.state is AlertState.RESOLVED:
+        if verdict is not None and verdict.outcome is Outcome.MISSED:
+            alert = None  # a new miss is a new alert
+        else:
+            forgotten = (now - alert.changed_at).total_seconds() > patience.remember_s
+            return None if forgotten else alert
+    if verdict is None or verdict.outcome is Outcome.UNKNOWN:
+        return alert
+    if verdict.outcome is Outcome.MET:
+        return None if alert is None else _after_good(alert, verdict, now, patience)
+    return _after_miss(alert or _begun(metric, verdict, now), verdict, now, patience)
+
+
+def _begun(metric: str, verdict: Verdict, now: datetime) -> Alert:
+    return Alert(
+        metric=metric,
+        severity=verdict.target.severity,
+        state=AlertState.PENDING,
+        message=sentence(verdict),
+        since=now,
+        changed_at=now,
+    )
+
+
+def _after_miss(alert: Alert, verdict: Verdict, now: datetime, patience: Patience) -> Alert:
+    alert = replace(
+        alert,
+        severity=verdict.target.severity,
+        message=sentence(verdict),
+        value=measured(verdict),
+        good_windows=0,
+    )
+    waited_s = (now - alert.since).total_seconds()
+    if alert.state is AlertState.PENDING and waited_s >= patience.for_s:
+        return replace(alert, state=AlertState.FIRING, changed_at=now)
+    return alert
+
+
+def _after_good(alert: Alert, verdict: Verdict, now: datetime, patience: Patience) -> Alert | None:
+    if alert.state is AlertState.PENDING:
+        return None
+    good = alert.good_windows + 1
+    if good < patience.good_windows:
+        return replace(alert, good_windows=good)
+    return replace(
+        alert,
+        state=AlertState.RESOLVED,
+        message=sentence(verdict),
+        value=measured(verdict),
+        changed_at=now,
+        good_windows=good,
+    )
