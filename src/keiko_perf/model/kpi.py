@@ -123,7 +123,7 @@ def _read_throughput(snapshot: Snapshot, subject: str | None) -> Reading:
         return Reading(None, why=say("no request was seen"))
     arrived = snapshot.counters.get("arrived") if subject is None else None
     asked = None if arrived is None else arrived / snapshot.window_s
-    return Reading(series.rate_per_s, series.count, asked=asked)
+    return Reading(series.rate_per_s, series.count, needed=0, asked=asked)
 
 
 def _read_tasks_per_minute(snapshot: Snapshot, subject: str | None) -> Reading:
@@ -132,7 +132,7 @@ def _read_tasks_per_minute(snapshot: Snapshot, subject: str | None) -> Reading:
     if not snapshot.window_s or not (series.count or queued):
         return Reading(None, why=say("no background task was seen"))
     asked = None if queued is None else queued / snapshot.window_s * 60
-    return Reading(series.rate_per_s * 60, series.count, asked=asked)
+    return Reading(series.rate_per_s * 60, series.count, needed=0, asked=asked)
 
 
 def _read_task_failures(snapshot: Snapshot, subject: str | None) -> Reading:

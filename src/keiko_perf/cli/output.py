@@ -1,0 +1,98 @@
+"""
+Output: the options that every command has, and how its report leaves the program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from keiko_perf.errors import Unavailable
+from keiko_perf.model import Report
+from keiko_perf.render import render
+
+_WIDTH_WITHOUT_TERMINAL = 100
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+    MARKDOWN = "markdown"
+    JUNIT = "junit"
+
+
+class Language(StrEnum):
+    ENGLISH = "en"
+    GERMAN = "de"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="The form of the report.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the report to this file.")
+]
+LanguageOption = Annotated[Language, typer.Option("--lang", help="The language of the report.")]
+
+
+def progress_console() -> Console:
+    """Where progress is shown: standard error, so that a report can be piped."""
+    return Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What the three options of every command say together."""
+
+    format: Format = Format.TEXT
+    file: Path | None = None
+    language: Language = Language.ENGLISH
+
+
+def show(report: Report, destination: Destination) -> int:
+    """
+    Print the report, or write it to its file; return the exit code that its status has.
+
+    Raises:
+        Unavailable: the file cannot be written.
+    """
+    if destination.file is not None:
+        save(report, destination.file, format=destination.format, language=destination.language)
+        return report.status.exit_code
+    console = Console()
+    text = render(
+        report,
+        destination.format.value,
+        lang=destination.language.value,
+        color=console.is_terminal and "NO_COLOR" not in os.environ,
+        width=console.width if console.is_terminal else _WIDTH_WITHOUT_TERMINAL,
+    )
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    return report.status.exit_code
+
+
+def save(report: Report, file: Path, *, format: Format, language: Language) -> None:
+    """
+    Write the report to *file*, whole or not at all.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    text = render(report, format.value, lang=language.value)
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise Unavailable(
+            f"the report cannot be written to {file}: {error.strerror}",
+            cure="Name a file in a folder that exists and that you may write to",
+        ) from error
+
