@@ -104,19 +104,26 @@ class MetricsCollector:
         Raises:
             StoreUnavailable: the store cannot be read.
         """
-        # Peeked first: a window that is cut meanwhile is then in neither, and counted in the next
-        # answer; the other way round it would be in both.
+        # Peeked first: a window that is cut meanwhile is then in both, which can be told and put
+        # right; the other way round it would be in neither.
         current = self._recorder.peek()
         now = self._now()
         start_at = now - timedelta(seconds=self.metrics_window_s)
         # A store may wait for a lock or a disk, and the event loop must not.
         windows = await asyncio.to_thread(self._store.between, start_at, now)
-        windows = [one for one in windows if not _is_same(one, current)]
-        return Snapshot.merged([*windows, current] if current.window_s else windows)
+        if current.window_s and not any(_makes_needless(one, current) for one in windows):
+            windows.append(current)
+        return Snapshot.merged(windows)
 
 
-def _is_same(stored: Snapshot, current: Snapshot) -> bool:
-    return stored.worker == current.worker and stored.started_at == current.started_at
+def _makes_needless(stored: Snapshot, current: Snapshot) -> bool:
+    """
+    Whether *current* would distort the picture.
+
+    Its own window was stored meanwhile; or there are other workers, whose current windows cannot
+    be seen: the time of this one would count for all, and the requests only of one.
+    """
+    return stored.worker != current.worker or stored.started_at == current.started_at
 
 
 def _read(kpi: Kpi, snapshot: Snapshot, factor: float) -> float | None:

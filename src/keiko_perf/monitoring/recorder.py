@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 from threading import RLock
 
 from keiko_perf.errors import UsageError
@@ -112,7 +113,14 @@ class Recorder:
             pair[failed].record(duration_s)
 
     def count(self, name: str, n: int = 1) -> None:
-        """Add *n* to the counter *name*."""
+        """
+        Add *n* to the counter *name*.
+
+        Raises:
+            ValueError: it is negative; what goes down as well is a gauge.
+        """
+        if n < 0:
+            raise ValueError(f"a counter only goes up, not by {n}")
         with self._lock:
             counters = self._window.counters
             if name not in counters and len(counters) >= self.max_series:
@@ -121,7 +129,14 @@ class Recorder:
             counters[name] = counters.get(name, 0) + n
 
     def gauge(self, name: str, value: float) -> None:
-        """Take one sample of the quantity *name*."""
+        """
+        Take one sample of the quantity *name*.
+
+        Raises:
+            ValueError: the sample is infinite or not a number.
+        """
+        if not isfinite(value):
+            raise ValueError(f"a sample of {name} is a finite number, not {value!r}")
         sample = Gauge(value, 1, value)
         with self._lock:
             gauges = self._window.gauges

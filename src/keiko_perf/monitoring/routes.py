@@ -81,7 +81,7 @@ def _template(scope: Mapping[str, Any], route: Any, mounted: str) -> tuple[str, 
     prefix, routes = _joined(routes, mounted) or (_without_values(scope, route, mounted), ())
     if hasattr(route, "endpoint"):
         return prefix + route.path_format, True
-    # Mounts have no endpoint, FastAPI's leave no route behind, and older Starlette's routes neither.
+    # Mounts have no endpoint; FastAPI's leave no route behind, and older Starlette's routes neither
     endpoint = scope["endpoint"]
     if route is None:
         path = scope["path"][len(scope.get("root_path", "")) :]

@@ -1,0 +1,296 @@
+"""
+SqliteStore: the windows of all workers of a machine, in one file.
+
+Each worker process writes one row a window; any process may read meanwhile (SQLite's write-ahead
+log). A row is kept or not, whatever dies when. A file that is damaged is moved aside, never
+deleted, and a new one begun. What cannot be done now (a full disk, a lock that is not given
+back) is a StoreUnavailable and leaves the store as it was: the next attempt may succeed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.encoding import decode, encode
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
+_SCHEMA = """
+CREATE TABLE windows (
+    id INTEGER PRIMARY KEY,
+    started_us INTEGER NOT NULL,  -- microseconds since 1970, UTC
+    window_s REAL NOT NULL,
+    worker TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX windows_by_start ON windows (started_us);
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_inherited: list[sqlite3.Connection] = []
+"""Connections from before a fork. They are the parent's: SQLite forbids even closing them here."""
+
+
+class SqliteStore:
+    """
+    A store in an SQLite file, which is opened when it is first needed.
+
+    Args:
+        path: the file. Its folder is made if it is not there.
+        retention_s: how long a window is kept, seen from the newest.
+        max_bytes: how large the file may get.
+        busy_timeout_s: how long to wait for another process that writes.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        retention_s: float = 7 * 86_400.0,
+        max_bytes: int = 1 << 30,
+        busy_timeout_s: float = 5.0,
+    ) -> None:
+        if not retention_s > 0 or max_bytes < 1 << 16 or busy_timeout_s < 0:
+            raise UsageError(
+                "this store could not keep a window",
+                cure="let retention_s be over 0, max_bytes 65536 or more, busy_timeout_s 0 or more",
+            )
+        self.path = Path(path)
+        self._retention_us = round(retention_s * 1e6)
+        self._max_bytes = max_bytes
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._pid = 0
+
+    def append(self, snapshot: Snapshot) -> None:
+        started_us = _to_us(snapshot.started_at)
+        row = (started_us, snapshot.window_s, snapshot.worker, encode(snapshot))
+
+        def insert(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                connection.execute(
+                    "DELETE FROM windows WHERE started_us < ?", (started_us - self._retention_us,)
+                )
+                connection.execute(
+                    "INSERT INTO windows (started_us, window_s, worker, body) VALUES (?, ?, ?, ?)",
+                    row,
+                )
+
+        self._do("written", insert)
+
+    def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
+        limits = (_to_us(start_at), _to_us(end_at))
+
+        def select(connection: sqlite3.Connection) -> list[tuple[int, float, str, bytes]]:
+            return connection.execute(
+                "SELECT started_us, window_s, worker, body FROM windows"
+                " WHERE started_us >= ? AND started_us < ? ORDER BY started_us, id",
+                limits,
+            ).fetchall()
+
+        if not self.path.exists():
+            return []  # reading makes no file
+        return [one for row in self._do("read", select) if (one := self._decoded(row))]
+
+    def close(self) -> None:
+        """Close the file. To close twice is no mistake; it is opened again when it is needed."""
+        with self._lock:
+            self._forget()
+
+    # Private
+
+    def _do(self, done: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._lock:
+            try:
+                return self._attempt(work)
+            except OSError as error:
+                self._forget()
+                raise self._unavailable(done, error.strerror or str(error)) from error
+            except sqlite3.Error as error:
+                self._forget()
+                raise self._unavailable(done, str(error), _code(error)) from error
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return work(self._opened())
+        except sqlite3.DatabaseError as error:
+            if _code(error) not in _DAMAGED:
+                raise
+            self._forget()
+            self._move_aside(str(error))
+            return work(self._opened())
+
+    def _opened(self) -> sqlite3.Connection:
+        """The connection, which is made anew after a fork, or when the file is another's now."""
+        if self._pid == os.getpid() and self._identity == self._identify() and self._connection:
+            return self._connection
+        self._forget()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._identity, self._pid = connection, self._identify(), os.getpid()
+        return connection
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            file = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return file.st_dev, file.st_ino
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if not _tables(connection):
+            # The log needs a lock of its own, so it is switched on before the transaction.
+            connection.execute("PRAGMA journal_mode = WAL")
+            with _transaction(connection):
+                if not _tables(connection):  # another worker may have been first
+                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    for statement in _SCHEMA.split(";")[:-1]:
+                        connection.execute(statement)
+        self._recognise(connection)
+        # In WAL mode a power cut may cost the last windows with NORMAL, but never the file.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        page_bytes = _pragma(connection, "page_size")
+        connection.execute(f"PRAGMA max_page_count = {self._max_bytes // page_bytes}")
+
+    def _recognise(self, connection: sqlite3.Connection) -> None:
+        if _pragma(connection, "application_id") != _APPLICATION_ID:
+            raise StoreUnavailable(
+                f"{self.path} is an SQLite database of another program, and is left alone",
+                cure="name another file for the store",
+            )
+        version = _pragma(connection, "user_version")
+        if version != SCHEMA_VERSION:
+            raise StoreUnavailable(
+                f"{self.path} has the layout {version}, and this keiko-perf knows {SCHEMA_VERSION}",
+                cure="upgrade keiko-perf, or name another file for the store",
+            )
+
+    def _decoded(self, row: tuple[int, float, str, bytes]) -> Snapshot | None:
+        started_us, window_s, worker, body = row
+        try:
+            envelope = Snapshot(
+                started_at=_EPOCH + started_us * _MICROSECOND, window_s=window_s, worker=worker
+            )
+            return decode(body, envelope)
+        except ValueError as error:
+            # It stays a hole in the history; the windows around it are as good as before.
+            _log.warning("a window of %s from %s cannot be read: %s", self.path, worker, error)
+            return None
+
+    def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._pid == os.getpid():
+            connection.close()
+        else:
+            _inherited.append(connection)
+
+    def _move_aside(self, reason: str) -> None:
+        """Make room for a new file, unless another worker has done it already."""
+        with _alone(self.path.parent):
+            if not self._is_damaged():
+                return
+            mark = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+            aside = f"{self.path}.corrupt-{mark}"
+            for suffix in ("", "-wal", "-shm"):
+                file = Path(f"{self.path}{suffix}")
+                if file.exists():
+                    file.rename(f"{aside}{suffix}")
+        _log.warning("%s is damaged (%s): moved to %s, and begun anew", self.path, reason, aside)
+
+    def _is_damaged(self) -> bool:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=self._busy_timeout_s)) as connection:
+                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            return _code(error) in _DAMAGED
+        return bool(verdict != "ok")
+
+    def _unavailable(self, done: str, reason: str, code: int | None = None) -> StoreUnavailable:
+        cures = {
+            sqlite3.SQLITE_BUSY: "let the program that holds it finish, or raise busy_timeout_s",
+            sqlite3.SQLITE_LOCKED: "let the program that holds it finish, or raise busy_timeout_s",
+            sqlite3.SQLITE_FULL: "free space on its disk, shorten retention_s, or raise max_bytes",
+            sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
+            sqlite3.SQLITE_CORRUPT: "move the file away",
+        }
+        other = "see that the file and its folder can be read and written by this process"
+        return StoreUnavailable(
+            f"the store {self.path} cannot be {done}: {reason}",
+            cure=cures.get(code, other) if code is not None else other,
+        )
+
+
+def _to_us(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's primary result code; the upper bits only say more of the same."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
+
+
+def _tables(connection: sqlite3.Connection) -> int:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return int(tables)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on *folder* that leaves no file behind; where there is none, go on without."""
+    try:
+        from fcntl import LOCK_EX, flock
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        flock(handle, LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
