@@ -1,0 +1,607 @@
+"""
+Engine: carries out a plan and measures it.
+
+Open load: a request is due when the plan says, whatever the service does. If a connection is free
+it is sent at once; else it waits, and its wait is latency; over `max_in_flight` it is dropped,
+counted, and the run is invalid. Closed load: a user is due again when its answer was there and was
+thought about. Nothing is sent that was not due, and nothing that was due is left out.
+
+Everything happens in callbacks of the event loop that runs: there is no task for a request, and
+when `run` ends, however it ends, no task and no socket is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush
+from itertools import cycle
+from math import ceil, inf
+from random import Random
+
+from keiko_perf.errors import MissingExtra
+from keiko_perf.loadtest.alarm import Alarm, FileAlarm, LoopAlarm, precise_alarm
+from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
+from keiko_perf.loadtest.pacer import Users, arrivals
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.request import Request, prepare
+from keiko_perf.loadtest.result import InFlight, Result
+from keiko_perf.loadtest.transport import Channel, Failure, Transport
+from keiko_perf.model import Histogram, Kind, Series
+
+_AT_ONCE = 64  # requests that are sent before the loop may look at answers again
+_PAUSE_S = 0.1  # of a user who got no connection, so that a dead service is not hammered
+_STOPPING_S = 5.0  # how long a stopped run waits for what is under way
+_LOOK_S = (0.01, 0.04)  # distances at which the requests in flight are counted
+_RECENT = 10  # intervals that progress is about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """
+    How a run is going.
+
+    Attributes:
+        elapsed_s: since the load began.
+        total_s: how long the load lasts, the warm-up included.
+        is_warming_up: whether measuring has not begun yet.
+        offered: how many requests were due so far, since measuring began.
+        succeeded: how many of them have a good answer.
+        failed: how many have none.
+        dropped: how many were not sent.
+        in_flight: how many are under way or wait.
+        rate_per_s: how many ended a second since the last progress.
+        recent: response times of the successes of the last ten intervals.
+    """
+
+    elapsed_s: float
+    total_s: float
+    is_warming_up: bool
+    offered: int
+    succeeded: int
+    failed: int
+    dropped: int
+    in_flight: int
+    rate_per_s: float
+    recent: Series
+
+
+OnTick = Callable[[Progress], None]
+
+
+async def run(
+    plan: Plan,
+    on_tick: OnTick | None = None,
+    *,
+    transport: Transport | None = None,
+    stop: asyncio.Event | None = None,
+    clock: Callable[[], float] | None = None,
+) -> Result:
+    """
+    Carry out *plan* in the event loop that runs.
+
+    Args:
+        plan: what to do.
+        on_tick: called each second. What it raises ends the run.
+        transport: how requests get there; HTTP/1.1 over sockets if None.
+        stop: once set, no more requests are sent, those under way are waited for up to 5 s, and
+            the result says that it was interrupted. To cancel the task ends the run at once,
+            without a result.
+        clock: monotonic seconds. With one that is given, such as a virtual loop's, the event
+            loop's own timers do the pacing.
+
+    Raises:
+        UsageError: the target may not be put under load.
+        ServiceUnavailable: the target's name leads nowhere.
+        MissingExtra: httptools is not installed.
+    """
+    transport = transport or _http(plan)
+    try:
+        await transport.open()
+        engine = _Engine(plan, transport, on_tick, clock=clock)
+        return await engine.run(stop)
+    finally:
+        await transport.close()
+
+
+def run_in_own_loop(plan: Plan, on_tick: OnTick | None = None) -> Result:
+    """
+    Carry out *plan* in a uvloop of its own. The first Ctrl-C stops the run, a second cancels it.
+
+    Raises:
+        MissingExtra: uvloop or httptools is not installed.
+        KeyboardInterrupt: it was cancelled.
+    """
+    try:
+        import uvloop
+    except ImportError as error:
+        raise MissingExtra("uvloop", extra="load", purpose="the load engine") from error
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run_until_interrupted(plan, on_tick))
+
+
+async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:
+    stop = asyncio.Event()
+    if threading.current_thread() is not threading.main_thread():
+        return await run(plan, on_tick, stop=stop)
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if stop.is_set():
+            task.cancel()
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        return await run(plan, on_tick, stop=stop)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _http(plan: Plan) -> Transport:
+    try:
+        from keiko_perf.loadtest.http1 import HttpTransport
+    except ImportError as error:
+        raise MissingExtra("httptools", extra="load", purpose="the load engine") from error
+    return HttpTransport(plan)
+
+
+class _Engine:
+    """One run. It is the owner of its channels."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        transport: Transport,
+        on_tick: OnTick | None,
+        *,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        self._plan = plan
+        self._transport = transport
+        self._on_tick = on_tick
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._clock = clock or time.perf_counter
+        self._alarm = self._new_alarm(self._ring, is_virtual=clock is not None)
+        # A timer that rings together with the arrivals would always see one under way.
+        self._look_alarm = self._new_alarm(self._look, is_virtual=clock is not None)
+        self._looks_exactly = clock is not None or isinstance(self._look_alarm, FileAlarm)
+        # Where the service runs in this thread too, or time is virtual, CPU time says nothing.
+        self._owns_cpu = clock is None and not transport.is_in_process
+        self._requests = _in_turn(plan)
+        self._load = plan.load
+        self._is_closed = isinstance(plan.load, Users)
+        self._think_s = plan.load.think_s if isinstance(plan.load, Users) else 0.0
+        self._most_channels = plan.load.count if isinstance(plan.load, Users) else plan.connections
+        # Users who don't think are due the instant they are sent.
+        self._is_apart = not (self._is_closed and not self._think_s)
+        self._per_interval = 1.0 / interval_s(plan)
+        self._intervals = max(1, ceil(plan.duration_s * self._per_interval - 1e-9))
+        self._timers: list[asyncio.Handle] = []
+
+        self._channels: set[Channel] = set()
+        self._idle: list[Channel] = []  # the last one used is the next one used
+        self._waiting: deque[tuple[float, float, Request]] = deque()  # due, looked at, what
+        self._users: list[float] = []  # when each user is due who thinks, a heap
+        self._in_flight = 0
+        self._has_arrivals = True
+        self._is_interrupted = False
+
+        self._meters = [StepMeter(step.name) for step in plan.steps]
+        self._errors = ErrorLog(_origin(plan))
+        self._prompt = Histogram()  # lag of requests that found a connection
+        self._queued = Histogram()  # lag of those that waited for one
+        self._queued_late = Histogram()  # the generator's own part of that
+        self._offered = self._finished = self._failed = self._dropped = self._waited = 0
+        self._peak = self._opened = 0
+        self._ticked_at, self._ticked = 0.0, 0
+        self._looks = _Looks()
+
+    async def run(self, stop: asyncio.Event | None) -> Result:
+        stopping = None if stop is None else self._loop.create_task(stop.wait())
+        try:
+            self._start()
+            if stopping is not None:
+                await asyncio.wait((self._over, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if not self._over.done():
+                    self._interrupt()
+            await self._over
+            return self._result()
+        finally:
+            self._alarm.close()
+            self._look_alarm.close()
+            for timer in self._timers:
+                timer.cancel()
+            for channel in tuple(self._channels):
+                channel.close()
+            if stopping is not None:
+                stopping.cancel()
+                await asyncio.gather(stopping, return_exceptions=True)
+
+    def _new_alarm(self, ring: Callable[[], None], *, is_virtual: bool) -> Alarm:
+        return LoopAlarm(self._loop, ring) if is_virtual else precise_alarm(self._loop, ring)
+
+    # Arrivals
+
+    def _start(self) -> None:
+        self._cpu_s = time.thread_time()
+        self._begun = self._clock()
+        self._begun_at = datetime.now(UTC)
+        self._from = self._begun + self._plan.warmup_s
+        self._until = self._begun + self._plan.total_s
+        if isinstance(self._load, Users):
+            self._users = [self._begun + start_s for start_s in self._load.starts()]
+            heapify(self._users)
+        else:
+            plan = self._plan
+            self._schedule = arrivals(
+                self._load, duration_s=plan.duration_s, warmup_s=plan.warmup_s
+            )
+            self._next = self._begun + next(self._schedule, inf)
+        self._looks.start(self._from)
+        self._every(min(0.1, self._plan.timeout_s / 10), self._sweep)
+        self._every(1.0, self._tick)
+        if self._looks_exactly:
+            self._look_alarm.set(0.0)
+        self._alarm.set(0.0)
+
+    def _ring(self) -> None:
+        """Send what is due, and set the alarm for what is due next."""
+        if not self._has_arrivals:
+            return
+        if self._is_closed:
+            self._ring_for_users()
+        else:
+            self._ring_for_schedule()
+
+    def _ring_for_schedule(self) -> None:
+        due, clock, schedule = self._next, self._clock, self._schedule
+        now = clock()
+        left = _AT_ONCE
+        while due <= now and left:
+            self._arrive(due, now)
+            due = self._begun + next(schedule, inf)
+            now = clock()
+            left -= 1
+        self._next = due
+        if due == inf:
+            # The load lasts until its end, though nothing more is due in it.
+            self._end_arrivals_at(self._until)
+        else:
+            self._alarm.set(due - now)
+
+    def _ring_for_users(self) -> None:
+        now = self._clock()
+        users = self._users
+        left = _AT_ONCE
+        while users and users[0] <= now < self._until and left:
+            self._arrive(heappop(users), now)
+            now = self._clock()
+            left -= 1
+        if now >= self._until:
+            self._end_arrivals()
+        else:
+            self._alarm.set(min(users[0] if users else inf, self._until) - now)
+
+    def _arrive(self, due: float, now: float) -> None:
+        """A request is due, and *now* is when that was noticed."""
+        request = next(self._requests)
+        is_measured = due >= self._from
+        if is_measured:
+            self._offered += 1
+        if self._in_flight >= self._plan.max_in_flight:
+            self._dropped += is_measured
+            return
+        self._in_flight += 1
+        if self._in_flight > self._peak:
+            self._peak = self._in_flight
+        self._looks.count += is_measured
+        if self._idle:
+            channel = self._idle.pop()
+        elif len(self._channels) < self._most_channels:
+            channel = self._new_channel()
+        else:
+            self._waiting.append((due, now, request))
+            self._waited += is_measured
+            return
+        if is_measured:
+            self._prompt.record(now - due)
+        channel.due = due
+        channel.sent = now
+        channel.send(request)
+
+    def _new_channel(self) -> Channel:
+        channel = self._transport.channel(self)
+        self._channels.add(channel)
+        self._opened += 1
+        return channel
+
+    def _end_arrivals_at(self, end: float) -> None:
+        now = self._clock()
+        if now >= end:
+            self._end_arrivals()
+        else:
+            self._timers.append(self._loop.call_later(end - now, self._end_arrivals))
+
+    def _end_arrivals(self, drain_s: float | None = None) -> None:
+        if not self._has_arrivals:
+            return
+        self._has_arrivals = False
+        if not self._in_flight:
+            self._end()
+        else:
+            drain_s = self._plan.timeout_s * 1.2 if drain_s is None else drain_s
+            self._timers.append(self._loop.call_later(drain_s, self._end))
+
+    def _interrupt(self) -> None:
+        drain_s = min(_STOPPING_S, self._plan.timeout_s)
+        if self._has_arrivals:
+            self._is_interrupted = True
+            self._end_arrivals(drain_s)
+        else:
+            self._timers.append(self._loop.call_later(drain_s, self._end))
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    # What channels tell
+
+    def answered(self, channel: Channel, status: int) -> None:
+        now = self._clock()
+        due = channel.due
+        if due >= self._from:
+            if status < 400:
+                request = channel.request
+                meter = self._meters[request.step]  # type: ignore[union-attr]  # it was just answered
+                position = int((due - self._from) * self._per_interval)
+                if position != meter.position:
+                    meter.move_to(position)
+                meter.record(now - due)
+                if self._is_apart:
+                    meter.record_service(now - channel.sent)
+            else:
+                failure = Failure.HTTP_4XX if status < 500 else Failure.HTTP_5XX
+                self._write_down(channel, failure, f"HTTP {status}", now)
+            self._finished += 1
+            self._looks.count -= 1
+        self._in_flight -= 1
+        if channel.is_open:
+            self._go_on(channel, now)
+        else:
+            self._channels.discard(channel)
+            self._go_on(None, now)
+
+    def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
+        now = self._clock()
+        if channel.due >= self._from:
+            self._write_down(channel, failure, detail, now)
+            self._finished += 1
+            self._looks.count -= 1
+        self._in_flight -= 1
+        self._channels.discard(channel)
+        self._go_on(None, now, pause_s=_PAUSE_S)
+
+    def lost(self, channel: Channel) -> None:
+        self._channels.discard(channel)
+        if channel in self._idle:
+            self._idle.remove(channel)
+
+    def _go_on(self, channel: Channel | None, now: float, pause_s: float = 0.0) -> None:
+        """Use a channel that got free, or the room that one left, for what is due next."""
+        if self._is_closed and self._has_arrivals:
+            due = now + (self._think_s or pause_s)
+            if channel is not None and due == now:
+                self._send_on(channel, now)
+                return
+            heappush(self._users, due)
+            if channel is not None:
+                channel.request = None
+                self._idle.append(channel)
+            self._alarm.set(min(self._users[0], self._until) - now)
+        elif self._waiting:
+            due, noticed, request = self._waiting.popleft()
+            if due >= self._from:
+                self._queued.record(now - due)
+                self._queued_late.record(noticed - due)
+            channel = channel or self._new_channel()
+            channel.due = due
+            channel.sent = now
+            channel.send(request)
+        elif channel is not None:
+            channel.request = None
+            self._idle.append(channel)
+        if not self._in_flight and not self._has_arrivals:
+            self._end()
+
+    def _send_on(self, channel: Channel, now: float) -> None:
+        """The next request of a user who does not think."""
+        if now >= self._until:
+            channel.request = None
+            self._idle.append(channel)
+            self._end_arrivals()
+            return
+        self._in_flight += 1
+        if now >= self._from:
+            self._offered += 1
+            self._looks.count += 1
+        channel.due = channel.sent = now
+        channel.send(next(self._requests))
+
+    def _write_down(self, channel: Channel, failure: Failure, detail: str, now: float) -> None:
+        request = channel.request
+        assert request is not None
+        self._failed += 1
+        meter = self._meters[request.step]
+        meter.failed.record(now - channel.due)
+        meter.failed_service.record(now - channel.sent)
+        at_s = now - self._from
+        self._errors.add(failure, request, step=meter.name, detail=detail, at_s=at_s)
+
+    # What happens beside
+
+    def _every(self, period_s: float, call: Callable[[], None]) -> None:
+        """Call at equal distances; a timer that has run is replaced, so that none piles up."""
+        place = len(self._timers)
+        began = self._loop.time()
+        number = 0
+
+        def again() -> None:
+            nonlocal number
+            number = max(number + 1, int((self._loop.time() - began) / period_s) + 1)
+            self._timers[place] = self._loop.call_at(began + number * period_s, again)
+            call()
+
+        self._timers.append(self._loop.call_at(began + period_s, again))
+
+    def _sweep(self) -> None:
+        """Give up what took too long: one look at all is cheaper than a timer for each."""
+        limit = self._clock() - self._plan.timeout_s
+        late = [one for one in self._channels if one.request is not None and one.sent <= limit]
+        for channel in late:
+            channel.expire()
+
+    def _look(self) -> None:
+        self._look_alarm.set(self._looks.look(self._clock()))
+
+    def _tick(self) -> None:
+        if self._on_tick is None:
+            return
+        now = self._clock()
+        try:
+            self._on_tick(self._progress(now))
+        except Exception as error:  # the caller's code: what it raises ends the run
+            if not self._over.done():
+                self._over.set_exception(error)
+
+    def _progress(self, now: float) -> Progress:
+        since_s = now - (self._ticked_at or self._begun)
+        rate_per_s = max(0, self._finished - self._ticked) / since_s if since_s > 0 else 0.0
+        self._ticked_at, self._ticked = now, self._finished
+        return Progress(
+            elapsed_s=min(now - self._begun, self._plan.total_s),
+            total_s=self._plan.total_s,
+            is_warming_up=now < self._from,
+            offered=self._offered,
+            succeeded=self._finished - self._failed,
+            failed=self._failed,
+            dropped=self._dropped,
+            in_flight=self._in_flight,
+            rate_per_s=rate_per_s,
+            recent=self._recent(),
+        )
+
+    def _recent(self) -> Series:
+        recent = (one for meter in self._meters for one in meter.timeline[-_RECENT:])
+        return Series(
+            kind=Kind.STEP,
+            name="",
+            window_s=_RECENT / self._per_interval,
+            succeeded=Histogram.merged(recent),
+        )
+
+    def _result(self) -> Result:
+        now = self._clock()
+        duration_s = max(now, self._until if not self._is_interrupted else now) - self._from
+        duration_s = max(0.0, duration_s)
+        pending = [channel.due for channel in self._channels if channel.request is not None]
+        pending += [due for due, _, _ in self._waiting]
+        measured = [due for due in pending if due >= self._from]
+        intervals = self._intervals
+        if self._is_interrupted:
+            intervals = min(intervals, int(duration_s * self._per_interval) + 1)
+        cpu_s = time.thread_time() - self._cpu_s
+        elapsed_s = now - self._begun
+        return Result(
+            target=self._plan.target.url,
+            load=self._load,
+            started_at=datetime.fromtimestamp(
+                self._begun_at.timestamp() + self._plan.warmup_s, tz=UTC
+            ),
+            planned_s=self._plan.duration_s,
+            duration_s=duration_s,
+            interval_s=1.0 / self._per_interval,
+            steps=tuple(
+                meter.result(
+                    duration_s=duration_s, intervals=intervals, is_service_apart=self._is_apart
+                )
+                for meter in self._meters
+            ),
+            errors=self._errors.groups(),
+            offered=self._offered,
+            dropped=self._dropped,
+            unfinished=len(measured),
+            unfinished_s=now - min(measured) if measured else 0.0,
+            waited=self._waited,
+            connections=self._most_channels,
+            opened=self._opened,
+            lag=Histogram.merged((self._prompt, self._queued)),
+            late=Histogram.merged((self._prompt, self._queued_late)),
+            cpu_ratio=cpu_s / elapsed_s if self._owns_cpu and elapsed_s > 0 else None,
+            in_flight=self._looks.result(self._peak),
+            interrupted=self._is_interrupted,
+            environment=_environment(self._loop),
+        )
+
+
+class _Looks:
+    """Counts the measured requests in flight at irregular instants, weighted by time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._samples = 0
+        self._area = 0.0
+        self._from = self._last = 0.0
+        self._random = Random(0)
+
+    def start(self, from_: float) -> None:
+        self._from = self._last = from_
+
+    def look(self, now: float) -> float:
+        """Look, and say after how many seconds to look again."""
+        if now > self._from:
+            self._samples += 1
+            self._area += self.count * (now - self._last)
+            self._last = now
+        return self._random.uniform(*_LOOK_S)
+
+    def result(self, peak: int) -> InFlight:
+        measured_s = self._last - self._from
+        mean = self._area / measured_s if measured_s > 0 else 0.0
+        return InFlight(samples=self._samples, mean=mean, peak=peak)
+
+
+def _in_turn(plan: Plan) -> Iterator[Request]:
+    """The requests in the plan's order, without end; each step goes through its rows."""
+    prepared = [cycle(requests) for requests in prepare(plan)]
+    if len(prepared) == 1:
+        return prepared[0]
+    return (next(prepared[step]) for step in cycle(plan.order))
+
+
+def _origin(plan: Plan) -> str:
+    target = plan.target
+    return f"{target.scheme}://{target.authority}"
+
+
+def _environment(loop: asyncio.AbstractEventLoop) -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "event loop": type(loop).__module__.partition(".")[0],
+        "platform": f"{sys.platform} {platform.machine()}",
+        "cores": str(os.cpu_count() or 1),
+    }

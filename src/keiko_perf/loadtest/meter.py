@@ -1,0 +1,134 @@
+"""
+Meter: what the engine writes down for each request, in a bounded room.
+
+A success is one count in the histogram of its step and second; the totals are merged from these
+afterwards, which is exact. Nothing is kept for a single request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.request import Request, curl
+from keiko_perf.loadtest.result import ErrorGroup, StepResult
+from keiko_perf.loadtest.transport import Failure
+from keiko_perf.model import OTHER, Histogram, Kind, Series
+
+MOST_INTERVALS = 3600
+_MOST_IN_ALL = 36_000  # of all steps together, some 50 MB
+_MOST_GROUPS = 100
+
+
+def interval_s(plan: Plan) -> float:
+    """The width of an interval: 1 s, or as much more as keeps their number in bounds."""
+    most = max(60, min(MOST_INTERVALS, _MOST_IN_ALL // len(plan.steps)))
+    return max(1.0, plan.duration_s / most)
+
+
+class StepMeter:
+    """
+    The measurements of one step.
+
+    Attributes:
+        position: the interval that `record` counts in.
+        record: counts a response time in the current interval.
+        record_service: counts a service time.
+    """
+
+    __slots__ = (
+        "failed",
+        "failed_service",
+        "name",
+        "position",
+        "record",
+        "record_service",
+        "service",
+        "timeline",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.timeline = [Histogram()]
+        self.position = 0
+        self.record = self.timeline[0].record
+        self.service = Histogram()
+        self.record_service = self.service.record
+        self.failed = Histogram()
+        self.failed_service = Histogram()
+
+    def move_to(self, position: int) -> None:
+        """Count in another interval from now on."""
+        while len(self.timeline) <= position:
+            self.timeline.append(Histogram())
+        self.position = position
+        self.record = self.timeline[position].record
+
+    def result(self, *, duration_s: float, intervals: int, is_service_apart: bool) -> StepResult:
+        """What was measured, over *duration_s*."""
+        self.timeline.extend(Histogram() for _ in range(intervals - len(self.timeline)))
+        response = Histogram.merged(self.timeline)
+        return StepResult(
+            name=self.name,
+            response=Series(
+                kind=Kind.STEP,
+                name=self.name,
+                window_s=duration_s,
+                succeeded=response,
+                failed=self.failed,
+            ),
+            service=Series(
+                kind=Kind.STEP,
+                name=self.name,
+                window_s=duration_s,
+                succeeded=self.service if is_service_apart else response.copy(),
+                failed=self.failed_service,
+            ),
+            timeline=tuple(one.copy() for one in self.timeline),
+        )
+
+
+@dataclass(slots=True)
+class _Group:
+    count: int
+    first_s: float
+    last_s: float
+    example: str
+
+
+class ErrorLog:
+    """Failures by class, step and detail, at most so many groups; the rest is one a class."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._groups: dict[tuple[Failure, str, str], _Group] = {}
+
+    def add(
+        self, failure: Failure, request: Request, *, step: str, detail: str, at_s: float
+    ) -> None:
+        """Count one failure, seen *at_s* after the start of measuring."""
+        key = (failure, step, detail)
+        if key not in self._groups and len(self._groups) >= _MOST_GROUPS:
+            key = (failure, OTHER, OTHER)
+        group = self._groups.get(key)
+        if group is None:
+            example = curl(request, self._base_url)
+            group = self._groups[key] = _Group(0, at_s, at_s, example)
+        group.count += 1
+        group.last_s = at_s
+
+    def groups(self) -> tuple[ErrorGroup, ...]:
+        """All groups, the most frequent first."""
+        found = sorted(self._groups.items(), key=lambda item: (-item[1].count, item[0]))
+        return tuple(
+            ErrorGroup(
+                failure=failure,
+                step=step,
+                detail=detail,
+                count=group.count,
+                first_s=group.first_s,
+                last_s=group.last_s,
+                example=group.example,
+            )
+            for (failure, step, detail), group in found
+        )

@@ -1,0 +1,99 @@
+"""
+Transport: what the engine needs of a connection, whatever is behind it.
+
+A channel is one connection and carries one request at a time. It tells its owner how the request
+ended by exactly one of two calls, never from within `send`. After a failure it is gone; after an
+answer its `is_open` says whether it takes another request. The instants of the request are kept on
+the channel, so that no object is made for a request.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from keiko_perf.loadtest.request import Request
+
+
+class Failure(StrEnum):
+    """Why a request has no good answer, by what one would look into next."""
+
+    DNS = "dns"  # the name was not resolved
+    CONNECT_REFUSED = "connect-refused"  # nobody listens there, or no way leads there
+    CONNECT_TIMEOUT = "connect-timeout"  # no connection in time, TLS included
+    TLS = "tls"  # certificate, version or handshake
+    RESET = "reset"  # the connection was closed instead of an answer
+    TIMEOUT_HEADERS = "timeout-headers"  # the answer did not begin in time
+    TIMEOUT_BODY = "timeout-body"  # it began, and did not end in time
+    PROTOCOL = "protocol"  # it was no HTTP, or not what it said it was
+    HTTP_4XX = "http-4xx"
+    HTTP_5XX = "http-5xx"
+    GENERATOR = "generator"  # this machine had no port, file or memory left
+
+
+class Owner(Protocol):
+    """Who is told how requests end."""
+
+    def answered(self, channel: Channel, status: int) -> None:
+        """The whole answer was received."""
+
+    def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
+        """There was none; *detail* is a few words that do not vary from request to request."""
+
+    def lost(self, channel: Channel) -> None:
+        """An idle channel was closed by the other side."""
+
+
+class Channel:
+    """
+    One connection.
+
+    Attributes:
+        request: what is under way; None while idle.
+        due: when that was due, on the owner's clock.
+        sent: when it was handed over, on the owner's clock.
+        is_open: whether it takes another request.
+    """
+
+    __slots__ = ("due", "is_open", "request", "sent")
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.due = 0.0
+        self.sent = 0.0
+        self.is_open = True
+
+    def send(self, request: Request) -> None:
+        """Send *request*, over a connection that is made first if there is none yet."""
+        raise NotImplementedError
+
+    def expire(self) -> None:
+        """Give the request up for taking too long: the owner is told, the channel is gone."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of everything, now. The owner is told nothing more."""
+        raise NotImplementedError
+
+
+class Transport(Protocol):
+    """Makes channels to one target."""
+
+    @property
+    def is_in_process(self) -> bool:
+        """Whether the service runs in this process, and shares its CPU."""
+
+    async def open(self) -> None:
+        """
+        Find the target.
+
+        Raises:
+            ServiceUnavailable: it cannot be found.
+            UsageError: it may not be put under load.
+        """
+
+    def channel(self, owner: Owner) -> Channel:
+        """A new channel, which connects when it first sends."""
+
+    async def close(self) -> None:
+        """Close all channels and wait until they are gone."""
