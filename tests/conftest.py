@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
-from typing import NoReturn
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from typing import Any, NoReturn
 
 import pytest
+import uvicorn
 
 from keiko_perf.demo.cluster import Cluster, private_cluster
 from keiko_perf.errors import KeikoError
@@ -39,3 +42,23 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Cluster]:
             yield cluster
         finally:
             runner.run(stack.aclose())
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Any], AbstractContextManager[str]]:
+    """Serves an app on a port of its own while the context lasts: `with serve(app) as url:`."""
+
+    @contextmanager
+    def serving(app: Any, **options: Any) -> Iterator[str]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            config = uvicorn.Config(app, log_level="critical", **options)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                thread.join(20)
+
+    return serving
