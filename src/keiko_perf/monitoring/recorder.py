@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
 from threading import RLock
@@ -28,6 +28,9 @@ ARRIVED = "arrived"
 DISCONNECTED = "disconnected"
 FOLDED = "folded"
 IN_FLIGHT = "in_flight"
+
+Probe = Callable[[], Mapping[str, float]]
+"""Samples quantities, by name; what cannot be sampled now is left out."""
 
 
 def utc_now() -> datetime:
@@ -90,11 +93,12 @@ class Recorder:
             )
         self.clock = clock
         self.max_series = max_series
-        self._now = now
+        self.now = now
         self._worker = worker
         self._lock = RLock()
         self._in_flight = 0
         self._windows = 0
+        self._probes: list[Probe] = []
         self._window = self._begin(clock())
 
     # Recording
@@ -171,6 +175,19 @@ class Recorder:
         with self._lock:
             self._in_flight -= 1
 
+    def add_probe(self, probe: Probe) -> None:
+        """Have *probe* asked, at each `probe()`, for samples: quantities by name."""
+        with self._lock:
+            self._probes.append(probe)
+
+    def probe(self) -> None:
+        """Take a sample of whatever the probes can see, and of the requests in flight."""
+        for probe in tuple(self._probes):
+            for name, value in probe().items():
+                self.gauge(name, value)
+        if self._window.arrived or self._in_flight:
+            self.gauge(IN_FLIGHT, self._in_flight)
+
     # Reading
 
     @property
@@ -223,7 +240,7 @@ class Recorder:
     # Private
 
     def _begin(self, clock_s: float) -> _Window:
-        return _Window(clock_s, self._now(), self._in_flight)
+        return _Window(clock_s, self.now(), self._in_flight)
 
     def _admit(self, kind: Kind, name: str) -> tuple[Histogram, Histogram]:
         """A new series, or that of all the others if there are too many already."""
@@ -243,7 +260,9 @@ class Recorder:
             counters[ARRIVED] = window.arrived
         gauges = window.gauges
         if window.peak_in_flight:
-            gauges[IN_FLIGHT] = Gauge(in_flight, 1, window.peak_in_flight)
+            # Samples miss the short peaks; each arrival has seen them.
+            sampled = gauges.get(IN_FLIGHT) or Gauge(in_flight, 1, in_flight)
+            gauges[IN_FLIGHT] = replace(sampled, peak=window.peak_in_flight)
         return Snapshot(
             started_at=started_at or window.began_at,
             window_s=window_s,
