@@ -1,0 +1,327 @@
+"""
+Blocks: the parts of a section of the page, each value as HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+
+from keiko_perf.model import (
+    Chart,
+    Column,
+    Comparison,
+    Finding,
+    Gap,
+    Message,
+    Recommendation,
+    Table,
+    Text,
+    Verdict,
+    say,
+)
+from keiko_perf.render import figures
+from keiko_perf.render.bars import before_after_bars, interval_bar, limit_bar
+from keiko_perf.render.language import phrase
+from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
+from keiko_perf.render.sql import highlighted
+from keiko_perf.render.svg import HUES, NARROW, WIDE, draw, has_data
+from keiko_perf.render.tables import cells, is_number
+from keiko_perf.render.units import format_of, name_without_unit, show
+from keiko_perf.render.words import Word, name, tone, verified
+
+_LONG_CELL = 160
+"""A longer cell is folded to its beginning; it opens to the whole."""
+
+_ICONS = {
+    "good": "M4.5 8.5 7 11l4.5-6",
+    "bad": "M5 5l6 6M11 5l-6 6",
+    "warn": "M8 4v5M8 11.6v.2",
+    "unsure": "M6 6.2a2 2 0 1 1 3 1.7c-.7.4-1 .8-1 1.4M8 11.6v.2",
+    "calm": "M8 7.5v4M8 4.6v.2",
+}
+
+
+def badge(word: Word, lang: str) -> Markup:
+    """The word for an outcome with its sign, in its colour."""
+    return toned(tone(word), phrase(name(word), lang))
+
+
+def toned(which: str, text: str) -> Markup:
+    """A word with the sign and in the colour of a tone."""
+    return tag("span", icon(which), tag("span", text), class_=f"badge {which}")
+
+
+def icon(which: str) -> Markup:
+    """The sign of a tone."""
+    return tag(
+        "svg",
+        tag("circle", cx=8, cy=8, r=8),
+        tag("path", d=_ICONS[which]),
+        class_="icon",
+        viewBox="0 0 16 16",
+        aria_hidden="true",
+    )
+
+
+def verdicts(values: Sequence[Verdict], lang: str) -> Markup:
+    """The targets, what was measured, and what follows."""
+    titles = (say("Target"), say("Measured"), say("Limit"), say("Outcome"))
+    head = tag("tr", *(tag("th", phrase(title, lang), scope="col") for title in titles))
+    rows = (_verdict(verdict, lang) for verdict in values)
+    body = tag("table", tag("thead", head), tag("tbody", *rows), class_="verdicts")
+    return tag("div", body, class_="card flush")
+
+
+def _verdict(verdict: Verdict, lang: str) -> Markup:
+    target = verdict.target
+    subject = target.subject and tag("code", breakable(target.subject), class_="subject")
+    return tag(
+        "tr",
+        tag("th", tag("span", phrase(target.kpi.label, lang)), subject or None, scope="row"),
+        tag("td", tag("span", figures.measured(verdict, lang)), limit_bar(verdict), class_="measured"),
+        tag("td", figures.limit(target, lang), class_="limit"),
+        tag(
+            "td",
+            badge(verdict.outcome, lang),
+            tag("span", phrase(verdict.reason, lang), class_="reason"),
+            class_="outcome",
+        ),
+    )
+
+
+def comparisons(values: Sequence[Comparison], lang: str) -> Markup:
+    """Before and after, one card for each."""
+    return tag("div", *(_comparison(one, lang) for one in values), class_="cards pairs")
+
+
+def _comparison(comparison: Comparison, lang: str) -> Markup:
+    one = comparison
+    sides = ((say("before"), one.before), (say("after"), one.after))
+    numbers = [
+        tag(
+            "div",
+            tag("dt", phrase(label, lang)),
+            tag("dd", show(value, one.format, lang), class_=None if _is_known(value) else "absent"),
+            class_="side",
+        )
+        for label, value in sides
+    ]
+    title = tag("h3", tag("code", breakable(one.subject)), class_="subject")
+    effect = tag("strong", phrase(figures.effect(one), lang), class_="effect")
+    return tag(
+        "article",
+        tag("header", title, tag("p", phrase(one.label, lang), class_="label")),
+        tag(
+            "div",
+            tag("div", tag("dl", *numbers, class_="before-after"), before_after_bars(one)),
+            tag(
+                "div",
+                tag("p", effect, badge(one.change, lang), class_="effect-line"),
+                _interval(one, lang),
+                tag("p", phrase(one.reason, lang), class_="reason"),
+            ),
+            class_="halves",
+        ),
+        class_=f"card pair-card {tone(one.change)}",
+    )
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and not isnan(value)
+
+
+def _interval(comparison: Comparison, lang: str) -> Markup | None:
+    drawing, told = interval_bar(comparison), figures.interval(comparison, lang)
+    if drawing is None or told is None:
+        return None
+    is_time = comparison.format == "duration"
+    ends = (say("faster"), say("no change"), say("slower"))
+    ends = ends if is_time else (say("less"), say("no change"), say("more"))
+    return tag(
+        "div",
+        drawing,
+        tag("p", *(tag("span", phrase(end, lang)) for end in ends), class_="ends"),
+        tag("p", phrase(say("95 % interval {interval}", interval=told), lang), class_="told"),
+        class_="interval-block",
+    )
+
+
+def findings(values: Sequence[Finding], lang: str) -> Markup:
+    """What was noticed, the worst first."""
+    worst_first = sorted(values, key=lambda one: -one.severity)
+    return tag("div", *(_finding(one, lang) for one in worst_first), class_="cards")
+
+
+def _finding(finding: Finding, lang: str) -> Markup:
+    return tag(
+        "article",
+        tag(
+            "p",
+            badge(finding.severity, lang),
+            tag("code", finding.code, class_="code"),
+            class_="meta",
+        ),
+        tag("h3", phrase(finding.summary, lang)),
+        tag("p", tag("code", breakable(finding.subject)), class_="subject"),
+        finding.explanation and tag("p", phrase(finding.explanation, lang), class_="prose"),
+        _evidence(finding.evidence, lang),
+        finding.cure and _sql(say("What cures it"), finding.cure, lang),
+        _link(finding.link, lang),
+        class_=f"card finding {tone(finding.severity)}",
+    )
+
+
+def recommendations(values: Sequence[Recommendation], lang: str) -> Markup:
+    """What to do, with the statement that does it."""
+    return tag("div", *(_recommendation(one, lang) for one in values), class_="cards")
+
+
+def _recommendation(one: Recommendation, lang: str) -> Markup:
+    how = phrase(verified(one.verified_by), lang)
+    return tag(
+        "article",
+        tag(
+            "p",
+            toned("good" if one.verified_by else "warn", how),
+            tag("code", one.code, class_="code"),
+            class_="meta",
+        ),
+        tag("h3", phrase(one.summary, lang)),
+        tag("p", tag("code", breakable(one.subject)), class_="subject"),
+        _sql(say("The change"), one.statement, lang),
+        _evidence(one.evidence, lang),
+        _folded(say("Statements that gain: {count:count}", count=len(one.statements)), one.statements, lang),
+        _folded(say("Makes superfluous: {count:count}", count=len(one.replaces)), one.replaces, lang),
+        one.undo and _folded(say("How to take it back"), (one.undo,), lang),
+        class_="card finding recommendation",
+    )
+
+
+def _folded(title: Message, statements: Sequence[str], lang: str) -> Markup | None:
+    if not statements:
+        return None
+    texts = (_pre(statement) for statement in statements)
+    return tag("details", tag("summary", phrase(title, lang)), *texts)
+
+
+def _sql(title: Message, statement: str, lang: str) -> Markup:
+    hint = tag("span", phrase(say("a click selects all of it"), lang), class_="hint")
+    return tag(
+        "div",
+        tag("p", tag("span", phrase(title, lang)), hint, class_="sql-title"),
+        _pre(statement),
+        class_="sql",
+    )
+
+
+def _pre(statement: str) -> Markup:
+    return tag("pre", tag("code", highlighted(statement)))
+
+
+def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> Markup | None:
+    if not evidence:
+        return None
+    figures_ = (
+        tag(
+            "div",
+            tag("dt", name_without_unit(key)),
+            tag("dd", show(value, format_of(key), lang)),
+        )
+        for key, value in evidence.items()
+    )
+    return tag("dl", *figures_, class_="evidence")
+
+
+def _link(link: str | None, lang: str) -> Markup | None:
+    if not link:
+        return None
+    if not link.startswith(("https://", "http://")):
+        return tag("p", phrase(say("Manual: {link}", link=link), lang), class_="link")
+    text = phrase(say("More in the manual"), lang)
+    return tag("p", tag("a", text, href=link, rel="noopener noreferrer"), class_="link")
+
+
+def chart(value: Chart, lang: str, *, id: str) -> Markup:
+    """A chart with its title and legend."""
+    legend = (
+        tag("li", tag("i", class_=f"key hue-{i % HUES + 1}", aria_hidden="true"), phrase(line.name, lang))
+        for i, line in enumerate(value.lines)
+    )
+    drawings = [draw(value, lang, id=id, frame=frame) for frame in (WIDE, NARROW)]
+    nothing = tag("p", phrase(say("no data"), lang), class_="nothing")
+    scale = phrase(say("logarithmic scale"), lang) if value.logarithmic else None
+    return tag(
+        "figure",
+        tag(
+            "figcaption",
+            tag("span", phrase(value.title, lang)),
+            scale and tag("small", scale),
+        ),
+        tag("ul", *legend, class_="legend"),
+        *(drawings if has_data(value) else [nothing]),
+        class_="card chart-card",
+    )
+
+
+def table(value: Table, lang: str, *, id: str) -> Markup:
+    """A table that scrolls by itself where it is wider than the page."""
+    head = (
+        tag("th", phrase(column.title, lang), scope="col", class_=_align(column))
+        for column in value.columns
+    )
+    rows = (
+        tag("tr", *(_cell(*cell) for cell in zip(value.columns, row, strict=True)))
+        for row in cells(value, lang)
+    )
+    left_out = value.left_out and tag(
+        "p", phrase(say("{count:count} more rows are not shown", count=value.left_out), lang), class_="note"
+    )
+    body = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows))
+    return tag(
+        "div",
+        tag("h3", phrase(value.title, lang), id=id, class_="table-title"),
+        # Reachable by keyboard, or those without a mouse could not scroll it.
+        tag("div", body, class_="card flush scroll", role="region", tabindex=0, aria_labelledby=id),
+        left_out or None,
+        class_="table-block",
+    )
+
+
+def _align(column: Column) -> str:
+    return "number" if is_number(column) else "words"
+
+
+def _cell(column: Column, text: str) -> Markup:
+    if len(text) <= _LONG_CELL:
+        return tag("td", text if is_number(column) else breakable(text), class_=_align(column))
+    start = f"{text[: _LONG_CELL - 60].rstrip()} …"
+    whole = tag("details", tag("summary", start), tag("div", text, class_="whole"))
+    return tag("td", whole, class_="words long")
+
+
+def gaps(values: Sequence[Gap], lang: str) -> Markup:
+    """What could not be looked at; it is not an all-clear."""
+    rows = (
+        tag(
+            "li",
+            tag("strong", phrase(gap.subject, lang)),
+            tag("p", phrase(gap.reason, lang)),
+            tag("p", tag("b", phrase(say("Remedy"), lang)), " ", phrase(gap.remedy, lang), class_="remedy"),
+        )
+        for gap in values
+    )
+    title = tag("h3", icon("unsure"), phrase(say("What could not be looked at"), lang))
+    return tag("div", title, tag("ul", *rows), class_="card gaps")
+
+
+def paragraphs(values: Sequence[Text], lang: str) -> Markup:
+    return joined(tag("p", phrase(one, lang), class_="prose") for one in values)
+
+
+def figure_list(pairs: Mapping[str, str]) -> Markup:
+    """Names and values."""
+    parts: list[Child] = [
+        tag("div", tag("dt", key), tag("dd", value)) for key, value in pairs.items()
+    ]
+    return tag("dl", *parts, class_="environment")

@@ -1,0 +1,5 @@
+"""What cli says."""
+
+from __future__ import annotations
+
+TEMPLATES: dict[str, str] = {}

@@ -1,0 +1,5 @@
+"""What loadtest says."""
+
+from __future__ import annotations
+
+TEMPLATES: dict[str, str] = {}

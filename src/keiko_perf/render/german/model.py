@@ -1,0 +1,46 @@
+"""What the model says: KPIs, verdicts, comparisons."""
+
+from __future__ import annotations
+
+TEMPLATES = {
+    "CPU": "CPU",
+    "a duration of 0 has no ratio": "eine Dauer von 0 hat kein Verhältnis",
+    "all of the demand was served": "die gesamte Nachfrage wurde bedient",
+    "below the limit while more was asked for": (
+        "unter der Grenze, obwohl mehr nachgefragt wurde"
+    ),
+    "below the limit, and the demand is not known": (
+        "unter der Grenze, und die Nachfrage ist nicht bekannt"
+    ),
+    "database connections": "Datenbankverbindungen",
+    "error rate": "Fehlerrate",
+    "faster by more than {effect:ratio}": "schneller, um mehr als {effect:ratio}",
+    "memory": "Speicher",
+    "no background task was seen": "keine Hintergrundaufgabe wurde gesehen",
+    "no connection pool is watched": "kein Verbindungspool wird beobachtet",
+    "no difference over {effect:ratio}": "kein Unterschied über {effect:ratio}",
+    "no request was seen": "keine Anfrage wurde gesehen",
+    "no successful request was seen": "keine erfolgreiche Anfrage wurde gesehen",
+    "nothing was measured yet": "noch wurde nichts gemessen",
+    "only {seen:count} seen, {needed:count} are needed to tell": (
+        "nur {seen:count} gesehen, für eine Aussage sind {needed:count} nötig"
+    ),
+    "over the limit": "über der Grenze",
+    "over the limit, sure from {seen:count}": (
+        "über der Grenze, sicher schon nach {seen:count}"
+    ),
+    "response time p{percent}": "Antwortzeit p{percent}",
+    "slower by more than {effect:ratio}": "langsamer, um mehr als {effect:ratio}",
+    "task failure rate": "Fehlerrate der Aufgaben",
+    "tasks per minute": "Aufgaben pro Minute",
+    "the CPU was not sampled": "die CPU wurde nicht gemessen",
+    "the interval does not tell; about {more:count} more seconds would": (
+        "das Intervall entscheidet es nicht; etwa {more:count} weitere Sekunden würden es"
+    ),
+    "the memory was not sampled": "der Speicher wurde nicht gemessen",
+    "throughput": "Durchsatz",
+    "too short: {seen:count} intervals, {needed:count} are needed to tell": (
+        "zu kurz: {seen:count} Abschnitte, für eine Aussage sind {needed:count} nötig"
+    ),
+    "within the limit": "innerhalb der Grenze",
+}
