@@ -1,0 +1,94 @@
+"""
+SingleFlight: many ask for the same at once, and it is done once.
+
+The work runs in a task of its own, so the first to ask may be cancelled and the others still
+get their answer. When the last of them is gone, the work is cancelled too, and waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from keiko_perf.errors import UsageError
+from keiko_perf.optimization.cancel import cancel_all
+from keiko_perf.optimization.outcome import WorkCancelled
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class SingleFlight(Generic[K, V]):
+    """Work under way, by key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[K, _Flight[V]] = {}
+
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._flights)
+
+    async def join(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+        """
+        The answer of *work*, or of the one that is already under way for *key*.
+
+        Raises:
+            Exception: what the work raised; everyone who waits for it gets the same.
+            WorkCancelled: it was cancelled from within.
+            UsageError: the work waits for itself.
+        """
+        flight = self._flights.get(key)
+        # Nobody can wait for the task of another thread's event loop.
+        if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
+            flight = self._flights[key] = _Flight(work)
+            flight.task.add_done_callback(lambda _, flown=flight: self._land(key, flown))
+        elif flight.task is asyncio.current_task():
+            raise UsageError(
+                "a load asks for the very key that it loads", cure="load it from its source"
+            )
+        return await self._wait(key, flight)
+
+    def forget(self, key: K) -> None:
+        """Who asks from now on starts anew; who waits already still gets the answer."""
+        self._flights.pop(key, None)
+
+    def forget_all(self) -> None:
+        """The same for all keys."""
+        self._flights.clear()
+
+    async def _wait(self, key: K, flight: _Flight[V]) -> V:
+        flight.waiting += 1
+        try:
+            await asyncio.wait([flight.task])
+        except asyncio.CancelledError:
+            if flight.waiting == 1:
+                self._land(key, flight)
+                await cancel_all([flight.task])
+            raise
+        finally:
+            flight.waiting -= 1
+        if flight.task.cancelled():
+            raise WorkCancelled(
+                "the work was cancelled from within",
+                cure="look for what cancels the task, or the future, that it waits for",
+            )
+        return flight.task.result()
+
+    def _land(self, key: K, flight: _Flight[V]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+
+class _Flight(Generic[V]):
+    __slots__ = ("task", "waiting")
+
+    def __init__(self, work: Callable[[], Awaitable[V]]) -> None:
+        self.waiting = 0
+        self.task = asyncio.get_running_loop().create_task(_run(work))
+        # Looked at here, so that nobody complains that it was not when all waiters have gone.
+        self.task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+async def _run(work: Callable[[], Awaitable[V]]) -> V:
+    return await work()
