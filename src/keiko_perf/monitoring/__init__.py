@@ -1,1 +1,65 @@
-"""Requests → recorder → snapshots → store → verdicts → alerts → dashboard."""
+"""
+Requests → recorder → snapshots → store → verdicts → alerts → dashboard.
+
+The names are imported when they are first used: the dashboard needs an optional package, and an
+application that only counts does not pay for the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keiko_perf.monitoring.alerts import Alert, AlertState, Patience
+    from keiko_perf.monitoring.collector import MetricsCollector
+    from keiko_perf.monitoring.dashboard.router import performance_router
+    from keiko_perf.monitoring.kpis import PerformanceKPIs
+    from keiko_perf.monitoring.middleware import PerfMiddleware
+    from keiko_perf.monitoring.monitor import PerformanceMonitor
+    from keiko_perf.monitoring.notify import LogNotifier, Notifier, WebhookNotifier
+    from keiko_perf.monitoring.recorder import Recorder
+    from keiko_perf.monitoring.sqlite import SqliteStore
+    from keiko_perf.monitoring.store import MemoryStore, Store
+
+__all__ = [
+    "Alert",
+    "AlertState",
+    "LogNotifier",
+    "MemoryStore",
+    "MetricsCollector",
+    "Notifier",
+    "Patience",
+    "PerfMiddleware",
+    "PerformanceKPIs",
+    "PerformanceMonitor",
+    "Recorder",
+    "SqliteStore",
+    "Store",
+    "WebhookNotifier",
+    "performance_router",
+]
+
+_HOME = {
+    "alerts": ("Alert", "AlertState", "Patience"),
+    "collector": ("MetricsCollector",),
+    "dashboard.router": ("performance_router",),
+    "kpis": ("PerformanceKPIs",),
+    "middleware": ("PerfMiddleware",),
+    "monitor": ("PerformanceMonitor",),
+    "notify": ("LogNotifier", "Notifier", "WebhookNotifier"),
+    "recorder": ("Recorder",),
+    "sqlite": ("SqliteStore",),
+    "store": ("MemoryStore", "Store"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'keiko_perf.monitoring' has no attribute {name!r}")
+    return getattr(import_module(f"keiko_perf.monitoring.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -105,7 +105,8 @@ def step(
     patience = patience or Patience()
     after: dict[str, Alert] = {}
     # Alerts that exist keep their place; new ones take what room there is.
-    for metric in sorted(alerts.keys() | verdicts.keys(), key=lambda one: one not in alerts):
+    metrics = (*sorted(alerts), *sorted(verdicts.keys() - alerts.keys()))
+    for metric in metrics:
         alert = _next(alerts.get(metric), metric, verdicts.get(metric), now, patience)
         if alert is not None and len(after) < patience.max_alerts:
             after[metric] = alert

@@ -39,7 +39,7 @@ def subject(verdict: Verdict) -> Message:
     target = verdict.target
     if target.subject is None:
         return target.kpi.label
-    return say("{label} of {subject}", label=target.kpi.label, subject=target.subject)
+    return say("{kpi} of {subject}", kpi=target.kpi.label, subject=target.subject)
 
 
 def sentence(verdict: Verdict) -> Message:

@@ -1,1 +1,1 @@
-"""The live page and its JSON, GET only."""
+"""The live page and its JSON, GET only but for the login."""

@@ -1,0 +1,81 @@
+"""
+Installing a monitor into an application: one middleware, the dashboard's routes, the ticker.
+
+The middleware hands each request to PerfMiddleware, except those to the dashboard itself, which
+would be most of what an idle service sees. It starts the monitor when the application has
+started up, or with the first request where the server runs no lifespan, and stops it when the
+application has shut down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from keiko_perf.errors import UsageError
+from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, is_dashboard
+from keiko_perf.monitoring.dashboard.pages import STATE
+from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
+from keiko_perf.monitoring.monitor import PerformanceMonitor
+
+
+def install(monitor: PerformanceMonitor, app: Any) -> None:
+    """See `PerformanceMonitor.install`."""
+    if not (hasattr(app, "add_middleware") and hasattr(app, "state") and hasattr(app, "router")):
+        raise UsageError(
+            f"the monitor cannot be installed in {type(app).__name__}, which is neither a FastAPI "
+            "nor a Starlette application",
+            cure="Wrap it: PerfMiddleware(app, monitor.recorder)",
+        )
+    known = getattr(app.state, STATE, None)
+    if known is monitor and monitor.is_recording:
+        return
+    if known is not None and known.is_recording:
+        raise UsageError(
+            "another monitor is installed in this application", cure="Install just one of them"
+        )
+    try:
+        app.add_middleware(MonitorMiddleware, monitor=monitor)
+    except RuntimeError as error:
+        raise UsageError(
+            "the monitor cannot be installed in an application that is already running",
+            cure="Call install before the application serves its first request",
+        ) from error
+    setattr(app.state, STATE, monitor)
+    monitor.is_recording = True
+    app.router.routes.insert(0, DashboardRoute())
+
+
+class MonitorMiddleware:
+    """
+    Args:
+        app: the application, or the next middleware.
+        monitor: what watches it.
+    """
+
+    def __init__(self, app: App, monitor: PerformanceMonitor) -> None:
+        self._app = app
+        self._monitor = monitor
+        self._recorded = PerfMiddleware(app, monitor.recorder)
+
+    # No coroutine of its own: each request passes here.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "lifespan":
+            return self._live(scope, receive, send)
+        self._monitor.start()
+        if scope["type"] == "http" and is_dashboard(scope):
+            return self._app(scope, receive, send)
+        return self._recorded(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def see(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._monitor.start()
+            elif message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                await self._monitor.stop()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, see)
+        finally:
+            await self._monitor.stop()

@@ -1,0 +1,278 @@
+"""
+PerformanceMonitor: watches one service, from its requests to its alerts.
+
+It owns the recorder, the store, the targets and the alerts, and ticks once a window: sample the
+process, cut the window, keep it, judge, step the alerts, tell. Whatever fails on the way (a full
+disk, a webhook that is gone) is said and counted; the service goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keiko_perf.errors import UsageError
+from keiko_perf.model import Outcome, Snapshot, Target, Verdict
+from keiko_perf.monitoring import process
+from keiko_perf.monitoring.alerts import Alert, Patience, news, step
+from keiko_perf.monitoring.collector import MetricsCollector
+from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
+from keiko_perf.monitoring.notify import Courier, Deliveries, LogNotifier, Notifier
+from keiko_perf.monitoring.recorder import Recorder, utc_now
+from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
+from keiko_perf.monitoring.store import MemoryStore, Store
+from keiko_perf.monitoring.tasks import Tasks
+from keiko_perf.monitoring.wording import sentence
+from keiko_perf.render import phrase
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_log = logging.getLogger("keiko_perf.monitor")
+
+_LAST_WORDS_S = 2.0
+"""How long alerts may take to be delivered once the service shuts down."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorStatistics:
+    """
+    Attributes:
+        ticks: how many windows were cut and judged.
+        failed_ticks: how many ticks ended in an error that was not foreseen; it was logged.
+        store: whether it takes the windows, and what waits for it.
+        deliveries: what became of the alerts.
+    """
+
+    ticks: int
+    failed_ticks: int
+    store: StoreStatistics
+    deliveries: Deliveries
+
+
+class PerformanceMonitor:
+    """
+    The monitor of one service. `task` is the decorator for its background tasks.
+
+    Args:
+        kpis: the nine targets.
+        targets: further ones, on any KPI and on single routes; one on the same KPI and subject
+            takes the place of the KPI's.
+        store: where windows are kept: a store, the path of a SQLite file that the workers of a
+            machine share, or None for the memory of this process.
+        token: the secret that opens the dashboard; without one it answers on loopback only.
+        window_s: how long a window is.
+        metrics_window_s: over how long is judged.
+        clock: monotonic seconds.
+        now: the wall clock, aware UTC.
+        notify: who is told of alerts; the standard log if not given.
+        patience: how quickly alerts come and go.
+        max_series: how many routes, tasks and statements are told apart.
+
+    Raises:
+        UsageError: a window is not positive, or longer than what is judged; an empty token.
+    """
+
+    def __init__(
+        self,
+        *,
+        kpis: PerformanceKPIs | None = None,
+        targets: Iterable[Target] = (),
+        store: Store | str | PathLike[str] | None = None,
+        token: str | None = None,
+        window_s: float = 10.0,
+        metrics_window_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+        notify: Iterable[Notifier] | None = None,
+        patience: Patience | None = None,
+        max_series: int = 200,
+    ) -> None:
+        if not 0 < window_s <= metrics_window_s:
+            raise UsageError(
+                f"windows of {window_s} s cannot be judged over {metrics_window_s} s",
+                cure="Let window_s be over 0 and at most metrics_window_s",
+            )
+        if token is not None and not token.strip():
+            raise UsageError(
+                "an empty token protects nothing",
+                cure="Give a secret, or None to answer on loopback only",
+            )
+        self.kpis = kpis or PerformanceKPIs()
+        self.checks: Mapping[str, Target] = checks(*self.kpis.targets(), *targets)
+        self.store = SteadyStore(_store(store))
+        self.token = token
+        self.window_s = window_s
+        self.recorder = Recorder(max_series=max_series, now=now, clock=clock)
+        self.metrics_collector = MetricsCollector(
+            self.recorder, self.store, metrics_window_s=metrics_window_s, now=now
+        )
+        self.task = Tasks(self.recorder)
+        self.is_recording = False
+        self.now = now
+        self._patience = patience or Patience()
+        self._alerts: dict[str, Alert] = {}
+        self._courier = Courier((LogNotifier(),) if notify is None else notify)
+        self._ticker: asyncio.Task[None] | None = None
+        self._ticks = self._failed_ticks = 0
+
+    def __repr__(self) -> str:
+        return f"<PerformanceMonitor of {len(self.checks)} targets>"
+
+    # For the service
+
+    def install(self, app: Any) -> None:
+        """
+        Watch *app*, a FastAPI or Starlette application, and serve the dashboard from it.
+
+        It adds the middleware, the routes under /performance, and the ticker, which starts and
+        stops with the application. To install twice is no mistake.
+
+        Raises:
+            UsageError: the application is already running, or of another kind.
+        """
+        from keiko_perf.monitoring.installation import install
+
+        install(self, app)
+
+    def watch_engine(self, engine: Engine | AsyncEngine) -> None:
+        """Record the statements of a SQLAlchemy engine, and the waits for its pool."""
+        from keiko_perf.monitoring.statements import watch_engine
+
+        watch_engine(engine, self.recorder)
+
+    # The guide's questions
+
+    async def check_performance_health(self) -> dict[str, bool | None]:
+        """Whether each target holds now, by check; None where too little is known to tell."""
+        held = {Outcome.MET: True, Outcome.MISSED: False, Outcome.UNKNOWN: None}
+        return {name: held[verdict.outcome] for name, verdict in (await self.verdicts()).items()}
+
+    async def get_performance_alerts(self) -> list[dict[str, str]]:
+        """The targets that are missed now: `metric`, `severity` and `message` of each."""
+        return [
+            {
+                "metric": name,
+                "severity": verdict.target.severity.word,
+                "message": phrase(sentence(verdict)),
+            }
+            for name, verdict in (await self.verdicts()).items()
+            if verdict.outcome is Outcome.MISSED
+        ]
+
+    # Beyond them
+
+    async def verdicts(self) -> dict[str, Verdict]:
+        """All targets, by check, held against what was measured last."""
+        return self.judge(await self.current())
+
+    def judge(self, snapshot: Snapshot | None) -> dict[str, Verdict]:
+        """All targets, by check, held against *snapshot*."""
+        return {name: target.judge(snapshot) for name, target in self.checks.items()}
+
+    async def current(self) -> Snapshot | None:
+        """What all workers measured over the last `metrics_window_s`; None before anything."""
+        if self._ticker is None:
+            process.sample(self.recorder)  # nobody else does
+        return await self.metrics_collector.snapshot()
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The alerts that wait, fire, or resolved within the hour; the newest change first."""
+        return tuple(sorted(self._alerts.values(), key=lambda one: one.changed_at, reverse=True))
+
+    def statistics(self) -> MonitorStatistics:
+        """How the monitor itself is doing."""
+        return MonitorStatistics(
+            self._ticks,
+            self._failed_ticks,
+            self.store.statistics(),
+            self._courier.statistics(),
+        )
+
+    # The ticker
+
+    def start(self) -> None:
+        """
+        Begin to tick, in the running event loop, unless it ticks there already.
+
+        Whoever starts it should stop it; a loop that ends cancels it, and the last window is
+        kept nevertheless.
+        """
+        loop = asyncio.get_running_loop()
+        task = self._ticker
+        if task is None or task.done() or task.get_loop() is not loop:
+            # A context of its own: it may be a request that starts it, and it outlives that.
+            self._ticker = loop.create_task(
+                self._run(), name="keiko-perf monitor", context=Context()
+            )
+
+    async def stop(self) -> None:
+        """Stop ticking; the last window is kept, and what alerts wait are delivered, in time."""
+        task, self._ticker = self._ticker, None
+        if task is None or task.get_loop() is not asyncio.get_running_loop():
+            return
+        task.cancel()
+        await asyncio.wait((task,))
+        await self._courier.close(within_s=_LAST_WORDS_S)
+
+    async def tick(self) -> None:
+        """End a window: keep it, judge, and see to the alerts."""
+        process.sample(self.recorder)
+        window = self.recorder.snapshot()
+        # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
+        await asyncio.shield(
+            asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
+        )
+        verdicts = self.judge(await self.current())
+        before = self._alerts
+        self._alerts = step(before, verdicts, self.now(), patience=self._patience)
+        self._courier.send(news(before, self._alerts))
+        self._ticks += 1
+
+    # Private
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._courier.run(), name="keiko-perf courier")
+                group.create_task(process.watch_loop(self.recorder), name="keiko-perf loop lag")
+                await self._tick_for_ever()
+        finally:
+            # Not awaited: a cancelled task may get no further turn of its loop.
+            self.store.append(self.recorder.snapshot())
+            self.store.close()
+
+    async def _tick_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        process.sample(self.recorder)  # the CPU is a difference: this is where it begins
+        while True:
+            # From one due time to the next, so that the windows don't drift; late ones are skipped.
+            due = max(due + self.window_s, loop.time())
+            await asyncio.sleep(due - loop.time())
+            try:
+                await self.tick()
+            except Exception:  # the ticker outlives whatever a store or a target may raise
+                self._failed_ticks += 1
+                if self._failed_ticks == 1:
+                    _log.exception("a window could not be judged; the monitor goes on")
+
+
+def _store(store: Store | str | PathLike[str] | None) -> Store:
+    if store is None:
+        return MemoryStore()
+    if isinstance(store, str | PathLike):
+        from keiko_perf.monitoring.store import SqliteStore
+
+        return SqliteStore(Path(store))
+    return store

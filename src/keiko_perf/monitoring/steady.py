@@ -1,0 +1,111 @@
+"""
+SteadyStore: a store in front of a store that may fail, so that nothing else has to care.
+
+A disk is full, a file locked: windows are held back, up to a bound, and are read from here; once
+the store works again it gets them, in order. It is said once that it failed, and once that it
+works again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from keiko_perf.errors import StoreUnavailable
+from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.store import Store
+
+_log = logging.getLogger("keiko_perf.store")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """
+    Attributes:
+        is_working: whether the last attempt to write succeeded.
+        held_back: how many windows wait for the store to work again.
+        lost: how many were given up, because there were too many.
+    """
+
+    is_working: bool
+    held_back: int
+    lost: int
+
+
+class SteadyStore:
+    """
+    Args:
+        store: where the windows are to go.
+        max_held_back: how many wait at most; then the oldest is given up. 360 are an hour of
+            windows of 10 s.
+    """
+
+    def __init__(self, store: Store, *, max_held_back: int = 360) -> None:
+        self._store = store
+        self._held_back: deque[Snapshot] = deque()
+        self._max_held_back = max_held_back
+        self._is_working = True
+        self._lost = 0
+        self._writing = Lock()
+        self._counting = Lock()  # never held over a call to the store, which may be slow
+
+    def append(self, snapshot: Snapshot) -> None:
+        """Keep *snapshot*, here if not there; it does not raise StoreUnavailable."""
+        with self._counting:
+            if len(self._held_back) >= self._max_held_back:
+                self._held_back.popleft()
+                self._lost += 1
+            self._held_back.append(snapshot)
+        with self._writing:
+            self._hand_over()
+
+    def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
+        """As of `Store`, with what is held back; only that, while the store cannot be read."""
+        with self._counting:
+            held_back = tuple(self._held_back)
+        try:
+            stored = self._store.between(start_at, end_at)
+        except StoreUnavailable as error:
+            self._failed(error)
+            stored = []
+        # A window that is being handed over may be on both sides.
+        known = {(one.worker, one.started_at) for one in stored}
+        more = [
+            one
+            for one in held_back
+            if start_at <= one.started_at < end_at and (one.worker, one.started_at) not in known
+        ]
+        return sorted([*stored, *more], key=lambda one: one.started_at)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def statistics(self) -> StoreStatistics:
+        with self._counting:
+            return StoreStatistics(self._is_working, len(self._held_back), self._lost)
+
+    def _hand_over(self) -> None:
+        while (oldest := self._oldest()) is not None:
+            try:
+                self._store.append(oldest)
+            except StoreUnavailable as error:
+                self._failed(error)
+                return
+            with self._counting:
+                if self._held_back and self._held_back[0] is oldest:
+                    self._held_back.popleft()
+        if not self._is_working:
+            self._is_working = True
+            _log.warning("the store works again; windows that were lost: %d", self._lost)
+
+    def _oldest(self) -> Snapshot | None:
+        with self._counting:
+            return self._held_back[0] if self._held_back else None
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        if self._is_working:
+            self._is_working = False
+            _log.error("%s Windows are held back until the store works again.", error)
