@@ -4,13 +4,19 @@ Plan → pacer → engine and transport → result → verdicts, comparison.
 The engine needs the extra `load`; plans and results do not.
 """
 
+from keiko_perf.loadtest.asgi import AsgiTransport
 from keiko_perf.loadtest.engine import OnTick, Progress, run, run_in_own_loop
 from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Stage, Stages, Users
 from keiko_perf.loadtest.plan import Limits, Plan, Step, bearer
+from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
+from keiko_perf.loadtest.saved import load, save
+from keiko_perf.loadtest.summary import compare_results, comparisons, report
+from keiko_perf.loadtest.tester import LoadTester, LoadTestResult
 from keiko_perf.loadtest.transport import Channel, Failure, Owner, Transport
 
 __all__ = [
+    "AsgiTransport",
     "Channel",
     "ConstantRate",
     "ErrorGroup",
@@ -18,11 +24,14 @@ __all__ = [
     "InFlight",
     "Limits",
     "Load",
+    "LoadTestResult",
+    "LoadTester",
     "OnTick",
     "Owner",
     "Plan",
     "Poisson",
     "Progress",
+    "Request",
     "Result",
     "Stage",
     "Stages",
@@ -31,6 +40,11 @@ __all__ = [
     "Transport",
     "Users",
     "bearer",
+    "compare_results",
+    "comparisons",
+    "load",
+    "report",
     "run",
     "run_in_own_loop",
+    "save",
 ]

@@ -31,19 +31,19 @@ async def resolve(host: str, port: int, *, own_target: bool) -> tuple[str, ...]:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise ServiceUnavailable(
-            f"the host {host!r} has no address", cure="check its spelling, and the machine's DNS"
+            f"the host {host!r} has no address", cure="Check its spelling, and the machine's DNS"
         ) from error
     except TimeoutError as error:
         raise ServiceUnavailable(
             f"DNS did not say within {_RESOLVING_S:g} s where {host!r} is",
-            cure="check the machine's DNS, or give the address itself",
+            cure="Check the machine's DNS, or give the address itself",
         ) from error
     addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
     strangers = [address for address in addresses if not is_private(address)]
     if strangers and not own_target:
         raise UsageError(
             f"{host} is at {strangers[0]}, a public address",
-            cure="pass --i-own-this-target (own_target=True) if it is yours to put under load",
+            cure="Pass --i-own-this-target (own_target=True) if it is yours to put under load",
         )
     return addresses
 

@@ -217,4 +217,4 @@ def _positive(number: float) -> bool:
 
 def _refuse_unless(holds: bool, what: str) -> None:
     if not holds:
-        raise UsageError(what, cure="correct the load of the plan")
+        raise UsageError(what, cure="Correct the load of the plan")

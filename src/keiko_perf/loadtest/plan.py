@@ -79,7 +79,7 @@ class Step:
         except (TypeError, ValueError) as error:
             raise UsageError(
                 f"the request's data has no form in JSON: {error}",
-                cure="use dictionaries, lists, strings, numbers, true, false and None",
+                cure="Use dictionaries, lists, strings, numbers, true, false and None",
             ) from error
         return cls(
             method=method,
@@ -201,13 +201,13 @@ def bearer(token: str) -> dict[str, str]:
     if not _TARGET.fullmatch(token):
         raise UsageError(
             "the bearer token has blanks or characters outside ASCII",
-            cure="pass the token alone, without the word Bearer and without a line end",
+            cure="Pass the token alone, without the word Bearer and without a line end",
         )
     return {"authorization": f"Bearer {token}"}
 
 
 def _parse(base_url: str) -> Target:
-    cure = "write it as http://127.0.0.1:8000"
+    cure = "Write it as http://127.0.0.1:8000"
     try:
         parts = urlsplit(base_url)
         port = parts.port
@@ -216,7 +216,7 @@ def _parse(base_url: str) -> Target:
     if parts.username is not None or parts.password is not None:
         # It may hold a password, so it is not repeated.
         raise UsageError(
-            "the base URL holds a user or a password", cure="send them as an Authorization header"
+            "the base URL holds a user or a password", cure="Send them as an Authorization header"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{base_url!r} is no http or https URL", cure=cure)
@@ -224,7 +224,7 @@ def _parse(base_url: str) -> Target:
         raise UsageError(f"{base_url!r} names port 0", cure=cure)
     if parts.query or parts.fragment:
         raise UsageError(
-            "the base URL has a query or a fragment", cure="move it into a step's path"
+            "the base URL has a query or a fragment", cure="Move it into a step's path"
         )
     prefix = parts.path.rstrip("/")
     if prefix and not _TARGET.fullmatch(prefix):
@@ -240,11 +240,11 @@ def _parse(base_url: str) -> Target:
 
 def _check_step(step: Step) -> None:
     if not _METHOD.fullmatch(step.method):
-        raise UsageError(f"{step.method!r} is no HTTP method", cure="write it in capitals: GET")
+        raise UsageError(f"{step.method!r} is no HTTP method", cure="Write it in capitals: GET")
     if not 1 <= step.weight <= 1000:
         raise UsageError(
             f"step {step.name!r} has the weight {step.weight!r}",
-            cure="use a whole number, 1 to 1000",
+            cure="Use a whole number, 1 to 1000",
         )
     if len(step.rows) > MOST_ROWS:
         raise UsageError(
@@ -254,30 +254,30 @@ def _check_step(step: Step) -> None:
     if named and not step.rows:
         raise UsageError(
             f"the path {step.path!r} has placeholders and the step has no rows",
-            cure="give the step rows with a value for each",
+            cure="Give the step rows with a value for each",
         )
     for row in step.rows:
         if missing := named - set(row):
             raise UsageError(
                 f"a row of step {step.name!r} has no {sorted(missing)[0]!r}",
-                cure="give each row a value for each placeholder of the path",
+                cure="Give each row a value for each placeholder of the path",
             )
     bare = _PLACEHOLDER.sub("0", step.path)
     if not bare.startswith("/") or not _TARGET.fullmatch(bare) or "#" in bare:
         raise UsageError(
             f"{step.path!r} is no path that a request can carry",
-            cure="start it with a slash and percent-encode blanks and characters outside ASCII",
+            cure="Start it with a slash and percent-encode blanks and characters outside ASCII",
         )
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            raise UsageError(f"{name!r} is no header's name", cure="write headers as 'Name: value'")
+            raise UsageError(f"{name!r} is no header's name", cure="Write headers as 'Name: value'")
         if name.lower() in _OURS:
             raise UsageError(
                 f"the header {name} is the engine's own",
-                cure="leave it out: it follows from the body",
+                cure="Leave it out: it follows from the body",
             )
         # A value may be a secret, so it is not repeated.
         if any(
@@ -285,7 +285,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         ):
             raise UsageError(
                 f"the value of the header {name} has characters that no header carries",
-                cure="remove line ends and control characters, and encode what is not Latin-1",
+                cure="Remove line ends and control characters, and encode what is not Latin-1",
             )
 
 
@@ -295,7 +295,7 @@ def _check_steps(steps: tuple[Step, ...]) -> None:
     names = [step.name for step in steps]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(
-            f"two steps are called {sorted(twice)[0]!r}", cure="give each step a name of its own"
+            f"two steps are called {sorted(twice)[0]!r}", cure="Give each step a name of its own"
         )
     weighted_order(tuple(step.weight for step in steps))
 
@@ -304,18 +304,18 @@ def _check_times(plan: Plan) -> None:
     limit = plan.limits.duration_s
     if not (isfinite(plan.duration_s) and plan.duration_s > 0):
         raise UsageError(
-            f"a duration of {plan.duration_s!r} s", cure="measure for a number of seconds above 0"
+            f"a duration of {plan.duration_s!r} s", cure="Measure for a number of seconds above 0"
         )
     if not (isfinite(plan.warmup_s) and plan.warmup_s >= 0):
-        raise UsageError(f"a warm-up of {plan.warmup_s!r} s", cure="warm up for 0 s or longer")
+        raise UsageError(f"a warm-up of {plan.warmup_s!r} s", cure="Warm up for 0 s or longer")
     if plan.total_s > limit:
         raise UsageError(
             f"the plan sends requests for {plan.total_s:g} s, its limit is {limit:g} s",
-            cure="shorten it, or raise limits.duration_s (--max-duration) if that is meant",
+            cure="Shorten it, or raise limits.duration_s (--max-duration) if that is meant",
         )
     if not 0.001 <= plan.timeout_s <= 3600:
         raise UsageError(
-            f"a timeout of {plan.timeout_s!r} s", cure="wait between 1 ms and 1 h for an answer"
+            f"a timeout of {plan.timeout_s!r} s", cure="Wait between 1 ms and 1 h for an answer"
         )
 
 
@@ -324,28 +324,28 @@ def _check_load(plan: Plan) -> None:
     if not (1 <= plan.connections <= 60_000 and 1 <= plan.max_in_flight <= 1_000_000):
         raise UsageError(
             "a plan needs connections from 1 to 60000 and max_in_flight from 1 to 1000000",
-            cure="correct them",
+            cure="Correct them",
         )
     if isinstance(load, Users):
         if load.count > limits.users:
             raise UsageError(
                 f"{load.count} users, the limit is {limits.users}",
-                cure="use fewer, or raise limits.users if that is meant",
+                cure="Use fewer, or raise limits.users if that is meant",
             )
         return
     if load.peak_per_s > limits.per_s:
         raise UsageError(
             f"{load.peak_per_s:g} requests a second, the limit is {limits.per_s:g}",
-            cure="use fewer, or raise limits.per_s (--max-rate) if that is meant",
+            cure="Use fewer, or raise limits.per_s (--max-rate) if that is meant",
         )
     if isinstance(load, Stages):
         if plan.duration_s != load.duration_s:
             raise UsageError(
                 f"a duration of {plan.duration_s:g} s, the stages last {load.duration_s:g} s",
-                cure="leave the duration out",
+                cure="Leave the duration out",
             )
         if plan.warmup_s and not load.start_per_s:
             raise UsageError(
                 "a warm-up before stages that start from 0/s would send nothing",
-                cure="give start_per_s, or make the warm-up the first stage",
+                cure="Give start_per_s, or make the warm-up the first stage",
             )

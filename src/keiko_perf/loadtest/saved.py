@@ -1,0 +1,247 @@
+"""
+Saved: a result as one JSON file that can be reported on, and compared, at any time.
+
+Histograms of whole runs are objects that others can read (OpenTelemetry's layout), those of the
+timelines are compact. Headers and bodies are not in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Stage, Stages, Users
+from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
+from keiko_perf.loadtest.transport import Failure
+from keiko_perf.model import Histogram, Kind, Series
+
+FORMAT = "keiko-perf load result"
+VERSION = 1
+
+
+def save(result: Result, file: Path) -> None:
+    """
+    Write *result* to *file*, whole or not at all.
+
+    Raises:
+        StoreUnavailable: the file cannot be written.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(json.dumps(to_dict(result), allow_nan=False), encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StoreUnavailable(
+            f"the result cannot be written to {file}: {error.strerror}",
+            cure="Name a file in a folder that exists and that you may write to",
+        ) from error
+
+
+def load(file: Path) -> Result:
+    """
+    Read a result back.
+
+    Raises:
+        StoreUnavailable: the file cannot be read.
+        UsageError: it is no result, or one of a newer version.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the result cannot be read from {file}: {error.strerror}",
+            cure="Name a file that `keiko-perf load run --save` wrote",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _no_result(str(file)) from error
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _no_result(str(file)) from error
+    return from_dict(document, source=str(file))
+
+
+def to_dict(result: Result) -> dict[str, Any]:
+    """The result in JSON's types."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "target": result.target,
+        "load": _load_to_dict(result.load),
+        "started_at": result.started_at.isoformat(),
+        "planned_s": result.planned_s,
+        "duration_s": result.duration_s,
+        "interval_s": result.interval_s,
+        "steps": [_step_to_dict(step) for step in result.steps],
+        "errors": [_error_to_dict(group) for group in result.errors],
+        "offered": result.offered,
+        "dropped": result.dropped,
+        "unfinished": result.unfinished,
+        "unfinished_s": result.unfinished_s,
+        "waited": result.waited,
+        "connections": result.connections,
+        "opened": result.opened,
+        "lag": result.lag.to_dict(),
+        "late": result.late.to_dict(),
+        "cpu_ratio": result.cpu_ratio,
+        "in_flight": {
+            "samples": result.in_flight.samples,
+            "mean": result.in_flight.mean,
+            "peak": result.in_flight.peak,
+        },
+        "interrupted": result.interrupted,
+        "environment": dict(result.environment),
+    }
+
+
+def from_dict(document: Any, *, source: str = "the document") -> Result:
+    """
+    Undo `to_dict`.
+
+    Raises:
+        UsageError: it is no such document, or of a newer version.
+    """
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _no_result(source)
+    if document.get("version") != VERSION:
+        raise UsageError(
+            f"{source} is a result of version {document.get('version')!r}, this is {VERSION}",
+            cure="Read it with the version of keiko-perf that wrote it, or a newer one",
+        )
+    try:
+        return _result(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _no_result(source) from error
+
+
+def _result(document: Mapping[str, Any]) -> Result:
+    duration_s = float(document["duration_s"])
+    started_at = datetime.fromisoformat(document["started_at"])
+    if started_at.tzinfo is None or not duration_s >= 0:
+        raise ValueError("a result has an aware start and lasts no negative time")
+    return Result(
+        target=str(document["target"]),
+        load=_load_from_dict(document["load"]),
+        started_at=started_at,
+        planned_s=float(document["planned_s"]),
+        duration_s=duration_s,
+        interval_s=float(document["interval_s"]),
+        steps=tuple(_step_from_dict(step, duration_s) for step in document["steps"]),
+        errors=tuple(_error_from_dict(group) for group in document["errors"]),
+        offered=int(document["offered"]),
+        dropped=int(document["dropped"]),
+        unfinished=int(document["unfinished"]),
+        unfinished_s=float(document["unfinished_s"]),
+        waited=int(document["waited"]),
+        connections=int(document["connections"]),
+        opened=int(document["opened"]),
+        lag=Histogram.from_dict(document["lag"]),
+        late=Histogram.from_dict(document["late"]),
+        cpu_ratio=None if document["cpu_ratio"] is None else float(document["cpu_ratio"]),
+        in_flight=InFlight(
+            samples=int(document["in_flight"]["samples"]),
+            mean=float(document["in_flight"]["mean"]),
+            peak=int(document["in_flight"]["peak"]),
+        ),
+        interrupted=bool(document["interrupted"]),
+        environment={str(name): str(value) for name, value in document["environment"].items()},
+    )
+
+
+def _load_to_dict(load: Load) -> dict[str, Any]:
+    if isinstance(load, ConstantRate):
+        return {"kind": "constant", "per_s": load.per_s}
+    if isinstance(load, Poisson):
+        return {"kind": "poisson", "per_s": load.per_s, "seed": load.seed}
+    if isinstance(load, Users):
+        return {"kind": "users", "count": load.count, "think_s": load.think_s}
+    stages = [{"duration_s": stage.duration_s, "per_s": stage.per_s} for stage in load.stages]
+    return {"kind": "stages", "start_per_s": load.start_per_s, "stages": stages}
+
+
+def _load_from_dict(document: Mapping[str, Any]) -> Load:
+    kind = document["kind"]
+    if kind == "constant":
+        return ConstantRate(float(document["per_s"]))
+    if kind == "poisson":
+        return Poisson(float(document["per_s"]), int(document["seed"]))
+    if kind == "users":
+        return Users(int(document["count"]), float(document["think_s"]))
+    if kind != "stages":
+        raise ValueError(f"load of the unknown kind {kind!r}")
+    stages = (Stage(float(one["duration_s"]), float(one["per_s"])) for one in document["stages"])
+    return Stages(tuple(stages), float(document["start_per_s"]))
+
+
+def _step_to_dict(step: StepResult) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "response": _series_to_dict(step.response),
+        "service": _series_to_dict(step.service),
+        "timeline": [base64.b64encode(one.to_bytes()).decode() for one in step.timeline],
+    }
+
+
+def _step_from_dict(document: Mapping[str, Any], duration_s: float) -> StepResult:
+    name = str(document["name"])
+    return StepResult(
+        name=name,
+        response=_series_from_dict(document["response"], name, duration_s),
+        service=_series_from_dict(document["service"], name, duration_s),
+        timeline=tuple(
+            Histogram.from_bytes(base64.b64decode(one, validate=True))
+            for one in document["timeline"]
+        ),
+    )
+
+
+def _series_to_dict(series: Series) -> dict[str, Any]:
+    return {"succeeded": series.succeeded.to_dict(), "failed": series.failed.to_dict()}
+
+
+def _series_from_dict(document: Mapping[str, Any], name: str, duration_s: float) -> Series:
+    return Series(
+        kind=Kind.STEP,
+        name=name,
+        window_s=duration_s,
+        succeeded=Histogram.from_dict(document["succeeded"]),
+        failed=Histogram.from_dict(document["failed"]),
+    )
+
+
+def _error_to_dict(group: ErrorGroup) -> dict[str, Any]:
+    return {
+        "failure": group.failure.value,
+        "step": group.step,
+        "detail": group.detail,
+        "count": group.count,
+        "first_s": group.first_s,
+        "last_s": group.last_s,
+        "example": group.example,
+    }
+
+
+def _error_from_dict(document: Mapping[str, Any]) -> ErrorGroup:
+    return ErrorGroup(
+        failure=Failure(document["failure"]),
+        step=str(document["step"]),
+        detail=str(document["detail"]),
+        count=int(document["count"]),
+        first_s=float(document["first_s"]),
+        last_s=float(document["last_s"]),
+        example=str(document["example"]),
+    )
+
+
+def _no_result(source: str) -> UsageError:
+    return UsageError(
+        f"{source} is no result of a load test",
+        cure="Name a file that `keiko-perf load run --save` wrote",
+    )

@@ -1,0 +1,453 @@
+"""
+Summary: a result, or two of them, as a report. The verdict comes first, then the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+
+from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Users
+from keiko_perf.loadtest.result import Result, StepResult
+from keiko_perf.model import (
+    Change,
+    Chart,
+    Column,
+    Comparison,
+    Gap,
+    Histogram,
+    Line,
+    Message,
+    Outcome,
+    Report,
+    Section,
+    Series,
+    Status,
+    Table,
+    Target,
+    Text,
+    Verdict,
+    compare,
+    samples_needed,
+    say,
+)
+
+_QUANTILES = (0.5, 0.95, 0.99, 0.999)
+_MOST_CHARTS = 12
+_MOST_POINTS = 600
+
+
+def report(result: Result, targets: Iterable[Target] = (), *, command: str = "load run") -> Report:
+    """
+    What *result* says.
+
+    Args:
+        result: what was measured.
+        targets: promises that the response times, errors or throughput are held against.
+        command: what the report says it is the answer of.
+    """
+    snapshot = result.snapshot()
+    verdicts = tuple(target.judge(snapshot) for target in targets)
+    return Report(
+        command=command,
+        title=say("Load test of {target}", target=result.target),
+        headline=_headline(result, verdicts),
+        status=Status.INVALID if result.invalid else Status.of(verdicts=verdicts),
+        created_at=result.ended_at,
+        sections=(_verdict(result, verdicts), *_figures(result)),
+        environment={**result.environment, "load": _load_words(result.load)},
+    )
+
+
+def compare_results(
+    before: Result, after: Result, *, q: float = 0.95, min_effect: float = 0.05
+) -> Report:
+    """
+    Whether *after* is slower than *before*, step by step.
+
+    Args:
+        before: the first run.
+        after: the second.
+        q: the quantile of the response times that is compared.
+        min_effect: the least relative change that matters.
+
+    Raises:
+        ValueError: *q* is no quantile, or *min_effect* is not positive.
+    """
+    found = comparisons(before, after, q=q, min_effect=min_effect)
+    invalid = (*before.invalid, *after.invalid)
+    return Report(
+        command="load compare",
+        title=say("Comparison of two load tests of {target}", target=after.target),
+        headline=_comparison_headline(found, invalid),
+        status=Status.INVALID if invalid else _comparison_status(found),
+        created_at=after.ended_at,
+        sections=(
+            Section(
+                title=say("What changed"),
+                paragraphs=invalid,
+                comparisons=found,
+                tables=(_both(before, after),),
+                gaps=(*_unlike(before, after), *_lonely(before, after)),
+            ),
+        ),
+        environment={**after.environment, "load": _load_words(after.load)},
+    )
+
+
+def comparisons(
+    before: Result, after: Result, *, q: float = 0.95, min_effect: float = 0.05
+) -> tuple[Comparison, ...]:
+    """One comparison for each step that both have; see `model.compare`."""
+    return tuple(
+        compare(
+            step.timeline, after.timeline(step.name), subject=step.name, q=q, min_effect=min_effect
+        )
+        for step in before.steps
+        if after.step(step.name) is not None
+    )
+
+
+# The verdict
+
+
+def _headline(result: Result, verdicts: Sequence[Verdict]) -> Message:
+    if result.invalid:
+        return say("INVALID: the measurement cannot be trusted")
+    missed = [one for one in verdicts if one.outcome is Outcome.MISSED]
+    if missed:
+        return say(
+            "{missed:count} of {all:count} targets were missed",
+            missed=len(missed),
+            all=len(verdicts),
+        )
+    return _figures_in_a_sentence(result)
+
+
+def _figures_in_a_sentence(result: Result) -> Message:
+    response = result.response
+    errors = response.error_ratio or 0.0
+    p95_s = _known(response.succeeded, 0.95)
+    if p95_s is None:
+        return say(
+            "{count:count} requests at {rate:rate}, {errors:ratio} failed",
+            count=response.count,
+            rate=result.achieved_per_s,
+            errors=errors,
+        )
+    return say(
+        "response time p95 {p95:duration} at {rate:rate}, {errors:ratio} failed",
+        p95=p95_s,
+        rate=result.achieved_per_s,
+        errors=errors,
+    )
+
+
+def _verdict(result: Result, verdicts: tuple[Verdict, ...]) -> Section:
+    return Section(
+        title=say("Verdict"),
+        paragraphs=(*result.invalid, *_remarks(result)),
+        verdicts=verdicts,
+        gaps=_gaps(result),
+    )
+
+
+def _remarks(result: Result) -> Iterable[Text]:
+    if result.interrupted:
+        yield say(
+            "The run was stopped after {duration:duration}; {count:count} requests were under way.",
+            duration=result.duration_s,
+            count=result.unfinished,
+        )
+    if result.is_closed:
+        yield say(
+            "Closed load: a slow service is asked less often, so the percentiles leave out whoever "
+            "would have come meanwhile. An open rate shows them."
+        )
+    else:
+        yield say(
+            "Response time runs from the instant a request was due to the last byte of its answer."
+        )
+    if result.waited:
+        yield say(
+            "{count:count} requests waited until one of {connections:count} connections was free.",
+            count=result.waited,
+            connections=result.connections,
+        )
+
+
+def _gaps(result: Result) -> tuple[Gap, ...]:
+    """One for each step: the first percentile that it has too few samples for."""
+    return tuple(
+        Gap(
+            subject=say("response time p{percent} of {step}", percent=_percent(q), step=step.name),
+            reason=say(
+                "only {seen:count} seen, {needed:count} are needed to tell",
+                seen=step.response.succeeded.count,
+                needed=samples_needed(q),
+            ),
+            remedy=_remedy(result, step, q),
+        )
+        for step in result.steps
+        for q in _QUANTILES[:3]
+        if step.response.succeeded.count < samples_needed(q)
+        if q == 0.5
+        or step.response.succeeded.count >= samples_needed(_QUANTILES[_QUANTILES.index(q) - 1])
+    )
+
+
+def _remedy(result: Result, step: StepResult, q: float) -> Message:
+    seen = step.response.succeeded.count
+    if not seen:
+        return say("Look at the errors: not one request of this step succeeded")
+    factor = samples_needed(q) / seen
+    return say(
+        "Measure for about {duration:duration}, or raise the rate",
+        duration=float(ceil(result.planned_s * factor * 1.05)),
+    )
+
+
+# The figures
+
+
+def _figures(result: Result) -> tuple[Section, ...]:
+    sections = [Section(title=say("Steps"), tables=(_steps(result), _services(result)))]
+    if result.errors:
+        sections.append(Section(title=say("Errors"), tables=(_errors(result),)))
+    charts = _charts(result)
+    if charts:
+        sections.append(Section(title=say("Over time"), charts=charts))
+    sections.append(Section(title=say("The generator"), tables=(_generator(result),)))
+    return tuple(sections)
+
+
+def _steps(result: Result) -> Table:
+    series = [step.response for step in result.steps]
+    if len(series) > 1:
+        series.append(result.response)
+    return Table(
+        title=say("Response time, from due"), columns=_columns(), rows=tuple(map(_row, series))
+    )
+
+
+def _services(result: Result) -> Table:
+    return Table(
+        title=say("Service time, from sent"),
+        columns=_columns(),
+        rows=tuple(_row(step.service) for step in result.steps),
+    )
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column(say("step")),
+        Column(say("requests"), "count"),
+        Column(say("rate"), "rate"),
+        Column(say("failed"), "ratio"),
+        *(Column(f"p{_percent(q)}", "duration") for q in _QUANTILES),
+        Column(say("longest"), "duration"),
+        Column(say("samples needed"), "count"),
+    )
+
+
+def _row(series: Series) -> tuple[object, ...]:
+    """Percentiles that the samples don't tell are left out; the last cell says what they need."""
+    succeeded = series.succeeded
+    lacking = [q for q in _QUANTILES if succeeded.count < samples_needed(q)]
+    return (
+        series.name or say("all steps"),
+        series.count,
+        series.rate_per_s,
+        series.error_ratio,
+        *(_known(succeeded, q) for q in _QUANTILES),
+        succeeded.max_s,
+        samples_needed(lacking[-1]) if lacking else None,
+    )
+
+
+def _errors(result: Result) -> Table:
+    return Table(
+        title=say("Failures by class"),
+        columns=(
+            Column(say("class")),
+            Column(say("detail")),
+            Column(say("step")),
+            Column(say("requests"), "count"),
+            Column(say("first after"), "duration"),
+            Column(say("last after"), "duration"),
+            Column(say("example")),
+        ),
+        rows=tuple(
+            (
+                group.failure.value,
+                group.detail,
+                group.step,
+                group.count,
+                max(0.0, group.first_s),
+                max(0.0, group.last_s),
+                group.example,
+            )
+            for group in result.errors
+        ),
+    )
+
+
+def _charts(result: Result) -> tuple[Chart, ...]:
+    return tuple(
+        Chart(
+            title=say("Response time of {step}", step=step.name),
+            format="duration",
+            lines=tuple(
+                Line(f"p{_percent(q)}", _points(step.timeline, result.interval_s, q))
+                for q in (0.5, 0.95)
+            ),
+            logarithmic=True,
+        )
+        for step in result.steps[:_MOST_CHARTS]
+        if step.response.succeeded and len(step.timeline) > 1
+    )
+
+
+def _points(
+    timeline: Sequence[Histogram], interval_s: float, q: float
+) -> tuple[tuple[float, float | None], ...]:
+    """At most so many points; where there are more intervals, neighbours are merged."""
+    together = ceil(len(timeline) / _MOST_POINTS)
+    return tuple(
+        (at * interval_s, Histogram.merged(timeline[at : at + together]).quantile(q))
+        for at in range(0, len(timeline), together)
+    )
+
+
+def _generator(result: Result) -> Table:
+    rows: list[tuple[object, ...]] = [
+        (say("offered"), say("{rate:rate}", rate=result.offered_per_s)),
+        (say("achieved"), say("{rate:rate}", rate=result.achieved_per_s)),
+        (say("requests due"), say("{count:count}", count=result.offered)),
+        (say("dropped"), say("{count:count}", count=result.dropped)),
+        (say("unfinished"), say("{count:count}", count=result.unfinished)),
+        (say("most in flight"), say("{count:count}", count=result.in_flight.peak)),
+        (say("connections made"), say("{count:count}", count=result.opened)),
+        (say("measured for"), say("{duration:duration}", duration=result.duration_s)),
+    ]
+    lag_s, late_s = result.lag.quantile(0.99), result.late.quantile(0.99)
+    if lag_s is not None and not result.is_closed:
+        rows.append((say("schedule lag p99"), say("{lag:duration}", lag=lag_s)))
+    if late_s is not None and not result.is_closed:
+        rows.append((say("of it the generator's own"), say("{late:duration}", late=late_s)))
+    if result.cpu_ratio is not None:
+        rows.append((say("CPU of its core"), say("{cpu:ratio}", cpu=result.cpu_ratio)))
+    return Table(
+        title=say("Was the measurement sound"),
+        columns=(Column(say("figure")), Column(say("value"))),
+        rows=tuple(rows),
+    )
+
+
+# Two results
+
+
+def _comparison_status(found: Sequence[Comparison]) -> Status:
+    return Status.of(comparisons=found) if found else Status.UNDECIDED
+
+
+def _comparison_headline(found: Sequence[Comparison], invalid: Sequence[Message]) -> Message:
+    if invalid:
+        return say("INVALID: a measurement cannot be trusted")
+    if not found:
+        return say("the two runs have no step in common")
+    counts = {change: sum(one.change is change for one in found) for change in Change}
+    if counts[Change.REGRESSED]:
+        return say(
+            "{count:count} of {all:count} steps got slower",
+            count=counts[Change.REGRESSED],
+            all=len(found),
+        )
+    if counts[Change.UNDECIDED]:
+        return say(
+            "undecided for {count:count} of {all:count} steps",
+            count=counts[Change.UNDECIDED],
+            all=len(found),
+        )
+    if counts[Change.IMPROVED]:
+        return say(
+            "{count:count} of {all:count} steps got faster, none slower",
+            count=counts[Change.IMPROVED],
+            all=len(found),
+        )
+    return say("no step got slower or faster")
+
+
+def _both(before: Result, after: Result) -> Table:
+    def row(name: Text, result: Result) -> tuple[object, ...]:
+        response = result.response
+        return (
+            name,
+            result.started_at,
+            response.count,
+            result.offered_per_s,
+            result.achieved_per_s,
+            response.error_ratio,
+        )
+
+    return Table(
+        title=say("The two runs"),
+        columns=(
+            Column(say("run")),
+            Column(say("started"), "time"),
+            Column(say("requests"), "count"),
+            Column(say("offered"), "rate"),
+            Column(say("achieved"), "rate"),
+            Column(say("failed"), "ratio"),
+        ),
+        rows=(row(say("before"), before), row(say("after"), after)),
+    )
+
+
+def _unlike(before: Result, after: Result) -> tuple[Gap, ...]:
+    """Two runs under different load say nothing about what changed between them."""
+    if before.load == after.load:
+        return ()
+    return (
+        Gap(
+            subject=say("the effect of the change alone"),
+            reason=say(
+                "the load differed: {before} before, {after} after",
+                before=_load_words(before.load),
+                after=_load_words(after.load),
+            ),
+            remedy=say("Repeat one of the runs under the load of the other"),
+        ),
+    )
+
+
+def _lonely(before: Result, after: Result) -> tuple[Gap, ...]:
+    first, second = ({step.name for step in one.steps} for one in (before, after))
+    return tuple(
+        Gap(
+            subject=name,
+            reason=say("only one of the two runs has this step"),
+            remedy=say("Run both with the same steps"),
+        )
+        for name in sorted(first ^ second)
+    )
+
+
+def _load_words(load: Load) -> str:
+    """The load as its option on the command line says it."""
+    if isinstance(load, ConstantRate):
+        return f"--rate {load.per_s:g}"
+    if isinstance(load, Poisson):
+        return f"--rate {load.per_s:g} --poisson"
+    if isinstance(load, Users):
+        return f"--users {load.count}" + (f" --think {load.think_s:g}" if load.think_s else "")
+    return "--stages " + ",".join(f"{one.per_s:g}@{one.duration_s:g}s" for one in load.stages)
+
+
+def _known(histogram: Histogram, q: float) -> float | None:
+    """The quantile, if there are enough samples to tell it."""
+    return histogram.quantile(q) if histogram.count >= samples_needed(q) else None
+
+
+def _percent(q: float) -> str:
+    return f"{q * 100:g}"
