@@ -1,1 +1,34 @@
 """The helpers that one tunes a service with."""
+
+from keiko_perf.optimization.batch import Batch, Drained, Outcomes
+from keiko_perf.optimization.cache import Cache, CacheStatistics
+from keiko_perf.optimization.crew import BatchStatistics
+from keiko_perf.optimization.database import Operation
+from keiko_perf.optimization.decorator import memory_optimized
+from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlock
+from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
+from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
+from keiko_perf.optimization.size import size_of
+from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
+
+__all__ = [
+    "AsyncPerformanceOptimizer",
+    "Batch",
+    "BatchStatistics",
+    "Cache",
+    "CacheStatistics",
+    "Drained",
+    "ItemsFailed",
+    "Limiter",
+    "LimiterStatistics",
+    "MemoryOptimizer",
+    "MemoryStatistics",
+    "MemoryUsage",
+    "Operation",
+    "Outcome",
+    "Outcomes",
+    "WorkCancelled",
+    "WouldBlock",
+    "memory_optimized",
+    "size_of",
+]

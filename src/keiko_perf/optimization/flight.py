@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from typing import Generic, TypeVar
 
 from keiko_perf.errors import UsageError
@@ -42,7 +43,7 @@ class SingleFlight(Generic[K, V]):
         # Nobody can wait for the task of another thread's event loop.
         if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
             flight = self._flights[key] = _Flight(work)
-            flight.task.add_done_callback(lambda _, flown=flight: self._land(key, flown))
+            flight.task.add_done_callback(partial(self._landed, key, flight))
         elif flight.task is asyncio.current_task():
             raise UsageError(
                 "a load asks for the very key that it loads", cure="load it from its source"
@@ -56,6 +57,11 @@ class SingleFlight(Generic[K, V]):
     def forget_all(self) -> None:
         """The same for all keys."""
         self._flights.clear()
+
+    def is_current(self, key: K) -> bool:
+        """Whether the caller, the work itself, is still what those who ask for *key* wait for."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.task is asyncio.current_task()
 
     async def _wait(self, key: K, flight: _Flight[V]) -> V:
         flight.waiting += 1
@@ -74,6 +80,9 @@ class SingleFlight(Generic[K, V]):
                 cure="look for what cancels the task, or the future, that it waits for",
             )
         return flight.task.result()
+
+    def _landed(self, key: K, flight: _Flight[V], _: asyncio.Task[V]) -> None:
+        self._land(key, flight)
 
     def _land(self, key: K, flight: _Flight[V]) -> None:
         if self._flights.get(key) is flight:
