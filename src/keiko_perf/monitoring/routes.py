@@ -37,11 +37,14 @@ class RouteNames:
             scope: the ASGI scope.
             root_path: what `root_path` was before the routing: mounts lengthen it.
         """
-        route = _effective(scope)
+        route = scope.get("route")
+        if route is not None and "fastapi" in scope:
+            route = _included(scope["fastapi"], route)
         owner = scope.get("endpoint") if route is None else route
         if owner is None:
             return UNMATCHED
-        mounted = scope.get("root_path", "")[len(root_path) :]
+        mounted = scope.get("root_path", "")
+        mounted = "" if mounted == root_path else mounted[len(root_path) :]
         key = (id(owner), scope["method"], mounted)
         known = self._known.get(key)
         if known is not None:
@@ -59,20 +62,13 @@ class RouteNames:
         return name
 
 
-def _effective(scope: Mapping[str, Any]) -> Any:
+def _included(fastapi: Mapping[str, Any], route: Any) -> Any:
     """
-    The route that took the request, or None.
-
-    Since 0.160 or so FastAPI includes routers lazily: there is one route for all inclusions,
-    and only the context of the inclusion knows the whole path.
+    *route* as it is included. Newer versions of FastAPI include routers lazily: there is one
+    route for all inclusions, and only the context of the inclusion knows the whole path.
     """
-    route = scope.get("route")
-    fastapi = scope.get("fastapi")
-    if fastapi is not None and route is not None:
-        context = fastapi.get("effective_route_context")
-        if context is not None and context.original_route is route:
-            return context
-    return route
+    context = fastapi.get("effective_route_context")
+    return context if context is not None and context.original_route is route else route
 
 
 def _template(scope: Mapping[str, Any], route: Any, mounted: str) -> tuple[str, bool]:

@@ -1,0 +1,734 @@
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, BackgroundTasks, FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from keiko_perf.model import Kind, Series
+from keiko_perf.monitoring.middleware import PerfMiddleware
+from keiko_perf.monitoring.recorder import Recorder
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+async def hello(_request: Request) -> Response:
+    return PlainTextResponse("Hello, world!")
+
+
+async def broken(_request: Request) -> Response:
+    raise RuntimeError("it broke")
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def served(recorder: Recorder, *routes: Any) -> Starlette:
+    return Starlette(
+        routes=list(routes), middleware=[Middleware(PerfMiddleware, recorder=recorder)]
+    )
+
+
+@asynccontextmanager
+async def client(app: ASGIApp, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, **{"raise_app_exceptions": False, **options})
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as opened:
+        yield opened
+
+
+def routes_of(recorder: Recorder) -> dict[str, int]:
+    return {series.name: series.count for series in recorder.peek().of(Kind.ROUTE)}
+
+
+def only(recorder: Recorder) -> Series:
+    (series,) = recorder.peek().of(Kind.ROUTE)
+    return series
+
+
+async def drive(app: ASGIApp, scope: dict[str, Any], *messages: dict[str, Any]) -> list[Any]:
+    """One request by hand: what is received is *messages*, and then silence."""
+    incoming = list(messages) or [{"type": "http.request", "body": b"", "more_body": False}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if incoming:
+            return incoming.pop(0)
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent
+
+
+def request_scope(**changes: Any) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        **changes,
+    }
+
+
+# Names
+
+
+def agents_app(recorder: Recorder) -> FastAPI:
+    router = APIRouter(prefix="/agents")
+
+    @router.get("/{agent_id}")
+    async def agent(agent_id: int) -> dict[str, int]:
+        return {"id": agent_id}
+
+    @router.post("/{agent_id}/tasks/{path:path}", status_code=201)
+    async def task(agent_id: int, path: str) -> str:
+        return path
+
+    nested = APIRouter(prefix="/nested")
+    nested.include_router(router)
+    inner = Starlette(
+        routes=[
+            Route("/things/{thing_id:int}", hello),
+            Mount("/deep/{tenant}", routes=[Route("/leaf", hello), Mount("/", routes=[])]),
+        ]
+    )
+    sub = FastAPI()
+    sub.include_router(router, prefix="/v3")
+    behind_another = GZipMiddleware(
+        Starlette(routes=[Mount("/t/{tenant}", routes=[Route("/x/{id}", hello)])])
+    )
+    with_mount = APIRouter()
+    with_mount.mount("/inner/{tenant}", inner)
+
+    app = FastAPI()
+    app.include_router(router, prefix="/api/v1")
+    app.include_router(router, prefix="/api/v2")
+    app.include_router(nested, prefix="/api")
+    app.include_router(with_mount, prefix="/included")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent))
+    app.mount("/sub/{tenant}", sub)
+    app.mount("/inner/{thing_id}", inner)
+    app.mount("/behind", behind_another)
+    app.add_middleware(PerfMiddleware, recorder=recorder)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/api/v1/agents/7", "GET /api/v1/agents/{agent_id}"),
+        ("GET", "/api/v2/agents/7", "GET /api/v2/agents/{agent_id}"),
+        ("GET", "/api/nested/agents/7", "GET /api/nested/agents/{agent_id}"),
+        ("GET", "/api/v1/agents/seven", "GET /api/v1/agents/{agent_id}"),  # 422
+        ("POST", "/api/v1/agents/7/tasks/a/b", "POST /api/v1/agents/{agent_id}/tasks/{path}"),
+        ("DELETE", "/api/v1/agents/7", "DELETE /api/v1/agents/{agent_id}"),  # 405
+        ("BREW", "/api/v1/agents/7", "(other) /api/v1/agents/{agent_id}"),  # 405
+        ("GET", "/sub/acme/v3/agents/7", "GET /sub/{tenant}/v3/agents/{agent_id}"),
+        ("GET", "/sub/acme/nothing", "GET /sub/{tenant}/{path}"),
+        ("GET", "/inner/5/things/6", "GET /inner/{thing_id}/things/{thing_id}"),
+        ("GET", "/inner/5/deep/6/leaf", "GET /inner/{thing_id}/deep/{tenant}/leaf"),
+        ("GET", "/included/inner/5/things/6", "GET /included/inner/{tenant}/things/{thing_id}"),
+        ("GET", "/included/inner/5/deep/5/leaf", "GET /included/inner/{tenant}/deep/{tenant}/leaf"),
+        ("GET", "/behind/t/t/x/9", "GET /behind/t/{tenant}/x/{id}"),
+        ("GET", "/static/test_middleware.py", "GET /static/{path}"),
+        ("GET", "/static/nothing", "GET /static/{path}"),
+        ("GET", "/openapi.json", "GET /openapi.json"),
+        ("GET", "/nothing/at/all", "(unmatched)"),
+        ("GET", "/api/v1/agents/7/", "(unmatched)"),  # a redirect, before any route
+    ],
+)
+async def test_a_request_is_named_by_its_whole_template(
+    recorder: Recorder, method: str, path: str, name: str
+) -> None:
+    app = agents_app(recorder)
+    async with client(app) as http:
+        await http.request(method, path)
+        await http.request(method, path)
+    assert routes_of(recorder) == {name: 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/agents/7", "GET /agents/{agent_id}"),
+        ("/7/agents", "GET /{agent_id}/agents"),
+        ("/t/acme/agents/7", "GET /t/{tenant}/agents/{agent_id}"),
+        ("/t/acme/nothing", "GET /t/{tenant}/{path}"),
+        ("/nothing", "(unmatched)"),
+    ],
+)
+async def test_routes_of_an_older_starlette_are_found_by_their_endpoint(
+    recorder: Recorder, path: str, name: str
+) -> None:
+    class NoRoute:
+        """Starlette left no `route` in the scope before it did."""
+
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def forgetting(message: Any) -> None:
+                scope.pop("route", None)
+                await send(message)
+
+            await self.app(scope, receive, forgetting)
+
+    app = Starlette(
+        routes=[
+            Route("/agents/{agent_id}", hello),
+            Route("/{agent_id}/agents", hello),
+            Mount("/t/{tenant}", routes=[Route("/agents/{agent_id}", hello)]),
+        ],
+        middleware=[Middleware(PerfMiddleware, recorder=recorder), Middleware(NoRoute)],
+    )
+    async with client(app) as http:
+        await http.get("/agents/1")
+        recorder.snapshot()
+        await http.get(path)
+    assert routes_of(recorder) == {name: 1}
+
+
+async def test_hosts_add_nothing_to_the_name(recorder: Recorder) -> None:
+    inner = Starlette(routes=[Route("/x/{x}", hello)])
+    async with client(served(recorder, Host("{tenant}.test", inner))) as http:
+        await http.get("/x/1", headers={"host": "acme.test"})
+    assert routes_of(recorder) == {"GET /x/{x}": 1}
+
+
+async def test_a_proxys_prefix_is_no_part_of_the_name(recorder: Recorder) -> None:
+    app = served(recorder, Mount("/m", routes=[Route("/x/{x}", hello)]))
+    async with client(app, root_path="/prefix") as http:
+        await http.get("/prefix/m/x/1")
+    assert routes_of(recorder) == {"GET /m/x/{x}": 1}
+
+
+async def test_an_application_without_routes_is_one_series(recorder: Recorder) -> None:
+    app = PerfMiddleware(PlainTextResponse("ok"), recorder)
+    await drive(app, request_scope(path="/a"))
+    await drive(app, request_scope(path="/b"))
+    assert routes_of(recorder) == {"(unmatched)": 2}
+
+
+async def test_a_strange_route_disturbs_nobody(recorder: Recorder) -> None:
+    async def strange(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = type("Strange", (), {"endpoint": None})()
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    sent = await drive(PerfMiddleware(strange, recorder), request_scope())
+    assert sent[-1]["body"] == b"ok"
+    assert routes_of(recorder) == {"(unmatched)": 1}
+
+
+async def test_ten_thousand_paths_of_clients_make_no_series() -> None:
+    recorder = Recorder(max_series=20)
+    app = served(
+        recorder, Route("/a/{id}", hello), Mount("/t/{tenant}", routes=[Route("/x", hello)])
+    )
+    perf = PerfMiddleware(app, recorder)
+    for number in range(5_000):
+        await drive(app, request_scope(path=f"/t/tenant-{number}/x", method=f"M{number}"))
+        await drive(app, request_scope(path=f"/random/{number}"))
+    assert routes_of(recorder) == {"(other) /t/{tenant}/x": 5_000, "(unmatched)": 5_000}
+    assert perf.recorder is recorder
+
+
+async def test_ten_thousand_routes_stay_within_the_bound() -> None:
+    recorder = Recorder(max_series=50)
+
+    async def many(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = type("R", (), {"endpoint": None, "path_format": scope["path"]})
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    app = PerfMiddleware(many, recorder)
+    for number in range(10_000):
+        await drive(app, request_scope(path=f"/{number}"))
+    found = routes_of(recorder)
+    assert len(found) == 51
+    assert found["(other)"] == 9_950
+    assert recorder.peek().counters["folded"] == 9_950
+    assert len(app._names._known) <= 2_000
+
+
+# What counts
+
+
+async def test_the_clock_starts_on_arrival_and_stops_at_the_last_byte() -> None:
+    clock = iter((100.0, 100.0, 101.0, 107.5)).__next__
+    recorder = Recorder(clock=clock)  # begins at 100
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        clock()  # a second goes by
+        await send({"type": "http.response.body", "body": b"b"})
+
+    perf = PerfMiddleware(app, recorder)
+    await drive(perf, request_scope())
+    recorder.clock = lambda: 200.0
+    assert only(recorder).succeeded.max_s == 7.5
+
+
+async def test_background_tasks_are_not_counted(recorder: Recorder) -> None:
+    app = FastAPI()
+    seen: list[tuple[int, int]] = []
+
+    async def later() -> None:
+        seen.append((recorder.in_flight, only(recorder).count))
+
+    @app.get("/")
+    async def root(tasks: BackgroundTasks) -> str:
+        tasks.add_task(later)
+        return "ok"
+
+    app.add_middleware(PerfMiddleware, recorder=recorder)
+    async with client(app) as http:
+        assert (await http.get("/")).status_code == 200
+    assert seen == [(0, 1)]
+    assert only(recorder).count == 1
+
+
+async def test_an_exception_in_a_background_task_is_no_failed_request(recorder: Recorder) -> None:
+    async def later() -> None:
+        raise RuntimeError("afterwards")
+
+    async def root(_request: Request) -> Response:
+        from starlette.background import BackgroundTask
+
+        return PlainTextResponse("ok", background=BackgroundTask(later))
+
+    async with client(served(recorder, Route("/", root)), raise_app_exceptions=True) as http:
+        with pytest.raises(RuntimeError, match="afterwards"):
+            await http.get("/")
+    assert (only(recorder).count, only(recorder).errors) == (1, 0)
+    assert recorder.in_flight == 0
+
+
+@pytest.mark.parametrize(("status", "errors"), [(200, 0), (404, 0), (499, 0), (500, 1), (503, 1)])
+async def test_a_failure_is_the_servers_fault(recorder: Recorder, status: int, errors: int) -> None:
+    async def root(_request: Request) -> Response:
+        return Response(status_code=status)
+
+    async with client(served(recorder, Route("/", root))) as http:
+        assert (await http.get("/")).status_code == status
+    assert (only(recorder).count, only(recorder).errors) == (1, errors)
+
+
+async def test_an_exception_is_a_failure_and_goes_on_its_way(recorder: Recorder) -> None:
+    app = served(recorder, Route("/broken/{id}", broken))
+    async with client(app) as http:
+        assert (await http.get("/broken/1")).status_code == 500
+    async with client(app, raise_app_exceptions=True) as http:
+        with pytest.raises(RuntimeError, match="it broke"):
+            await http.get("/broken/2")
+    series = only(recorder)
+    assert (series.name, series.count, series.errors) == ("GET /broken/{id}", 2, 2)
+    assert recorder.peek().counters == {"arrived": 2}
+    assert recorder.in_flight == 0
+
+
+async def test_an_exception_amid_the_answer_is_a_failure(recorder: Recorder) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        raise RuntimeError("half way")
+
+    async def root(_request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    async with client(served(recorder, Route("/", root)), raise_app_exceptions=True) as http:
+        with pytest.raises(RuntimeError, match="half way"):
+            await http.get("/")
+    assert only(recorder).errors == 1
+
+
+async def test_an_answer_that_never_ends_up_complete_is_a_failure(recorder: Recorder) -> None:
+    async def silent(_scope: Any, _receive: Any, _send: Any) -> None:
+        return None
+
+    await drive(PerfMiddleware(silent, recorder), request_scope())
+    assert (only(recorder).errors, recorder.in_flight) == (1, 0)
+
+
+async def test_an_exception_that_was_handled_within_is_judged_by_its_status(
+    recorder: Recorder,
+) -> None:
+    def apologise(_request: Request, _error: Exception) -> Response:
+        return PlainTextResponse("sorry", status_code=409)
+
+    app = Starlette(
+        routes=[Route("/", broken)],
+        middleware=[Middleware(PerfMiddleware, recorder=recorder)],
+        exception_handlers={RuntimeError: apologise},
+    )
+    async with client(app) as http:
+        assert (await http.get("/")).status_code == 409
+    assert (only(recorder).count, only(recorder).errors) == (1, 0)
+
+
+async def test_a_failure_to_send_is_passed_on_and_counted_once(recorder: Recorder) -> None:
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("the socket is gone")
+
+    with pytest.raises(OSError, match="the socket is gone"):
+        await PerfMiddleware(PlainTextResponse("ok"), recorder)(request_scope(), _receive, send)
+    assert (only(recorder).count, recorder.in_flight) == (1, 0)
+
+
+async def _receive() -> Any:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+# Clients that leave
+
+
+async def test_a_client_that_leaves_a_stream_is_neither_success_nor_failure(
+    recorder: Recorder,
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0)
+
+    async def root(_request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    app = served(recorder, Route("/", root))
+    await drive(app, request_scope(), {"type": "http.disconnect"})
+    assert routes_of(recorder) == {}
+    assert recorder.peek().counters == {"arrived": 1, "disconnected": 1}
+    assert recorder.in_flight == 0
+
+
+async def test_a_client_that_leaves_amid_its_upload_is_no_error(recorder: Recorder) -> None:
+    async def root(request: Request) -> Response:
+        await request.body()
+        return PlainTextResponse("ok")
+
+    app = served(recorder, Route("/", root, methods=["POST"]))
+    upload = {"type": "http.request", "body": b"half", "more_body": True}
+    with pytest.raises(Exception, match="^$"):  # Starlette's ClientDisconnect says nothing
+        await drive(app, request_scope(method="POST"), upload, {"type": "http.disconnect"})
+    assert routes_of(recorder) == {}
+    assert recorder.peek().counters == {"arrived": 1, "disconnected": 1}
+
+
+async def test_an_answer_to_nobody_has_no_duration(recorder: Recorder) -> None:
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await PlainTextResponse("too late")(scope, receive, send)
+
+    sent = await drive(PerfMiddleware(late, recorder), request_scope(), {"type": "http.disconnect"})
+    assert sent[-1]["body"] == b"too late"
+    assert routes_of(recorder) == {}
+    assert recorder.peek().counters["disconnected"] == 1
+
+
+async def test_a_disconnect_after_the_last_byte_changes_nothing(recorder: Recorder) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("ok")(scope, receive, send)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    await drive(PerfMiddleware(app, recorder), request_scope(), {"type": "http.disconnect"})
+    assert only(recorder).count == 1
+    assert recorder.peek().counters == {"arrived": 1}
+
+
+async def test_a_server_that_reports_the_disconnect_with_the_last_byte_changes_nothing(
+    recorder: Recorder,
+) -> None:
+    finished = asyncio.Event()
+
+    async def receive() -> Any:
+        await finished.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            finished.set()
+            for _ in range(3):
+                await asyncio.sleep(0)  # the listener is told before this returns
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        listener = asyncio.create_task(receive())
+        await PlainTextResponse("ok")(scope, receive, send)
+        await listener
+
+    await PerfMiddleware(app, recorder)(request_scope(), receive, send)
+    assert only(recorder).count == 1
+
+
+@pytest.mark.parametrize("awaits", range(4))
+async def test_a_request_that_is_cancelled_anywhere_leaves_nothing_in_flight(
+    recorder: Recorder, awaits: int
+) -> None:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def send(_message: Any) -> None:
+        await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(PerfMiddleware(app, recorder)(request_scope(), _receive, send))
+    for _ in range(awaits + 1):
+        await asyncio.sleep(0)
+    was_done = task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+        raise asyncio.CancelledError if was_done else AssertionError
+    counters = recorder.peek().counters
+    finished = recorder.peek().whole(Kind.ROUTE)
+    assert counters.get("disconnected", 0) + finished.count == 1
+    assert finished.errors == 0
+    assert recorder.in_flight == 0
+
+
+# What passes through
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/hello", "/not-modified", "/empty", "/nothing", "/stream"])
+async def test_the_answer_is_the_same_to_the_byte(
+    recorder: Recorder, method: str, path: str
+) -> None:
+    async def not_modified(_request: Request) -> Response:
+        return Response(status_code=304, headers={"etag": '"x"'})
+
+    async def empty(_request: Request) -> Response:
+        return Response(status_code=204)
+
+    async def stream(_request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            for number in range(3):
+                yield b"%d" % number
+
+        return StreamingResponse(pieces(), headers={"x-odd": "\xe4"})
+
+    routes = [
+        Route("/hello", hello),
+        Route("/not-modified", not_modified),
+        Route("/empty", empty),
+        Route("/stream", stream),
+    ]
+    scope = request_scope(method=method, path=path)
+    plain = await drive(Starlette(routes=routes), dict(scope))
+    watched = await drive(served(recorder, *routes), dict(scope))
+    assert watched == plain
+    assert only(recorder).name == ("(unmatched)" if path == "/nothing" else f"{method} {path}")
+
+
+async def test_every_message_is_the_very_object_that_was_sent(recorder: Recorder) -> None:
+    messages = [
+        {"type": "http.response.start", "status": 200, "headers": [], "trailers": True},
+        {"type": "http.response.early_hint", "links": []},
+        {"type": "http.response.body", "body": b"a", "more_body": True},
+        {"type": "http.response.body", "body": b"b", "more_body": False},
+        {"type": "http.response.trailers", "headers": [], "more_trailers": False},
+    ]
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+
+    sent = await drive(PerfMiddleware(app, recorder), request_scope())
+    assert [id(message) for message in sent] == [id(message) for message in messages]
+    assert only(recorder).count == 1
+
+
+async def test_a_file_that_the_server_sends_is_a_complete_answer(recorder: Recorder) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": "/some/file"})
+
+    await drive(PerfMiddleware(app, recorder), request_scope())
+    assert (only(recorder).count, only(recorder).errors) == (1, 0)
+
+
+async def test_a_large_stream_is_not_held_back(recorder: Recorder) -> None:
+    piece, pieces = b"x" * 65_536, 800  # 50 MiB
+    received = 0
+
+    async def stream() -> AsyncIterator[bytes]:
+        for number in range(pieces):
+            assert received == number * len(piece)  # each is sent before the next is made
+            yield bytes(piece)
+
+    async def root(_request: Request) -> Response:
+        return StreamingResponse(stream())
+
+    async def send(message: Any) -> None:
+        nonlocal received
+        received += len(message.get("body", b""))
+
+    async def silence() -> Any:
+        await asyncio.Event().wait()
+
+    app = served(recorder, Route("/", root))
+    tracemalloc.start()
+    await app(request_scope(), silence, send)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert received == pieces * len(piece)
+    assert peak_bytes < 2 << 20
+    assert only(recorder).count == 1
+
+
+async def test_websockets_pass_and_are_counted_in_no_latency(recorder: Recorder) -> None:
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(await websocket.receive_text())
+        await websocket.close()
+
+    scope = request_scope(type="websocket", path="/ws", scheme="ws", subprotocols=[])
+    sent = await drive(
+        served(recorder, WebSocketRoute("/ws", echo)),
+        scope,
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": "hi"},
+    )
+    assert [message["type"] for message in sent] == [
+        "websocket.accept",
+        "websocket.send",
+        "websocket.close",
+    ]
+    assert sent[1]["text"] == "hi"
+    snapshot = recorder.peek()
+    assert (snapshot.series, snapshot.counters, recorder.in_flight) == ((), {}, 0)
+
+
+async def test_the_lifespan_passes(recorder: Recorder) -> None:
+    seen: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        seen.append("started")
+        yield
+        seen.append("stopped")
+
+    app = PerfMiddleware(Starlette(lifespan=lifespan), recorder)
+    sent = await drive(
+        app,
+        {"type": "lifespan", "asgi": {"version": "3.0"}},
+        {"type": "lifespan.startup"},
+        {"type": "lifespan.shutdown"},
+    )
+    assert [message["type"] for message in sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert seen == ["started", "stopped"]
+    assert recorder.peek().series == ()
+
+
+@pytest.mark.parametrize("outside", [True, False], ids=["outside", "inside"])
+async def test_it_works_beside_base_http_middleware(recorder: Recorder, outside: bool) -> None:
+    class PassOn(BaseHTTPMiddleware):
+        async def dispatch(self, request: Request, call_next: Any) -> Response:
+            response: Response = await call_next(request)
+            return response
+
+    stack = [Middleware(PerfMiddleware, recorder=recorder), Middleware(PassOn)]
+    app = Starlette(
+        routes=[Route("/a/{id}", hello), Route("/broken", broken)],
+        middleware=stack if outside else stack[::-1],
+    )
+    async with client(app) as http:
+        assert (await http.get("/a/1")).text == "Hello, world!"
+        assert (await http.get("/broken")).status_code == 500
+    assert routes_of(recorder) == {"GET /a/{id}": 1, "GET /broken": 1}
+    assert recorder.peek().whole(Kind.ROUTE).errors == 1
+    assert recorder.peek().counters == {"arrived": 2}
+    assert recorder.in_flight == 0
+
+
+# A real server
+
+
+Serve = Callable[[Any], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def server(serve: Serve, recorder: Recorder) -> Iterator[str]:
+    async def slow(_request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(10_000):
+                yield b"x" * 1_000
+                await asyncio.sleep(0.005)
+
+        return StreamingResponse(pieces())
+
+    app = served(
+        recorder, Route("/hello/{id}", hello), Route("/slow", slow), Route("/broken", broken)
+    )
+    with serve(app) as url:
+        yield url
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for the server's thread; the test's own time limit ends it if it never comes."""
+    while not holds():
+        time.sleep(0.005)
+
+
+def test_a_real_server_is_counted_exactly(server: str, recorder: Recorder) -> None:
+    with httpx.Client(base_url=server) as http:
+        for number in range(50):
+            assert http.get(f"/hello/{number}").text == "Hello, world!"
+        assert http.head("/hello/1").status_code == 200
+        assert http.get("/broken").status_code == 500
+        assert http.get("/nothing").status_code == 404
+    eventually(lambda: recorder.in_flight == 0)
+    snapshot = recorder.peek()
+    assert {one.name: (one.count, one.errors) for one in snapshot.series} == {
+        "GET /hello/{id}": (50, 0),
+        "HEAD /hello/{id}": (1, 0),
+        "GET /broken": (1, 1),
+        "(unmatched)": (1, 0),
+    }
+    assert snapshot.counters == {"arrived": 53}
+    assert snapshot.gauges["in_flight"].peak == 1
+
+
+def test_a_real_client_that_hangs_up_is_counted_as_disconnected(
+    server: str, recorder: Recorder
+) -> None:
+    with httpx.Client(base_url=server) as http, http.stream("GET", "/slow") as response:
+        next(response.iter_raw())
+        assert recorder.in_flight == 1
+    eventually(lambda: recorder.in_flight == 0)
+    snapshot = recorder.peek()
+    assert snapshot.series == ()
+    assert snapshot.counters == {"arrived": 1, "disconnected": 1}
