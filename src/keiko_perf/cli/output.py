@@ -38,7 +38,9 @@ FormatOption = Annotated[Format, typer.Option("--format", help="The form of the 
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the report to this file.")
 ]
-LanguageOption = Annotated[Language, typer.Option("--lang", help="The language of the report.")]
+LanguageOption = Annotated[
+    Language | None, typer.Option("--lang", help="The language of the report: en or de.")
+]
 
 
 def progress_console() -> Console:
@@ -95,4 +97,3 @@ def save(report: Report, file: Path, *, format: Format, language: Language) -> N
             f"the report cannot be written to {file}: {error.strerror}",
             cure="Name a file in a folder that exists and that you may write to",
         ) from error
-

@@ -1,0 +1,386 @@
+"""
+Account: what happened in the demo, as a report. Pure: it measures nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from keiko_perf import __version__
+from keiko_perf.demo.place import Place
+from keiko_perf.demo.settings import Fault
+from keiko_perf.diagnosis.advice import Advice
+from keiko_perf.diagnosis.evidence import Evidence
+from keiko_perf.diagnosis.rules import judge
+from keiko_perf.diagnosis.workload import Workload
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.result import Result
+from keiko_perf.model import (
+    Chart,
+    Column,
+    Comparison,
+    Gap,
+    Histogram,
+    Kind,
+    Line,
+    Message,
+    Outcome,
+    Report,
+    Section,
+    Series,
+    Snapshot,
+    Status,
+    Table,
+    Verdict,
+    compare,
+    samples_needed,
+    say,
+)
+from keiko_perf.monitoring.alerts import Alert
+
+_SHOWN_STATEMENTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """
+    One load.
+
+    Attributes:
+        result: as the load engine saw it, from outside.
+        snapshot: as the service's own monitor saw it, from inside.
+        verdicts: the targets, held against the snapshot.
+        alerts: those that were firing at the end.
+    """
+
+    result: Result
+    snapshot: Snapshot
+    verdicts: tuple[Verdict, ...]
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """
+    All that the story found out.
+
+    Attributes:
+        where: the database.
+        plan: the load; both measurements have the same.
+        faults: what was wrong with the service.
+        before: measured with what was wrong.
+        after: measured with the index; None if none would help.
+        evidence: what the database counted during the first load.
+        workload: the statements of the first load.
+        advice: which index would help.
+        hot_step: the step that suffers most from the missing index.
+    """
+
+    where: Place
+    plan: Plan
+    faults: frozenset[Fault]
+    before: Measured
+    after: Measured | None
+    evidence: Evidence
+    workload: Workload
+    advice: Advice
+    hot_step: str
+
+
+def account(found: Account, *, now: datetime | None = None) -> Report:
+    """The report of the whole story."""
+    comparisons = _comparisons(found)
+    sections = [_before(found), _why(found), _fix(found)]
+    if found.after is not None:
+        sections.append(_after(found.after, comparisons, found))
+    sections.append(_method(found))
+    return Report(
+        command="demo",
+        title=say("From a slow service to a proven fix"),
+        headline=_headline(found, comparisons),
+        status=_status(found, comparisons),
+        created_at=now or datetime.now(UTC),
+        sections=tuple(sections),
+        environment=_environment(found),
+    )
+
+
+def _status(found: Account, comparisons: tuple[Comparison, ...]) -> Status:
+    if any(one.result.invalid for one in _measurements(found)):
+        return Status.INVALID
+    # The targets were missed on purpose; what counts is whether the fix is proven.
+    return Status.of(comparisons=[one for one in comparisons if one.subject == found.hot_step])
+
+
+def _headline(found: Account, comparisons: tuple[Comparison, ...]) -> Message:
+    hot = next((one for one in comparisons if one.subject == found.hot_step), None)
+    if hot is None or hot.ratio is None or hot.low is None or hot.high is None:
+        worst = _slowest(found.before.snapshot)
+        return say(
+            "{route} is the slowest endpoint, and no index would make it faster",
+            route=worst.name if worst else found.hot_step,
+        )
+    if hot.ratio > 1:
+        return say(
+            "p95 of {step} went from {before:duration} to {after:duration}",
+            step=_short(hot.subject), before=hot.before, after=hot.after,
+        )  # fmt: skip
+    return say(
+        "One index made {step} {factor:factor} faster: p95 fell from {before:duration} to "
+        "{after:duration}",
+        step=_short(hot.subject),
+        factor=1 / hot.ratio,
+        before=hot.before,
+        after=hot.after,
+    )
+
+
+def _before(found: Account) -> Section:
+    before = found.before
+    missed = sum(one.outcome is Outcome.MISSED for one in before.verdicts)
+    paragraphs = [
+        say(
+            "Under {rate:rate} the service missed {missed:count} of its {all:count} targets.",
+            rate=found.before.result.offered_per_s,
+            missed=missed,
+            all=len(before.verdicts),
+        )
+    ]
+    for alert in before.alerts:
+        paragraphs.append(
+            say("Alert {metric}, {severity}: {message}.", metric=alert.metric,
+                severity=say(alert.severity.word), message=alert.message)
+        )  # fmt: skip
+    return Section(
+        title=say("Before: is the service fine?"),
+        paragraphs=tuple(paragraphs),
+        verdicts=before.verdicts,
+        tables=(_routes(before.snapshot),),
+    )
+
+
+def _why(found: Account) -> Section:
+    judgement = judge(found.evidence)
+    return Section(
+        title=say("Why: what the database was busy with"),
+        paragraphs=tuple(_slow_statement(found)),
+        findings=tuple(one for one in judgement.findings if one.code.startswith("statements.")),
+        tables=(_statements(found.workload),),
+    )
+
+
+def _slow_statement(found: Account) -> Iterator[Message]:
+    if not found.workload.statements:
+        return
+    worst = found.workload.statements[0]
+    yield say(
+        "One statement took {share:ratio} of all the time that the database worked: "
+        "{calls:count} calls of {mean:duration} each.",
+        share=worst.total_s / found.workload.total_s if found.workload.total_s else None,
+        calls=worst.calls,
+        mean=worst.mean_s,
+    )
+
+
+def _fix(found: Account) -> Section:
+    advice = found.advice
+    if advice.reason is not None:
+        paragraph = advice.reason
+    else:
+        paragraph = say(
+            "The planner was asked {calls:count} questions: with the index the whole workload "
+            "costs {after:number} instead of {before:number}. {refused:count} other candidates "
+            "were refused.",
+            calls=advice.planner_calls,
+            before=advice.cost_before,
+            after=advice.cost_after,
+            refused=len(advice.refusals),
+        )
+    tables: tuple[Table, ...] = ()
+    if advice.refusals:
+        tables = (
+            Table(
+                title=say("Candidates that were refused"),
+                columns=(Column(say("index")), Column(say("why"))),
+                rows=tuple((str(one.index), one.reason) for one in advice.refusals),
+            ),
+        )
+    return Section(
+        title=say("The fix: which index helps, priced by the planner"),
+        paragraphs=(paragraph,),
+        recommendations=advice.recommendations,
+        tables=tables,
+        gaps=advice.gaps,
+    )
+
+
+def _after(after: Measured, comparisons: tuple[Comparison, ...], found: Account) -> Section:
+    return Section(
+        title=say("After: the same load again"),
+        paragraphs=(
+            say(
+                "The index was built in the demo's own database, and the same requests were sent "
+                "in the same order. Now {missed:count} of {all:count} targets are missed.",
+                missed=sum(one.outcome is Outcome.MISSED for one in after.verdicts),
+                all=len(after.verdicts),
+            ),
+        ),
+        verdicts=after.verdicts,
+        comparisons=comparisons,
+        charts=(_chart(found, after),),
+    )
+
+
+def _method(found: Account) -> Section:
+    result = found.before.result
+    paragraphs: list[Message] = [
+        say(
+            "Load: {rate:rate} for {seconds:duration} after a warm-up, whether or not the service "
+            "keeps up (an open model). A response time runs from the instant at which a request "
+            "was due to the last byte of its answer.",
+            rate=result.offered_per_s,
+            seconds=result.planned_s,
+        ),
+        say(
+            "A comparison draws stretches of 5 s from both measurements; the interval holds 95 % "
+            "of the ratios that come out."
+        ),
+        say("Service, database and load generator shared this machine's processors."),
+    ]
+    paragraphs += [
+        say("The measurement is not valid: {reason}.", reason=reason)
+        for one in _measurements(found)
+        for reason in one.result.invalid
+    ]
+    return Section(
+        title=say("How it was measured"), paragraphs=tuple(paragraphs), gaps=tuple(_gaps(found))
+    )
+
+
+def _gaps(found: Account) -> Iterator[Gap]:
+    if not found.where.has_statement_statistics:
+        yield Gap(
+            subject=say("What the database itself counted"),
+            reason=say("pg_stat_statements is not there, so the service counted its statements"),
+            remedy=say(
+                "Set shared_preload_libraries = 'pg_stat_statements', restart, and run "
+                "CREATE EXTENSION pg_stat_statements"
+            ),
+        )
+
+
+def _measurements(found: Account) -> tuple[Measured, ...]:
+    return (found.before,) if found.after is None else (found.before, found.after)
+
+
+def _comparisons(found: Account) -> tuple[Comparison, ...]:
+    """Each step that has enough samples for a p95, the hot one first."""
+    if found.after is None:
+        return ()
+    before, after = found.before.result, found.after.result
+    names = [one.name for one in before.steps if one.name != found.hot_step]
+    compared = [
+        compare(before.timeline(name), after.timeline(name), subject=name)
+        for name in (found.hot_step, *names)
+        if _is_told(before.timeline(name)) and _is_told(after.timeline(name))
+    ]
+    return tuple(compared)
+
+
+def _is_told(timeline: tuple[Histogram, ...]) -> bool:
+    return sum(one.count for one in timeline) >= samples_needed(0.95)
+
+
+def _chart(found: Account, after: Measured) -> Chart:
+    def line(name: Message, result: Result) -> Line:
+        points = enumerate(result.timeline(found.hot_step))
+        return Line(
+            name,
+            tuple((second * result.interval_s, one.quantile(0.5)) for second, one in points),
+        )
+
+    return Chart(
+        title=say("Median response time of {step}", step=_short(found.hot_step)),
+        format="duration",
+        lines=(line(say("before"), found.before.result), line(say("after"), after.result)),
+        logarithmic=True,
+    )
+
+
+def _routes(snapshot: Snapshot) -> Table:
+    """Where the time of those who wait goes, seen from inside the service."""
+    routes = sorted(snapshot.of(Kind.ROUTE), key=lambda one: one.sum_s, reverse=True)
+    total_s = sum(one.sum_s for one in routes)
+    return Table(
+        title=say("Endpoints, by the time that their users waited"),
+        columns=(
+            Column(say("endpoint")),
+            Column(say("share of the time"), "ratio"),
+            Column(say("rate"), "rate"),
+            Column(say("errors"), "count"),
+            Column(say("p50"), "duration"),
+            Column(say("p95"), "duration"),
+        ),
+        rows=tuple(
+            (
+                one.name,
+                one.sum_s / total_s if total_s else None,
+                one.rate_per_s,
+                one.errors,
+                _quantile(one, 0.5),
+                _quantile(one, 0.95),
+            )
+            for one in routes
+        ),
+    )
+
+
+def _statements(workload: Workload) -> Table:
+    shown = workload.statements[:_SHOWN_STATEMENTS]
+    return Table(
+        title=say("Statements, by the time that they took"),
+        columns=(
+            Column(say("statement")),
+            Column(say("share of the time"), "ratio"),
+            Column(say("calls"), "count"),
+            Column(say("mean"), "duration"),
+        ),
+        rows=tuple(
+            (
+                one.text,
+                one.total_s / workload.total_s if workload.total_s else None,
+                one.calls,
+                one.mean_s,
+            )
+            for one in shown
+        ),
+        left_out=len(workload.statements) - len(shown),
+    )
+
+
+def _quantile(series: Series, q: float) -> float | None:
+    """A quantile, where there are enough samples to tell it."""
+    told = series.succeeded.count >= samples_needed(q)
+    return series.succeeded.quantile(q) if told else None
+
+
+def _slowest(snapshot: Snapshot) -> Series | None:
+    return max(snapshot.of(Kind.ROUTE), key=lambda one: one.sum_s, default=None)
+
+
+def _short(step: str) -> str:
+    """A step's name without its query."""
+    return step.partition("?")[0]
+
+
+def _environment(found: Account) -> dict[str, str]:
+    return {
+        "keiko-perf": __version__,
+        "python": platform.python_version(),
+        "postgresql": found.where.version,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "faults": ", ".join(sorted(found.faults)) or "none",
+    }
