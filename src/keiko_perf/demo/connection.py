@@ -15,6 +15,8 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from keiko_perf.demo.schema import SCHEMA
+from keiko_perf.diagnosis.failure import Address, connecting_failed, is_lost, quoted, sqlstate
 from keiko_perf.errors import DatabaseUnavailable, UsageError
 
 _CONNECT_TIMEOUT_S = 10
@@ -37,6 +39,10 @@ def parse_url(url: str) -> URL:
             "the database's URL cannot be read",
             cure="Write it as postgresql://user:password@host:port/database",
         ) from None
+    if "@" in (parsed.host or ""):  # the rest of a password, which no message may show
+        raise UsageError(
+            "the password in the database's URL holds an @", cure="Write %40 in its place"
+        )
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise UsageError(
             f"the demo needs PostgreSQL, not {parsed.get_backend_name()}",
@@ -82,26 +88,38 @@ def explained(url: str, *, doing: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        said = _first_line(error.orig)
-        raise DatabaseUnavailable(f"{doing}: {said}", cure=_cure(state, url)) from error
+        raise _explain(error, _address(url), doing) from error
+
+
+def _explain(error: DBAPIError, address: Address, doing: str) -> DatabaseUnavailable:
+    state = sqlstate(error)
+    if not state and not is_lost(error):
+        # Without a code of the server's there was no connection to begin with.
+        return connecting_failed(error.orig or error, address, timeout_s=_CONNECT_TIMEOUT_S)
+    server = f"the PostgreSQL at {address.host}:{address.port}"
+    cures = {
+        "53100": f"Free some disk space where {server} keeps its files",
+        "42501": (
+            f"GRANT CREATE ON DATABASE {quoted(address.database)} TO {quoted(address.user)}, or"
+            " name a database of your own"
+        ),
+        "55P03": f"End the session that holds a lock on the schema {SCHEMA}",
+    }
+    cure = cures.get(state, f"See the log of {server}, and try again once it is up")
+    return DatabaseUnavailable(f"{doing}: {_first_line(error.orig)}", cure=cure)
+
+
+def _address(url: str) -> Address:
+    parsed = parse_url(url)
+    return Address(
+        host=parsed.host or "localhost",
+        port=parsed.port or 5432,
+        database=parsed.database or "",
+        user=parsed.username or "",
+        secrets=(parsed.password,) if parsed.password else (),
+    )
 
 
 def _first_line(error: BaseException | None) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
-
-
-def _cure(state: str | None, url: str) -> str:
-    address = parse_url(url)
-    where = f"{address.host or 'the local socket'}:{address.port or 5432}"
-    cures = {
-        "53100": f"Free some disk space where the PostgreSQL at {where} keeps its files",
-        "42501": f'GRANT CREATE ON DATABASE "{address.database}" TO "{address.username}"',
-        "28P01": "Give the right user and password in the database's URL",
-        "28000": "Give a user in the database's URL whom pg_hba.conf lets in",
-        "3D000": f'createdb "{address.database}", or name another database in the URL',
-        "53300": "Raise max_connections, or close some of the connections",
-        "55P03": "End the session that holds a lock on the schema keiko_demo",
-    }
-    return cures.get(state or "", f"Check that PostgreSQL runs at {where} and stays up")

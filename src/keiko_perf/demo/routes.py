@@ -115,7 +115,7 @@ async def queue_task(db: Db, demo: Service, agent_id: Id, wanted: TaskIn) -> Tas
     await db.flush()
     db.add_all([TaskEvent(task_id=task.id, event="created"), QueuedTask(task_id=task.id)])
     await db.commit()
-    demo.monitor.recorder.count("tasks_queued")
+    demo.monitor.task.queued()
     demo.workers.wake()
     return TaskOut.model_validate(task)
 

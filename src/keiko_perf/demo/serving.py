@@ -27,7 +27,8 @@ from keiko_perf.errors import DatabaseUnavailable, Unavailable
 
 _BACKLOG = 2048
 _LOOKS_EVERY_S = 0.5
-_LAST_WORDS_S = 10
+_LAST_WORDS_S = 3
+"""How long requests under way may take once the service stops."""
 
 
 def serve(app: FastAPI, settings: DemoSettings) -> None:

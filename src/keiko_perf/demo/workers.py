@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from keiko_perf.demo.faults import Faults
@@ -26,8 +27,11 @@ from keiko_perf.monitoring import PerformanceMonitor
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 3
 _LOOKS_EVERY_S = 1.0
-_LAST_WORDS_S = 5.0
+_LAST_WORDS_S = 3.0
 """How long tasks under way may take once the service stops."""
+
+_LOST = (OperationalError, InterfaceError, PoolTimeout)
+"""What is raised when the database, and not the work, is the trouble."""
 
 _log = logging.getLogger("keiko_perf.demo")
 
@@ -47,7 +51,8 @@ class Workers:
         self._sessions = sessions
         self._count = count
         self._work: Mapping[str, Work] = {
-            kind: monitor.task(work) for kind, work in work_of(faults).items()
+            kind: monitor.task(name=kind, queued_at=_queued_at)(work)
+            for kind, work in work_of(faults).items()
         }
         self._queued = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -79,7 +84,7 @@ class Workers:
             try:
                 if not await self.do_one():
                     await self._until_queued()
-            except SQLAlchemyError as error:
+            except _LOST as error:
                 # The database may come back; a task that was taken is ready again after its lease.
                 _log.warning("a worker lost the database: %s", type(error).__name__)
                 await self._until_queued()
@@ -97,7 +102,7 @@ class Workers:
     async def do_one(self) -> bool:
         """Take a task and do it; whether there was one."""
         async with self._sessions() as db:
-            task = await _take(db)
+            task = await take(db)
         if task is None:
             return False
         try:
@@ -105,7 +110,7 @@ class Workers:
                 await _finish(db, task, await self._work[task.kind](db, task))
         except TaskFailed as error:
             await self._give_up(task, str(error))
-        except SQLAlchemyError:
+        except _LOST:
             raise
         except Exception as error:  # a bug in the work: it is logged, and others go on
             _log.exception("task %d failed", task.id)
@@ -118,7 +123,11 @@ class Workers:
             await _close(db, task, status="failed", detail=reason, result=None)
 
 
-async def _take(db: AsyncSession) -> Task | None:
+def _queued_at(_db: AsyncSession, task: Task) -> datetime:
+    return task.created_at
+
+
+async def take(db: AsyncSession) -> Task | None:
     """The next task, taken for a while; None if none is ready."""
     ready = (
         select(QueuedTask.task_id)
