@@ -1,0 +1,188 @@
+"""
+Advice: the indexes that help, those that don't and why, and what could not be looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keiko_perf.diagnosis.indexes import Index, create_statement, drop_statement
+from keiko_perf.diagnosis.schema import Table
+from keiko_perf.diagnosis.workload import Statement
+from keiko_perf.model import Gap, Message, Recommendation, say
+
+CODE = "indexes.missing"
+_SHOWN_GAINS = 5
+"""Statements whose costs stand in a recommendation's evidence; all are in `AdvisedIndex.gains`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """
+    One statement that an index makes cheaper.
+
+    Attributes:
+        statement: which one.
+        cost_before: of one execution without the index, in the planner's units.
+        cost_after: with it.
+    """
+
+    statement: Statement
+    cost_before: float
+    cost_after: float
+
+    @property
+    def saved(self) -> float:
+        """What all its executions save."""
+        return self.statement.calls * (self.cost_before - self.cost_after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvisedIndex:
+    """
+    Attributes:
+        index: what to make.
+        name: under which name.
+        table: where.
+        verified_by: how it was verified; None if it was not.
+        gains: the statements that become cheaper, those that save most first.
+        benefit: what the workload saves, less what its writes cost; None if not verified.
+        benefit_ratio: that as a share of the workload's cost, 0 to 1.
+        upkeep: what the workload's writes cost more.
+        rows_written: how many rows the workload writes to the table.
+        size_bytes: how large it would be.
+        wanted_by: the statements it was proposed for, where no gain is known.
+    """
+
+    index: Index
+    name: str
+    table: Table
+    verified_by: str | None = None
+    gains: tuple[Gain, ...] = ()
+    benefit: float | None = None
+    benefit_ratio: float | None = None
+    upkeep: float = 0.0
+    rows_written: float = 0.0
+    size_bytes: int | None = None
+    wanted_by: tuple[Statement, ...] = ()
+
+    @property
+    def statement(self) -> str:
+        """What the user runs."""
+        return create_statement(self.index, self.name, table=self.table)
+
+    @property
+    def undo(self) -> str:
+        """What takes it back."""
+        return drop_statement(self.name, table=self.table)
+
+    @property
+    def cost_before(self) -> float | None:
+        """The mean cost of an execution of the statements that gain, without it."""
+        return self._mean([(one.statement.calls, one.cost_before) for one in self.gains])
+
+    @property
+    def cost_after(self) -> float | None:
+        """The same with it."""
+        return self._mean([(one.statement.calls, one.cost_after) for one in self.gains])
+
+    @property
+    def recommendation(self) -> Recommendation:
+        """As the reports show it."""
+        gaining = tuple(one.statement for one in self.gains) or self.wanted_by
+        return Recommendation(
+            code=CODE,
+            subject=self.table.shown_name,
+            summary=self._summary(),
+            statement=self.statement,
+            verified_by=self.verified_by,
+            evidence=self._evidence(),
+            statements=tuple(one.text for one in gaining),
+            undo=self.undo,
+        )
+
+    def _summary(self) -> Message:
+        columns = ", ".join(map(str, self.index.keys))
+        before, after = self.cost_before, self.cost_after
+        if before is None or after is None:
+            return say(
+                "An index on {table} ({columns}) might help {count:count} statements;"
+                " this is not verified",
+                table=self.table.shown_name,
+                columns=columns,
+                count=len(self.wanted_by),
+            )
+        return say(
+            "An index on {table} ({columns}) makes {count:count} statements cheaper, by the"
+            " planner {factor:factor}",
+            table=self.table.shown_name,
+            columns=columns,
+            count=len(self.gains),
+            factor=before / max(after, 0.01),
+        )
+
+    def _evidence(self) -> dict[str, float | int | str | None]:
+        if self.verified_by is None:
+            return {"statements_wanting": len(self.wanted_by)}
+        evidence: dict[str, float | int | str | None] = {
+            "cost_before": self.cost_before,
+            "cost_after": self.cost_after,
+            "benefit_ratio": self.benefit_ratio,
+            "size_bytes": self.size_bytes,
+            "statements_gaining": len(self.gains),
+            "write_cost": self.upkeep,
+            "rows_written": self.rows_written,
+        }
+        for number, gain in enumerate(self.gains[:_SHOWN_GAINS], start=1):
+            evidence[f"statement_{number}_calls"] = gain.statement.calls
+            evidence[f"statement_{number}_cost_before"] = gain.cost_before
+            evidence[f"statement_{number}_cost_after"] = gain.cost_after
+        return evidence
+
+    @staticmethod
+    def _mean(costs: list[tuple[int, float]]) -> float | None:
+        calls = sum(count for count, _ in costs)
+        return sum(count * cost for count, cost in costs) / calls if calls else None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    A candidate that is not recommended.
+
+    Attributes:
+        index: which one.
+        code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`,
+            `superseded`, `limit`, `impossible`, `partitioned`, `second_choice`.
+        reason: why, for people.
+    """
+
+    index: Index
+    code: str
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """
+    Attributes:
+        indexes: what to make, the most useful first.
+        refusals: what not to make, and why; sorted by table and columns.
+        gaps: what could not be looked at.
+        cost_before: the planner's cost of the whole workload; None if no planner was asked.
+        cost_after: the same with all the indexes, without what they cost to write.
+        planner_calls: how often the planner was asked.
+        reason: why there is nothing to make; None if there is.
+    """
+
+    indexes: tuple[AdvisedIndex, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    cost_before: float | None = None
+    cost_after: float | None = None
+    planner_calls: int = 0
+    reason: Message | None = None
+
+    @property
+    def recommendations(self) -> tuple[Recommendation, ...]:
+        return tuple(one.recommendation for one in self.indexes)

@@ -1,0 +1,329 @@
+"""
+Advisor: which indexes would make a workload cheaper, proven by the planner.
+
+Candidates come from what the statements filter, join and sort by. Each is either recommended with
+its price, or refused with its reason. What could not be looked at is a Gap; nothing is guessed.
+It reads only: the statements that make the indexes are for the user to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
+from keiko_perf.diagnosis.candidates import Form, forms, is_pinned
+from keiko_perf.diagnosis.catalog import read_schema, taken_names
+from keiko_perf.diagnosis.costs import Costs, Query
+from keiko_perf.diagnosis.gaps import (
+    bounds_gap,
+    hidden_tables_gap,
+    no_hypopg_gap,
+    unknown_tables_gap,
+    unnamed_gap,
+    unparsed_gap,
+    unplanned_gap,
+    unresolved_gap,
+)
+from keiko_perf.diagnosis.indexes import Index, index_name, name_stem, serves
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.schema import Schema, Table, TableName
+from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.search import Chosen, Found, Search
+from keiko_perf.diagnosis.upkeep import Writes, upkeep, writes_of
+from keiko_perf.diagnosis.verify import HypoPg, Pricer
+from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.model import Gap, Message, say
+
+__all__ = ["Advice", "Proposals", "advise", "propose"]
+
+MAX_INDEXES = 10
+MAX_STATEMENTS = 300
+MAX_CANDIDATES = 200
+_SMALL_TABLE_ROWS = 1000
+"""Below this, an index that nobody verified is not even proposed: it is read in one go."""
+
+
+async def advise(
+    database: Database,
+    workload: Workload,
+    *,
+    pricer: Pricer | None = None,
+    max_indexes: int = MAX_INDEXES,
+    max_statements: int = MAX_STATEMENTS,
+    max_candidates: int = MAX_CANDIDATES,
+) -> Advice:
+    """
+    The indexes that are worth having.
+
+    Args:
+        database: where the tables are.
+        workload: what is sent to it, and how often.
+        pricer: who says what an index would bring; HypoPG by default, if it is there. Without
+            anyone the advice holds candidates that are marked as not verified.
+        max_indexes: at most so many.
+        max_statements: look only at so many statements, those that take most time.
+        max_candidates: try only so many indexes, those for the statements that take most time.
+
+    Raises:
+        DatabaseUnavailable: the connection was lost.
+        ValueError: a bound is less than 1.
+    """
+    if min(max_indexes, max_statements, max_candidates) < 1:
+        raise ValueError("each bound is at least 1")
+    looked_at = workload.statements[:max_statements]
+    schema = await read_schema(database, _names(looked_at))
+    queries = _queries(looked_at, schema)
+    proposals = propose(queries, schema, max_candidates=max_candidates)
+    if pricer is None and await HypoPg.is_there(database):
+        pricer = HypoPg()
+    gaps = [
+        *_workload_gaps(workload, queries, schema),
+        *bounds_gap(
+            statements=len(workload.statements) - len(looked_at) + workload.left_out,
+            candidates=proposals.left_out,
+        ),
+    ]
+    if pricer is None:
+        advice = await _unverified(database, proposals, schema, max_indexes)
+        return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
+    return await _verified(database, pricer, queries, proposals, schema, max_indexes, gaps)
+
+
+@dataclass(slots=True)
+class Proposals:
+    """
+    Attributes:
+        wanted_by: the candidates, each with the numbers of the queries it was made for; in the
+            order of the time that those take.
+        whole: those that are no mere prefix of another one.
+        refusals: those that need no planner to be refused.
+        left_out: how many there were beyond the bound.
+    """
+
+    queries: tuple[Query, ...]
+    wanted_by: dict[Index, list[int]] = field(default_factory=dict)
+    whole: set[Index] = field(default_factory=set)
+    refusals: dict[Index, Refusal] = field(default_factory=dict)
+    left_out: int = 0
+
+    def statements(self, index: Index) -> tuple[Statement, ...]:
+        """The statements a candidate was made for."""
+        return tuple(self.queries[number].statement for number in self.wanted_by[index])
+
+
+def propose(queries: tuple[Query, ...], schema: Schema, *, max_candidates: int) -> Proposals:
+    """The candidates for a workload, without those that cannot help."""
+    proposals = Proposals(queries)
+    for number, query in enumerate(queries):
+        for use in query.shape.uses:
+            table = schema.tables.get(use.table)
+            if table is None or not table.is_readable:
+                continue
+            for form in forms(use, table):
+                refusal = _refusal(form, table, is_pinned=is_pinned(use, table))
+                if refusal is not None:
+                    proposals.refusals.setdefault(form.index, refusal)
+                    continue
+                numbers = proposals.wanted_by.setdefault(form.index, [])
+                if number not in numbers:
+                    numbers.append(number)
+                if form.is_whole:
+                    proposals.whole.add(form.index)
+    # Refused for one statement, a candidate may still be what another one needs.
+    for index in proposals.wanted_by:
+        proposals.refusals.pop(index, None)
+    too_many = list(proposals.wanted_by)[max_candidates:]
+    for index in too_many:
+        del proposals.wanted_by[index]
+    proposals.left_out = len(too_many)
+    return proposals
+
+
+def _refusal(form: Form, table: Table, *, is_pinned: bool) -> Refusal | None:
+    if table.is_partitioned:
+        return Refusal(
+            form.index,
+            "partitioned",
+            say("partitioned tables are not looked at yet: {table}", table=table.shown_name),
+        )
+    for existing in table.indexes:
+        if serves(existing, form.index, equal=form.equal):
+            return Refusal(
+                form.index, "exists", say("the index {name} serves it already", name=existing.name)
+            )
+    if is_pinned:
+        return Refusal(form.index, "unique", say("a unique index leads to the single row already"))
+    return None
+
+
+def _names(statements: Iterable[Statement]) -> set[str]:
+    """The bare names of all tables that the statements speak of."""
+    shapes = [read(one.text) for one in statements]
+    used = {table.name for shape in shapes for table in shape.tables}
+    return used | {write.table.name for shape in shapes for write in shape.writes}
+
+
+def _queries(statements: Iterable[Statement], schema: Schema) -> tuple[Query, ...]:
+    tables = Tables(columns=schema.columns, search_path=schema.search_path)
+    return tuple(Query(one, read(one.text, tables)) for one in statements)
+
+
+def _workload_gaps(workload: Workload, queries: tuple[Query, ...], schema: Schema) -> Iterable[Gap]:
+    yield from unparsed_gap(workload.unparsed)
+    yield from unnamed_gap(workload.unnamed_calls)
+    yield from unresolved_gap(queries)
+    yield from unknown_tables_gap(queries, schema)
+    yield from hidden_tables_gap(queries, schema)
+
+
+# Without a planner
+
+
+async def _unverified(
+    database: Database, proposals: Proposals, schema: Schema, max_indexes: int
+) -> Advice:
+    """The widest candidate for each statement, those first that take most time."""
+    refusals = dict(proposals.refusals)
+    chosen: list[Index] = []
+    for index in _first_choices(proposals, schema):
+        if len(chosen) == max_indexes:
+            break
+        chosen.append(index)
+    for index in proposals.wanted_by:
+        if index not in chosen:
+            refusals[index] = Refusal(
+                index, "second_choice", say("not verified, and not the first choice")
+            )
+    names = await _index_names(database, chosen)
+    advised = tuple(
+        AdvisedIndex(
+            index=index,
+            name=names[index],
+            table=schema.tables[index.table],
+            wanted_by=proposals.statements(index),
+        )
+        for index in chosen
+    )
+    return Advice(
+        indexes=advised,
+        refusals=_sorted(refusals.values()),
+        reason=None if advised else _why_nothing(proposals, None),
+    )
+
+
+def _first_choices(proposals: Proposals, schema: Schema) -> Iterable[Index]:
+    served: set[tuple[int, TableName]] = set()
+    candidates = [index for index in proposals.wanted_by if index in proposals.whole]
+    for index in sorted(
+        candidates, key=lambda one: (min(proposals.wanted_by[one]), -len(one.keys))
+    ):
+        places = {(number, index.table) for number in proposals.wanted_by[index]}
+        if places <= served or schema.tables[index.table].rows < _SMALL_TABLE_ROWS:
+            continue
+        served |= places
+        yield index
+
+
+# With one
+
+
+async def _verified(
+    database: Database,
+    pricer: Pricer,
+    queries: tuple[Query, ...],
+    proposals: Proposals,
+    schema: Schema,
+    max_indexes: int,
+    gaps: list[Gap],
+) -> Advice:
+    writes = writes_of(queries)
+    candidates = frozenset(proposals.wanted_by)
+    costs_of_writes = {
+        one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
+        for one in candidates
+    }
+    async with pricer.session(database) as session:
+        search = Search(
+            costs=Costs(session, queries),
+            candidates=candidates,
+            upkeep=costs_of_writes,
+            max_indexes=max_indexes,
+        )
+        found = await search.run()
+        sizes = {one.index: await session.size_bytes(one.index) for one in found.chosen}
+        planner_calls = session.planner_calls
+    names = await _index_names(database, [one.index for one in found.chosen])
+    advised = tuple(
+        _advised(one, found, pricer.name, names, schema, sizes, writes) for one in found.chosen
+    )
+    refusals = (*proposals.refusals.values(), *found.refusals)
+    unplanned = [(queries[number].statement, why) for number, why in found.unplanned.items()]
+    return Advice(
+        indexes=advised,
+        refusals=_sorted(refusals),
+        gaps=(*gaps, *unplanned_gap(unplanned)),
+        cost_before=found.cost_before,
+        cost_after=found.cost_after,
+        planner_calls=planner_calls,
+        reason=None if advised else _why_nothing(proposals, found),
+    )
+
+
+def _advised(
+    chosen: Chosen,
+    found: Found,
+    verified_by: str,
+    names: Mapping[Index, str],
+    schema: Schema,
+    sizes: Mapping[Index, int | None],
+    writes: Mapping[TableName, Writes],
+) -> AdvisedIndex:
+    index = chosen.index
+    return AdvisedIndex(
+        index=index,
+        name=names[index],
+        table=schema.tables[index.table],
+        verified_by=verified_by,
+        gains=chosen.gains,
+        benefit=chosen.benefit,
+        benefit_ratio=chosen.benefit / found.cost_before if found.cost_before else 0.0,
+        upkeep=chosen.upkeep,
+        rows_written=writes.get(index.table, Writes()).rows,
+        size_bytes=sizes[index],
+    )
+
+
+# The end of both
+
+
+async def _index_names(database: Database, indexes: Iterable[Index]) -> dict[Index, str]:
+    """A name for each, by convention, that nothing in its schema has."""
+    names: dict[Index, str] = {}
+    by_schema: dict[str, list[Index]] = {}
+    for index in indexes:
+        by_schema.setdefault(index.table.schema, []).append(index)
+    for place, mine in by_schema.items():
+        taken = set(await taken_names(database, place, {name_stem(one) for one in mine}))
+        for index in mine:
+            names[index] = index_name(index, taken)
+            taken.add(names[index])
+    return names
+
+
+def _sorted(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
+    return tuple(sorted(refusals, key=lambda one: one.index))
+
+
+def _with_gaps(advice: Advice, gaps: Iterable[Gap]) -> Advice:
+    return replace(advice, gaps=(*advice.gaps, *gaps))
+
+
+def _why_nothing(proposals: Proposals, found: Found | None) -> Message:
+    if not proposals.queries:
+        return say("the workload holds no statement that could be read")
+    refused = len(proposals.refusals) + (len(found.refusals) if found else 0)
+    if refused:
+        return say("no index would help: {count:count} were tried and refused", count=refused)
+    return say("no index would help: no statement filters, joins or sorts by what has none")

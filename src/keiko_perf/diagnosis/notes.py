@@ -1,0 +1,144 @@
+"""
+Notes: what is gathered of a statement while its syntax tree is walked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from keiko_perf.diagnosis.parser import ast, quoted, sql
+from keiko_perf.diagnosis.predicates import Join, Use, Write
+from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.scope import Relation, Scope, Tables
+from keiko_perf.diagnosis.tree import names_of, within
+
+
+@dataclass(slots=True)
+class Draft:
+    """A `Use` while it is gathered; dicts keep the order and forget the duplicates."""
+
+    relation: Relation
+    table: TableName
+    equals: dict[str, None] = field(default_factory=dict)
+    listed: dict[str, None] = field(default_factory=dict)
+    ranges: dict[str, None] = field(default_factory=dict)
+    prefixes: dict[str, None] = field(default_factory=dict)
+    nulls: dict[str, None] = field(default_factory=dict)
+    joins: dict[Join, None] = field(default_factory=dict)
+    alternatives: dict[str, None] = field(default_factory=dict)
+    group_by: dict[str, None] = field(default_factory=dict)
+    order_by: dict[Key, None] = field(default_factory=dict)
+    constants: dict[str, None] = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+    is_limited: bool = False
+    reads_all: bool = False
+
+    def add_alternative(self, arm: Draft) -> None:
+        """Take in what one arm of an OR asks for."""
+        for columns in (arm.equals, arm.listed, arm.ranges, arm.prefixes, arm.nulls):
+            self.alternatives |= columns
+        self.alternatives |= dict.fromkeys(join.column for join in arm.joins)
+        self.alternatives |= arm.alternatives
+        self.columns |= arm.columns
+
+    def use(self) -> Use:
+        """What was gathered, frozen."""
+        return Use(
+            table=self.table,
+            alias=self.relation.alias,
+            equals=tuple(self.equals),
+            listed=tuple(self.listed),
+            ranges=tuple(self.ranges),
+            prefixes=tuple(self.prefixes),
+            nulls=tuple(self.nulls),
+            joins=tuple(self.joins),
+            alternatives=tuple(self.alternatives),
+            group_by=tuple(self.group_by),
+            order_by=tuple(self.order_by),
+            is_limited=self.is_limited,
+            constants=tuple(self.constants),
+            columns=frozenset(self.columns),
+            reads_all=self.reads_all,
+        )
+
+
+@dataclass(slots=True, frozen=True)
+class ColumnOf:
+    """A column that was resolved."""
+
+    draft: Draft
+    name: str
+
+
+class Notes:
+    """The drafts by relation, the writes, and what could not be resolved."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._drafts: dict[int, Draft] = {}
+        self._writes: dict[Write, None] = {}
+        self._unresolved: dict[str, None] = {}
+        self._parameters = 0
+
+    def _joined(
+        self, left: ColumnOf | None, right: ColumnOf | None, served: list[Relation] | None
+    ) -> None:
+        for one, other in ((left, right), (right, left)):
+            if one is not None:
+                table = other.draft.table if other else None
+                self._noted_join(one, table, other.name if other else "", served)
+
+    def _noted_join(
+        self,
+        column: ColumnOf,
+        other: TableName | None,
+        other_column: str,
+        served: list[Relation] | None,
+    ) -> None:
+        if served is None or column.draft.relation in served:
+            column.draft.joins[Join(column.name, other, other_column)] = None
+
+    def _note(self, column: ColumnOf, kind: str, served: list[Relation] | None) -> None:
+        if served is None or column.draft.relation in served:
+            getattr(column.draft, kind)[column.name] = None
+
+    def _constant(self, column: ColumnOf, node: Any) -> None:
+        if any(isinstance(one, ast.ParamRef | ast.SubLink | ast.FuncCall) for one in within(node)):
+            return
+        refs = [one for one in within(node) if isinstance(one, ast.ColumnRef)]
+        if len(refs) == 1:
+            written = sql(node)
+            column.draft.constants[written.replace(sql(refs[0]), quoted(column.name), 1)] = None
+
+    def _column(self, node: Any, scope: Scope) -> ColumnOf | None:
+        """The column that an expression is; None if it is anything else, or not certain."""
+        names = names_of(node)
+        if not names:
+            return None
+        relation = scope.relation_of(names[-1], names[:-1])
+        if relation is None:
+            self._unresolved[".".join(names)] = None
+            return None
+        return self._column_of(relation, names[-1])
+
+    def _column_of(self, relation: Relation | None, name: str) -> ColumnOf | None:
+        draft = self._drafts.get(id(relation))
+        if draft is None:
+            return None
+        draft.columns.add(name)
+        return ColumnOf(draft, name)
+
+    def _is_free_of(self, column: ColumnOf, value: Any, scope: Scope) -> bool:
+        """Whether a value is known before the column's table is read."""
+        nodes = value if isinstance(value, tuple) else (value,)
+        for one in (inner for node in nodes for inner in within(node)):
+            names = names_of(one)
+            if names and scope.relation_of(names[-1], names[:-1]) in (None, column.draft.relation):
+                return False
+        return True
+
+    def _foreign(self, value: Any, scope: Scope) -> str | None:
+        """The first column in a value, which then belongs to something else."""
+        refs = (names_of(one) for one in within(value) if not isinstance(value, ast.SubLink))
+        return next((names[-1] for names in refs if names), None)

@@ -1,0 +1,92 @@
+"""
+PostgreSQL's own parser, at the one place where it is imported.
+
+It takes the text that pg_stat_statements hands out, `$1` and all, even where the server itself
+would refuse it (`interval $1`); `written_out` writes such a statement so that the server takes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from keiko_perf.errors import MissingExtra
+
+try:
+    import pglast
+    from pglast.keywords import (
+        COL_NAME_KEYWORDS,
+        RESERVED_KEYWORDS,
+        TYPE_FUNC_NAME_KEYWORDS,
+    )
+    from pglast.parser import ParseError
+    from pglast.stream import RawStream
+except ImportError as missing:  # pragma: no cover - needs an environment without the extra
+    raise MissingExtra("pglast", extra="postgres", purpose="reading SQL statements") from missing
+
+__all__ = ["NotUnderstood", "ast", "children", "enums", "parse", "quoted", "sql", "written_out"]
+
+# Its nodes' slots are declared as they are in C, where each may be NULL: not as they come.
+ast: Any = pglast.ast
+enums: Any = pglast.enums
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_KEYWORDS = RESERVED_KEYWORDS | COL_NAME_KEYWORDS | TYPE_FUNC_NAME_KEYWORDS
+
+
+class NotUnderstood(ValueError):
+    """A text that is no single SQL statement; its argument says why, in the parser's words."""
+
+
+def parse(text: str) -> Any:
+    """
+    The syntax tree of a single statement.
+
+    Raises:
+        NotUnderstood: it cannot be parsed, or is none or more than one.
+    """
+    try:
+        statements = pglast.parse_sql(text)
+    except (ParseError, ValueError, RecursionError) as error:
+        raise NotUnderstood(str(error.args[0]) if error.args else "too deep") from None
+    if len(statements) != 1:
+        raise NotUnderstood(f"{len(statements)} statements where one is expected")
+    return statements[0].stmt
+
+
+def sql(node: Any) -> str:
+    """A syntax tree as SQL, on one line."""
+    written: str = RawStream()(node)
+    return written
+
+
+def written_out(text: str) -> str:
+    """
+    A statement as the parser understood it: `interval $1` becomes `CAST($1 AS interval)`.
+
+    Raises:
+        NotUnderstood: it cannot be parsed.
+    """
+    return sql(parse(text))
+
+
+def children(node: Any) -> Iterator[Any]:
+    """The nodes directly within a node."""
+    for slot in node:
+        yield from _nodes(getattr(node, slot))
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    if isinstance(value, ast.Node):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _nodes(one)
+
+
+def quoted(identifier: str) -> str:
+    """An identifier as it is written in SQL: in quotes only if it needs them."""
+    if _PLAIN.fullmatch(identifier) and identifier not in _KEYWORDS:
+        return identifier
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,375 @@
+"""
+Verify: what the planner says a statement costs if an index were there.
+
+`HypoPg` asks with hypothetical indexes: nothing is built, nobody else sees them, and they are gone
+at the end, also after a cancellation. `RolledBackBuild` really builds them, in one transaction
+that is rolled back: it locks out the tables' writers meanwhile, so it is for a database that the
+caller declares to be its own. Statements are planned, never executed, and by their generic plan,
+since recorded statements hold `$1` in place of values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.parser import NotUnderstood, quoted, written_out
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
+
+_PREPARED = "keiko_perf"
+_SYNTAX_ERROR = "42601"
+_GENERIC_PLAN_SINCE = 160000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """
+    The planner's answer.
+
+    Attributes:
+        cost: the plan's total cost, in the planner's units.
+        used: the indexes in question that the plan uses.
+    """
+
+    cost: float
+    used: frozenset[Index]
+
+
+class Session(Protocol):
+    """One conversation with the planner."""
+
+    @property
+    def planner_calls(self) -> int:
+        """How often the planner was asked."""
+        ...
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        """
+        What a statement costs if just these indexes were there besides the real ones.
+
+        Args:
+            text: the statement.
+            parameters: how many `$n` it has.
+            indexes: what is assumed to be there.
+
+        Raises:
+            StatementRefused: the server cannot plan it.
+            IndexRefused: it cannot make one of the indexes.
+        """
+        ...
+
+    async def size_bytes(self, index: Index) -> int | None:
+        """How large the index would be; None if nobody can say."""
+        ...
+
+
+class Pricer(Protocol):
+    """A way to ask what an index would bring."""
+
+    @property
+    def name(self) -> str:
+        """By what its answers are verified: `Recommendation.verified_by`."""
+        ...
+
+    def session(self, database: Database) -> AbstractAsyncContextManager[Session]:
+        """A conversation; when it ends, nothing of it is left on the server."""
+        ...
+
+
+class IndexRefused(StatementRefused):
+    """The server cannot make an index; `index` says which."""
+
+    def __init__(self, index: Index, reason: str) -> None:
+        super().__init__(f"no index on {index} can be made: {reason}", cure="Leave this index out")
+        self.index = index
+        self.reason = reason
+
+
+class HypoPg:
+    """Prices with the extension HypoPG's hypothetical indexes."""
+
+    name = "hypopg"
+
+    @staticmethod
+    async def is_there(database: Database) -> bool:
+        """Whether the extension was created in the database, and may be used."""
+        return await _hypopg_schema(database) is not None
+
+    @asynccontextmanager
+    async def session(self, database: Database) -> AsyncIterator[Session]:
+        """
+        A conversation in one transaction, so that a pooler cannot split it.
+
+        Raises:
+            DatabaseUnavailable: the extension is not there, or was lost on the way.
+        """
+        place = await _hypopg_schema(database)
+        if place is None:
+            raise DatabaseUnavailable(
+                "the extension HypoPG is not there",
+                cure="CREATE EXTENSION hypopg, as the database's owner",
+            )
+        async with database.transaction(settings=_GENERIC):
+            try:
+                await database.rows(f"SELECT {place}.hypopg_reset()")
+                yield _Hypothetical(database, place)
+            finally:
+                await _surely(database, f"SELECT {place}.hypopg_reset()")
+                await _forget_prepared(database)
+
+
+class RolledBackBuild:
+    """
+    Prices with real indexes, built in a transaction that is rolled back.
+
+    Args:
+        own_database: the caller's word that nobody else needs the database meanwhile. Each index
+            locks out the writers of its table until the end.
+        build_timeout_s: how long one index may take to build.
+
+    Raises:
+        StatementRefused: the caller does not give that word.
+    """
+
+    name = "build"
+
+    def __init__(self, *, own_database: bool, build_timeout_s: float = 120.0) -> None:
+        if not own_database:
+            raise StatementRefused(
+                "indexes are only built on a database that is declared to be the caller's own",
+                cure="Install HypoPG instead, or pass own_database=True for a scratch copy",
+            )
+        self._build_timeout_s = build_timeout_s
+
+    @asynccontextmanager
+    async def session(self, database: Database) -> AsyncIterator[Session]:
+        """A conversation in one transaction that is rolled back, with all that it built."""
+        timeout = {"statement_timeout": f"{round(self._build_timeout_s * 1000)}ms"}
+        try:
+            async with database.transaction(read_only=False, settings=_GENERIC | timeout):
+                yield _Built(database)
+        finally:
+            await _forget_prepared(database)
+
+
+_GENERIC = {"plan_cache_mode": "force_generic_plan"}
+
+
+class _Planner:
+    """Asks for plans, and counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rewritten: dict[str, str] = {}
+        self.planner_calls = 0
+
+    async def plan(self, text: str, parameters: int) -> dict[str, Any]:
+        """
+        The plan of a statement.
+
+        Raises:
+            StatementRefused: the server cannot plan it.
+        """
+        try:
+            return await self._explained(self._rewritten.get(text, text), parameters)
+        except StatementFailed as failure:
+            if failure.sqlstate != _SYNTAX_ERROR or text in self._rewritten:
+                raise _not_planned(failure) from None
+        # `interval $1`, as pg_stat_statements writes it, is no SQL: the parser's own words are.
+        try:
+            self._rewritten[text] = written_out(text)
+            return await self._explained(self._rewritten[text], parameters)
+        except NotUnderstood as error:
+            raise StatementRefused(
+                f"a statement cannot be read: {error}", cure="Look at it in the workload"
+            ) from None
+        except StatementFailed as failure:
+            raise _not_planned(failure) from None
+
+    async def _explained(self, text: str, parameters: int) -> dict[str, Any]:
+        self.planner_calls += 1
+        if parameters == 0:
+            return _plan_of(await self._database.send(f"EXPLAIN (FORMAT JSON) {text}"))
+        if self._database.server.version >= _GENERIC_PLAN_SINCE:
+            return _plan_of(
+                await self._database.send(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {text}")
+            )
+        # A statement that stays prepared would keep its plan, whatever indexes come and go.
+        await self._database.send(f"PREPARE {_PREPARED} AS {text}")
+        try:
+            nulls = ", ".join(["NULL"] * parameters)
+            return _plan_of(
+                await self._database.send(f"EXPLAIN (FORMAT JSON) EXECUTE {_PREPARED} ({nulls})")
+            )
+        finally:
+            await _surely(self._database, f"DEALLOCATE {_PREPARED}")
+
+
+class _Hypothetical:
+    """A session with HypoPG. What is assumed is kept between two questions, not made anew."""
+
+    def __init__(self, database: Database, place: str) -> None:
+        self._database = database
+        self._place = place
+        self._planner = _Planner(database)
+        self._there: dict[Index, tuple[int, str]] = {}
+
+    @property
+    def planner_calls(self) -> int:
+        return self._planner.planner_calls
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        for index in sorted(self._there.keys() - indexes):
+            await self._drop(index)
+        for index in sorted(indexes - self._there.keys()):
+            await self._create(index)
+        plan = await self._planner.plan(text, parameters)
+        names = set(_index_names(plan))
+        used = (index for index, (_, name) in self._there.items() if name in names)
+        return Price(float(plan["Total Cost"]), frozenset(used))
+
+    async def size_bytes(self, index: Index) -> int | None:
+        if index not in self._there:
+            await self._create(index)
+        size = await self._database.value(
+            f"SELECT {self._place}.hypopg_relation_size(:oid)",
+            oid=self._there[index][0],
+        )
+        return None if size is None else int(size)
+
+    async def _create(self, index: Index) -> None:
+        try:
+            row = await self._database.row(
+                f"SELECT indexrelid::bigint AS oid, indexname::text AS name"  # noqa: S608
+                f" FROM {self._place}.hypopg_create_index(:definition)",
+                definition=index.definition(),
+            )
+        except StatementFailed as failure:
+            raise IndexRefused(index, failure.message) from None
+        if row is None or row["oid"] is None:
+            raise IndexRefused(index, "HypoPG makes none")
+        self._there[index] = (row["oid"], row["name"])
+
+    async def _drop(self, index: Index) -> None:
+        oid, _ = self._there.pop(index)
+        await self._database.rows(
+            f"SELECT {self._place}.hypopg_drop_index(:oid)",
+            oid=oid,
+        )
+
+
+class _Built:
+    """
+    A session with real indexes. Each is built once and stays until the end; one that is not to be
+    there is dropped behind a savepoint, which costs next to nothing and is undone at once.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._planner = _Planner(database)
+        self._there: dict[Index, str] = {}
+
+    @property
+    def planner_calls(self) -> int:
+        return self._planner.planner_calls
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        for index in sorted(indexes - self._there.keys()):
+            await self._create(index)
+        async with self._without(sorted(self._there.keys() - indexes)):
+            plan = await self._planner.plan(text, parameters)
+        names = set(_index_names(plan))
+        return Price(
+            float(plan["Total Cost"]), frozenset(i for i in indexes if self._there[i] in names)
+        )
+
+    async def size_bytes(self, index: Index) -> int | None:
+        if index not in self._there:
+            await self._create(index)
+        place = index.table.schema
+        name = f"{quoted(place)}.{quoted(self._there[index])}"
+        return int(
+            await self._database.value("SELECT pg_relation_size(:name::regclass)", name=name)
+        )
+
+    async def _create(self, index: Index) -> None:
+        name = f"keiko_perf_probe_{len(self._there) + 1}"
+        try:
+            await self._database.send(index.definition(name=name))
+        except StatementFailed as failure:
+            raise IndexRefused(index, failure.message) from None
+        self._there[index] = name
+
+    @asynccontextmanager
+    async def _without(self, indexes: Iterable[Index]) -> AsyncIterator[None]:
+        names = [f"{quoted(one.table.schema)}.{self._there[one]}" for one in indexes]
+        if not names:
+            yield
+            return
+        await self._database.send("SAVEPOINT keiko_perf_price")
+        # After a cancellation the transaction takes no more statements, and ends as a whole.
+        try:
+            await self._database.send(f"DROP INDEX {', '.join(names)}")
+            yield
+        except KeikoError:
+            await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
+            raise
+        await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
+
+
+async def _hypopg_schema(database: Database) -> str | None:
+    """Where the extension's functions are, as SQL writes it; None if they cannot be used."""
+    name = await database.value(
+        "SELECT n.nspname::text FROM pg_catalog.pg_extension e"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE e.extname = 'hypopg' AND has_schema_privilege(n.oid, 'USAGE')"
+    )
+    return None if name is None else quoted(name)
+
+
+async def _surely(database: Database, sql: str) -> None:
+    """
+    Run *sql* even if a cancelled statement left the transaction aborted: the first attempt then
+    fails and brings it back, the second one counts. A lost connection took everything with it.
+    """
+    with suppress(DatabaseUnavailable):
+        try:
+            await database.send(sql)
+        except StatementFailed:
+            await database.send(sql)
+
+
+async def _forget_prepared(database: Database) -> None:
+    """A prepared statement outlives its transaction; a cancellation may have left ours."""
+    with suppress(DatabaseUnavailable):
+        if await database.rows(
+            "SELECT FROM pg_catalog.pg_prepared_statements WHERE name = :name", name=_PREPARED
+        ):
+            await _surely(database, f"DEALLOCATE {_PREPARED}")
+
+
+def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    answer = next(iter(rows[0].values()))
+    parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
+    plan: dict[str, Any] = parsed[0]["Plan"]
+    return plan
+
+
+def _index_names(plan: dict[str, Any]) -> Iterator[str]:
+    if "Index Name" in plan:
+        yield plan["Index Name"]
+    for one in plan.get("Plans", ()):
+        yield from _index_names(one)
+
+
+def _not_planned(failure: StatementFailed) -> StatementRefused:
+    return StatementRefused(
+        f"the server cannot plan it: {failure.message}",
+        cure="Run EXPLAIN on it to see why",
+    )
