@@ -1,1 +1,60 @@
-"""Database → evidence → findings, and candidates → verified recommendations."""
+"""
+Database → evidence → findings, and candidates → verified recommendations.
+
+The names are imported when they are first used: the part needs SQLAlchemy, psycopg and pglast,
+which the extra `postgres` brings.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keiko_perf.diagnosis.advisor import advise
+    from keiko_perf.diagnosis.analyzer import DatabasePerformanceAnalyzer
+    from keiko_perf.diagnosis.evidence import Evidence
+    from keiko_perf.diagnosis.optimizer import QueryOptimizer
+    from keiko_perf.diagnosis.plan import Plan, read_plan
+    from keiko_perf.diagnosis.postgres import Database
+    from keiko_perf.diagnosis.rules import judge
+    from keiko_perf.diagnosis.rules.plans import judge_plan
+    from keiko_perf.diagnosis.workload import Statement, Workload
+
+__all__ = [
+    "Database",
+    "DatabasePerformanceAnalyzer",
+    "Evidence",
+    "Plan",
+    "QueryOptimizer",
+    "Statement",
+    "Workload",
+    "advise",
+    "judge",
+    "judge_plan",
+    "read_plan",
+]
+
+_HOME = {
+    "Database": "postgres",
+    "DatabasePerformanceAnalyzer": "analyzer",
+    "Evidence": "evidence",
+    "Plan": "plan",
+    "QueryOptimizer": "optimizer",
+    "Statement": "workload",
+    "Workload": "workload",
+    "advise": "advisor",
+    "judge": "rules",
+    "judge_plan": "rules.plans",
+    "read_plan": "plan",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.errors import DatabaseUnavailable
 
 _NO_LONGER = 300
@@ -140,11 +141,6 @@ def is_lost(error: BaseException) -> bool:
         getattr(one, "connection_invalidated", False) or isinstance(one, OSError)
         for one in _chain(error)
     )
-
-
-def quoted(name: str) -> str:
-    """*name* as an SQL identifier in double quotes, for a statement that a person will run."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,15 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.parser import NotUnderstood, ast, parse
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.errors import MissingExtra, StatementRefused
+from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
-
-try:
-    from pglast import ast
-    from pglast.parser import ParseError, parse_sql, scan
-except ImportError as missing:  # pragma: no cover - needs an environment without the extra
-    raise MissingExtra("pglast", extra="postgres", purpose="reading a statement") from missing
 
 MOST_BYTES = 4 * 1024 * 1024
 """A longer statement is not looked into."""
@@ -34,6 +29,8 @@ _MOST_VIEWS = 200
 _PLANNABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 _WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 _CHAINING = re.compile(r"[-+*/<>=~!@#%^&|`?.\[:]|\b(?:union|intersect|except|join)\b", re.I)
+
+_CONSTANT = re.compile(r"'[^'\\]*'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,31 +133,20 @@ def _only_statement(sql: str) -> Any:
             cure="Pass a statement with fewer parts",
         )
     try:
-        parsed = parse_sql(sql)
-    except (ParseError, RecursionError, ValueError, UnicodeError) as error:
-        said = " ".join(str(error.args[0] if error.args else error).split())
+        return parse(sql)
+    except (NotUnderstood, UnicodeError) as error:
+        said = " ".join(str(error).split())[:200]
         raise StatementRefused(
-            f"this is not a statement that PostgreSQL understands: {said[:200]}",
-            cure="Pass plain SQL; a parameter is written $1",
+            f"this is not one statement that PostgreSQL understands: {said}",
+            cure="Pass exactly one statement in plain SQL; a parameter is written $1",
         ) from None
-    if len(parsed) != 1:
-        counted = "no statement" if not parsed else f"{len(parsed)} statements"
-        raise StatementRefused(
-            f"there is {counted} in it" if not parsed else f"there are {counted} in it",
-            cure="Pass exactly one statement",
-        )
-    return parsed[0].stmt
 
 
 def _is_too_deep(sql: str) -> bool:
     if len(_CHAINING.findall(sql)) <= _DEEPEST:
         return False
-    # Most of them may be inside constants: ask the scanner, which does not recurse.
-    try:
-        tokens = scan(sql)
-    except (ParseError, ValueError, UnicodeError):
-        return True
-    return sum(bool(_CHAINING.search(sql[t.start : t.end + 1])) for t in tokens) > _DEEPEST
+    # Most of them may be inside constants, which do not nest.
+    return len(_CHAINING.findall(_CONSTANT.sub("", sql))) > _DEEPEST
 
 
 def _walk(root: Any) -> Iterator[Any]:

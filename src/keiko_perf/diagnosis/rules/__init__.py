@@ -1,1 +1,40 @@
-"""Evidence → findings: pure functions, one topic a file."""
+"""
+Evidence → findings: pure functions, one topic a file.
+
+A rule looks at the evidence and says what it noticed, and where it lacks evidence, a gap. It is
+silent on what costs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from keiko_perf.diagnosis.evidence import Evidence
+from keiko_perf.diagnosis.rules import indexes, statements, tables
+from keiko_perf.model import Finding, Gap
+
+Rule = Callable[[Evidence], Iterator[Finding | Gap]]
+
+RULES: tuple[Rule, ...] = (*statements.RULES, *tables.RULES, *indexes.RULES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """
+    Attributes:
+        findings: the most severe first.
+        gaps: what could not be judged; it is no all-clear.
+    """
+
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+
+
+def judge(evidence: Evidence, rules: Iterable[Rule] = RULES) -> Judgement:
+    """What the rules say of the evidence."""
+    said = [one for rule in rules for one in rule(evidence)]
+    findings = [one for one in said if isinstance(one, Finding)]
+    findings.sort(key=lambda one: -one.severity)
+    gaps = (*evidence.gaps, *(one for one in said if isinstance(one, Gap)))
+    return Judgement(findings=tuple(findings), gaps=tuple(dict.fromkeys(gaps)))

@@ -1,0 +1,154 @@
+"""
+Tables: dead rows that nobody clears away, and statistics that are no longer true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from keiko_perf.diagnosis.evidence import Autovacuum, Evidence, TableStats
+from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.model import Finding, Gap, Severity, say
+
+LEAST_ROWS = 1_000
+"""Fewer dead or changed rows than this cost nothing."""
+BEHIND = 2.0
+"""Autovacuum comes by each minute: only at this many times its threshold is it behind."""
+_MIB = 1024 * 1024
+_VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
+
+
+def vacuum_threshold(table: TableStats, server: Autovacuum) -> float:
+    """The dead rows from which on autovacuum cleans the table: its own formula."""
+    base = _option(table.options, "autovacuum_vacuum_threshold", server.vacuum_threshold)
+    scale = _option(table.options, "autovacuum_vacuum_scale_factor", server.vacuum_scale_ratio)
+    cap = _option(
+        table.options, "autovacuum_vacuum_max_threshold", server.vacuum_max_threshold, least=-1
+    )
+    threshold = base + scale * (table.estimated_rows or 0.0)
+    return min(threshold, cap) if cap >= 0 else threshold
+
+
+def analyze_threshold(table: TableStats, server: Autovacuum) -> float:
+    """The changed rows from which on autovacuum analyses the table."""
+    base = _option(table.options, "autovacuum_analyze_threshold", server.analyze_threshold)
+    scale = _option(table.options, "autovacuum_analyze_scale_factor", server.analyze_scale_ratio)
+    return base + scale * (table.estimated_rows or 0.0)
+
+
+def needs_vacuum(table: TableStats, server: Autovacuum) -> bool:
+    """Whether by autovacuum's own formula it is time to vacuum the table."""
+    return table.dead_rows > vacuum_threshold(table, server)
+
+
+def is_autovacuumed(table: TableStats, server: Autovacuum) -> bool:
+    """Whether anybody cleans the table by itself."""
+    own = table.options.get("autovacuum_enabled", "true").lower()
+    return server.is_on and own in ("true", "on", "yes", "1", "t", "y")
+
+
+def dead_tuples(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`tables.dead-tuples`: more dead rows than autovacuum would ever leave."""
+    for table in evidence.tables:
+        server = evidence.autovacuum
+        threshold = vacuum_threshold(table, server)
+        watched = is_autovacuumed(table, server)
+        if table.dead_rows < max(LEAST_ROWS, threshold * (BEHIND if watched else 1.0)):
+            continue
+        yield Finding(
+            code="tables.dead-tuples",
+            severity=_severity(table),
+            subject=table.full_name,
+            summary=say(
+                "{dead_ratio:ratio} of the rows are dead: autovacuum is behind",
+                dead_ratio=table.dead_ratio,
+            )
+            if watched
+            else say(
+                "{dead_ratio:ratio} of the rows are dead: autovacuum is off for this table",
+                dead_ratio=table.dead_ratio,
+            ),
+            evidence={
+                "dead_rows": table.dead_rows,
+                "live_rows": table.live_rows,
+                "dead_ratio": table.dead_ratio,
+                "autovacuum_threshold_rows": threshold,
+                "size_bytes": table.size_bytes,
+                "last_vacuum_at": _iso(table.last_vacuum_at),
+            },
+            explanation=say(
+                "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
+                " while a long transaction or a replication slot still could see them."
+            ),
+            cure=f"VACUUM (ANALYZE) {_name(table)};",
+            link=f"{_VACUUM}#VACUUM-FOR-SPACE-RECOVERY",
+        )
+
+
+def _severity(table: TableStats) -> Severity:
+    dead_bytes = table.size_bytes * table.dead_ratio
+    if dead_bytes >= 1024 * _MIB and table.dead_ratio >= 0.5:
+        return Severity.CRITICAL
+    return Severity.WARNING if dead_bytes >= 16 * _MIB else Severity.NOTE
+
+
+def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`tables.stale-statistics`: the planner guesses, or knows what was true long ago."""
+    for table in evidence.tables:
+        threshold = analyze_threshold(table, evidence.autovacuum)
+        never = table.last_analyze_at is None and table.estimated_rows is None
+        watched = is_autovacuumed(table, evidence.autovacuum)
+        least = max(LEAST_ROWS, threshold * (BEHIND if watched else 1.0))
+        if table.modified_rows < least and not (never and table.live_rows >= LEAST_ROWS):
+            continue
+        yield Finding(
+            code="tables.stale-statistics",
+            severity=_staleness(table),
+            subject=table.full_name,
+            summary=say("the table was never analysed: the planner guesses")
+            if never
+            else say(
+                "{modified:count} rows changed since the planner's statistics were taken",
+                modified=table.modified_rows,
+            ),
+            evidence={
+                "modified_rows": table.modified_rows,
+                "live_rows": table.live_rows,
+                "autoanalyze_threshold_rows": threshold,
+                "last_analyze_at": _iso(table.last_analyze_at),
+            },
+            explanation=say(
+                "The planner chooses by these statistics; where they are wrong it takes the wrong"
+                " index or join."
+            ),
+            cure=f"ANALYZE {_name(table)};",
+            link=f"{_VACUUM}#VACUUM-FOR-STATISTICS",
+        )
+
+
+def _staleness(table: TableStats) -> Severity:
+    is_large = table.live_rows >= 10 * LEAST_ROWS
+    is_different = table.modified_rows >= 0.5 * table.live_rows
+    return Severity.WARNING if is_large and is_different else Severity.NOTE
+
+
+def _option(options: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:
+    """A table's own setting; PostgreSQL takes one below its least value for "not set"."""
+    try:
+        own = float(options[name])
+    except (KeyError, ValueError):
+        return default
+    return own if own >= least else default
+
+
+def _name(table: TableStats) -> str:
+    schema = "" if table.schema == "public" else f"{quoted(table.schema)}."
+    return f"{schema}{quoted(table.name)}"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds")
+
+
+RULES = (dead_tuples, stale_statistics)
