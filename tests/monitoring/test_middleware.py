@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -435,7 +435,7 @@ async def test_a_client_that_leaves_amid_its_upload_is_no_error(recorder: Record
 
     app = served(recorder, Route("/", root, methods=["POST"]))
     upload = {"type": "http.request", "body": b"half", "more_body": True}
-    with pytest.raises(Exception, match="^$"):  # Starlette's ClientDisconnect says nothing
+    with pytest.raises(ClientDisconnect):
         await drive(app, request_scope(method="POST"), upload, {"type": "http.disconnect"})
     assert routes_of(recorder) == {}
     assert recorder.peek().counters == {"arrived": 1, "disconnected": 1}
@@ -504,11 +504,9 @@ async def test_a_request_that_is_cancelled_anywhere_leaves_nothing_in_flight(
     task = asyncio.ensure_future(PerfMiddleware(app, recorder)(request_scope(), _receive, send))
     for _ in range(awaits + 1):
         await asyncio.sleep(0)
-    was_done = task.done()
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-        raise asyncio.CancelledError if was_done else AssertionError
+    await asyncio.wait([task])
+    assert task.cancelled() is (awaits < 3)
     counters = recorder.peek().counters
     finished = recorder.peek().whole(Kind.ROUTE)
     assert counters.get("disconnected", 0) + finished.count == 1

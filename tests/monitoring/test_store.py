@@ -1,0 +1,484 @@
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.monitoring.encoding import decode, encode
+from keiko_perf.monitoring.store import MemoryStore, SqliteStore, Store
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def window(after_s: float = 0.0, *, worker: str = "w1", duration_s: float = 0.1) -> Snapshot:
+    return Snapshot(
+        started_at=NOON + timedelta(seconds=after_s),
+        window_s=10.0,
+        series=(
+            Series(
+                kind=Kind.ROUTE,
+                name="GET /agents/{agent_id}",
+                window_s=10.0,
+                succeeded=Histogram([duration_s] * 3),
+                failed=Histogram((2.0,)),
+            ),
+        ),
+        gauges={"cpu_ratio": Gauge.of(0.25, 0.5)},
+        counters={"arrived": 4},
+        worker=worker,
+    )
+
+
+def everything(store: Store) -> list[Snapshot]:
+    return store.between(NOON - 1000 * DAY, NOON + 1000 * DAY)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, path: Path) -> Store:
+    return MemoryStore() if request.param == "memory" else SqliteStore(path)
+
+
+# What every store promises
+
+
+def test_what_was_kept_comes_back_as_it_was(store: Store) -> None:
+    windows = [window(0), window(10), window(10, worker="w2")]
+    for one in windows:
+        store.append(one)
+    assert everything(store) == windows
+    store.close()
+
+
+def test_windows_come_back_in_the_order_in_which_they_began(store: Store) -> None:
+    for after_s in (20, 0, 10):
+        store.append(window(after_s))
+    assert [one.started_at for one in everything(store)] == [
+        NOON + timedelta(seconds=after_s) for after_s in (0, 10, 20)
+    ]
+    store.close()
+
+
+def test_ranges_that_adjoin_share_no_window(store: Store) -> None:
+    for after_s in (0, 10, 20):
+        store.append(window(after_s))
+    middle = NOON + timedelta(seconds=10)
+    before = store.between(NOON, middle)
+    after = store.between(middle, NOON + timedelta(seconds=20, microseconds=1))
+    assert [len(before), len(after)] == [1, 2]
+    store.close()
+
+
+def test_an_empty_store_has_no_windows(store: Store) -> None:
+    assert everything(store) == []
+    store.close()
+
+
+def test_to_close_twice_is_no_mistake(store: Store) -> None:
+    store.append(window())
+    store.close()
+    store.close()
+    assert everything(store) == [window()]
+    store.close()
+
+
+def test_both_stores_are_stores(tmp_path: Path) -> None:
+    assert isinstance(MemoryStore(), Store)
+    assert isinstance(SqliteStore(tmp_path / "x"), Store)
+
+
+@pytest.mark.parametrize("make", [MemoryStore, lambda **bounds: SqliteStore("unused", **bounds)])
+def test_old_windows_go_once_newer_ones_come(
+    make: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = make(retention_s=60.0)
+    for after_s in range(0, 200, 10):
+        store.append(window(after_s))
+    kept = [(one.started_at - NOON).total_seconds() for one in everything(store)]
+    assert kept == [130, 140, 150, 160, 170, 180, 190]
+    store.close()
+
+
+def test_a_memory_store_has_room_for_so_many_windows() -> None:
+    store = MemoryStore(max_windows=5)
+    for after_s in range(100):
+        store.append(window(after_s))
+    assert len(everything(store)) == 5
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MemoryStore(retention_s=0),
+        lambda: MemoryStore(max_windows=0),
+        lambda: SqliteStore("x", retention_s=-1),
+        lambda: SqliteStore("x", max_bytes=1),
+        lambda: SqliteStore("x", busy_timeout_s=-1),
+    ],
+)
+def test_a_store_that_could_keep_nothing_is_refused(make: Callable[[], Store]) -> None:
+    with pytest.raises(UsageError, match="let "):
+        make()
+
+
+# The encoding
+
+_histograms = st.lists(st.floats(min_value=0, max_value=1e5), max_size=20).map(Histogram)
+_names = st.text(max_size=30)
+_snapshots = st.builds(
+    lambda started_at, window_s, series, gauges, counters, worker: Snapshot(
+        started_at=started_at,
+        window_s=window_s,
+        series=tuple(
+            Series(kind=kind, name=name, window_s=window_s, succeeded=ok, failed=bad)
+            for (kind, name), (ok, bad) in series.items()
+        ),
+        gauges=gauges,
+        counters=counters,
+        worker=worker,
+    ),
+    st.datetimes(
+        min_value=datetime(1971, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+        max_value=datetime(2999, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ),
+    st.floats(min_value=0, max_value=1e6),
+    st.dictionaries(
+        st.tuples(st.sampled_from(list(Kind)), _names),
+        st.tuples(_histograms, _histograms),
+        max_size=5,
+    ),
+    st.dictionaries(
+        _names,
+        st.builds(
+            Gauge,
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.integers(1, 1 << 40),
+            st.floats(allow_nan=False, allow_infinity=False),
+        ),
+        max_size=5,
+    ),
+    st.dictionaries(_names, st.integers(0, 1 << 70), max_size=5),
+    st.text(max_size=10),
+)
+
+
+def envelope(snapshot: Snapshot) -> Snapshot:
+    return Snapshot(
+        started_at=snapshot.started_at, window_s=snapshot.window_s, worker=snapshot.worker
+    )
+
+
+@given(_snapshots)
+def test_any_window_survives_its_encoding(snapshot: Snapshot) -> None:
+    assert decode(encode(snapshot), envelope(snapshot)) == snapshot
+
+
+def test_a_name_that_is_no_text_survives_too() -> None:
+    odd = Snapshot(started_at=NOON, window_s=1.0, counters={"a\udc80b": 1})
+    assert decode(encode(odd), envelope(odd)) == odd
+
+
+@given(st.binary(max_size=200))
+def test_foreign_bytes_are_refused(encoded: bytes) -> None:
+    with pytest.raises(ValueError, match="window"):
+        decode(encoded, envelope(window()))
+
+
+@given(st.data())
+def test_damaged_bytes_are_refused_or_read_but_never_run(data: st.DataObject) -> None:
+    encoded = bytearray(encode(window()))
+    position = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[position] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(ValueError, match="window"):
+        decode(bytes(encoded), envelope(window()))
+
+
+@given(st.integers(0, 200))
+def test_bytes_cut_short_are_refused(length: int) -> None:
+    encoded = encode(window())
+    with pytest.raises(ValueError, match="window"):
+        decode(encoded[: min(length, len(encoded) - 1)], envelope(window()))
+
+
+def test_a_few_bytes_do_not_unpack_to_a_gigabyte() -> None:
+    import zlib
+
+    bomb = zlib.compress(bytes(80 << 20))
+    with pytest.raises(ValueError, match="cut short"):
+        decode(bomb, envelope(window()))
+
+
+def test_a_window_of_twenty_routes_takes_little_room() -> None:
+    series = tuple(
+        Series(
+            kind=Kind.ROUTE,
+            name=f"GET /api/v1/things/{number}",
+            window_s=10.0,
+            succeeded=Histogram(0.001 * 1.05 ** (turn % 80) for turn in range(500)),
+        )
+        for number in range(20)
+    )
+    assert len(encode(Snapshot(started_at=NOON, window_s=10.0, series=series))) < 4_000
+
+
+# SQLite
+
+
+def test_a_store_does_nothing_before_it_is_used(path: Path) -> None:
+    store = SqliteStore(path)
+    assert everything(store) == []
+    store.close()
+    assert not path.exists()
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "a" / "b" / "store.db")
+    store.append(window())
+    assert everything(store) == [window()]
+    store.close()
+
+
+def test_another_process_reads_what_this_one_writes(path: Path) -> None:
+    writer, reader = SqliteStore(path), SqliteStore(path)
+    writer.append(window(0))
+    assert len(everything(reader)) == 1
+    writer.append(window(10))
+    assert len(everything(reader)) == 2
+    writer.close()
+    reader.close()
+
+
+WORKER = """
+import sys
+from datetime import UTC, datetime, timedelta
+from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.store import SqliteStore
+
+path, worker, windows = sys.argv[1], sys.argv[2], int(sys.argv[3])
+store = SqliteStore(path)
+for number in range(windows):
+    started_at = datetime(2026, 5, 4, 12, tzinfo=UTC) + timedelta(seconds=number)
+    counters = {"arrived": 4, "number": number}
+    store.append(
+        Snapshot(started_at=started_at, window_s=1.0, counters=counters, worker=worker)
+    )
+store.close()
+"""
+
+
+def start_worker(path: Path, name: str, windows: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(path), name, str(windows)])
+
+
+def test_four_processes_write_at_once_and_nothing_is_lost(path: Path) -> None:
+    workers = [start_worker(path, f"w{number}", 50) for number in range(4)]
+    assert [worker.wait(60) for worker in workers] == [0] * 4
+    store = SqliteStore(path)
+    found = everything(store)
+    store.close()
+    assert sorted((one.worker, one.counters["number"]) for one in found) == [
+        (f"w{worker}", number) for worker in range(4) for number in range(50)
+    ]
+
+
+def test_a_worker_that_is_killed_leaves_whole_windows(path: Path) -> None:
+    store = SqliteStore(path)
+    with start_worker(path, "w", 1_000_000) as worker:
+        while len(everything(store)) < 20:
+            assert worker.poll() is None
+            time.sleep(0.01)  # the other process has to get on, and has its own time
+        worker.kill()
+    found = everything(store)
+    assert [one.counters["number"] for one in found] == list(range(len(found)))
+    store.append(window(0, worker="the next"))
+    assert len(everything(store)) == len(found) + 1
+    store.close()
+
+
+def test_threads_share_a_store(path: Path) -> None:
+    store = SqliteStore(path)
+    threads = [
+        Thread(target=lambda: [store.append(window(number)) for number in range(20)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(everything(store)) == 80
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(b"this is no database" * 1000),
+        lambda file: file.write_bytes(file.read_bytes()[:5000]),
+        lambda file: file.write_bytes(
+            file.read_bytes()[:100] + os.urandom(4000) + file.read_bytes()[4100:]
+        ),
+    ],
+    ids=["other bytes", "cut off", "overwritten within"],
+)
+def test_a_damaged_file_is_moved_aside_and_said(
+    path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
+    store = SqliteStore(path)
+    for number in range(200):
+        store.append(window(number))
+    store.close()
+    damage(path)
+    damaged = path.read_bytes()
+    with caplog.at_level(logging.WARNING):
+        store.append(window(999))
+    assert everything(store) == [window(999)]
+    store.close()
+    (aside,) = (one for one in path.parent.glob("*.corrupt-*") if "-wal" not in one.name)
+    assert aside.read_bytes() == damaged
+    assert "moved to" in caplog.text
+    assert str(aside) in caplog.text
+
+
+def test_a_store_that_another_worker_has_begun_anew_is_not_moved_aside(path: Path) -> None:
+    path.write_bytes(b"this is no database" * 1000)
+    first, second = SqliteStore(path), SqliteStore(path)
+    first.append(window(0))
+    second.append(window(1))
+    first.append(window(2))
+    assert len(everything(second)) == 3
+    assert len(list(path.parent.glob("*.corrupt-*"))) == 1
+    first.close()
+    second.close()
+
+
+def test_a_file_that_was_taken_away_is_begun_anew(path: Path) -> None:
+    store = SqliteStore(path)
+    store.append(window(0))
+    path.unlink()
+    store.append(window(1))
+    other = SqliteStore(path)
+    assert everything(other) == [window(1)]
+    store.close()
+    other.close()
+
+
+def test_a_window_that_cannot_be_read_is_a_hole_and_said(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SqliteStore(path)
+    for after_s in (0, 10, 20):
+        store.append(window(after_s))
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE windows SET body = x'00' WHERE id = 2")
+    raw.close()
+    with caplog.at_level(logging.WARNING):
+        assert everything(store) == [window(0), window(20)]
+    assert "cannot be read" in caplog.text
+    store.close()
+
+
+def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE mine (x)")
+    raw.close()
+    before = path.read_bytes()
+    store = SqliteStore(path)
+    with pytest.raises(StoreUnavailable, match="another program") as refused:
+        store.append(window())
+    assert "name another file" in refused.value.cure
+    assert path.read_bytes() == before
+
+
+def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
+    store = SqliteStore(path)
+    store.append(window())
+    store.close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    raw.close()
+    with pytest.raises(StoreUnavailable, match="layout 99") as refused:
+        everything(store)
+    assert "upgrade" in refused.value.cure
+
+
+def test_a_lock_that_is_not_given_back_is_said_and_later_all_is_well(path: Path) -> None:
+    store = SqliteStore(path, busy_timeout_s=0.0)
+    store.append(window(0))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked") as refused:
+        store.append(window(1))
+    assert "busy_timeout_s" in refused.value.cure
+    assert everything(store) == [window(0)]  # reading goes on
+    other.execute("ROLLBACK")
+    other.close()
+    store.append(window(1))
+    assert everything(store) == [window(0), window(1)]
+    store.close()
+
+
+def test_a_full_store_is_said_keeps_what_it_has_and_resumes(path: Path) -> None:
+    store = SqliteStore(path, max_bytes=1 << 17)
+    kept = 0
+    with pytest.raises(StoreUnavailable, match="full") as refused:  # noqa: PT012 - until it is full
+        for number in range(10_000):
+            store.append(window(number, duration_s=0.001 * (number + 1)))
+            kept = number + 1
+    assert "free space" in refused.value.cure
+    assert len(everything(store)) == kept
+    store.close()
+    roomier = SqliteStore(path, max_bytes=1 << 20)
+    roomier.append(window(kept))
+    assert len(everything(roomier)) == kept + 1
+    roomier.close()
+
+
+def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    store = SqliteStore(tmp_path / "file" / "store.db")
+    with pytest.raises(StoreUnavailable, match="cannot be written") as refused:
+        store.append(window())
+    assert "folder" in refused.value.cure
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be written"):
+        SqliteStore(tmp_path).append(window())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_process_that_forks_shares_no_connection(path: Path) -> None:
+    store = SqliteStore(path)
+    store.append(window(0, worker="parent"))
+    child = os.fork()
+    if not child:
+        try:
+            store.append(window(1, worker="child"))
+            store.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    store.append(window(2, worker="parent"))
+    assert [one.worker for one in everything(store)] == ["parent", "child", "parent"]
+    store.close()
