@@ -16,7 +16,6 @@ from keiko_perf.model import (
     Finding,
     Gap,
     Line,
-    Message,
     Outcome,
     Recommendation,
     Report,
@@ -95,7 +94,11 @@ def _targets() -> Section:
                 9,
             ),
             Verdict(
-                Target(kpi=ERROR_RATIO, at_most=0.001), Outcome.MET, say("within the limit"), 0.0, 4800
+                Target(kpi=ERROR_RATIO, at_most=0.001),
+                Outcome.MET,
+                say("within the limit"),
+                0.0,
+                4800,
             ),
             Verdict(
                 Target(kpi=THROUGHPUT, at_least=1000.0),
@@ -115,7 +118,8 @@ def _targets() -> Section:
 def _latency() -> Chart:
     random = Random(1)
     before = tuple(
-        (float(t), None if 40 <= t < 47 else 0.9 * random.lognormvariate(0, 0.35)) for t in range(120)
+        (float(t), None if 40 <= t < 47 else 0.9 * random.lognormvariate(0, 0.35))
+        for t in range(120)
     )
     after = tuple(
         (float(t), None if t == 70 else 0.06 * random.lognormvariate(0.1 * sin(t / 9), 0.25))
@@ -180,7 +184,11 @@ def _causes() -> Section:
             Recommendation(
                 code="index.create",
                 subject="public.tasks",
-                summary=say("An index on {columns} makes it {factor:factor} cheaper", columns="agent_id, state, created_at", factor=312.4),
+                summary=say(
+                    "An index on {columns} makes it {factor:factor} cheaper",
+                    columns="agent_id, state, created_at",
+                    factor=312.4,
+                ),
                 statement=INDEX + ";",
                 verified_by="hypopg",
                 evidence={"cost_before": 41234.5, "cost_after": 132.0, "size_bytes": 41_234_432},
@@ -226,7 +234,9 @@ def _effect() -> Section:
                 low=0.93,
                 high=1.12,
                 change=Change.UNDECIDED,
-                reason=say("the interval does not tell; about {more:count} more seconds would", more=140),
+                reason=say(
+                    "the interval does not tell; about {more:count} more seconds would", more=140
+                ),
             ),
             Comparison(
                 subject=ATTACK,
@@ -235,7 +245,9 @@ def _effect() -> Section:
                 before=None,
                 after=nan,
                 change=Change.UNDECIDED,
-                reason=say("only {seen:count} seen, {needed:count} are needed to tell", seen=3, needed=59),
+                reason=say(
+                    "only {seen:count} seen, {needed:count} are needed to tell", seen=3, needed=59
+                ),
             ),
         ),
     )
@@ -272,8 +284,12 @@ def _details() -> Section:
                 title=say("throughput"),
                 format="rate",
                 lines=tuple(
-                    Line(name, tuple((t * 30.0, 40 + 9 * i + 4 * sin(t / 3 + i)) for t in range(60)))
-                    for i, name in enumerate(("GET /agents", "POST /tasks", "GET /search with a long name"))
+                    Line(
+                        name, tuple((t * 30.0, 40 + 9 * i + 4 * sin(t / 3 + i)) for t in range(60))
+                    )
+                    for i, name in enumerate(
+                        ("GET /agents", "POST /tasks", "GET /search with a long name")
+                    )
                 ),
                 marks=((900.0, say("change")),),
             ),
@@ -295,8 +311,3 @@ def long_sql() -> str:
 @pytest.fixture(scope="session")
 def index_statement() -> str:
     return INDEX
-
-
-def said(report: Report) -> Message:
-    assert isinstance(report.headline, Message)
-    return report.headline

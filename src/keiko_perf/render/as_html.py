@@ -34,7 +34,7 @@ def as_html(report: Report, lang: str = "en") -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content="keiko-perf"),
-        tag("title", f"{phrase(report.headline, lang)} – keiko-perf"),
+        tag("title", f"{phrase(report.headline, lang)} · keiko-perf"),
         tag("style", _style()),
     )
     body = tag(
@@ -71,7 +71,12 @@ def _hero(report: Report, lang: str) -> Markup:
         ),
         tag(
             "div",
-            tag("p", blocks.icon(which), tag("span", phrase(STATUS[report.status], lang)), class_="status"),
+            tag(
+                "p",
+                blocks.icon(which),
+                tag("span", phrase(STATUS[report.status], lang)),
+                class_="status",
+            ),
             tag("h1", phrase(report.headline, lang)),
             tag("p", phrase(report.title, lang), class_="about"),
             class_=f"banner {which}",
@@ -141,12 +146,10 @@ def _contents(report: Report, lang: str) -> Markup | None:
 def _section(section: Section, number: int, lang: str) -> Markup:
     id = f"section-{number}"
     charts = (
-        blocks.chart(chart, lang, id=f"{id}-chart-{i}")
-        for i, chart in enumerate(section.charts, 1)
+        blocks.chart(chart, lang, id=f"{id}-chart-{i}") for i, chart in enumerate(section.charts, 1)
     )
     tables = (
-        blocks.table(table, lang, id=f"{id}-table-{i}")
-        for i, table in enumerate(section.tables, 1)
+        blocks.table(table, lang, id=f"{id}-table-{i}") for i, table in enumerate(section.tables, 1)
     )
     parts: list[Child] = [
         blocks.paragraphs(section.paragraphs, lang),

@@ -56,7 +56,8 @@ def value_scale(
     if logarithmic and positive:
         return _logarithmic(min(positive), max(positive), format, lang)
     low, high = min([0.0, *values]), max([0.0, *values])
-    step = _nice_step((high - low or 1.0) / ticks, format)
+    high = high if high > low else 1.0
+    step = _nice_step((high - low) / ticks, format)
     first, last = floor(low / step + _EPSILON), max(1, ceil(high / step - _EPSILON))
     places = [i * step for i in range(first, last + 1)]
     labels = show_ticks(places, format, lang)

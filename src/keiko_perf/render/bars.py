@@ -26,7 +26,9 @@ def limit_bar(verdict: Verdict) -> Markup | None:
     return tag(
         "svg",
         tag("rect", class_="track", x=0, y=4, width=f"{_WIDTH:g}", height=6, rx=3),
-        tag("rect", class_="fill", x=0, y=4, width=f"{max(3.0, place * _WIDTH):.1f}", height=6, rx=3),
+        tag(
+            "rect", class_="fill", x=0, y=4, width=f"{max(3.0, place * _WIDTH):.1f}", height=6, rx=3
+        ),
         tag("line", class_="at", x1=f"{at:.1f}", x2=f"{at:.1f}", y1=0, y2=14),
         class_=f"limit-bar {tone(verdict.outcome)}",
         viewBox=f"0 0 {_WIDTH:g} 14",

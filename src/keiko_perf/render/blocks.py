@@ -79,7 +79,12 @@ def _verdict(verdict: Verdict, lang: str) -> Markup:
     return tag(
         "tr",
         tag("th", tag("span", phrase(target.kpi.label, lang)), subject or None, scope="row"),
-        tag("td", tag("span", figures.measured(verdict, lang)), limit_bar(verdict), class_="measured"),
+        tag(
+            "td",
+            tag("span", figures.measured(verdict, lang)),
+            limit_bar(verdict),
+            class_="measured",
+        ),
         tag("td", figures.limit(target, lang), class_="limit"),
         tag(
             "td",
@@ -164,7 +169,7 @@ def _finding(finding: Finding, lang: str) -> Markup:
         ),
         tag("h3", phrase(finding.summary, lang)),
         tag("p", tag("code", breakable(finding.subject)), class_="subject"),
-        finding.explanation and tag("p", phrase(finding.explanation, lang), class_="prose"),
+        paragraphs((finding.explanation,) if finding.explanation else (), lang),
         _evidence(finding.evidence, lang),
         finding.cure and _sql(say("What cures it"), finding.cure, lang),
         _link(finding.link, lang),
@@ -191,8 +196,14 @@ def _recommendation(one: Recommendation, lang: str) -> Markup:
         tag("p", tag("code", breakable(one.subject)), class_="subject"),
         _sql(say("The change"), one.statement, lang),
         _evidence(one.evidence, lang),
-        _folded(say("Statements that gain: {count:count}", count=len(one.statements)), one.statements, lang),
-        _folded(say("Makes superfluous: {count:count}", count=len(one.replaces)), one.replaces, lang),
+        _folded(
+            say("Statements that gain: {count:count}", count=len(one.statements)),
+            one.statements,
+            lang,
+        ),
+        _folded(
+            say("Makes superfluous: {count:count}", count=len(one.replaces)), one.replaces, lang
+        ),
         one.undo and _folded(say("How to take it back"), (one.undo,), lang),
         class_="card finding recommendation",
     )
@@ -245,7 +256,11 @@ def _link(link: str | None, lang: str) -> Markup | None:
 def chart(value: Chart, lang: str, *, id: str) -> Markup:
     """A chart with its title and legend."""
     legend = (
-        tag("li", tag("i", class_=f"key hue-{i % HUES + 1}", aria_hidden="true"), phrase(line.name, lang))
+        tag(
+            "li",
+            tag("i", class_=f"key hue-{i % HUES + 1}", aria_hidden="true"),
+            phrase(line.name, lang),
+        )
         for i, line in enumerate(value.lines)
     )
     drawings = [draw(value, lang, id=id, frame=frame) for frame in (WIDE, NARROW)]
@@ -275,7 +290,9 @@ def table(value: Table, lang: str, *, id: str) -> Markup:
         for row in cells(value, lang)
     )
     left_out = value.left_out and tag(
-        "p", phrase(say("{count:count} more rows are not shown", count=value.left_out), lang), class_="note"
+        "p",
+        phrase(say("{count:count} more rows are not shown", count=value.left_out), lang),
+        class_="note",
     )
     body = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows))
     return tag(
@@ -307,7 +324,13 @@ def gaps(values: Sequence[Gap], lang: str) -> Markup:
             "li",
             tag("strong", phrase(gap.subject, lang)),
             tag("p", phrase(gap.reason, lang)),
-            tag("p", tag("b", phrase(say("Remedy"), lang)), " ", phrase(gap.remedy, lang), class_="remedy"),
+            tag(
+                "p",
+                tag("b", phrase(say("Remedy"), lang)),
+                " ",
+                phrase(gap.remedy, lang),
+                class_="remedy",
+            ),
         )
         for gap in values
     )

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from keiko_perf.model import Comparison, Message, Outcome, Target, Verdict, say
 from keiko_perf.render.language import phrase
-from keiko_perf.render.units import show
+from keiko_perf.render.units import TIMES, show
 
-ABSENT = "–"
+ABSENT = "\N{EN DASH}"
 
 
 def is_told(verdict: Verdict) -> bool:
@@ -38,7 +38,7 @@ def about(target: Target, lang: str) -> str:
 
 
 def effect(comparison: Comparison) -> Message:
-    """How much it changed: "14 × faster"."""
+    """How much it changed: "14 times faster", with the sign for it."""
     ratio = comparison.ratio
     if not ratio or ratio <= 0:
         return say("not comparable")
@@ -53,13 +53,14 @@ def effect(comparison: Comparison) -> Message:
 
 
 def interval(comparison: Comparison, lang: str) -> str | None:
-    """The 95 % interval of the effect, in the same direction: "12.1 – 16.9 ×"."""
+    """The 95 % interval of the effect, in the same direction: from 12.1 to 16.9."""
     low, high = comparison.low, comparison.high
     if not low or not high:
         return None
     if _is_less(comparison):
         low, high = 1 / high, 1 / low
-    return f"{show(low, 'factor', lang).removesuffix(' ×')} – {show(high, 'factor', lang)}"
+    start = show(low, "factor", lang).removesuffix(f" {TIMES}")
+    return f"{start} {ABSENT} {show(high, 'factor', lang)}"
 
 
 def _over(verdict: Verdict, lang: str) -> str:

@@ -12,7 +12,7 @@ from html import escape
 
 from keiko_perf.render.clean import clean
 
-_SEPARATOR = re.compile(r"(?<=[/._,&?])(?=[^/._,&?\s])")
+_SEPARATOR = re.compile(r"(?<=[/.,&?])(?=[^/.,&?\s])")
 _VOID = frozenset({"meta", "wbr"})
 
 

@@ -9,21 +9,23 @@ import re
 from keiko_perf.render.markup import Child, Markup, joined, tag
 
 _KEYWORDS = (
-    "add all alter analyze and any as asc begin between by cascade case check cluster column commit "
-    "concurrently conflict constraint count create cross default delete desc distinct do drop else "
-    "end except exists explain extension false fetch filter first for foreign from full function "
-    "grant group having if ilike in include index inner insert intersect interval into is join key "
-    "last lateral left like limit lock not null nulls offset on only or order outer over partition "
-    "primary recursive references reindex reset returning right rollback select set show system "
-    "table temporary then to true truncate union unique unlogged update using vacuum values view "
-    "when where window with"
-).split()
+    r"add|all|alter|analyze|and|any|as|asc|begin|between|by|cascade|case|check|"
+    r"cluster|column|commit|concurrently|conflict|constraint|count|create|cross|"
+    r"default|delete|desc|distinct|do|drop|else|end|except|exists|explain|"
+    r"extension|false|fetch|filter|first|for|foreign|from|full|function|grant|"
+    r"group|having|if|ilike|in|include|index|inner|insert|intersect|interval|into|"
+    r"is|join|key|last|lateral|left|like|limit|lock|not|null|nulls|offset|on|"
+    r"only|or|order|outer|over|partition|primary|recursive|references|reindex|reset|"
+    r"returning|right|rollback|select|set|show|system|table|temporary|then|to|true|"
+    r"truncate|union|unique|unlogged|update|using|vacuum|values|view|when|where|"
+    r"window|with"
+)
 _TOKEN = re.compile(
     r"""(?P<comment>--[^\n]*|/\*.*?\*/)
       | (?P<string>'(?:[^']|'')*')
       | (?P<name>"(?:[^"]|"")*")
       | (?P<value>\$\d+\b|\b\d+(?:\.\d+)?\b)
-      | (?P<keyword>\b(?:KEYWORDS)\b)""".replace("KEYWORDS", "|".join(_KEYWORDS)),
+      | (?P<keyword>\b(?:KEYWORDS)\b)""".replace("KEYWORDS", _KEYWORDS),
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 

@@ -29,6 +29,7 @@ HUES = 6
 _LABEL_HEIGHT = 16.0
 _LETTER_WIDTH = 7.0
 _END = 9
+_LARGEST, _SMALLEST = 1e18, 1e-12
 _Point = tuple[float, float]
 
 
@@ -89,10 +90,11 @@ def has_data(chart: Chart) -> bool:
 
 def describe(chart: Chart, lang: str) -> str:
     """What the chart shows, for those who don't see it: the range and middle of each line."""
-    return " ".join(_described(line, chart.format, lang) for line in chart.lines)
+    return " ".join(described(line, chart.format, lang) for line in chart.lines)
 
 
-def _described(line: Line, format: str, lang: str) -> str:
+def described(line: Line, format: str, lang: str) -> str:
+    """The range and the middle of one line."""
     values = [y for _, y in _finite(line) if y is not None]
     name = phrase(line.name, lang)
     if not values:
@@ -112,14 +114,16 @@ def _described(line: Line, format: str, lang: str) -> str:
 
 def _finite(line: Line) -> list[tuple[float, float | None]]:
     """The points in the order of time; a value that is no finite number is a gap."""
+    points = ((_drawable(x), y) for x, y in line.points if isfinite(x))
     return sorted(
-        (
-            (x, y if y is not None and isfinite(y) else None)
-            for x, y in line.points
-            if isfinite(x)
-        ),
+        ((x, _drawable(y) if y is not None and isfinite(y) else None) for x, y in points),
         key=lambda point: point[0],
     )
+
+
+def _drawable(value: float) -> float:
+    """What the arithmetic of scales can hold: no measurement comes near these bounds."""
+    return min(max(value, -_LARGEST), _LARGEST) if abs(value) >= _SMALLEST else 0.0
 
 
 def _scales(

@@ -17,8 +17,12 @@ Shown = Callable[[float], str]
 _Steps = tuple[tuple[float, str], ...]
 
 _DIGITS = 3
+_MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 _DURATION: _Steps = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
-_BYTES: _Steps = tuple((1024.0**i, unit) for i, unit in enumerate("B KiB MiB GiB TiB PiB".split()))
+_BYTES: _Steps = tuple(
+    (1024.0**i, unit) for i, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+)
 _LONG_S = 120.0
 """From here on a duration is told in minutes, hours or days."""
 _TOO_LONG_TO_WRITE = 1e15
@@ -67,7 +71,7 @@ def show(value: object, format: str, lang: str = "en") -> str:
     if format == "time":
         return _time_since_1970(float(value), lang)
     number = _float(value)
-    shown = "∞" if number == inf else "−∞" if number == -inf else ""
+    shown = "∞" if number == inf else f"{_MINUS}∞" if number == -inf else ""
     shown = shown or _signed(number, _NUMBERS[format or "text"])
     return shown.translate(_SEPARATORS) if lang == "de" else shown
 
@@ -106,7 +110,7 @@ def _float(value: int | float | Decimal) -> float:
 
 
 def _signed(number: float, shown: Shown) -> str:
-    return f"−{shown(-number)}" if number < 0 else shown(number)
+    return f"{_MINUS}{shown(-number)}" if number < 0 else shown(number)
 
 
 def _duration(value_s: float) -> str:
@@ -141,9 +145,13 @@ def _ratio(value: float) -> str:
 
 
 def _factor(value: float) -> str:
-    if value < 1.95:
-        return f"{_digits(value) if value < 0.1 else f'{value:.2f}'} ×"
-    return f"{value:,.1f} ×" if value < 99.95 else f"{_number(float(round(value)))} ×"
+    if value < 0.1:
+        number = _digits(value)
+    elif value < 1.95:
+        number = f"{value:.2f}"
+    else:
+        number = f"{value:,.1f}" if value < 99.95 else _number(float(round(value)))
+    return f"{number} {TIMES}"
 
 
 def _number(value: float) -> str:
@@ -166,9 +174,7 @@ _NUMBERS: dict[str, Shown] = {
 FORMATS = (*_NUMBERS, "time")
 
 
-def _alike(
-    values: Sequence[object], format: str, lang: str, *, prefer_larger: bool
-) -> list[str]:
+def _alike(values: Sequence[object], format: str, lang: str, *, prefer_larger: bool) -> list[str]:
     steps = {"duration": _DURATION, "bytes": _BYTES}.get(format)
     numbers = [_plain(value) for value in values]
     sizes = [abs(one) for one in numbers if one]
@@ -238,4 +244,4 @@ def _time_since_1970(value: float, lang: str) -> str:
     try:
         return _time(datetime.fromtimestamp(value, UTC), lang)
     except (OverflowError, ValueError, OSError):
-        return _number(value)
+        return _signed(value, _number)

@@ -1,0 +1,275 @@
+"""
+Text: the report for a terminal, the answer first.
+
+It reads no environment and knows no terminal: width and colour are arguments. SQL stands flush
+left as it is, never broken or cut, so that it can be copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table as Grid
+from rich.text import Text as Styled
+
+from keiko_perf.model import (
+    Chart,
+    Comparison,
+    Finding,
+    Gap,
+    Recommendation,
+    Report,
+    Section,
+    Table,
+    Text,
+    Verdict,
+    say,
+)
+from keiko_perf.render import figures
+from keiko_perf.render.clean import clean, clean_line
+from keiko_perf.render.language import phrase
+from keiko_perf.render.sparkline import sparklines
+from keiko_perf.render.svg import described
+from keiko_perf.render.tables import cells, is_number
+from keiko_perf.render.units import format_of, name_without_unit, show
+from keiko_perf.render.words import STATUS, Word, name, sign, tone, verified
+
+_STYLES = {"good": "green", "bad": "red", "warn": "yellow", "unsure": "yellow", "calm": "cyan"}
+_NARROWEST = 40
+_LONGEST_CELL = 120
+"""A table's cell that is longer is cut; findings and recommendations show SQL whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verbatim:
+    """Text that Rich must not touch: it breaks lines and turns tabs to spaces."""
+
+    text: str
+
+
+_Blocks = Iterator[RenderableType | _Verbatim]
+
+
+def as_text(report: Report, lang: str = "en", *, color: bool = False, width: int = 100) -> str:
+    """The report for a terminal of *width* columns."""
+    console = Console(
+        file=StringIO(),
+        width=max(width, _NARROWEST),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        legacy_windows=False,
+        force_jupyter=False,
+        emoji=False,
+        markup=False,
+        highlight=False,
+        _environ={},
+    )
+    parts = []
+    for block in _report(report, lang):
+        if isinstance(block, _Verbatim):
+            parts.append(f"\x1b[36m{block.text}\x1b[0m" if color else block.text)
+            continue
+        with console.capture() as printed:
+            console.print(block)
+        parts.append("\n".join(map(str.rstrip, printed.get().removesuffix("\n").split("\n"))))
+    return "\n".join(parts).strip("\n") + "\n"
+
+
+def _report(report: Report, lang: str) -> _Blocks:
+    style = _STYLES[tone(report.status)]
+    status = f"{sign(report.status)} {phrase(STATUS[report.status], lang).upper()}"
+    headline = clean_line(phrase(report.headline, lang))
+    yield Styled.assemble((status, f"bold {style}"), "  ", (headline, "bold"))
+    created = show(report.created_at, "time", lang)
+    about = (phrase(report.title, lang), f"keiko-perf {report.command}", created)
+    yield Styled(" · ".join(map(clean_line, about)), "dim")
+    for section in report.sections:
+        yield from _heading(section.title, lang)
+        yield from _section(section, lang)
+    if report.environment:
+        yield from _heading(say("Measured with"), lang)
+        yield _pairs(report.environment)
+
+
+def _section(section: Section, lang: str) -> _Blocks:
+    for paragraph in section.paragraphs:
+        yield Styled(clean_line(phrase(paragraph, lang)))
+    if section.verdicts:
+        yield ""
+        yield _verdicts(section.verdicts, lang)
+    for comparison in section.comparisons:
+        yield from _comparison(comparison, lang)
+    for finding in sorted(section.findings, key=lambda one: -one.severity):
+        yield from _finding(finding, lang)
+    for recommendation in section.recommendations:
+        yield from _recommendation(recommendation, lang)
+    for chart in section.charts:
+        yield from _chart(chart, lang)
+    for table in section.tables:
+        yield from _table(table, lang)
+    if section.gaps:
+        yield from _gaps(section.gaps, lang)
+
+
+def _heading(title: Text, lang: str) -> _Blocks:
+    yield ""
+    text = Styled(clean_line(phrase(title, lang)), "bold")
+    yield Rule(text, align="left", characters="─", style="dim")
+
+
+def _verdicts(verdicts: Iterable[Verdict], lang: str) -> RenderableType:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=3, overflow="fold")
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=3)
+    for one in verdicts:
+        grid.add_row(
+            _mark(one.outcome, lang),
+            clean_line(figures.about(one.target, lang)),
+            Styled(figures.measured(one, lang), "bold"),
+            Styled(figures.limit(one.target, lang), "dim"),
+            clean_line(phrase(one.reason, lang)),
+        )
+    return grid
+
+
+def _comparison(one: Comparison, lang: str) -> _Blocks:
+    before, after = show(one.before, one.format, lang), show(one.after, one.format, lang)
+    style = f"bold {_STYLES[tone(one.change)]}"
+    yield ""
+    yield Styled.assemble(
+        _mark(one.change, lang),
+        f"  {clean_line(one.subject)} · {clean_line(phrase(one.label, lang))}",
+    )
+    told = figures.interval(one, lang)
+    interval = "" if told is None else f" ({phrase(_interval_words(told), lang)})"
+    effect = phrase(figures.effect(one), lang)
+    yield _indented(
+        Styled.assemble(
+            (before, "dim"), " → ", (after, style), "   ", (effect, "bold"), (interval, "dim")
+        )
+    )
+    yield _indented(Styled(clean_line(phrase(one.reason, lang)), "dim"))
+
+
+def _interval_words(interval: str) -> Text:
+    return say("95 % interval {interval}", interval=interval)
+
+
+def _finding(one: Finding, lang: str) -> _Blocks:
+    yield ""
+    summary = clean_line(phrase(one.summary, lang))
+    yield Styled.assemble(_mark(one.severity, lang), "  ", (summary, "bold"))
+    yield _indented(Styled(f"{clean_line(one.subject)} · {one.code}", "dim"))
+    if one.explanation:
+        yield _indented(Styled(clean_line(phrase(one.explanation, lang))))
+    yield from _evidence(one.evidence, lang)
+    if one.cure:
+        yield _indented(Styled(phrase(say("What cures it"), lang) + ":"))
+        yield _sql(one.cure)
+    if one.link:
+        yield _indented(Styled(phrase(say("Manual: {link}", link=clean_line(one.link)), lang)))
+
+
+def _recommendation(one: Recommendation, lang: str) -> _Blocks:
+    yield ""
+    summary = clean_line(phrase(one.summary, lang))
+    yield Styled.assemble(("→ ", "bold cyan"), (summary, "bold"))
+    how = phrase(verified(one.verified_by), lang)
+    certain = ("✓ ", "green") if one.verified_by else ("! ", "yellow")
+    yield _indented(
+        Styled.assemble(certain, how, (f" · {clean_line(one.subject)} · {one.code}", "dim"))
+    )
+    yield from _evidence(one.evidence, lang)
+    for title, statements in (
+        (say("The change"), (one.statement,)),
+        (say("Statements that gain: {count:count}", count=len(one.statements)), one.statements),
+        (say("Makes superfluous: {count:count}", count=len(one.replaces)), one.replaces),
+        (say("How to take it back"), (one.undo,) if one.undo else ()),
+    ):
+        if statements:
+            yield _indented(Styled(phrase(title, lang) + ":"))
+            yield from map(_sql, statements)
+
+
+def _chart(chart: Chart, lang: str) -> _Blocks:
+    yield ""
+    yield Styled(clean_line(phrase(chart.title, lang)), "bold")
+    for drawn, line in zip(sparklines(chart), chart.lines, strict=True):
+        if drawn:
+            yield _indented(Styled(drawn, "cyan", no_wrap=True, overflow="crop"))
+        yield _indented(Styled(clean_line(described(line, chart.format, lang)), "dim"))
+
+
+def _table(table: Table, lang: str) -> _Blocks:
+    yield ""
+    yield Styled(clean_line(phrase(table.title, lang)), "bold")
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim")
+    for column in table.columns:
+        number = is_number(column)
+        title = clean_line(phrase(column.title, lang))
+        grid.add_column(
+            title, justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
+    for row in cells(table, lang):
+        grid.add_row(*map(_short, row))
+    yield grid
+    if table.left_out:
+        more = say("{count:count} more rows are not shown", count=table.left_out)
+        yield _indented(Styled(phrase(more, lang), "dim"))
+
+
+def _gaps(gaps: Iterable[Gap], lang: str) -> _Blocks:
+    yield ""
+    yield Styled(f"? {phrase(say('What could not be looked at'), lang)}", "bold yellow")
+    for gap in gaps:
+        subject, reason = (
+            clean_line(phrase(gap.subject, lang)),
+            clean_line(phrase(gap.reason, lang)),
+        )
+        yield _indented(Styled.assemble((subject, "bold"), f": {reason}"))
+        yield _indented(Styled(f"{phrase(say('Remedy'), lang)}:"))
+        yield _sql(phrase(gap.remedy, lang))
+
+
+def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> _Blocks:
+    if not evidence:
+        return
+    told = (
+        f"{name_without_unit(key)} {clean_line(show(value, format_of(key), lang))}"
+        for key, value in evidence.items()
+    )
+    yield _indented(Styled(" · ".join(told), "dim"))
+
+
+def _pairs(pairs: Mapping[str, str]) -> RenderableType:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    for key, value in pairs.items():
+        grid.add_row(Styled(clean_line(key), "dim"), clean_line(value))
+    return grid
+
+
+def _mark(word: Word, lang: str) -> Styled:
+    text = f"{sign(word)} {phrase(name(word), lang)}"
+    return Styled(text, f"bold {_STYLES[tone(word)]}")
+
+
+def _indented(text: Styled) -> RenderableType:
+    return Padding(text, (0, 0, 0, 2))
+
+
+def _sql(statement: str) -> _Verbatim:
+    return _Verbatim(clean(statement))
+
+
+def _short(cell: str) -> Styled:
+    cell = clean_line(cell)
+    return Styled(cell if len(cell) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 1]}…")

@@ -1,0 +1,43 @@
+"""Sentences in two languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from keiko_perf.errors import UsageError
+from keiko_perf.model import say
+from keiko_perf.render import phrase
+
+
+def test_a_message_has_its_values_in_it_in_both_languages() -> None:
+    few = say("only {seen:count} seen, {needed:count} are needed to tell", seen=1200, needed=2995)
+
+    assert phrase(few) == "only 1,200 seen, 2,995 are needed to tell"
+    assert phrase(few, "de") == "nur 1.200 gesehen, für eine Aussage sind 2.995 nötig"
+
+
+def test_a_message_in_a_message_is_translated_too() -> None:
+    both = say("{kpi} of {subject}", kpi=say("error rate"), subject="error rate")
+
+    assert phrase(both, "de") == "Fehlerrate von error rate"
+
+
+def test_what_comes_from_outside_is_never_translated_or_formatted() -> None:
+    assert phrase("error rate {x:duration}", "de") == "error rate {x:duration}"
+
+
+def test_a_sentence_that_the_catalogue_lacks_stays_english_with_german_numbers() -> None:
+    strange = say("took {time:duration}, no translation", time=1.5)
+
+    assert phrase(strange, "de") == "took 1,5 s, no translation"
+
+
+def test_several_values_are_listed_and_braces_are_kept() -> None:
+    listed = say("{{}} {columns}", columns=("agent_id", say("error rate")))
+
+    assert phrase(listed) == "{} agent_id, error rate"
+
+
+def test_a_language_that_is_not_known_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"there is no language 'fr'\. Take one of en, de\."):
+        phrase("x", "fr")
