@@ -61,8 +61,9 @@ def dead_tuples(evidence: Evidence) -> Iterator[Finding | Gap]:
             severity=_severity(table),
             subject=table.full_name,
             summary=say(
-                "{dead_ratio:ratio} of the rows are dead: autovacuum is behind",
+                "{dead_ratio:ratio} of the rows are dead, {factor:factor} what autovacuum allows",
                 dead_ratio=table.dead_ratio,
+                factor=table.dead_rows / max(threshold, 1.0),
             )
             if watched
             else say(
@@ -97,7 +98,10 @@ def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
     """`tables.stale-statistics`: the planner guesses, or knows what was true long ago."""
     for table in evidence.tables:
         threshold = analyze_threshold(table, evidence.autovacuum)
-        never = table.last_analyze_at is None and table.estimated_rows is None
+        # CREATE INDEX and VACUUM count the rows too: an estimate alone proves no ANALYZE.
+        never = table.last_analyze_at is None and (
+            table.estimated_rows is None or table.modified_rows >= table.live_rows > 0
+        )
         watched = is_autovacuumed(table, evidence.autovacuum)
         least = max(LEAST_ROWS, threshold * (BEHIND if watched else 1.0))
         if table.modified_rows < least and not (never and table.live_rows >= LEAST_ROWS):
