@@ -1,0 +1,524 @@
+"""Batches: everything runs once, nothing is lost, nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keiko_perf.errors import KeikoError, UsageError
+from keiko_perf.optimization import Batch, BatchStatistics, Limiter, WorkCancelled
+
+Check = Callable[..., Awaitable[int]]
+
+
+async def double(number: int) -> int:
+    await asyncio.sleep(0)
+    return number * 2
+
+
+async def picky(number: int) -> int:
+    """Takes its time, and does not like multiples of three."""
+    for _ in range(number % 4):
+        await asyncio.sleep(0)
+    if number % 3 == 0:
+        raise ValueError(f"{number} is a multiple of three")
+    return number * 2
+
+
+async def numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield number
+
+
+class Gate:
+    """Counts who is in, and how many at once."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = self.entered = 0
+
+    async def __call__(self, item: Any) -> Any:
+        self.inside += 1
+        self.entered += 1
+        self.most = max(self.most, self.inside)
+        try:
+            for _ in range(1 + hash(item) % 3):
+                await asyncio.sleep(0)
+        finally:
+            self.inside -= 1
+        return item
+
+
+async def test_results_come_in_the_order_of_the_items() -> None:
+    outcomes = await Batch([5, 3, 1, 4], double, limit=2).collect()
+    assert [one.unwrap() for one in outcomes] == [10, 6, 2, 8]
+    assert [one.index for one in outcomes] == [0, 1, 2, 3]
+    assert [one.item for one in outcomes] == [5, 3, 1, 4]
+
+
+async def test_a_failure_stays_with_its_item_and_stops_nothing() -> None:
+    batch = Batch(range(10), picky, limit=4)
+    outcomes = await batch.collect()
+    assert [one.item for one in outcomes if one.failed] == [0, 3, 6, 9]
+    assert all(str(one.error) == f"{one.item} is a multiple of three" for one in outcomes[::3])
+    with pytest.raises(ValueError, match="3 is a multiple"):
+        outcomes[3].unwrap()
+    done = batch.statistics()
+    assert (done.total, done.taken, done.succeeded, done.failed) == (10, 10, 6, 4)
+    assert (done.in_flight, done.cancelled) == (0, 0)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 100])
+async def test_as_many_as_the_limit_run_at_once_and_no_more(limit: int) -> None:
+    gate = Gate()
+    await Batch(range(300), gate, limit=limit).drain()
+    assert gate.entered == 300
+    assert gate.most == limit
+
+
+async def test_the_next_item_begins_as_soon_as_one_is_done() -> None:
+    """Where a batch waits for its slowest, only one other item would run beside the slow one."""
+    slow, seen = asyncio.Event(), []
+
+    async def work(number: int) -> None:
+        if number == 0:
+            await slow.wait()
+        seen.append(number)
+        if number == 99:
+            slow.set()
+
+    await Batch(range(100), work, limit=2).collect()
+    assert seen == [*range(1, 100), 0]
+
+
+async def test_few_items_start_few_workers() -> None:
+    before, most = len(asyncio.all_tasks()), 0
+
+    async def count(_: int) -> None:
+        nonlocal most
+        await asyncio.sleep(0)
+        most = max(most, len(asyncio.all_tasks()) - before)
+
+    await Batch(iter([1, 2, 3]), count, limit=1000).collect()
+    assert most <= 7
+
+
+async def test_the_source_is_read_only_as_far_as_there_is_work() -> None:
+    read = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal read
+        for read in itertools.count(1):
+            yield read
+
+    async with Batch(endless(), double, limit=5).as_completed(window=8) as outcomes:
+        async for outcome in outcomes:
+            if outcome.item >= 20:
+                break
+    assert 20 <= read <= 20 + 8
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+async def test_an_async_generator_is_never_asked_by_two_at_a_time(limit: int) -> None:
+    outcomes = await Batch(numbers(40), picky, limit=limit).collect()
+    assert [one.item for one in outcomes] == list(range(40))
+    assert sum(one.failed for one in outcomes) == 14
+
+
+async def test_in_order_means_in_order_and_as_completed_as_completed() -> None:
+    last = asyncio.Event()
+
+    async def work(number: int) -> int:
+        if number == 0:
+            await last.wait()
+        if number == 9:
+            last.set()
+        return number
+
+    async with Batch(range(10), work, limit=3).in_order() as outcomes:
+        assert [one.value async for one in outcomes] == list(range(10))
+    last.clear()
+    async with Batch(range(10), work, limit=3).as_completed() as outcomes:
+        assert [one.value async for one in outcomes] == [*range(1, 10), 0]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_a_slow_reader_slows_the_work(in_order: bool) -> None:
+    batch = Batch(range(1000), double, limit=4)
+    async with batch.in_order(window=10) if in_order else batch.as_completed(window=10) as outcomes:
+        for handed_out in range(1, 50):
+            await anext(outcomes)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert batch.statistics().taken <= handed_out + 10
+    assert batch.statistics().in_flight == 0
+
+
+@pytest.mark.parametrize("how", ["collect", "drain", "in_order", "as_completed"])
+async def test_on_error_stop_starts_nothing_new_and_keeps_the_failure(how: str) -> None:
+    gate = Gate()
+
+    async def work(number: int) -> int:
+        if number == 20:
+            raise ValueError("twenty")
+        return int(await gate(number))
+
+    batch = Batch(itertools.count(), work, limit=4, on_error="stop")
+    if how == "collect":
+        outcomes = await batch.collect()
+    elif how == "drain":
+        outcomes = list((await batch.drain()).failures)
+    else:
+        async with getattr(batch, how)() as stream:
+            outcomes = [one async for one in stream]
+    failures = [one for one in outcomes if one.failed]
+    assert [(one.item, str(one.error)) for one in failures] == [(20, "twenty")]
+    done = batch.statistics()
+    assert done.failed == 1
+    assert done.taken == done.succeeded + done.failed + done.cancelled <= 26
+    assert gate.inside == 0
+
+
+async def test_stopped_in_order_hands_out_all_that_is_done() -> None:
+    never = asyncio.Event()
+
+    async def work(number: int) -> int:
+        if number == 1:
+            await never.wait()
+        if number == 5:
+            raise ValueError("five")
+        return number
+
+    async with Batch(range(9), work, limit=2, on_error="stop").in_order() as outcomes:
+        seen = [one.index async for one in outcomes]
+    assert seen == [0, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+async def test_an_error_of_the_source_is_raised_after_what_was_begun_is_done(sync: bool) -> None:
+    def broken() -> Iterator[int]:
+        yield from range(5)
+        raise OSError("the file is gone")
+
+    async def broken_too() -> AsyncIterator[int]:
+        for number in broken():
+            yield number
+
+    gate = Gate()
+    batch = Batch(broken() if sync else broken_too(), gate, limit=3)
+    with pytest.raises(OSError, match="the file is gone"):
+        await batch.collect()
+    assert batch.statistics().succeeded == 5
+    seen = []
+    with pytest.raises(OSError, match="the file is gone"):
+        async with Batch(broken() if sync else broken_too(), gate, limit=3).in_order() as outcomes:
+            async for outcome in outcomes:
+                seen.append(outcome.value)  # noqa: PERF401 # it ends by raising
+    assert seen == [0, 1, 2, 3, 4]
+
+
+async def test_what_cancels_itself_has_failed_and_cancels_nobody_else() -> None:
+    async def work(number: int) -> int:
+        if number == 2:
+            raise asyncio.CancelledError
+        return await double(number)
+
+    outcomes = await Batch(range(5), work, limit=2).collect()
+    assert [one.failed for one in outcomes] == [False, False, True, False, False]
+    assert isinstance(outcomes[2].error, WorkCancelled)
+    assert isinstance(outcomes[2].error.__cause__, asyncio.CancelledError)
+
+
+async def test_a_source_that_cancels_itself_does_not_pass_for_a_short_one() -> None:
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        raise asyncio.CancelledError
+
+    with pytest.raises(WorkCancelled, match="the source of the batch"):
+        await Batch(source(), double, limit=3).collect()
+
+
+@pytest.mark.parametrize("how", ["collect", "drain", "in_order", "as_completed", "async source"])
+async def test_cancelled_at_any_await_no_task_is_left(cancel_everywhere: Check, how: str) -> None:
+    limiter, gate = Limiter(2), Gate()
+    batch: Batch[int, Any]
+
+    async def scenario() -> None:
+        nonlocal batch
+        source: Any = numbers(12) if how == "async source" else range(12)
+        batch = Batch(source, gate, limit=3, limiter=limiter)
+        if how in ("in_order", "as_completed"):
+            async with getattr(batch, how)(window=4) as outcomes:
+                async for _ in outcomes:
+                    await asyncio.sleep(0)
+        else:
+            await (batch.drain() if how == "drain" else batch.collect())
+
+    def check() -> None:
+        now = limiter.statistics()
+        assert (now.in_use, now.waiting, gate.inside) == (0, 0, 0)
+        done = batch.statistics()
+        assert done.in_flight == 0
+        assert done.taken == done.succeeded + done.failed + done.cancelled
+
+    batch = Batch(range(0), gate)
+    assert await cancel_everywhere(scenario, check) > 10
+
+
+async def test_cancelled_twice_it_still_waits_for_its_tasks() -> None:
+    let_go, released = asyncio.Event(), []
+
+    async def stubborn(number: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            while not let_go.is_set():  # deaf to every cancellation until it is let go
+                try:
+                    await let_go.wait()
+                except asyncio.CancelledError:
+                    continue
+            released.append(number)
+
+    task = asyncio.create_task(Batch(range(3), stubborn, limit=3).collect())
+    for _ in range(3):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        task.cancel()
+    assert not task.done()
+    let_go.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert sorted(released) == [0, 1, 2]
+
+
+async def test_a_timeout_around_a_batch_ends_all_of_it() -> None:
+    gate = Gate()
+
+    async def forever(number: int) -> None:
+        await gate(number)
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await Batch(itertools.count(), forever, limit=5).collect()
+    assert gate.inside == 0
+
+
+async def test_a_batch_within_a_batch_under_one_limiter_ends() -> None:
+    """Both outer items hold a place; without lending, the inner ones would wait for ever."""
+    limiter, gate = Limiter(2), Gate()
+
+    async def outer(number: int) -> list[int]:
+        inner = await Batch(range(5), middle, limit=5, limiter=limiter).collect()
+        return [one.unwrap() for one in inner]
+
+    async def middle(number: int) -> int:
+        both = await asyncio.gather(
+            Batch(range(3), gate, limiter=limiter).collect(),
+            Batch(range(3), gate, limiter=limiter).collect(),
+        )
+        return sum(len(one) for one in both)
+
+    async with asyncio.timeout(20):
+        outcomes = await Batch(range(4), outer, limit=4, limiter=limiter).collect()
+    assert [one.value for one in outcomes] == [[6] * 5] * 4
+    assert gate.most <= 2
+    assert limiter.statistics().in_use == 0
+
+
+async def test_an_inner_batch_that_is_cancelled_takes_no_place_with_it(
+    cancel_everywhere: Check,
+) -> None:
+    limiter, gate = Limiter(2), Gate()
+
+    async def outer(_: int) -> None:
+        await Batch(range(3), gate, limiter=limiter).collect()
+
+    async def scenario() -> None:
+        await Batch(range(4), outer, limit=3, limiter=limiter).collect()
+
+    def check() -> None:
+        now = limiter.statistics()
+        assert (now.in_use, now.waiting, gate.inside) == (0, 0, 0)
+
+    assert await cancel_everywhere(scenario, check) > 10
+
+
+async def test_an_inner_batch_that_times_out_leaves_the_limiter_whole() -> None:
+    limiter = Limiter(2)
+
+    async def outer(_: int) -> str:
+        try:
+            async with asyncio.timeout(0):
+                await Batch(range(3), lambda _: asyncio.sleep(3600), limiter=limiter).collect()
+        except TimeoutError:
+            await asyncio.sleep(0)
+            return "went on"
+        return "was not interrupted"
+
+    outcomes = await Batch(range(6), outer, limit=4, limiter=limiter).collect()
+    assert [one.value for one in outcomes] == ["went on"] * 6
+    assert limiter.statistics().in_use == 0
+
+
+async def test_work_that_never_waits_lets_the_loop_go_on() -> None:
+    now, turns = 0.0, 0
+
+    async def work(_: int) -> None:
+        nonlocal now
+        now += 0.001  # each item takes a millisecond, and waits for nothing
+
+    async def something_else() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(something_else())
+    await Batch(range(1000), work, limit=10, clock=lambda: now).drain()
+    other.cancel()
+    await asyncio.wait([other])
+    # 5 ms, and one item of each of the ten workers: about 15 items a turn.
+    assert 1000 / 20 <= turns <= 1000 / 5
+
+
+async def test_progress_is_told_now_and_then_and_at_the_end() -> None:
+    now, told = 0.0, []
+
+    async def work(_: int) -> None:
+        nonlocal now
+        now += 0.03
+
+    def on_progress(so_far: BatchStatistics) -> None:
+        told.append(so_far.succeeded)
+
+    batch = Batch(range(10), work, limit=1, on_progress=on_progress, clock=lambda: now)
+    await batch.collect()
+    assert told == [4, 8, 10]
+    assert batch.statistics().elapsed_s == pytest.approx(0.3)
+    assert batch.statistics().rate_per_s == pytest.approx(10 / 0.3)
+
+
+async def test_a_progress_callback_that_raises_ends_the_batch() -> None:
+    def on_progress(_: BatchStatistics) -> None:
+        raise OSError("the terminal is gone")
+
+    gate = Gate()
+    batch = Batch(itertools.count(), gate, limit=3, on_progress=on_progress, progress_every_s=0)
+    with pytest.raises(OSError, match="the terminal is gone"):
+        await batch.collect()
+    assert gate.inside == 0
+
+
+async def test_drain_counts_all_failures_and_keeps_the_first() -> None:
+    drained = await Batch(range(30), picky, limit=5).drain(keep_failures=4)
+    assert drained.statistics.failed == 10
+    assert len(drained.failures) == 4
+    assert all(one.failed for one in drained.failures)
+
+
+async def test_a_processor_that_is_not_async_is_said_at_once() -> None:
+    ran = []
+    with pytest.raises(UsageError, match="make it an `async def`"):
+        await Batch(range(100), ran.append, limit=1).collect()  # type: ignore[arg-type]
+    assert ran == [0]
+
+
+async def test_a_batch_runs_only_once() -> None:
+    batch = Batch(range(3), double)
+    await batch.collect()
+    with pytest.raises(UsageError, match="make a new Batch"):
+        await batch.collect()
+    with pytest.raises(UsageError, match="make a new Batch"):
+        async with batch.in_order():
+            pass
+
+
+async def test_outcomes_are_read_inside_of_async_with() -> None:
+    with pytest.raises(UsageError, match="async with"):
+        async for _ in Batch(range(3), double).in_order():
+            pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ({"items": 5}, "an iterable"),
+        ({"processor": None}, "an async function of one item"),
+        ({"limit": 0}, "a whole number from 1 on"),
+        ({"on_error": "ignore"}, "collect or stop"),
+    ],
+)
+def test_arguments_without_sense_are_refused(arguments: dict[str, Any], cure: str) -> None:
+    with pytest.raises(KeikoError, match=cure):
+        Batch(**{"items": [1], "processor": double, **arguments})
+
+
+async def test_nothing_to_do_is_done_at_once() -> None:
+    assert await Batch([], double).collect() == []
+    assert await Batch(numbers(0), double).collect() == []
+    async with Batch([], double).as_completed() as outcomes:
+        assert [one async for one in outcomes] == []
+
+
+async def test_100_000_items_take_no_more_memory_than_a_thousand() -> None:
+    async def peak_bytes(count: int, how: str) -> int:
+        tracemalloc.start()
+        batch = Batch((number for number in range(count)), double, limit=50)
+        if how == "drain":
+            await batch.drain()
+        else:
+            async with getattr(batch, how)() as outcomes:
+                async for _ in outcomes:
+                    pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert batch.statistics().succeeded == count
+        return peak
+
+    await peak_bytes(1000, "drain")
+    for how, count in (("drain", 100_000), ("in_order", 20_000), ("as_completed", 20_000)):
+        assert await peak_bytes(count, how) < await peak_bytes(1000, how) + 200_000
+
+
+@given(
+    waits=st.lists(st.integers(0, 5), max_size=25),
+    limit=st.integers(1, 8),
+    shared=st.integers(1, 8),
+    window=st.integers(1, 10),
+    ordered=st.booleans(),
+    asynchronous=st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_like_one_by_one_only_faster(
+    waits: list[int], limit: int, shared: int, window: int, ordered: bool, asynchronous: bool
+) -> None:
+    async def work(wait: int) -> int:
+        for _ in range(wait):
+            await asyncio.sleep(0)
+        if wait == 3:
+            raise ValueError(wait)
+        return wait * 2
+
+    async def source() -> AsyncIterator[int]:
+        for wait in waits:
+            await asyncio.sleep(0)
+            yield wait
+
+    async def run() -> list[tuple[int, int | None]]:
+        items = source() if asynchronous else waits
+        batch = Batch(items, work, limit=limit, limiter=Limiter(shared))
+        stream = batch.in_order if ordered else batch.as_completed
+        async with asyncio.timeout(20), stream(window=window) as outcomes:
+            return [(one.index, one.value) async for one in outcomes]
+
+    expected = [(at, None if wait == 3 else wait * 2) for at, wait in enumerate(waits)]
+    seen = asyncio.run(run())
+    assert (seen if ordered else sorted(seen)) == expected
