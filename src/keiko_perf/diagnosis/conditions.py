@@ -156,6 +156,7 @@ class Conditions(Notes, ABC):
 def _output_column(subquery: Any, drafts: list[Draft]) -> ColumnOf | None:
     """The column that a subquery with a single one gives, if it is certain whose it is."""
     targets = subquery.targetList or ()
-    names: tuple[str, ...] = names_of(targets[0].val) if len(targets) == 1 else ()
-    holders = [draft for draft in drafts if names and names[-1] in draft.columns]
-    return ColumnOf(holders[0], names[-1]) if len(holders) == 1 else None
+    names = names_of(targets[0].val if len(targets) == 1 else None)
+    name = names[-1] if names else ""
+    holders = [draft for draft in drafts if name in draft.columns]
+    return ColumnOf(holders[0], name) if len(holders) == 1 else None

@@ -32,6 +32,10 @@ ast: Any = pglast.ast
 enums: Any = pglast.enums
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_DEEPEST = 5_000
+"""Chained operators, at most: the tree is as deep, and the parser's C recurses until it crashes."""
+_CHAINING = re.compile(r"[-+*/<>=~!@#%^&|`?.\[(:]|\b(?:union|intersect|except|join|not)\b", re.I)
+_CONSTANT = re.compile(r"'[^'\\]*'")
 _KEYWORDS = RESERVED_KEYWORDS | COL_NAME_KEYWORDS | TYPE_FUNC_NAME_KEYWORDS
 
 
@@ -44,15 +48,24 @@ def parse(text: str) -> Any:
     The syntax tree of a single statement.
 
     Raises:
-        NotUnderstood: it cannot be parsed, or is none or more than one.
+        NotUnderstood: it cannot be parsed, is none or more than one, or too deep to be looked into.
     """
+    if "\0" in text or _is_too_deep(text):
+        raise NotUnderstood("it is too long or nested too deep")
     try:
         statements = pglast.parse_sql(text)
     except (ParseError, ValueError, RecursionError) as error:
-        raise NotUnderstood(str(error.args[0]) if error.args else "too deep") from None
+        raise NotUnderstood(str(error.args[0] if error.args else error)) from None
     if len(statements) != 1:
         raise NotUnderstood(f"{len(statements)} statements where one is expected")
     return statements[0].stmt
+
+
+def _is_too_deep(text: str) -> bool:
+    if len(_CHAINING.findall(text)) <= _DEEPEST:
+        return False
+    # Most of them may be inside constants, which do not nest.
+    return len(_CHAINING.findall(_CONSTANT.sub("", text))) > _DEEPEST
 
 
 def sql(node: Any) -> str:

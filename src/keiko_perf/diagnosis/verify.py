@@ -292,11 +292,11 @@ class _Built:
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
             await self._create(index)
-        place = index.table.schema
-        name = f"{quoted(place)}.{quoted(self._there[index])}"
-        return int(
-            await self._database.value("SELECT pg_relation_size(:name::regclass)", name=name)
+        name = f"{quoted(index.table.schema)}.{quoted(self._there[index])}"
+        size = await self._database.value(
+            "SELECT pg_relation_size(CAST(CAST(:name AS text) AS regclass))", name=name
         )
+        return int(size)
 
     async def _create(self, index: Index) -> None:
         name = f"keiko_perf_probe_{len(self._there) + 1}"

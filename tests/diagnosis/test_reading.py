@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import pytest
+
+from keiko_perf.diagnosis.parser import NotUnderstood
+from keiko_perf.diagnosis.predicates import Join, Shape, Use, Write
+from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.scope import Tables
+
+AGENTS = TableName("public", "agents")
+TASKS = TableName("public", "tasks")
+ORGS = TableName("billing", "orgs")
+TABLES = Tables(
+    columns={
+        AGENTS: ("id", "name", "org_id", "active"),
+        TASKS: ("id", "agent_id", "status", "created_at", "note"),
+        ORGS: ("org_id", "plan"),
+    }
+)
+
+
+def use_of(text: str, table: TableName = TASKS) -> Use:
+    uses = [one for one in read(text, TABLES).uses if one.table == table]
+    assert len(uses) == 1, uses
+    return uses[0]
+
+
+def filled(use: Use) -> dict[str, object]:
+    """What a use says, without what it is silent about and what is said by the other tests."""
+    silent = {"table", "alias", "columns", "reads_all"}
+    return {
+        name: getattr(use, name)
+        for name in use.__slots__
+        if name not in silent and getattr(use, name)
+    }
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("agent_id = $1 AND status = $2", {"equals": ("agent_id", "status")}),
+        ("$1 = agent_id", {"equals": ("agent_id",)}),
+        ("t.agent_id = $1::int", {"equals": ("agent_id",)}),
+        ("public.tasks.agent_id = 1", None),  # the alias hides the table's own name
+        ("agent_id IN ($1, $2)", {"listed": ("agent_id",)}),
+        ("agent_id = ANY($1)", {"listed": ("agent_id",)}),
+        ("created_at > $1 AND created_at <= $2", {"ranges": ("created_at",)}),
+        ("$1 >= created_at", {"ranges": ("created_at",)}),
+        ("created_at BETWEEN $1 AND $2", {"ranges": ("created_at",)}),
+        ("created_at > now() - interval $1", {"ranges": ("created_at",)}),
+        ("note IS NULL", {"nulls": ("note",), "constants": ("note IS NULL",)}),
+        ("note IS NOT NULL", {"constants": ("note IS NOT NULL",)}),
+        ("note LIKE 'ab%'", {"prefixes": ("note",), "constants": ("note LIKE 'ab%'",)}),
+        ("note LIKE '%ab'", {}),  # begins with anything
+        ("note LIKE $1", {}),  # nobody knows what it begins with
+        ("note ILIKE 'ab%'", {}),
+        ("note NOT LIKE 'ab%'", {}),
+        ("status = 'open'", {"equals": ("status",), "constants": ("status = 'open'",)}),
+        ("(agent_id, status) = ($1, $2)", {"equals": ("agent_id", "status")}),
+        ("(created_at, id) < ($1, $2)", {"ranges": ("created_at",)}),
+        ("agent_id = $1 OR status = $2", {"alternatives": ("agent_id", "status")}),
+        ("agent_id <> $1", {}),
+        ("agent_id NOT IN ($1)", {}),
+        ("NOT (agent_id = $1)", {}),
+        ("lower(note) = $1", {}),  # of an expression, not of the column
+        ("status::text = $1", {}),
+        ("agent_id = id", {}),  # known only once the row is read
+        ("agent_id = id + $1", {}),
+    ],
+)  # fmt: skip
+def test_what_a_where_asks_of_a_column(where: str, expected: dict[str, object] | None) -> None:
+    shape = read(f"SELECT 1 FROM tasks t WHERE {where}", TABLES)
+    if expected is None:
+        assert shape.unresolved == ("public.tasks.agent_id",)
+    else:
+        assert filled(shape.uses[0]) == expected
+        assert shape.unresolved == ()
+
+
+@pytest.mark.parametrize(
+    ("rest", "keys", "is_limited"),
+    [
+        ("ORDER BY created_at DESC LIMIT $1", (Key("created_at", descending=True),), True),
+        ("ORDER BY created_at DESC NULLS LAST", (Key("created_at", True, False),), False),
+        ("ORDER BY created_at NULLS FIRST", (Key("created_at", False, True),), False),
+        ("ORDER BY created_at DESC NULLS FIRST", (Key("created_at", True),), False),
+        ("ORDER BY 2, t.id DESC", (Key("status"), Key("id", True)), False),
+        ("ORDER BY since", (Key("created_at"),), False),  # an output's name
+        ("ORDER BY lower(note), id", (), False),
+        ("ORDER BY id LIMIT ALL", (Key("id"),), False),
+    ],
+)  # fmt: skip
+def test_the_order_that_is_asked_for(rest: str, keys: tuple[Key, ...], is_limited: bool) -> None:
+    use = use_of(f"SELECT id, status, created_at AS since FROM tasks t {rest}")
+    assert use.order_by == keys
+    assert use.is_limited is (is_limited and bool(keys))
+
+
+def test_the_order_ends_where_another_tables_column_begins() -> None:
+    text = "SELECT 1 FROM tasks t JOIN agents a ON a.id = t.agent_id ORDER BY t.status, a.name"
+    assert use_of(text).order_by == (Key("status"),)
+    assert use_of(text, AGENTS).order_by == ()
+
+
+def test_the_largest_value_is_the_last_of_an_order() -> None:
+    use = use_of("SELECT max(created_at) FROM tasks WHERE agent_id = $1")
+    assert (use.order_by, use.is_limited) == ((Key("created_at"),), True)
+
+
+@pytest.mark.parametrize("clause", ["GROUP BY agent_id, status", "GROUP BY 1, status"])
+def test_grouping_is_seen_by_name_and_by_number(clause: str) -> None:
+    text = f"SELECT agent_id, count(*) FROM tasks {clause}"
+    assert use_of(text).group_by == ("agent_id", "status")
+
+
+def test_distinct_groups_by_all_that_is_selected() -> None:
+    assert use_of("SELECT DISTINCT agent_id, status FROM tasks").group_by == ("agent_id", "status")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1 FROM agents a JOIN tasks t ON t.agent_id = a.id",
+        "SELECT 1 FROM agents a, tasks t WHERE t.agent_id = a.id",
+        "SELECT 1 FROM agents a WHERE EXISTS (SELECT FROM tasks t WHERE t.agent_id = a.id)",
+        "SELECT 1 FROM agents WHERE id IN (SELECT agent_id FROM tasks)",
+        "SELECT (SELECT count(*) FROM tasks WHERE agent_id = a.id) FROM agents a",
+        "DELETE FROM tasks t USING agents a WHERE t.agent_id = a.id",
+        "UPDATE tasks SET note = $1 FROM agents WHERE agent_id = agents.id",
+        "MERGE INTO tasks t USING agents a ON t.agent_id = a.id WHEN MATCHED THEN DELETE",
+    ],
+)
+def test_a_join_is_seen_from_both_sides(text: str) -> None:
+    assert use_of(text).joins == (Join("agent_id", AGENTS, "id"),)
+    assert use_of(text, AGENTS).joins == (Join("id", TASKS, "agent_id"),)
+
+
+@pytest.mark.parametrize("join", ["JOIN billing.orgs USING (org_id)", "NATURAL JOIN billing.orgs"])
+def test_columns_that_a_join_merges_join_both_tables(join: str) -> None:
+    text = f"SELECT org_id FROM agents {join}"
+    assert use_of(text, ORGS).joins == (Join("org_id", AGENTS, "org_id"),)
+    assert read(text, TABLES).unresolved == ()
+
+
+def test_the_on_of_an_outer_join_leaves_out_no_row_of_the_outer_table() -> None:
+    text = (
+        "SELECT 1 FROM agents a"
+        " LEFT JOIN tasks t ON t.agent_id = a.id AND t.status = $1 AND a.active"
+    )
+    assert filled(use_of(text)) == {
+        "equals": ("status",),
+        "joins": (Join("agent_id", AGENTS, "id"),),
+    }
+    assert filled(use_of(text, AGENTS)) == {"constants": ("active",)}
+
+
+def test_a_with_query_is_no_table_even_under_a_tables_name() -> None:
+    text = (
+        "WITH agents AS (SELECT id FROM tasks WHERE status = $1)"
+        " SELECT 1 FROM agents WHERE name = $2"
+    )
+    shape = read(text, TABLES)
+    assert shape.tables == {TASKS}
+    assert filled(shape.uses[0]) == {"equals": ("status",)}
+
+
+def test_a_schema_is_kept_and_a_bare_name_is_looked_for_on_the_search_path() -> None:
+    columns = {TableName("a", "t"): ("x",), TableName("b", "t"): ("y",)}
+    tables = Tables(columns=columns, search_path=("b", "a"))
+    assert read("SELECT 1 FROM t WHERE y = $1", tables).uses[0].table == TableName("b", "t")
+    assert read("SELECT 1 FROM a.t WHERE x = $1", tables).uses[0].table == TableName("a", "t")
+
+
+def test_a_table_that_is_not_known_keeps_its_bare_name() -> None:
+    use = read("SELECT 1 FROM elsewhere WHERE x = $1").uses[0]
+    assert (use.table, use.equals) == (TableName("", "elsewhere"), ("x",))
+
+
+def test_a_bare_column_is_not_guessed_between_two_unknown_tables() -> None:
+    shape = read("SELECT 1 FROM here, there WHERE x = $1")
+    assert [use.equals for use in shape.uses] == [(), ()]
+    assert shape.unresolved == ("x",)
+
+
+def test_each_arm_of_a_union_is_a_level_of_its_own() -> None:
+    text = (
+        "SELECT id FROM tasks WHERE status = $1 UNION ALL SELECT id FROM tasks WHERE agent_id = $2"
+    )
+    assert [use.equals for use in read(text, TABLES).uses] == [("status",), ("agent_id",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "write"),
+    [
+        ("INSERT INTO tasks (id) VALUES ($1)", Write(table=TASKS, kind="insert")),
+        ("COPY tasks FROM STDIN", Write(table=TASKS, kind="insert")),
+        ("DELETE FROM tasks WHERE id = $1", Write(table=TASKS, kind="delete")),
+        (
+            "WITH x AS (UPDATE tasks SET status = $1, note = $2 RETURNING id) SELECT * FROM x",
+            Write(table=TASKS, kind="update", columns=frozenset({"status", "note"})),
+        ),
+    ],
+)
+def test_what_is_written(text: str, write: Write) -> None:
+    assert read(text, TABLES).writes == (write,)
+
+
+def test_an_upsert_inserts_and_updates() -> None:
+    text = "INSERT INTO tasks (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET note = excluded.note"
+    assert [one.kind for one in read(text, TABLES).writes] == ["insert", "update"]
+
+
+def test_the_highest_parameter_counts_wherever_it_is() -> None:
+    text = "SELECT $2 FROM tasks WHERE agent_id = $1 AND (status = $4 OR note = $3) LIMIT $5"
+    assert read(text, TABLES).parameters == 5
+
+
+def test_what_is_no_query_has_an_empty_shape() -> None:
+    assert read("BEGIN") == Shape(is_plannable=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("SELEC 1", "syntax error"),
+        ("SELECT 1; DROP TABLE tasks", "2 statements"),
+        ("", "0 statements"),
+        ("SELECT 1" + " + x" * 4_000, "too deep"),  # more than Python's stack holds
+        ("SELECT 1" + " + x" * 100_000, "too deep"),  # more than the parser's own stack holds
+        ("SELECT " + "NOT " * 100_000 + "x", "too deep"),
+        ("SELECT 1 \0", "too long"),
+    ],
+)
+def test_what_cannot_be_read_says_why(text: str, reason: str) -> None:
+    with pytest.raises(NotUnderstood, match=reason):
+        read(text)
