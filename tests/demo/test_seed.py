@@ -219,6 +219,25 @@ async def test_what_somebody_built_on_it_stops_the_removal(own_url: str, stateme
     assert await ask(own_url, f"SELECT count(*) FROM {SCHEMA}.tasks") == [(2400,)]
 
 
+async def test_a_statement_timeout_of_the_database_does_not_stop_the_seeding(
+    empty_url: str,
+) -> None:
+    database = make_url(empty_url).database
+    await ask(empty_url, f"ALTER DATABASE {database} SET statement_timeout = '20ms'")
+    assert (await seed(empty_url, scale=0.05)).tasks == 60_000
+
+
+async def test_a_lock_that_is_never_given_back_is_named(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keiko_perf.demo.seed._WAITS_AT_MOST_S", 1)
+    async with await psycopg.AsyncConnection.connect(own_url.replace("+psycopg", "")) as holder:
+        await holder.execute(f"LOCK TABLE {SCHEMA}.tasks IN ACCESS SHARE MODE")
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await drop(own_url)
+    assert "End the session that holds a lock" in caught.value.cure
+
+
 async def test_too_few_rows_are_refused(empty_url: str) -> None:
     with pytest.raises(UsageError, match="99 rows are too few"):
         await seed(empty_url, rows=99)

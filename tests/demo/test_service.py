@@ -166,7 +166,8 @@ async def test_every_step_of_the_load_is_answered_well(own_url: str, serve: Serv
 
 async def until_closed(served: Served, task_id: int) -> Any:
     """The task once a worker is done with it; the test's timeout ends a hopeless wait."""
-    while (task := await served.get(f"/api/v1/tasks/{task_id}"))["finished_at"] is None:
+    path = f"/api/v1/tasks/{task_id}"
+    while (task := await served.get(path))["finished_at"] is None:  # noqa: ASYNC110 - a row
         await asyncio.sleep(0.02)
     return task
 
@@ -257,7 +258,8 @@ async def test_a_task_with_a_bug_is_given_up_after_some_attempts(
             # A number where a text is expected: there is no such search.
             await db.execute(
                 text(
-                    "UPDATE keiko_demo.tasks SET payload = jsonb_build_object('topic', 5) WHERE id = :id"
+                    "UPDATE keiko_demo.tasks SET payload = jsonb_build_object('topic', 5)"
+                    " WHERE id = :id"
                 ),
                 {"id": queued["id"]},
             )

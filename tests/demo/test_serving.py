@@ -106,8 +106,9 @@ async def test_it_ends_when_its_parent_dies(shared_url: str) -> None:
     assert process.stdout is not None
     assert await process.stdout.read() == b""
     await process.wait()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/health")
+    async with httpx.AsyncClient(base_url=url) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/health")
 
 
 async def said(environ: dict[str, str]) -> tuple[int | None, str]:

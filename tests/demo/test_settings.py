@@ -24,7 +24,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
         token="t",
         host="::1",
         port=8000,
-        store=Path("/tmp/keiko.db"),
+        store=Path("keiko.db"),
         faults=frozenset({Fault.N_PLUS_ONE, Fault.SLOW_TASK}),
         window_s=0.1,
         metrics_window_s=7.5,
@@ -57,7 +57,11 @@ def test_no_secret_is_in_the_repr() -> None:
         ("WORKERS", "-1", "KEIKO_DEMO_WORKERS is -1"),
         ("POOL_SIZE", "0", "KEIKO_DEMO_POOL_SIZE is 0"),
         ("POOL_TIMEOUT_S", "0", "KEIKO_DEMO_POOL_TIMEOUT_S is not positive"),
-        ("FAULTS", "n-plus-one,typo", "there is no fault named 'typo'. choose from missing-index"),
+        (
+            "FAULTS",
+            "n-plus-one,typo",
+            "there is no fault named 'typo'. Choose one of missing-index",
+        ),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_a_cure(

@@ -16,12 +16,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from keiko_perf.demo.schema import SCHEMA
-from keiko_perf.diagnosis.failure import Address, connecting_failed, is_lost, quoted, sqlstate
+from keiko_perf.diagnosis.failure import Address, connecting_failed, is_lost, sqlstate
 from keiko_perf.errors import DatabaseUnavailable, UsageError
 
 _CONNECT_TIMEOUT_S = 10
-_WAITS_AT_MOST_MS = 60_000
-"""For a lock. Whoever holds one for longer on these tables has forgotten about it."""
 
 
 def parse_url(url: str) -> URL:
@@ -67,7 +65,6 @@ def open_engine(url: str, **options: Any) -> AsyncEngine:
         connect_args={
             "connect_timeout": _CONNECT_TIMEOUT_S,
             "application_name": "keiko-demo",
-            "options": f"-c lock_timeout={_WAITS_AT_MOST_MS}",
         },
         **options,
     )
@@ -100,13 +97,17 @@ def _explain(error: DBAPIError, address: Address, doing: str) -> DatabaseUnavail
     cures = {
         "53100": f"Free some disk space where {server} keeps its files",
         "42501": (
-            f"GRANT CREATE ON DATABASE {quoted(address.database)} TO {quoted(address.user)}, or"
+            f"GRANT CREATE ON DATABASE {_quoted(address.database)} TO {_quoted(address.user)}, or"
             " name a database of your own"
         ),
         "55P03": f"End the session that holds a lock on the schema {SCHEMA}",
     }
     cure = cures.get(state, f"See the log of {server}, and try again once it is up")
     return DatabaseUnavailable(f"{doing}: {_first_line(error.orig)}", cure=cure)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _address(url: str) -> Address:

@@ -29,6 +29,8 @@ from keiko_perf.model import Message, say
 
 _MADE_BY = "keiko-perf demo"
 _OLDEST = 14
+_WAITS_AT_MOST_S = 60
+"""For a lock. Whoever holds one for longer on these tables has forgotten about it."""
 _SHARE_OF_ROWS = 0.8
 """Of the time: filling takes about this share, indexes and statistics take the rest."""
 
@@ -88,8 +90,10 @@ async def seed(
             there = await _already_there(engine, mark)
             if not there:
                 async with engine.begin() as db:
+                    await _take_time(db)
                     await _fill(db, sizes, mark, seed=seed, until=until, tell=tell)
             async with engine.begin() as db:
+                await _take_time(db)
                 if Fault.MISSING_INDEX in faults:
                     await drop_hot_indexes(db)
                 else:
@@ -116,6 +120,7 @@ async def drop(url: str) -> bool:
     try:
         with explained(url, doing="the demo's tables could not be removed"):
             async with engine.begin() as db:
+                await _take_time(db)
                 return await _drop(db)
     finally:
         await engine.dispose()
@@ -123,6 +128,16 @@ async def drop(url: str) -> bool:
 
 def _ignore(_progress: Progress) -> None:
     pass
+
+
+async def _take_time(db: AsyncConnection) -> None:
+    """
+    Let this transaction run as long as it takes, but not wait for others for ever.
+
+    Not as an option of the connection, which a pooler would refuse.
+    """
+    await db.execute(text("SET LOCAL statement_timeout = 0"))
+    await db.execute(text(f"SET LOCAL lock_timeout = '{_WAITS_AT_MOST_S}s'"))
 
 
 def _mark(sizes: Sizes, seed: int) -> str:
@@ -234,6 +249,7 @@ async def _vacuum(engine: AsyncEngine, tell: OnProgress) -> None:
     tables = ", ".join(f"{SCHEMA}.{table.name}" for table in TABLES)
     async with engine.connect() as db:
         db = await db.execution_options(isolation_level="AUTOCOMMIT")
+        await db.execute(text("SET statement_timeout = 0"))
         await db.execute(text(f"VACUUM (ANALYZE) {tables}"))
 
 

@@ -40,7 +40,7 @@ class Fault(StrEnum):
             return cls(name.strip())
         except ValueError:
             raise ConfigError(
-                f"there is no fault named {name.strip()!r}", cure=f"choose from {', '.join(cls)}"
+                f"there is no fault named {name.strip()!r}", cure=f"Choose one of {', '.join(cls)}"
             ) from None
 
 
