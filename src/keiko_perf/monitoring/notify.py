@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -131,10 +132,10 @@ class WebhookNotifier:
 class Deliveries:
     """
     Attributes:
-        delivered: how many alerts were taken, counted for each notifier.
+        delivered: how many were taken. An alert counts once for each notifier, here and below.
         failed: how many a notifier raised on.
         dropped: how many found the queue full, or were still waiting when it was closed.
-        waiting: how many wait now.
+        waiting: how many wait now, or are on their way.
     """
 
     delivered: int
@@ -149,23 +150,24 @@ class Courier:
 
     Args:
         notifiers: whom to tell.
-        max_waiting: how many alerts wait at most; further ones are dropped and counted.
+        max_waiting: how many deliveries wait at most; further ones are dropped and counted.
     """
 
     def __init__(self, notifiers: Iterable[Notifier], *, max_waiting: int = 100) -> None:
         self._notifiers = tuple(notifiers)
         self._max_waiting = max_waiting
-        self._waiting: list[Alert] = []
+        self._waiting: deque[tuple[Notifier, Alert]] = deque()
         self._called = asyncio.Event()
         self._delivered = self._failed = self._dropped = 0
 
     def send(self, alerts: Iterable[Alert]) -> None:
         """Take *alerts* for delivery; it neither waits nor raises."""
-        for alert in alerts if self._notifiers else ():
-            if len(self._waiting) < self._max_waiting:
-                self._waiting.append(alert)
-            else:
-                self._dropped += 1
+        for alert in alerts:
+            for notifier in self._notifiers:
+                if len(self._waiting) < self._max_waiting:
+                    self._waiting.append((notifier, alert))
+                else:
+                    self._dropped += 1
         self._called.set()
 
     async def run(self) -> None:
@@ -178,9 +180,9 @@ class Courier:
     async def flush(self) -> None:
         """Deliver all that waits."""
         while self._waiting:
-            alert = self._waiting.pop(0)
-            for notifier in self._notifiers:
-                await self._deliver(notifier, alert)
+            # It leaves the queue afterwards: if this is cancelled, the next turn delivers it.
+            await self._deliver(*self._waiting[0])
+            self._waiting.popleft()
 
     async def close(self, *, within_s: float) -> None:
         """Deliver what waits, but give up after *within_s*; what is left is counted as dropped."""
@@ -188,8 +190,8 @@ class Courier:
             async with asyncio.timeout(within_s):
                 await self.flush()
         except TimeoutError:
-            _log.warning("alerts were not delivered in time: %d", len(self._waiting) + 1)
-            self._dropped += len(self._waiting) + 1
+            _log.warning("alerts were not delivered in time: %d", len(self._waiting))
+            self._dropped += len(self._waiting)
             self._waiting.clear()
 
     def statistics(self) -> Deliveries:

@@ -89,7 +89,7 @@ export class Chart {
     }
     if (limit !== null) {
       svg.append(node("line", { class: "limit", x1: MARGIN.left, x2: right, y1: y(limit), y2: y(limit) }));
-      svg.append(text(`limit ${this.show(limit)}`, { class: "limit-text", x: right, y: y(limit) - 5, "text-anchor": "end" }));
+      svg.append(text(`limit ${this.show(limit)}`, { class: "limit-text", x: MARGIN.left + 4, y: y(limit) - 5 }));
     }
     host.append(svg);
     this.svg = svg;
@@ -159,7 +159,8 @@ function* runs(points, start) {
 
 /** From 0 in three to five equal steps of 1, 2 or 5 times a power of ten. */
 function niceTicks(most) {
-  const rough = (most || 1) / 4;
+  if (!most) return [0, 1]; // a line at 0 needs room above it
+  const rough = most / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, index) => index * step);

@@ -9,6 +9,7 @@ import { Chart, clock } from "./chart.js";
 
 const EVERY_MS = 2_000;
 const STALE_MS = 15_000;
+const YOUNGEST_MS = 60_000;
 const LONGEST_PAUSE_MS = 15_000;
 const SIGNS = { good: "✓", warning: "!", critical: "✗", unknown: "?" };
 const WORDS = { good: "good", warning: "warning", critical: "critical", unknown: "not known" };
@@ -86,9 +87,12 @@ function showState(state) {
 }
 
 function showHistory(past) {
+  const times = past.timestamps.map((at) => Date.parse(at));
   const end = Date.parse(past.end_at);
-  const frame = { start: Date.parse(past.start_at), end, empty: "no data" };
-  const points = (values) => past.timestamps.map((at, index) => ({ at: Date.parse(at), value: values[index] }));
+  // A service that is younger than the range fills the chart nevertheless.
+  const start = Math.max(Date.parse(past.start_at), Math.min(times[0] ?? end, end - YOUNGEST_MS));
+  const frame = { start, end, empty: "no data" };
+  const points = (values) => times.map((at, index) => ({ at, value: values[index] }));
   charts.responseTime.update(points(past.response_times), { ...frame, limit: view.limits.responseTime });
   charts.throughput.update(points(past.throughput), { ...frame, limit: view.limits.throughput });
 }
@@ -120,10 +124,10 @@ function card({ title, value_text: value, level, note }) {
 function target(check) {
   const level = { met: "good", missed: check.severity, unknown: "unknown" }[check.outcome];
   const why = check.outcome === "met" && check.value !== null ? [] : [element("span", { class: "why" }, [check.reason])];
-  const missed = check.outcome === "missed" ? "number missed" : "number";
+  const figure = check.value === null ? "quiet" : check.outcome === "missed" ? `is-${level}` : "";
   return element("tr", {}, [
     element("td", {}, [grade(level, element("span", {}, [check.label, ...why]), check.outcome)]),
-    element("td", { class: check.value === null ? "number quiet" : missed }, [check.value_text]),
+    element("td", { class: `number ${figure}` }, [check.value_text]),
     element("td", { class: "number" }, [check.limit_text]),
   ]);
 }
@@ -134,7 +138,7 @@ function* alerts(all) {
     const level = alert.state === "firing" ? alert.severity : alert.state === "resolved" ? "good" : "unknown";
     const ended = alert.ended_at === null ? "" : ` until ${clock(Date.parse(alert.ended_at), true)}`;
     yield element("li", {}, [
-      grade(level, alert.state),
+      grade(level, alert.state, null, alert.state === "pending" ? "…" : SIGNS[level]),
       element("p", {}, [alert.message]),
       element("p", { class: "when" }, [`${alert.metric} · since ${clock(Date.parse(alert.since), true)}${ended}`]),
     ]);
@@ -146,16 +150,23 @@ function* routes(all) {
     yield element("tr", {}, [element("td", { class: "quiet", colspan: "8" }, ["no data"])]);
   }
   for (const route of all) {
+    const duration = (label, shown) => number(label, [shown], shown === "–" ? "quiet" : "");
     yield element("tr", {}, [
       element("td", {}, [route.name]),
-      element("td", { class: "number" }, [route.count_text]),
-      element("td", { class: "number" }, [route.rate_text]),
-      element("td", { class: route.errors ? "number missed" : "number quiet" }, [route.errors ? route.error_text : "0"]),
-      ...[route.p50_text, route.p95_text, route.p99_text].map((duration) =>
-        element("td", { class: duration === "–" ? "number quiet" : "number" }, [duration])),
-      element("td", { class: "number" }, [share(route.share), route.share_text]),
+      number("Requests", [route.count_text]),
+      number("Rate", [route.rate_text]),
+      number("Errors", [route.errors ? route.error_text : "0"], route.errors ? "is-critical" : "quiet"),
+      duration("p50", route.p50_text),
+      duration("p95", route.p95_text),
+      duration("p99", route.p99_text),
+      number("Time", [share(route.share), route.share_text]),
     ]);
   }
+}
+
+/** A cell with a figure; on a phone its label stands with it, in place of the column's head. */
+function number(label, children, kind = "") {
+  return element("td", { class: `number ${kind}`, "data-label": label }, children);
 }
 
 function share(ratio) {
@@ -165,12 +176,10 @@ function share(ratio) {
 }
 
 /** A sign and a word: nothing is told by colour alone. */
-function grade(level, words, spoken) {
-  const sign = element("span", { class: "sign" }, [SIGNS[level]]);
-  if (spoken) sign.setAttribute("aria-label", spoken);
-  if (spoken) sign.setAttribute("role", "img");
-  else sign.setAttribute("aria-hidden", "true");
-  return element("div", { class: "level", "data-level": level }, [sign, words]);
+function grade(level, words, spoken = null, sign = SIGNS[level]) {
+  const told = spoken === null ? { "aria-hidden": "true" } : { role: "img", "aria-label": spoken };
+  const shape = element("span", { class: "sign", ...told }, [sign]);
+  return element("div", { class: "level", "data-level": level }, [shape, words]);
 }
 
 /** An element with children that are elements or text; text stays text. */

@@ -1,0 +1,178 @@
+"""
+health: does a service keep its targets, by what its monitor wrote into the store?
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keiko_perf.cli.output import (
+    Destination,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    OutputOption,
+    show,
+)
+from keiko_perf.config import load_settings
+from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.model import (
+    Column,
+    Gap,
+    Kind,
+    Outcome,
+    Report,
+    Section,
+    Snapshot,
+    Status,
+    Table,
+    Verdict,
+    samples_needed,
+    say,
+)
+from keiko_perf.monitoring.kpis import PerformanceKPIs
+from keiko_perf.monitoring.sqlite import SqliteStore
+from keiko_perf.monitoring.wording import headline
+
+_MAX_ROUTES = 20
+_STALE_S = 120.0
+"""A service that wrote nothing for this long is perhaps not running, and the report says so."""
+
+
+def health(
+    store: Annotated[
+        Path | None, typer.Argument(help="The file that the service's monitor writes to.")
+    ] = None,
+    last: Annotated[
+        float, typer.Option("--last", help="Judge the last so many seconds that were measured.")
+    ] = 60.0,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """Hold a service against its targets; exit code 3 where one is missed."""
+    settings = load_settings()
+    file = store or settings.store
+    if file is None:
+        raise UsageError(
+            "no store was named", cure="Name the file that PerformanceMonitor(store=...) writes to"
+        )
+    if not last > 0:
+        raise UsageError(
+            f"--last is a number of seconds over 0, not {last:g}", cure="Give it as in --last 60"
+        )
+    kpis = settings.performance_kpis()
+    report = judge(file, kpis=kpis, last_s=last, now=datetime.now(UTC))
+    language = lang or Language(settings.lang)
+    destination = Destination(format=format, file=output, language=language)
+    raise typer.Exit(show(report, destination))
+
+
+def judge(file: Path, *, kpis: PerformanceKPIs, last_s: float, now: datetime) -> Report:
+    """
+    The verdicts over the last *last_s* that the store *file* knows, as a report.
+
+    Raises:
+        StoreUnavailable: there is no such file, it cannot be read, or it holds nothing.
+    """
+    snapshot, ended_at = _last(file, last_s, now)
+    verdicts = tuple(target.judge(snapshot) for target in kpis.targets())
+    age_s = max((now - ended_at).total_seconds(), 0.0)
+    return Report(
+        command="health",
+        title=say("Health of a service"),
+        headline=headline(verdicts, snapshot),
+        status=Status.of(verdicts=verdicts),
+        created_at=now,
+        sections=(
+            Section(
+                title=say("Targets"),
+                paragraphs=(
+                    say(
+                        "Measured over {window:duration} up to {ended:time}",
+                        window=snapshot.window_s,
+                        ended=ended_at,
+                    ),
+                ),
+                verdicts=verdicts,
+                gaps=_gaps(verdicts, age_s),
+            ),
+            Section(title=say("Routes"), tables=(_routes(snapshot),)),
+        ),
+    )
+
+
+def _last(file: Path, last_s: float, now: datetime) -> tuple[Snapshot, datetime]:
+    """All of the last *last_s* that were measured, and when they ended."""
+    if not file.is_file():
+        raise StoreUnavailable(
+            f"there is no store {file}",
+            cure="Name the file that PerformanceMonitor(store=...) writes to",
+        )
+    store = SqliteStore(file)
+    try:
+        # The newest window first, wherever it is: the service may have ended some time ago.
+        for reach_s in (last_s + 600.0, 86_400.0, 366 * 86_400.0):
+            windows = store.between(now - timedelta(seconds=reach_s), now + timedelta(hours=1))
+            if windows:
+                break
+    finally:
+        store.close()
+    if not windows:
+        raise StoreUnavailable(
+            f"the store {file} holds no measurement",
+            cure="Let the service run with its monitor for some seconds",
+        )
+    ended_at = max(one.ended_at for one in windows)
+    start_at = ended_at - timedelta(seconds=last_s)
+    snapshot = Snapshot.merged(one for one in windows if one.ended_at > start_at)
+    assert snapshot is not None
+    return snapshot, ended_at
+
+
+def _gaps(verdicts: tuple[Verdict, ...], age_s: float) -> tuple[Gap, ...]:
+    if age_s <= _STALE_S and any(one.outcome is not Outcome.UNKNOWN for one in verdicts):
+        return ()
+    if age_s <= _STALE_S:
+        return (
+            Gap(
+                subject=say("every target"),
+                reason=say("too little was measured"),
+                remedy=say("Judge a longer time, as in --last 600"),
+            ),
+        )
+    return (
+        Gap(
+            subject=say("the service as it is now"),
+            reason=say("the last measurement is {age:duration} old", age=age_s),
+            remedy=say("See that the service is running and writes to this store"),
+        ),
+    )
+
+
+def _routes(snapshot: Snapshot) -> Table:
+    """The routes by the time that they took in all, the longest first."""
+    routes = sorted(snapshot.of(Kind.ROUTE), key=lambda one: (-one.sum_s, one.name))
+    rows = []
+    for one in routes[:_MAX_ROUTES]:
+        is_enough = one.succeeded.count >= samples_needed(0.95)
+        p95_s = one.succeeded.quantile(0.95) if is_enough else None
+        rows.append((one.name, one.count, one.rate_per_s, one.error_ratio, p95_s, one.sum_s))
+    return Table(
+        title=say("By the time that they took in all"),
+        columns=(
+            Column(say("route")),
+            Column(say("requests"), "count"),
+            Column(say("rate"), "rate"),
+            Column(say("errors"), "ratio"),
+            Column(say("response time p95"), "duration"),
+            Column(say("time in all"), "duration"),
+        ),
+        rows=tuple(rows),
+        left_out=max(0, len(routes) - _MAX_ROUTES),
+    )

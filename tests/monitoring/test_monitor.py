@@ -1,0 +1,473 @@
+"""The monitor judges, alerts and keeps, whatever fails; and it leaves no task behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.model import Kind, Snapshot, Target
+from keiko_perf.model.kpi import LATENCY_P95
+from keiko_perf.monitoring import (
+    MemoryStore,
+    Patience,
+    PerformanceKPIs,
+    PerformanceMonitor,
+    SqliteStore,
+)
+from keiko_perf.monitoring.steady import SteadyStore
+
+GUIDE_CHECKS = {
+    "api_response_time",
+    "api_response_time_p99",
+    "throughput",
+    "tasks_per_minute",
+    "cpu_usage",
+    "memory_usage",
+    "database_connections",
+    "error_rate",
+    "task_failure_rate",
+}
+
+
+class Time:
+    """A monotonic and a wall clock that go only when they are told to."""
+
+    def __init__(self):
+        self.s = 1000.0
+
+    def clock(self):
+        return self.s
+
+    def now(self):
+        return datetime(2026, 1, 5, 12, 0, tzinfo=UTC) + timedelta(seconds=self.s - 1000.0)
+
+
+class BrokenStore(MemoryStore):
+    """A store whose disk is full while `is_full`."""
+
+    is_full = False
+
+    def append(self, snapshot):
+        if self.is_full:
+            raise StoreUnavailable("the disk is full", cure="Make room")
+        super().append(snapshot)
+
+    def between(self, start_at, end_at):
+        if self.is_full:
+            raise StoreUnavailable("the disk is full", cure="Make room")
+        return super().between(start_at, end_at)
+
+
+def watched(time, **options):
+    return PerformanceMonitor(clock=time.clock, now=time.now, **options)
+
+
+def serve_requests(monitor, time, *, count, duration_s, seconds=10.0, failed=0):
+    for number in range(count):
+        monitor.recorder.arrived()
+        monitor.recorder.answered("GET /agents", duration_s, failed=number < failed)
+    time.s += seconds
+
+
+async def until(holds):
+    """Wait for the ticker, which runs in real time here, to have done something."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - a monitor has no event to wait for
+            await asyncio.sleep(0.005)
+
+
+async def windows_of(monitor):
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    return monitor.store.between(start, start + timedelta(days=36500))
+
+
+# --- Health -------------------------------------------------------------------------------------
+
+
+async def test_before_anything_was_measured_nothing_is_healthy_or_ill():
+    health = await PerformanceMonitor().check_performance_health()
+    assert set(health) == GUIDE_CHECKS
+    assert health["api_response_time"] is None
+    assert health["error_rate"] is None
+    assert health["database_connections"] is None
+    assert await PerformanceMonitor().get_performance_alerts() == [] or health["memory_usage"]
+
+
+async def test_health_and_alerts_without_a_ticker_judge_what_was_recorded_so_far():
+    time = Time()
+    monitor = watched(time)
+    serve_requests(monitor, time, count=400, duration_s=0.412, failed=8)
+    health = await monitor.check_performance_health()
+    assert health["api_response_time"] is False
+    assert health["api_response_time_p99"] is True
+    assert health["error_rate"] is False
+    assert health["throughput"] is True  # all that was asked for was served
+    assert health["tasks_per_minute"] is None
+    alerts = {one["metric"]: one for one in await monitor.get_performance_alerts()}
+    assert alerts["api_response_time"] == {
+        "metric": "api_response_time",
+        "severity": "critical",
+        "message": "response time p95 is 412 ms, limit 200 ms",
+    }
+    assert alerts["error_rate"]["message"] == "error rate is 2 %, limit 0.1 %"
+
+
+async def test_cpu_and_memory_are_warnings():
+    time = Time()
+    monitor = watched(time, kpis=PerformanceKPIs(memory_usage_max=0.0, cpu_usage_max=0.0))
+    monitor.recorder.gauge("cpu_ratio", 0.5)
+    time.s += 10
+    alerts = {one["metric"]: one["severity"] for one in await monitor.get_performance_alerts()}
+    assert alerts == {"cpu_usage": "warning", "memory_usage": "warning"}
+
+
+async def test_a_target_of_ones_own_is_judged_beside_the_nine():
+    time = Time()
+    mine = Target(kpi=LATENCY_P95, at_most=0.01, subject="GET /agents")
+    monitor = watched(time, targets=[mine])
+    serve_requests(monitor, time, count=100, duration_s=0.05)
+    health = await monitor.check_performance_health()
+    assert health["api_response_time"] is True
+    assert health["api_response_time[GET /agents]"] is False
+    (alert,) = await monitor.get_performance_alerts()
+    assert alert["message"] == "response time p95 of GET /agents is 50 ms, limit 10 ms"
+
+
+async def test_a_minute_ago_is_forgotten():
+    time = Time()
+    monitor = watched(time)
+    serve_requests(monitor, time, count=100, duration_s=0.9)
+    await monitor.tick()
+    assert (await monitor.check_performance_health())["api_response_time"] is False
+    time.s += 120
+    await monitor.tick()
+    time.s += 1
+    serve_requests(monitor, time, count=100, duration_s=0.01)
+    assert (await monitor.check_performance_health())["api_response_time"] is True
+
+
+# --- Ticks --------------------------------------------------------------------------------------
+
+
+async def test_an_alert_is_told_once_it_fires_and_once_it_resolves():
+    time, told = Time(), []
+
+    async def notify(alert):
+        told.append((alert.metric, alert.state.value))
+
+    monitor = watched(
+        time,
+        window_s=10,
+        metrics_window_s=10,
+        notify=[notify],
+        patience=Patience(for_s=20, good_windows=2),
+        kpis=PerformanceKPIs(cpu_usage_max=100, memory_usage_max=100),
+    )
+    for duration_s in [0.9] * 4 + [0.01] * 3:
+        serve_requests(monitor, time, count=400, duration_s=duration_s)
+        await monitor.tick()
+        await monitor._courier.flush()
+    assert told == [
+        ("api_response_time", "firing"),
+        ("api_response_time_p99", "firing"),
+        ("api_response_time", "resolved"),
+        ("api_response_time_p99", "resolved"),
+    ]
+    assert monitor.statistics().ticks == 7
+    assert monitor.statistics().deliveries.delivered == 4
+
+
+async def test_each_window_is_kept_once():
+    time = Time()
+    monitor = watched(time)
+    for count in (5, 7, 11):
+        serve_requests(monitor, time, count=count, duration_s=0.01)
+        await monitor.tick()
+    kept = [one.whole(Kind.ROUTE).count for one in await windows_of(monitor)]
+    assert kept == [5, 7, 11]
+
+
+async def test_a_full_disk_is_said_once_and_nothing_is_lost(caplog):
+    time, store = Time(), BrokenStore()
+    monitor = watched(time, store=store)
+    for is_full in (False, True, True, True):
+        store.is_full = is_full
+        serve_requests(monitor, time, count=100, duration_s=0.4)
+        await monitor.tick()
+    assert (await monitor.check_performance_health())["api_response_time"] is False
+    assert monitor.statistics().store.held_back == 3
+    assert len([one for one in caplog.records if "disk is full" in one.getMessage()]) == 1
+    store.is_full = False
+    serve_requests(monitor, time, count=100, duration_s=0.4)
+    await monitor.tick()
+    assert monitor.statistics().store.held_back == 0
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    stored = store.between(start, start + timedelta(days=36500))
+    assert sum(one.whole(Kind.ROUTE).count for one in stored) == 500
+    assert "works again" in caplog.text
+
+
+def test_what_is_held_back_is_bounded_and_counted():
+    time, store = Time(), BrokenStore()
+    store.is_full = True
+    steady = SteadyStore(store, max_held_back=3)
+    for _ in range(5):
+        time.s += 10
+        steady.append(Snapshot(started_at=time.now(), window_s=10.0))
+    assert (steady.statistics().held_back, steady.statistics().lost) == (3, 2)
+    assert not steady.statistics().is_working
+
+
+async def test_a_target_that_raises_stops_nothing(caplog):
+    def broken(snapshot, subject):
+        raise ZeroDivisionError
+
+    kpi = LATENCY_P95.__class__("mine", LATENCY_P95.label, "duration", broken)
+    monitor = PerformanceMonitor(
+        targets=[Target(kpi=kpi, at_most=1.0)], window_s=0.01, metrics_window_s=1.0
+    )
+    monitor.start()
+    await until(lambda: monitor.statistics().failed_ticks >= 3)
+    await monitor.stop()
+    assert len([one for one in caplog.records if "could not be judged" in one.message]) == 1
+
+
+# --- Start and stop -----------------------------------------------------------------------------
+
+
+async def test_it_ticks_by_itself_and_leaves_no_task_behind():
+    before = asyncio.all_tasks()
+    monitor = PerformanceMonitor(window_s=0.02, metrics_window_s=1.0)
+    monitor.start()
+    monitor.start()
+    await until(lambda: monitor.statistics().ticks >= 3)
+    assert (await monitor.check_performance_health())["cpu_usage"] is not None
+    await monitor.stop()
+    await monitor.stop()
+    assert asyncio.all_tasks() == before
+
+
+async def test_the_last_window_is_kept_when_it_stops():
+    monitor = PerformanceMonitor(window_s=60)
+    monitor.start()
+    await asyncio.sleep(0)
+    monitor.recorder.record(Kind.ROUTE, "GET /", 0.01)
+    await monitor.stop()
+    assert sum(one.whole(Kind.ROUTE).count for one in await windows_of(monitor)) == 1
+
+
+def test_the_last_window_is_kept_when_its_loop_ends_without_a_word(tmp_path):
+    monitor = PerformanceMonitor(window_s=60, store=tmp_path / "perf.sqlite")
+
+    async def serve():
+        monitor.start()
+        await asyncio.sleep(0)
+        monitor.recorder.record(Kind.ROUTE, "GET /", 0.01)
+
+    asyncio.run(serve())
+    again = SqliteStore(tmp_path / "perf.sqlite")
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    kept = again.between(start, start + timedelta(days=36500))
+    again.close()
+    assert sum(one.whole(Kind.ROUTE).count for one in kept) == 1
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_cancelled_at_any_moment_it_keeps_each_window_once(turns):
+    before = asyncio.all_tasks()
+    monitor = PerformanceMonitor(window_s=0.001, metrics_window_s=1.0)
+    monitor.start()
+    for _ in range(20):
+        monitor.recorder.record(Kind.ROUTE, "GET /", 0.01)
+        await asyncio.sleep(0.0005)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await monitor.stop()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert sum(one.whole(Kind.ROUTE).count for one in await windows_of(monitor)) == 20
+    assert asyncio.all_tasks() == before
+
+
+def test_it_starts_anew_in_another_loop():
+    monitor = PerformanceMonitor(window_s=60)
+
+    async def serve():
+        monitor.start()
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(serve()) == asyncio.run(serve()) > 1
+
+
+# --- Installation -------------------------------------------------------------------------------
+
+
+async def hello(_request):
+    return PlainTextResponse("hello")
+
+
+def test_it_starts_and_stops_with_the_application(serve):
+    app = FastAPI()
+    monitor = PerformanceMonitor(window_s=60)
+    monitor.install(app)
+    app.add_route("/hello", hello)
+    with serve(app) as url:
+        assert httpx.get(f"{url}/hello").text == "hello"
+        assert monitor._ticker is not None
+    assert monitor._ticker is None
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    kept = monitor.store.between(start, start + timedelta(days=36500))
+    assert [one.name for window in kept for one in window.of(Kind.ROUTE)] == ["GET /hello"]
+
+
+def test_it_starts_with_the_first_request_where_there_is_no_lifespan(serve):
+    app = FastAPI()
+    monitor = PerformanceMonitor(window_s=60)
+    monitor.install(app)
+    app.add_route("/hello", hello)
+    with serve(app, lifespan="off") as url:
+        assert httpx.get(f"{url}/hello").status_code == 200
+        assert monitor._ticker is not None
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    kept = monitor.store.between(start, start + timedelta(days=36500))
+    assert sum(one.whole(Kind.ROUTE).count for one in kept) == 1
+
+
+async def test_a_failed_startup_leaves_nothing_running():
+    async def fails(_app):
+        raise RuntimeError("no database")
+        yield
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    sent, before = [], asyncio.all_tasks()
+    app = FastAPI(lifespan=asynccontextmanager(fails))
+    PerformanceMonitor().install(app)
+    with pytest.raises(RuntimeError, match="no database"):
+        await app({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.failed"]
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_lifespan_that_is_cancelled_leaves_nothing_running():
+    began = asyncio.Event()
+
+    async def receive():
+        if began.is_set():
+            await asyncio.Event().wait()
+        return {"type": "lifespan.startup"}
+
+    async def send(_message):
+        began.set()
+
+    before = asyncio.all_tasks()
+    app = FastAPI()
+    PerformanceMonitor().install(app)
+    living = asyncio.create_task(app({"type": "lifespan"}, receive, send))
+    await began.wait()
+    living.cancel()
+    await asyncio.wait((living,))
+    assert asyncio.all_tasks() == before
+
+
+def test_requests_to_the_dashboard_are_not_counted(serve):
+    app = FastAPI()
+    monitor = PerformanceMonitor(window_s=60)
+    monitor.install(app)
+    app.add_route("/performance/review", hello)
+    with serve(app) as url:
+        assert httpx.get(f"{url}/performance/metrics").status_code == 200
+        assert httpx.get(f"{url}/performance/static/dashboard.css").status_code == 200
+        assert httpx.get(f"{url}/performance/review").text == "hello"
+        series = monitor.recorder.peek().of(Kind.ROUTE)
+    assert [(one.name, one.count) for one in series] == [("GET /performance/review", 1)]
+
+
+@pytest.mark.parametrize("kind", [FastAPI, Starlette])
+def test_to_install_twice_is_to_install_once(kind, serve):
+    app = kind()
+    monitor = PerformanceMonitor(window_s=60)
+    monitor.install(app)
+    monitor.install(app)
+    app.router.routes.append(Route("/hello", hello))
+    with serve(app) as url:
+        httpx.get(f"{url}/hello")
+        assert httpx.get(f"{url}/performance/metrics").json()["samples"] == 1
+    assert len(app.user_middleware) == 1
+
+
+def test_a_catch_all_route_does_not_hide_the_dashboard(serve):
+    app = Starlette(routes=[Route("/{path:path}", hello)])
+    PerformanceMonitor().install(app)
+    with serve(app) as url:
+        assert httpx.get(f"{url}/anything").text == "hello"
+        page = httpx.get(f"{url}/performance/dashboard")
+    assert page.headers["content-type"].startswith("text/html")
+
+
+async def test_an_application_that_runs_already_is_refused():
+    app = FastAPI()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        await client.get("http://test/")
+    with pytest.raises(UsageError, match="already running"):
+        PerformanceMonitor().install(app)
+
+
+def test_a_second_monitor_is_refused():
+    app = FastAPI()
+    PerformanceMonitor().install(app)
+    with pytest.raises(UsageError, match="another monitor"):
+        PerformanceMonitor().install(app)
+
+
+def test_what_is_no_application_of_these_kinds_is_refused_with_the_cure():
+    async def bare(scope, receive, send):
+        """An ASGI application without a framework."""
+
+    with pytest.raises(UsageError, match="PerfMiddleware"):
+        PerformanceMonitor().install(bare)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"window_s": 0}, "windows of 0"),
+        ({"window_s": 120}, "windows of 120"),
+        ({"token": " "}, "empty token"),
+    ],
+)
+def test_senseless_options_are_refused(options, reason):
+    with pytest.raises(UsageError, match=reason):
+        PerformanceMonitor(**options)
+
+
+async def test_a_watched_task_counts():
+    time = Time()
+    monitor = watched(time)
+
+    @monitor.task
+    async def reindex():
+        time.s += 0.5
+
+    for _ in range(3):
+        await reindex()
+    assert monitor.recorder.peek().find(Kind.TASK, "reindex").count == 3
+
+
+def test_the_level_of_the_log_is_left_to_the_application():
+    PerformanceMonitor()
+    assert logging.getLogger("keiko_perf").level == logging.NOTSET

@@ -1,0 +1,206 @@
+"""Alerts are told, tried again within bounds, and never reach the service when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from keiko_perf.errors import ServiceUnavailable, UsageError
+from keiko_perf.model import Severity, say
+from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.notify import Courier, LogNotifier, WebhookNotifier
+
+T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+SECRET = "T00SECRET"
+
+
+def alert(metric="api_response_time", *, state=AlertState.FIRING, severity=Severity.CRITICAL):
+    message = say("{what} is {value:duration}", what="p95", value=0.412)
+    return Alert(
+        metric=metric,
+        severity=severity,
+        state=state,
+        message=message,
+        since=T0,
+        changed_at=T0,
+        value=0.412,
+    )
+
+
+@contextmanager
+def webhook(*statuses: int) -> Iterator[tuple[str, list[dict]]]:
+    """A real HTTP server that answers with *statuses*, the last one for ever."""
+    taken: list[dict] = []
+    answers = list(statuses)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            length = int(self.headers["Content-Length"])
+            taken.append(json.loads(self.rfile.read(length)))
+            self.send_response(answers.pop(0) if len(answers) > 1 else answers[0])
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keep the test's output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hooks/{SECRET}", taken
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Pauses(list):
+    """A sleep that takes no time and remembers how long it was to be."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.mark.parametrize(
+    ("severity", "state", "level"),
+    [
+        (Severity.CRITICAL, AlertState.FIRING, logging.ERROR),
+        (Severity.WARNING, AlertState.FIRING, logging.WARNING),
+        (Severity.NOTE, AlertState.FIRING, logging.INFO),
+        (Severity.CRITICAL, AlertState.RESOLVED, logging.INFO),
+    ],
+)
+async def test_the_log_has_it_at_its_severity(caplog, severity, state, level):
+    caplog.set_level(logging.DEBUG, "keiko_perf.alerts")
+    await LogNotifier()(alert(severity=severity, state=state))
+    (record,) = caplog.records
+    assert record.levelno == level
+    assert record.getMessage() == f"api_response_time {state}: p95 is 412 ms"
+
+
+async def test_a_webhook_gets_it_as_json_with_a_line_for_chats():
+    with webhook(200) as (url, taken):
+        await WebhookNotifier(url)(alert())
+    assert taken == [
+        {
+            "metric": "api_response_time",
+            "severity": "critical",
+            "state": "firing",
+            "message": "p95 is 412 ms",
+            "value": 0.412,
+            "since": "2026-01-05T12:00:00+00:00",
+            "changed_at": "2026-01-05T12:00:00+00:00",
+            "text": "[firing] api_response_time (critical): p95 is 412 ms",
+        }
+    ]
+
+
+async def test_a_busy_webhook_is_tried_again_with_growing_pauses():
+    pauses = Pauses()
+    with webhook(503, 429, 204) as (url, taken):
+        await WebhookNotifier(url, pause_s=0.5, sleep=pauses)(alert())
+    assert len(taken) == 3
+    assert pauses == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"), [(500, 3), (404, 1), (302, 1)], ids=["broken", "refused", "elsewhere"]
+)
+async def test_it_gives_up_within_bounds_and_keeps_the_secret(status, attempts):
+    with webhook(status) as (url, taken):
+        notifier = WebhookNotifier(url, sleep=Pauses())
+        with pytest.raises(ServiceUnavailable, match=f"127.0.0.1.*status {status}") as caught:
+            await notifier(alert())
+    assert len(taken) == attempts
+    assert SECRET not in f"{caught.value} {notifier!r}"
+
+
+async def test_nobody_there_is_said_by_its_kind():
+    with webhook(200) as (url, _):
+        pass  # it is closed again
+    with pytest.raises(ServiceUnavailable, match="ConnectionRefusedError"):
+        await WebhookNotifier(url, attempts=2, sleep=Pauses())(alert())
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/x", "file:///etc/passwd", "http://", "http://[x/"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(UsageError, match="http"):
+        WebhookNotifier(url)
+
+
+@pytest.mark.parametrize("option", [{"timeout_s": 0}, {"attempts": 0}, {"pause_s": -1}])
+def test_a_number_out_of_range_is_refused(option):
+    with pytest.raises(UsageError, match=next(iter(option))):
+        WebhookNotifier("http://localhost/", **option)
+
+
+async def test_a_notifier_that_fails_is_counted_and_keeps_none_of_the_others_from_it(caplog):
+    told = []
+
+    async def broken(_alert):
+        raise RuntimeError(SECRET)
+
+    async def good(one):
+        told.append(one.metric)
+
+    courier = Courier((broken, good))
+    courier.send([alert("a"), alert("b")])
+    await courier.flush()
+    assert told == ["a", "b"]
+    assert (courier.statistics().delivered, courier.statistics().failed) == (2, 2)
+    assert "RuntimeError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_what_finds_the_queue_full_is_counted():
+    async def never(_alert):
+        await asyncio.Event().wait()
+
+    courier = Courier((never,), max_waiting=2)
+    courier.send(alert(name) for name in "abcde")
+    assert courier.statistics().waiting == 2
+    assert courier.statistics().dropped == 3
+
+
+async def test_it_closes_in_time_and_counts_what_was_not_delivered():
+    async def never(_alert):
+        await asyncio.Event().wait()
+
+    courier = Courier((never,))
+    courier.send(alert(name) for name in "abc")
+    await courier.close(within_s=0.01)
+    assert courier.statistics().dropped == 3
+    assert courier.statistics().waiting == 0
+
+
+async def test_cancelled_amid_a_delivery_it_loses_no_count():
+    begun = asyncio.Event()
+
+    async def slow(_alert):
+        begun.set()
+        await asyncio.Event().wait()
+
+    courier = Courier((slow,))
+    running = asyncio.create_task(courier.run())
+    courier.send([alert("a"), alert("b")])
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait((running,))
+    assert running.cancelled()
+    statistics = courier.statistics()
+    assert statistics.delivered + statistics.failed + statistics.dropped + statistics.waiting == 2
+
+
+async def test_without_notifiers_nothing_piles_up():
+    courier = Courier(())
+    courier.send([alert()])
+    assert courier.statistics().waiting == 0
