@@ -13,6 +13,7 @@ from enum import Enum
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 SURPLUS = "more bytes than the answer announced"
+_SWITCHES = "it switches to another protocol"
 _END = b"\r\n\r\n"
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -61,22 +62,20 @@ def read_head(block: bytes, *, answers_head: bool) -> Head:
     parser = HttpResponseParser(fields)
     try:
         parser.feed_data(block + _END)
-    except HttpParserUpgrade:
-        raise Malformed("it switches to another protocol") from None
-    except HttpParserError as error:
-        raise Malformed(_reason(error)) from None
+    except (HttpParserError, HttpParserUpgrade) as error:
+        # llhttp stops at a 101 in one of two ways, which depend on the other headers.
+        is_switch = isinstance(error, HttpParserUpgrade) or parser.get_status_code() == 101
+        raise Malformed(_SWITCHES if is_switch else _reason(error)) from None
     status: int = parser.get_status_code()
     version = parser.get_http_version()
     if not fields.is_complete or version not in ("1.0", "1.1") or status < 100:
         raise Malformed("no header block of HTTP/1.x")
     if status == 101:
-        raise Malformed("it switches to another protocol")
+        raise Malformed(_SWITCHES)
     if status < 200:
         return Head(status, Body.INTERIM, 0, True)
-    keeps_alive = bool(parser.should_keep_alive())
+    keeps_alive = fields.keeps_alive(version)
     if answers_head or status in (204, 304):
-        # llhttp takes an answer without a length for one that ends with the connection.
-        keeps_alive = fields.keeps_alive(version)
         return Head(status, Body.LENGTH, 0, keeps_alive)
     if fields.is_chunked:
         return Head(status, Body.CHUNKED, 0, keeps_alive)
@@ -148,6 +147,6 @@ class _Fields:
         return b"close" not in options if version == "1.1" else b"keep-alive" in options
 
 
-def _reason(error: HttpParserError) -> str:
+def _reason(error: Exception) -> str:
     """The parser's own words; they come from a fixed list."""
     return str(error) or type(error).__name__
