@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from keiko_perf.model import Kind, Message, Outcome, Series, Snapshot, Target, Verdict, say
 from keiko_perf.model.kpi import ERROR_RATIO, TASK_FAILURE_RATIO
+from keiko_perf.render.figures import is_told
 
 _FIGURES: dict[str, Callable[[float], Message]] = {
     "duration": lambda value: say("{value:duration}", value=value),
@@ -30,8 +31,7 @@ def figure(value: float, format: str) -> Message:
 
 def measured(verdict: Verdict) -> float | None:
     """The verdict's figure, or None if there is none or too few samples to print it."""
-    few = verdict.outcome is Outcome.UNKNOWN or "seen" in verdict.reason.values
-    return None if few else verdict.value
+    return verdict.value if is_told(verdict) else None
 
 
 def subject(verdict: Verdict) -> Message:
@@ -46,7 +46,7 @@ def sentence(verdict: Verdict) -> Message:
     """The verdict in one sentence: the figure and the limit, or why there is no figure."""
     what, target = subject(verdict), verdict.target
     value, limit = measured(verdict), figure(target.limit, target.kpi.format)
-    if verdict.outcome is Outcome.UNKNOWN:
+    if value is None and verdict.outcome is Outcome.UNKNOWN:
         return say("{what} is not known: {why}", what=what, why=verdict.reason)
     if value is None:
         return say(

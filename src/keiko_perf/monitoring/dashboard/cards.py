@@ -74,9 +74,6 @@ def level(name: str, verdict: Verdict) -> Level:
 def _card(name: str, title: Message, verdict: Verdict) -> Card:
     target = verdict.target
     value, format = measured(verdict), target.kpi.format
-    # A throughput below its limit may be all that was asked for, or not yet known to be.
-    if value is None and target.at_least is not None:
-        value = verdict.value
     limit = figure(target.limit, format)
     if verdict.outcome is Outcome.UNKNOWN:
         note: Message = verdict.reason
