@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -220,9 +221,22 @@ def test_bytes_cut_short_are_refused(length: int) -> None:
         decode(encoded[: min(length, len(encoded) - 1)], envelope(window()))
 
 
-def test_a_few_bytes_do_not_unpack_to_a_gigabyte() -> None:
-    import zlib
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        (b"\x02\x01\x00", "cut short"),  # a head without its counts
+        (b"\x09\x01\x00", "of this format"),  # says of its head that it is longer than all
+        (b"\x04\x07\x00\x00\x00", "of this format"),  # a later format
+        (b"\x04\x01\x00\x00\x00rest", "more in it"),
+        (b"\x06\x01\x00\x00\x01\x05\x01abc", "cut short"),  # a counter's name of 5 bytes
+    ],
+)
+def test_a_window_that_contradicts_itself_is_refused(plain: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        decode(zlib.compress(plain), envelope(window()))
 
+
+def test_a_few_bytes_do_not_unpack_to_a_gigabyte() -> None:
     bomb = zlib.compress(bytes(80 << 20))
     with pytest.raises(ValueError, match="cut short"):
         decode(bomb, envelope(window()))

@@ -25,6 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Names = Callable[[Scope, str], str]
 
 
 class PerfMiddleware:
@@ -37,7 +38,7 @@ class PerfMiddleware:
     def __init__(self, app: App, recorder: Recorder) -> None:
         self.app = app
         self.recorder = recorder
-        self._names = RouteNames()
+        self._names = RouteNames().of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +72,7 @@ class _Request:
     )
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, recorder: Recorder, names: RouteNames
+        self, scope: Scope, receive: Receive, send: Send, recorder: Recorder, names: Names
     ) -> None:
         self._scope = scope
         self._receive = receive
@@ -108,30 +109,21 @@ class _Request:
         try:
             await self._send(message)
         finally:
-            if gone:
-                self._left()
-            else:
-                self._answered(failed=self._status >= 500)
+            self._finish(gone=gone, failed=self._status >= 500)
 
     def cut_short(self) -> None:
         """The application came to its end without a complete answer."""
         self.is_over = True
-        if self.is_gone:
-            self._left()
-        else:
-            self._answered(failed=True)
+        self._finish(gone=self.is_gone, failed=True)
 
-    def _answered(self, *, failed: bool) -> None:
+    def _finish(self, *, gone: bool, failed: bool) -> None:
         recorder = self._recorder
-        recorder.answered(
-            self._names.of(self._scope, self._root_path),
-            recorder.clock() - self._started_s,
-            failed=failed,
-        )
-
-    def _left(self) -> None:
-        self._recorder.departed()
-        self._recorder.count(DISCONNECTED)
+        if gone:
+            recorder.departed()
+            recorder.count(DISCONNECTED)
+            return
+        duration_s = recorder.clock() - self._started_s
+        recorder.answered(self._names(self._scope, self._root_path), duration_s, failed=failed)
 
 
 _BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
