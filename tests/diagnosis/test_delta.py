@@ -51,3 +51,10 @@ def test_the_whole_is_never_less_than_its_parts() -> None:
     earlier, later = evidence(statement("a", 100, 9.0)), evidence(statement("b", 5, 0.5))
     assert between(earlier, later).statements_total_s == pytest.approx(0.5)
     assert between(earlier, later).since_at == NOON
+
+
+def test_statements_of_the_same_text_are_one() -> None:
+    earlier = evidence(statement("a", 2, 1.0), statement("a", 10, 5.0))
+    later = evidence(statement("a", 12, 6.0), statement("a", 3, 1.5))
+    (found,) = between(earlier, later).statements
+    assert (found.calls, found.total_s) == (3, pytest.approx(1.5))

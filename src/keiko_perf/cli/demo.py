@@ -20,7 +20,6 @@ from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
     progress_console,
@@ -70,12 +69,11 @@ def demo(
         name = (error.name or "").partition(".")[0]
         raise MissingExtra(name, extra="demo", purpose="the demo") from error
     settings = load_settings()
-    language = lang or Language(settings.lang)
     options = Options(database=database, rate_per_s=rate, measure_s=duration, scale=scale,
                       kpis=settings.performance_kpis())  # fmt: skip
     if fault:
         options = replace(options, faults=frozenset(map(Fault.named, fault)))
-    destination = Destination(format, output, language)
+    destination = Destination(format, output, lang)
     report = report.resolve()
     raise typer.Exit(_run_to_the_end(_tell(options, destination, report, serve=serve)))
 
@@ -84,11 +82,11 @@ async def _tell(options: Any, destination: Destination, html: Path, *, serve: bo
     from keiko_perf.demo.story import tell
 
     console = progress_console()
-    with TerminalTeller(console, destination.language.value) as teller:
+    with TerminalTeller(console, destination.lang) as teller:
         async with tell(options, teller) as told:
             teller.close()
             exit_code = show(told.report, destination)
-            save(told.report, html, format=Format.HTML, language=destination.language)
+            save(told.report, html, format=Format.HTML, lang=destination.lang)
             console.print(f"The report: [bold]{escape(str(html))}[/bold]")
             if serve:
                 await _serve(told, console)

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from keiko_perf.config import load_settings
 from keiko_perf.errors import Unavailable
 from keiko_perf.model import Report
 from keiko_perf.render import render
@@ -54,7 +55,12 @@ class Destination:
 
     format: Format = Format.TEXT
     file: Path | None = None
-    language: Language = Language.ENGLISH
+    language: Language | None = None
+
+    @property
+    def lang(self) -> str:
+        """The language that was asked for, else that of the settings."""
+        return self.language.value if self.language else load_settings().lang
 
 
 def show(report: Report, destination: Destination) -> int:
@@ -65,13 +71,13 @@ def show(report: Report, destination: Destination) -> int:
         Unavailable: the file cannot be written.
     """
     if destination.file is not None:
-        save(report, destination.file, format=destination.format, language=destination.language)
+        save(report, destination.file, format=destination.format, lang=destination.lang)
         return report.status.exit_code
     console = Console()
     text = render(
         report,
         destination.format.value,
-        lang=destination.language.value,
+        lang=destination.lang,
         color=console.is_terminal and "NO_COLOR" not in os.environ,
         width=console.width if console.is_terminal else _WIDTH_WITHOUT_TERMINAL,
     )
@@ -79,14 +85,14 @@ def show(report: Report, destination: Destination) -> int:
     return report.status.exit_code
 
 
-def save(report: Report, file: Path, *, format: Format, language: Language) -> None:
+def save(report: Report, file: Path, *, format: Format, lang: str) -> None:
     """
     Write the report to *file*, whole or not at all.
 
     Raises:
         Unavailable: it cannot be written.
     """
-    text = render(report, format.value, lang=language.value)
+    text = render(report, format.value, lang=lang)
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         beside.write_text(text, encoding="utf-8")

@@ -42,6 +42,8 @@ from keiko_perf.model import (
 from keiko_perf.monitoring.alerts import Alert
 
 _SHOWN_STATEMENTS = 5
+_REFUSED_UNASKED = frozenset({"exists", "unique"})
+"""Why a candidate is refused without a question: what is there already serves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,9 @@ def account(found: Account, *, now: datetime | None = None) -> Report:
     comparisons = _comparisons(found)
     sections = [_before(found), _why(found), _fix(found)]
     if found.after is not None:
-        sections.append(_after(found.after, comparisons, found))
+        hot = [one for one in comparisons if one.subject == found.hot_step]
+        sections.insert(0, _proof(hot, found, found.after))
+        sections.append(_after(found.after, [one for one in comparisons if one not in hot]))
     sections.append(_method(found))
     return Report(
         command="demo",
@@ -199,38 +203,43 @@ def _fix(found: Account) -> Section:
             after=advice.cost_after,
             refused=len(advice.refusals),
         )
-    tables: tuple[Table, ...] = ()
-    if advice.refusals:
-        tables = (
-            Table(
-                title=say("Candidates that were refused"),
-                columns=(Column(say("index")), Column(say("why"))),
-                rows=tuple((str(one.index), one.reason) for one in advice.refusals),
-            ),
-        )
+    priced = [one for one in advice.refusals if one.code not in _REFUSED_UNASKED]
+    refused = Table(
+        title=say("Candidates that the planner refused"),
+        columns=(Column(say("index")), Column(say("why"))),
+        rows=tuple((str(one.index), one.reason) for one in priced),
+        left_out=len(advice.refusals) - len(priced),
+    )
     return Section(
         title=say("The fix: which index helps, priced by the planner"),
         paragraphs=(paragraph,),
         recommendations=advice.recommendations,
-        tables=tables,
+        tables=(refused,) if priced else (),
         gaps=advice.gaps,
     )
 
 
-def _after(after: Measured, comparisons: tuple[Comparison, ...], found: Account) -> Section:
+def _proof(hot: list[Comparison], found: Account, after: Measured) -> Section:
     return Section(
-        title=say("After: the same load again"),
+        title=say("The proof: the same load before and after"),
+        comparisons=tuple(hot),
+        charts=(_chart(found, after),),
+    )
+
+
+def _after(after: Measured, others: list[Comparison]) -> Section:
+    return Section(
+        title=say("After: is the service fine now?"),
         paragraphs=(
             say(
-                "The index was built in the demo's own database, and the same requests were sent "
+                "The index was built in the demo's own tables, and the same requests were sent "
                 "in the same order. Now {missed:count} of {all:count} targets are missed.",
                 missed=sum(one.outcome is Outcome.MISSED for one in after.verdicts),
                 all=len(after.verdicts),
             ),
         ),
         verdicts=after.verdicts,
-        comparisons=comparisons,
-        charts=(_chart(found, after),),
+        comparisons=tuple(others),
     )
 
 

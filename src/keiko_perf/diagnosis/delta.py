@@ -7,6 +7,7 @@ other tool on that database relies on. So they are read twice and subtracted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from keiko_perf.diagnosis.evidence import Evidence, StatementStats
@@ -19,8 +20,8 @@ def between(earlier: Evidence, later: Evidence) -> Evidence:
     A statement whose counter went down was reset by somebody in between, and counts from there.
     The deviation and the maximum cannot be subtracted: they stay those since the counters' start.
     """
-    known = {one.query: one for one in earlier.statements}
-    statements = [_since(one, known.get(one.query)) for one in later.statements]
+    known = _by_text(earlier.statements)
+    statements = [_since(one, known.get(text)) for text, one in _by_text(later.statements).items()]
     happened = sorted(
         (one for one in statements if one.calls), key=lambda one: one.total_s, reverse=True
     )
@@ -30,6 +31,34 @@ def between(earlier: Evidence, later: Evidence) -> Evidence:
         statements=tuple(happened),
         statements_total_s=max(total_s, sum(one.total_s for one in happened)),
         since_at=earlier.read_at,
+    )
+
+
+def _by_text(statements: Iterable[StatementStats]) -> dict[str, StatementStats]:
+    """
+    The statements by their text. Of one text there can be several, which the server tells apart by
+    the types of their parameters; they become one.
+    """
+    found: dict[str, StatementStats] = {}
+    for one in statements:
+        known = found.get(one.query)
+        found[one.query] = one if known is None else _sum(known, one)
+    return found
+
+
+def _sum(one: StatementStats, other: StatementStats) -> StatementStats:
+    calls, total_s = one.calls + other.calls, one.total_s + other.total_s
+    return replace(
+        one,
+        calls=calls,
+        total_s=total_s,
+        mean_s=total_s / calls if calls else 0.0,
+        stddev_s=max(one.stddev_s, other.stddev_s),
+        max_s=max(one.max_s, other.max_s),
+        rows=one.rows + other.rows,
+        hit_blocks=one.hit_blocks + other.hit_blocks,
+        read_blocks=one.read_blocks + other.read_blocks,
+        temp_blocks=one.temp_blocks + other.temp_blocks,
     )
 
 
