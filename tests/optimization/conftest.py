@@ -1,4 +1,4 @@
-"""What every test of the helpers checks: no task is left, and anything may be cancelled anywhere."""
+"""What every test of the helpers checks: no task is left, wherever it was cancelled."""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ _MB = 1024 * 1024
 _WORTH_TELLING_BYTES = 50 * _MB
 _TARGET = 0.9
 """Once over the threshold, room is made down to this share of it, so that it lasts a while."""
+_ATTEMPTS = 4
+"""What caches give up is estimated, and freed pages may lie between used ones: so look again."""
 _PATIENCE = 64
 """Where nothing can be given back, looking is put off up to so many times the usual interval."""
 
@@ -189,12 +191,9 @@ class MemoryOptimizer:
         if self._look_at is not None and now < self._look_at:
             return
         self._look_at = now + self._pause_s
-        if not self._is_over():
-            self._pause_s = self._check_every_s
-            return
-        useful = await self._relieve() > 0
+        useless = self._is_over() and await self._relieve() <= 0
         longest_s = self._check_every_s * _PATIENCE
-        self._pause_s = self._check_every_s if useful else min(self._pause_s * 2, longest_s)
+        self._pause_s = min(self._pause_s * 2, longest_s) if useless else self._check_every_s
         self._look_at = self._clock() + self._pause_s
 
     def statistics(self) -> MemoryStatistics:
@@ -228,26 +227,35 @@ class MemoryOptimizer:
         if before_bytes <= self._threshold_bytes:
             return 0
         self._optimizations += 1
-        self._shrink_caches(round(before_bytes - self._threshold_bytes * _TARGET))
-        after_bytes = await asyncio.to_thread(self._give_back)
-        given_back_bytes = max(0, before_bytes - after_bytes)
+        held_bytes = before_bytes
+        for attempt in range(_ATTEMPTS):
+            freed_bytes = self._shrink_caches(round(held_bytes - self._threshold_bytes * _TARGET))
+            if attempt and not freed_bytes:
+                break
+            held_bytes = await asyncio.to_thread(self._give_back, collect=attempt == 0)
+            if held_bytes <= self._threshold_bytes:
+                break
+        given_back_bytes = max(0, before_bytes - held_bytes)
         self._given_back_bytes += given_back_bytes
         return given_back_bytes
 
-    def _shrink_caches(self, excess_bytes: int) -> None:
+    def _shrink_caches(self, excess_bytes: int) -> int:
         """Each cache of the process that is known here gives up the same share of what it has."""
         everyone = {self, *_optimizers}
         caches = list({cache for one in everyone for cache in (one._objects, *one._caches)})
         sizes = [cache.statistics().size_bytes for cache in caches]
         kept = max(0.0, 1 - excess_bytes / max(1, sum(sizes)))
+        freed_bytes = 0
         for cache, size_bytes in zip(caches, sizes, strict=True):
-            self._freed_from_caches_bytes += cache.shrink(round(size_bytes * kept))
+            freed_bytes += cache.shrink(int(size_bytes * kept))
+        self._freed_from_caches_bytes += freed_bytes
+        return freed_bytes
 
-    def _give_back(self) -> int:
+    def _give_back(self, *, collect: bool) -> int:
         """Runs in a thread. What the process holds afterwards."""
         _trim()
         held_bytes = self._rss_bytes()
-        if held_bytes > self._threshold_bytes:
+        if collect and held_bytes > self._threshold_bytes:
             self._collections += 1
             gc.collect()
             _trim()
