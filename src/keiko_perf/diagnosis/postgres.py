@@ -297,20 +297,30 @@ class Database:
     async def _who_is_there(self) -> Server:
         row = await self.row(_WHO_IS_THERE)
         assert row is not None
-        words = str(row["version"])
-        if not words.startswith("PostgreSQL") or int(row["number"]) < LEAST_VERSION:
-            raise DatabaseUnavailable(
-                f"the server is {words[:60]!r}, not PostgreSQL 13 or newer",
-                cure="keiko-perf reads PostgreSQL 13 to 18; upgrade the server",
-            )
-        return Server(
-            version=int(row["number"]),
-            version_text=row["version_text"],
-            database=row["database"],
-            user=row["user_name"],
-            is_superuser=row["is_superuser"] == "on",
-            is_standby=row["is_standby"],
+        return server_of(row)
+
+
+def server_of(row: Mapping[str, Any]) -> Server:
+    """
+    What the server says of itself.
+
+    Raises:
+        DatabaseUnavailable: it is not PostgreSQL, or one that is too old.
+    """
+    words = str(row["version"])
+    if not words.startswith("PostgreSQL") or int(row["number"]) < LEAST_VERSION:
+        raise DatabaseUnavailable(
+            f"the server is {' '.join(words.split()[:2])!r}, not PostgreSQL 13 or newer",
+            cure="keiko-perf reads PostgreSQL 13 to 18; upgrade the server",
         )
+    return Server(
+        version=int(row["number"]),
+        version_text=row["version_text"],
+        database=row["database"],
+        user=row["user_name"],
+        is_superuser=row["is_superuser"] == "on",
+        is_standby=row["is_standby"],
+    )
 
 
 _UNKNOWN = Server(
@@ -356,12 +366,13 @@ def _engine_behind(source: object) -> AsyncEngine:
     if isinstance(source, AsyncConnection):
         return source.engine
     if isinstance(source, AsyncSession | async_scoped_session):
-        try:
-            bind: Engine | Connection = source.get_bind()
-        except SQLAlchemyError:
+        bind: Engine | Connection | None = None
+        with suppress(SQLAlchemyError):
+            bind = source.get_bind()
+        if bind is None:
             raise UsageError(
                 "the AsyncSession is bound to no engine", cure="Bind it to an AsyncEngine"
-            ) from None
+            )
         return AsyncEngine(bind.engine)
     kind = f"{type(source).__module__.split('.')[0]} {type(source).__name__}"
     raise UsageError(
