@@ -499,7 +499,7 @@ def test_which_addresses_are_private(address, answer):
 
 async def test_a_public_address_is_refused_before_anything_is_sent():
     plan = Plan(base_url="http://8.8.8.8", duration_s=1)
-    with pytest.raises(UsageError, match=r"8\.8\.8\.8, a public address") as refused:
+    with pytest.raises(UsageError, match=r"8\.8\.8\.8 is a public address") as refused:
         await run(plan)
     assert "--i-own-this-target" in refused.value.cure
 

@@ -67,7 +67,7 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
     assert row["p95"] == pytest.approx(0.01, rel=0.01)
     assert row["p99"] is None
     assert row["p99.9"] is None
-    assert row["samples needed"] == 2995
+    assert row["more samples needed"] == 2895
     (gap,) = report(measured(duration_s=2)).gaps
     assert gap.reason.values == {"seen": 100, "needed": 299}
     assert gap.remedy.values["duration"] == 7.0
@@ -76,7 +76,7 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
 def test_percentiles_with_enough_samples_need_nothing():
     row = cells(report(measured()), "Response time, from due")  # 3,000 samples
     assert row["p99.9"] == pytest.approx(0.01, rel=0.01)
-    assert row["samples needed"] is None
+    assert row["more samples needed"] == 0
     assert not list(report(measured()).gaps)
 
 
@@ -87,6 +87,17 @@ def test_a_run_without_a_success_points_to_its_errors():
     assert cells(found, "Response time, from due")["p50"] is None
     (gap,) = found.gaps
     assert "Look at the errors" in gap.remedy.template
+    assert found.status is Status.MISSED
+    assert found.headline.template.startswith("not one of")
+    (finding,) = found.findings
+    assert finding.evidence == {"error_ratio": 1.0, "class": "http-5xx"}
+
+
+def test_some_failures_are_a_finding_and_no_catastrophe():
+    found = report(measured(lambda now_s, _request: Answer(0.001, 503 if now_s < 1 else 200)))
+    (finding,) = found.findings
+    assert finding.summary.values == {"failed": 50, "all": 3000}
+    assert found.status is Status.OK
 
 
 def test_several_steps_have_a_row_for_all():

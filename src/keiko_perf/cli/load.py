@@ -43,6 +43,8 @@ from keiko_perf.loadtest import (
     save,
 )
 from keiko_perf.loadtest import load as load_result
+from keiko_perf.model import Target
+from keiko_perf.model.kpi import ERROR_RATIO, LATENCY_P95, LATENCY_P99
 from keiko_perf.render.units import show as show_value
 
 _INTERRUPTED = 130
@@ -96,6 +98,15 @@ def run_command(
     save_to: Annotated[
         Path | None, typer.Option("--save", help="Keep the result in this file.")
     ] = None,
+    max_p95: Annotated[
+        str | None, typer.Option(help="Target: the p95 of the response times, such as 200ms.")
+    ] = None,
+    max_p99: Annotated[
+        str | None, typer.Option(help="Target: the p99 of the response times.")
+    ] = None,
+    max_errors: Annotated[
+        float, typer.Option(help="Target: the share of requests that may fail, in per cent.")
+    ] = 1.0,
     own_target: Annotated[
         bool,
         typer.Option("--i-own-this-target", help="Allow a public address: it is yours to load."),
@@ -122,11 +133,14 @@ def run_command(
         own_target=own_target,
         limits=Limits(duration_s=_seconds(max_duration), per_s=max_rate),
     )
+    targets = _targets(max_p95=max_p95, max_p99=max_p99, max_errors=max_errors)
     with _Watch(progress_console()) as watch:
         result = run_in_own_loop(plan, watch)
     if save_to is not None:
         save(result, save_to)
-    exit_code = show(report(result), Destination(format=format, file=output, language=lang))
+    exit_code = show(
+        report(result, targets), Destination(format=format, file=output, language=lang)
+    )
     raise typer.Exit(_INTERRUPTED if result.interrupted else exit_code)
 
 
@@ -246,6 +260,16 @@ def _stage(text: str) -> Stage:
             f"{text!r} is no stage",
             cure="Write stages as 50@30s,200@2m: a rate, and how long to it",
         ) from error
+
+
+def _targets(*, max_p95: str | None, max_p99: str | None, max_errors: float) -> list[Target]:
+    if not 0 <= max_errors <= 100:
+        raise UsageError(f"{max_errors:g} % of errors", cure="Use a number from 0 to 100")
+    targets = [Target(kpi=ERROR_RATIO, at_most=max_errors / 100)]
+    for kpi, limit in ((LATENCY_P95, max_p95), (LATENCY_P99, max_p99)):
+        if limit is not None:
+            targets.append(Target(kpi=kpi, at_most=_seconds(limit)))
+    return targets
 
 
 def _duration_s(duration: str | None, load: Load) -> float:

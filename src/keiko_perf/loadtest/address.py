@@ -41,8 +41,9 @@ async def resolve(host: str, port: int, *, own_target: bool) -> tuple[str, ...]:
     addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
     strangers = [address for address in addresses if not is_private(address)]
     if strangers and not own_target:
+        where = host if host == strangers[0] else f"{host}, at {strangers[0]},"
         raise UsageError(
-            f"{host} is at {strangers[0]}, a public address",
+            f"{where} is a public address",
             cure="Pass --i-own-this-target (own_target=True) if it is yours to put under load",
         )
     return addresses

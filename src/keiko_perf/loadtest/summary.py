@@ -14,6 +14,7 @@ from keiko_perf.model import (
     Chart,
     Column,
     Comparison,
+    Finding,
     Gap,
     Histogram,
     Line,
@@ -22,6 +23,7 @@ from keiko_perf.model import (
     Report,
     Section,
     Series,
+    Severity,
     Status,
     Table,
     Target,
@@ -48,13 +50,16 @@ def report(result: Result, targets: Iterable[Target] = (), *, command: str = "lo
     """
     snapshot = result.snapshot()
     verdicts = tuple(target.judge(snapshot) for target in targets)
+    findings = _findings(result)
     return Report(
         command=command,
         title=say("Load test of {target}", target=result.target),
         headline=_headline(result, verdicts),
-        status=Status.INVALID if result.invalid else Status.of(verdicts=verdicts),
+        status=(
+            Status.INVALID if result.invalid else Status.of(verdicts=verdicts, findings=findings)
+        ),
         created_at=result.ended_at,
-        sections=(_verdict(result, verdicts), *_figures(result)),
+        sections=(_verdict(result, verdicts, findings), *_figures(result)),
         environment={**result.environment, "load": _load_words(result.load)},
     )
 
@@ -114,6 +119,8 @@ def comparisons(
 def _headline(result: Result, verdicts: Sequence[Verdict]) -> Message:
     if result.invalid:
         return say("INVALID: the measurement cannot be trusted")
+    if result.response.errors and not result.response.succeeded:
+        return say("not one of {count:count} requests succeeded", count=result.response.count)
     missed = [one for one in verdicts if one.outcome is Outcome.MISSED]
     if missed:
         return say(
@@ -143,12 +150,37 @@ def _figures_in_a_sentence(result: Result) -> Message:
     )
 
 
-def _verdict(result: Result, verdicts: tuple[Verdict, ...]) -> Section:
+def _verdict(
+    result: Result, verdicts: tuple[Verdict, ...], findings: tuple[Finding, ...]
+) -> Section:
     return Section(
         title=say("Verdict"),
         paragraphs=(*result.invalid, *_remarks(result)),
         verdicts=verdicts,
+        findings=findings,
         gaps=_gaps(result),
+    )
+
+
+def _findings(result: Result) -> tuple[Finding, ...]:
+    """Failures, whether or not a target is about them; all of a step's is never fine."""
+    return tuple(
+        Finding(
+            code="load.failures",
+            severity=Severity.WARNING if step.response.succeeded else Severity.CRITICAL,
+            subject=step.name,
+            summary=say(
+                "{failed:count} of {all:count} requests failed",
+                failed=step.response.errors,
+                all=step.response.count,
+            ),
+            evidence={
+                "error_ratio": step.response.error_ratio,
+                "class": next(one.failure.value for one in result.errors if one.step == step.name),
+            },
+        )
+        for step in result.steps
+        if step.response.errors and any(one.step == step.name for one in result.errors)
     )
 
 
@@ -246,14 +278,13 @@ def _columns() -> tuple[Column, ...]:
         Column(say("failed"), "ratio"),
         *(Column(f"p{_percent(q)}", "duration") for q in _QUANTILES),
         Column(say("longest"), "duration"),
-        Column(say("samples needed"), "count"),
+        Column(say("more samples needed"), "count"),
     )
 
 
 def _row(series: Series) -> tuple[object, ...]:
-    """Percentiles that the samples don't tell are left out; the last cell says what they need."""
+    """Percentiles that the samples don't tell are left out; the last cell says what they lack."""
     succeeded = series.succeeded
-    lacking = [q for q in _QUANTILES if succeeded.count < samples_needed(q)]
     return (
         series.name or say("all steps"),
         series.count,
@@ -261,7 +292,7 @@ def _row(series: Series) -> tuple[object, ...]:
         series.error_ratio,
         *(_known(succeeded, q) for q in _QUANTILES),
         succeeded.max_s,
-        samples_needed(lacking[-1]) if lacking else None,
+        max(0, samples_needed(_QUANTILES[-1]) - succeeded.count),
     )
 
 
