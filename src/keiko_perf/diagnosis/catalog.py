@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from keiko_perf.diagnosis.parser import NotUnderstood
 from keiko_perf.diagnosis.postgres import TAG, Database
+from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Schema, Table, TableName
 from keiko_perf.diagnosis.workload import Workload
 from keiko_perf.errors import DatabaseUnavailable
@@ -39,7 +41,8 @@ async def find_table(database: Database, name: str) -> TableName | None:
     Args:
         name: such as `tasks`, `app.tasks` or `app."Odd name"`.
     """
-    row = await database.row(_FIND_TABLE, name=name)
+    schema, bare = _as_written(name)
+    row = await database.row(_FIND_TABLE, name=name, schema=schema, bare=bare)
     return TableName(row["schema"], row["name"]) if row else None
 
 
@@ -67,6 +70,15 @@ async def recorded_workload(database: Database) -> Workload:
     rows = await database.rows(sql, ours=f"{TAG}%", most=MOST_STATEMENTS)
     left_out = int(rows[0]["recorded"]) - len(rows) if rows else 0
     return Workload.from_statistics(rows, left_out=left_out)
+
+
+def _as_written(name: str) -> TableName:
+    """A table's name as SQL reads it: folded to lower case unless it is in quotes."""
+    try:
+        shape = read(f"SELECT FROM {name}")
+    except NotUnderstood:
+        return TableName("", name)
+    return shape.uses[0].table if len(shape.uses) == 1 else TableName("", name)
 
 
 def _grouped(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
@@ -201,12 +213,11 @@ _FIND_TABLE = """
 SELECT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.pg_table_is_visible(c.oid)) AS seen(is_so)
 WHERE c.relkind IN ('r', 'p', 'm') AND (
-      (c.relname = :name AND pg_catalog.pg_table_is_visible(c.oid))
-      OR n.nspname || '.' || c.relname = :name
-      OR quote_ident(n.nspname) || '.' || quote_ident(c.relname) = :name
-      OR (quote_ident(c.relname) = :name AND pg_catalog.pg_table_is_visible(c.oid)))
-ORDER BY c.relname = :name DESC, n.nspname, c.relname
+      (c.relname = :name AND seen.is_so) OR n.nspname || '.' || c.relname = :name
+      OR (c.relname = :bare AND (n.nspname = :schema OR (:schema = '' AND seen.is_so))))
+ORDER BY c.relname = :name DESC, n.nspname || '.' || c.relname = :name DESC, n.nspname
 LIMIT 1
 """
 

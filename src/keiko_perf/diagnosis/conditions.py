@@ -155,7 +155,7 @@ class Conditions(Notes, ABC):
 
 def _output_column(subquery: Any, drafts: list[Draft]) -> ColumnOf | None:
     """The column that a subquery with a single one gives, if it is certain whose it is."""
-    targets = subquery.targetList or ()
+    targets = list(subquery.targetList or ())
     names = names_of(targets[0].val if len(targets) == 1 else None)
     name = names[-1] if names else ""
     holders = [draft for draft in drafts if name in draft.columns]

@@ -1,0 +1,184 @@
+"""The search against a planner of our own whose answers are known in advance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keiko_perf.diagnosis.costs import NONE, Costs, Query
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.search import Found, Search
+from keiko_perf.diagnosis.verify import IndexRefused, Price
+from keiko_perf.diagnosis.workload import Statement
+from keiko_perf.errors import StatementRefused
+
+TABLE = TableName("", "t")
+A, B, C, AB, AC = (
+    Index(TABLE, tuple(map(Key, columns))) for columns in ("a", "b", "c", "ab", "ac")
+)
+
+
+@dataclass(slots=True)
+class Plans:
+    """
+    A planner that knows each plan of a statement: the indexes it needs, and its cost. It takes the
+    cheapest for which all is there.
+    """
+
+    plans: dict[str, dict[frozenset[Index], float]]
+    impossible: frozenset[Index] = NONE
+    planner_calls: int = 0
+    asked: list[tuple[str, frozenset[Index]]] = field(default_factory=list)
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        if text not in self.plans:
+            raise StatementRefused("the server cannot plan it: no plan", cure="Look at it")
+        for index in sorted(indexes & self.impossible):
+            raise IndexRefused(index, "too wide")
+        self.planner_calls += 1
+        self.asked.append((text, indexes))
+        cost, needed = min(
+            (cost, sorted(needs)) for needs, cost in self.plans[text].items() if needs <= indexes
+        )
+        return Price(cost, frozenset(needed))
+
+    async def size_bytes(self, index: Index) -> int | None:
+        return None
+
+
+def query(text: str, calls: int = 1) -> Query:
+    return Query(Statement(text=text, calls=calls), read(text))
+
+
+BOTH = "SELECT 1 FROM t WHERE a = $1 AND b = $2"
+ONLY_A = "SELECT 2 FROM t WHERE a = $1"
+ONLY_C = "SELECT 3 FROM t WHERE c = $1"
+
+
+async def found(
+    plans: Plans,
+    *queries: Query,
+    candidates: frozenset[Index] = frozenset({A, B, AB, C}),
+    upkeep: float = 0.0,
+    max_indexes: int = 10,
+) -> Found:
+    costs = Costs(plans, queries)
+    return await Search(costs, candidates, dict.fromkeys(candidates, upkeep), max_indexes).run()
+
+
+def reasons(result: Found) -> dict[Index, str]:
+    return {one.index: one.code for one in result.refusals}
+
+
+async def test_the_index_that_saves_most_is_chosen_and_the_others_are_refused_with_reasons() -> (
+    None
+):
+    plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 300.0, frozenset({AB}): 10.0}})
+    result = await found(plans, query(BOTH, calls=7))
+    assert [one.index for one in result.chosen] == [AB]
+    assert (result.cost_before, result.cost_after) == (7000.0, 70.0)
+    gain = result.chosen[0].gains[0]
+    assert (gain.cost_before, gain.cost_after, gain.saved) == (1000.0, 10.0, 6930.0)
+    assert reasons(result) == {A: "superseded", B: "unused", C: "unused"}
+
+
+async def test_of_two_that_save_the_same_the_narrower_is_chosen() -> None:
+    plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 10.05, frozenset({AB}): 10.0}})
+    result = await found(plans, query(BOTH))
+    assert [one.index for one in result.chosen] == [A]
+
+
+async def test_what_saves_less_than_a_twentieth_of_any_statement_is_refused() -> None:
+    plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 951.0, frozenset({B}): 950.0}})
+    result = await found(plans, query(BOTH))
+    assert [one.index for one in result.chosen] == [B]
+    assert reasons(result)[A] == "small_gain"
+
+
+async def test_an_index_that_costs_the_writes_more_than_it_saves_is_refused() -> None:
+    plans = Plans({BOTH: {NONE: 100.0, frozenset({A}): 1.0}})
+    result = await found(plans, query(BOTH), upkeep=99.5)
+    assert result.chosen == ()
+    assert reasons(result)[A] == "upkeep"
+    assert result.cost_after == result.cost_before
+
+
+async def test_an_index_that_later_ones_have_replaced_goes_again() -> None:
+    # A helps both statements and is chosen first; then each gets something better of its own.
+    plans = Plans(
+        {
+            BOTH: {NONE: 100.0, frozenset({A}): 40.0, frozenset({AB}): 20.0},
+            ONLY_A: {NONE: 100.0, frozenset({A}): 10.0, frozenset({AC}): 1.0},
+        }
+    )
+    candidates = frozenset({A, AB, AC})
+    first = await found(plans, query(BOTH), query(ONLY_A), candidates=candidates, max_indexes=1)
+    assert [one.index for one in first.chosen] == [A]
+    result = await found(plans, query(BOTH), query(ONLY_A), candidates=candidates)
+    assert [one.index for one in result.chosen] == [AB, AC]
+    assert reasons(result) == {A: "superseded"}
+    assert result.cost_after == 21.0
+
+
+async def test_beyond_the_bound_the_reason_is_the_bound() -> None:
+    plans = Plans(
+        {BOTH: {NONE: 1000.0, frozenset({A}): 1.0}, ONLY_C: {NONE: 500.0, frozenset({C}): 1.0}}
+    )
+    result = await found(plans, query(BOTH), query(ONLY_C), max_indexes=1)
+    assert [one.index for one in result.chosen] == [A]
+    assert reasons(result)[C] == "limit"
+
+
+async def test_a_statement_without_a_plan_is_named_and_the_rest_goes_on() -> None:
+    plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 1.0}})
+    result = await found(plans, query(ONLY_C), query(BOTH))
+    assert result.unplanned == {0: "the server cannot plan it: no plan"}
+    assert [one.index for one in result.chosen] == [A]
+
+
+async def test_an_index_that_cannot_be_made_is_refused_with_the_servers_words() -> None:
+    plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 1.0}}, impossible=frozenset({AB, B}))
+    result = await found(plans, query(BOTH))
+    assert [one.index for one in result.chosen] == [A]
+    refusal = next(one for one in result.refusals if one.index == AB)
+    assert (refusal.code, refusal.reason.values["reason"]) == ("impossible", "too wide")
+
+
+async def test_a_statement_that_nothing_helps_is_asked_about_only_twice() -> None:
+    plans = Plans({BOTH: {NONE: 1000.0}, ONLY_C: {NONE: 10.0}})
+    result = await found(plans, query(BOTH), query(ONLY_C))
+    assert result.chosen == ()
+    assert plans.planner_calls == 4
+
+
+async def test_the_same_question_gets_the_same_answer() -> None:
+    def plans() -> Plans:
+        needs = [frozenset({one}) for one in (A, B, AB)]
+        return Plans({BOTH: {NONE: 100.0} | dict.fromkeys(needs, 5.0)})
+
+    first, second = plans(), plans()
+    assert await found(first, query(BOTH)) == await found(second, query(BOTH))
+    assert first.asked == second.asked
+
+
+INDEXES = st.frozensets(st.sampled_from([A, B, AB]))
+
+
+@given(
+    plans=st.dictionaries(INDEXES, st.integers(1, 99).map(float), max_size=6),
+    questions=st.lists(INDEXES, max_size=20),
+)
+async def test_what_is_inferred_is_what_the_planner_would_have_said(
+    plans: dict[frozenset[Index], float], questions: list[frozenset[Index]]
+) -> None:
+    truth = Plans({BOTH: {NONE: 100.0} | plans})
+    thrifty = Plans({BOTH: {NONE: 100.0} | plans})
+    costs = Costs(thrifty, (query(BOTH),))
+    for indexes in questions:
+        expected = await truth.price(BOTH, 2, indexes)
+        assert (await costs.price(0, indexes)).cost == expected.cost
+    assert thrifty.planner_calls <= len(set(questions))

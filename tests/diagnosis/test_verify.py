@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from keiko_perf.demo.cluster import Cluster
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.verify import (
+    HypoPg,
+    IndexRefused,
+    Pricer,
+    RolledBackBuild,
+    Session,
+)
+from keiko_perf.errors import DatabaseUnavailable, StatementRefused
+
+pytestmark = pytest.mark.postgres
+
+TABLE = TableName("public", "events")
+BY_KIND = Index(TABLE, (Key("kind"),))
+BY_KIND_AND_TIME = Index(TABLE, (Key("kind"), Key("at", descending=True)))
+QUERY = "SELECT * FROM events WHERE kind = $1 ORDER BY at DESC LIMIT 10"
+NONE: frozenset[Index] = frozenset()
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Cluster) -> Iterator[str]:
+    url = asyncio.run(postgres.create_database("verify"))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE events (id int PRIMARY KEY, kind int, at timestamptz, j json)"
+        )
+        connection.execute(
+            "INSERT INTO events SELECT i, i * 7919 % 500,"
+            " timestamptz '2024-01-01' + i * interval '1 s' FROM generate_series(1, 50000) i"
+        )
+        connection.execute("ANALYZE events")
+    yield url
+    asyncio.run(postgres.drop_database("verify"))
+
+
+@pytest.fixture(params=["hypopg", "build"])
+def pricer(
+    request: pytest.FixtureRequest, postgres: Cluster, absent: Callable[[str], NoReturn]
+) -> Pricer:
+    if request.param == "build":
+        return RolledBackBuild(own_database=True)
+    if not postgres.has_hypopg:
+        absent("HypoPG. apt install postgresql-15-hypopg")
+    return HypoPg()
+
+
+PREPARED = "SELECT name FROM pg_prepared_statements WHERE name NOT LIKE '\\_pg3%'"  # psycopg's own
+
+
+def left_behind(url: str) -> list[tuple[str, ...]]:
+    """The relations of the database that are none of its own."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relname NOT IN ('events', 'events_pkey', 'hypopg_list_indexes',"
+            " 'hypopg_hidden_indexes', 'pg_stat_statements', 'pg_stat_statements_info')"
+        ).fetchall()
+
+
+async def test_an_index_lowers_the_price_and_the_plan_names_it(url: str, pricer: Pricer) -> None:
+    async with Database.connect(url) as database, pricer.session(database) as session:
+        before = await session.price(QUERY, 1, NONE)
+        narrow = await session.price(QUERY, 1, frozenset({BY_KIND}))
+        both = await session.price(QUERY, 1, frozenset({BY_KIND, BY_KIND_AND_TIME}))
+        again = await session.price(QUERY, 1, NONE)
+        size = await session.size_bytes(BY_KIND)
+        assert session.planner_calls == 4
+    assert before.used == NONE
+    assert narrow.used == {BY_KIND}
+    assert both.used == {BY_KIND_AND_TIME}
+    assert before.cost > 4 * narrow.cost
+    assert narrow.cost > 4 * both.cost
+    assert again == before
+    assert size is not None
+    assert 300_000 < size < 3_000_000
+    assert left_behind(url) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("SELECT count(*) FROM events WHERE at > now() - interval $1", 1),
+        ("SELECT count(*) FROM events WHERE kind = 5 AND j::text LIKE '%:x%'", 0),
+        ("UPDATE events SET kind = $1 WHERE id = $2", 2),
+        ("DELETE FROM events WHERE kind = $1 -- a comment", 1),
+        ("SELECT * FROM events WHERE kind = $1 FOR UPDATE;", 1),
+    ],
+)
+async def test_statements_are_priced_as_they_are_recorded_and_not_executed(
+    url: str, pricer: Pricer, text: str, parameters: int
+) -> None:
+    async with Database.connect(url) as database:
+        async with pricer.session(database) as session:
+            assert (await session.price(text, parameters, NONE)).cost > 0
+        assert await database.value("SELECT count(*) FROM events") == 50000
+
+
+async def test_a_statement_that_cannot_be_planned_is_refused_and_the_session_goes_on(
+    url: str, pricer: Pricer
+) -> None:
+    async with Database.connect(url) as database, pricer.session(database) as session:
+        before = await session.price(QUERY, 1, frozenset({BY_KIND}))
+        for text in ("SELECT * FROM nowhere WHERE x = $1", "SELECT nothing FROM events"):
+            with pytest.raises(StatementRefused, match=r"cannot plan it.*does not exist"):
+                await session.price(text, text.count("$"), NONE)
+        assert await session.price(QUERY, 1, frozenset({BY_KIND})) == before
+
+
+async def test_an_index_that_cannot_be_made_is_refused_by_name(url: str, pricer: Pricer) -> None:
+    json = Index(TABLE, (Key("j"),))
+    async with Database.connect(url) as database, pricer.session(database) as session:
+        with pytest.raises(IndexRefused, match="json") as refused:
+            await session.price(QUERY, 1, frozenset({json, BY_KIND}))
+        assert refused.value.index == json
+        assert (await session.price(QUERY, 1, frozenset({BY_KIND}))).used == {BY_KIND}
+
+
+class Interrupted:
+    """A pricer whose task is cancelled while it waits for the server, at the n-th question."""
+
+    def __init__(self, session: Session, at: int) -> None:
+        self._session = session
+        self._left = at
+
+    async def ask(self, *question: frozenset[Index]) -> None:
+        for indexes in question:
+            self._left -= 1
+            if self._left == 0:
+                task = asyncio.current_task()
+                assert task is not None
+                asyncio.get_running_loop().call_soon(task.cancel)
+            await self._session.price(QUERY, 1, indexes)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_a_cancelled_session_leaves_nothing_in_a_pooled_connection(
+    url: str, pricer: Pricer, at: int
+) -> None:
+    engine = create_async_engine(url, pool_size=1, max_overflow=0)
+
+    async def work() -> None:
+        async with Database.connect(engine) as database, pricer.session(database) as session:
+            await Interrupted(session, at).ask(
+                NONE, frozenset({BY_KIND}), frozenset({BY_KIND_AND_TIME})
+            )
+
+    try:
+        task = asyncio.create_task(work())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with Database.connect(engine) as database:  # the same pool, of a single connection
+            assert await database.rows("SELECT * FROM hypopg()") == []
+            assert await database.rows(PREPARED) == []
+    finally:
+        await engine.dispose()
+    assert left_behind(url) == []
+
+
+async def test_an_error_in_the_middle_leaves_nothing_either(url: str, pricer: Pricer) -> None:
+    async def fail(database: Database) -> None:
+        async with pricer.session(database) as session:
+            await session.price(QUERY, 1, frozenset({BY_KIND}))
+            raise ZeroDivisionError
+
+    async with Database.connect(url) as database:
+        with pytest.raises(ZeroDivisionError):
+            await fail(database)
+        assert await database.rows("SELECT * FROM hypopg()") == []
+        assert await database.rows(PREPARED) == []
+    assert left_behind(url) == []
+
+
+def test_building_needs_the_word_that_the_database_is_ones_own() -> None:
+    with pytest.raises(StatementRefused, match="declared to be the caller's own"):
+        RolledBackBuild(own_database=False)
+
+
+async def test_without_the_extension_the_cure_is_named(postgres: Cluster) -> None:
+    url = await postgres.create_database("no_hypopg")
+    try:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("DROP EXTENSION IF EXISTS hypopg")
+        async with Database.connect(url) as database:
+            assert not await HypoPg.is_there(database)
+            with pytest.raises(DatabaseUnavailable, match="CREATE EXTENSION hypopg"):
+                async with HypoPg().session(database):
+                    pass
+    finally:
+        await postgres.drop_database("no_hypopg")
+
+
+async def test_the_extension_is_found_in_another_schema(
+    postgres: Cluster, absent: Callable[[str], NoReturn]
+) -> None:
+    if not postgres.has_hypopg:
+        absent("HypoPG. apt install postgresql-15-hypopg")
+    url = await postgres.create_database("odd_place")
+    try:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute('CREATE SCHEMA "Odd Place"')
+            connection.execute("DROP EXTENSION hypopg")
+            connection.execute('CREATE EXTENSION hypopg SCHEMA "Odd Place"')
+            connection.execute("CREATE TABLE events (kind int)")
+            connection.execute("INSERT INTO events SELECT generate_series(1, 10000)")
+            connection.execute("ANALYZE events")
+        async with Database.connect(url) as database, HypoPg().session(database) as session:
+            priced = await session.price(
+                "SELECT 1 FROM events WHERE kind = $1", 1, frozenset({BY_KIND})
+            )
+        assert priced.used == {BY_KIND}
+    finally:
+        await postgres.drop_database("odd_place")
