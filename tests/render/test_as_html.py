@@ -184,7 +184,7 @@ def test_a_comparison_is_told_in_its_own_direction(sample: Report) -> None:
     page = render(replace(sample, sections=(Section(title="s", comparisons=(one,)),)), "html")
 
     times = "\N{MULTIPLICATION SIGN}"
-    assert f"3.0 {times} more" in page
+    assert f"3.0\N{NO-BREAK SPACE}{times} more" in page
     assert f"95 % interval 2.0 \N{EN DASH} 4.0 {times}" in page
 
 

@@ -7,6 +7,7 @@ import pytest
 from keiko_perf.errors import UsageError
 from keiko_perf.model import say
 from keiko_perf.render import phrase
+from keiko_perf.render.language import unbroken
 
 
 def test_a_message_has_its_values_in_it_in_both_languages() -> None:
@@ -41,3 +42,10 @@ def test_several_values_are_listed_and_braces_are_kept() -> None:
 def test_a_language_that_is_not_known_is_refused() -> None:
     with pytest.raises(UsageError, match=r"there is no language 'fr'\. Take one of en, de\."):
         phrase("x", "fr")
+
+
+def test_a_number_is_not_parted_from_its_unit_and_text_is_left_alone() -> None:
+    text = say("{what} took {time:duration}", what="a 5 s sleep", time=0.0431)
+
+    assert unbroken(text, "de") == "a 5 s sleep took 43,1\N{NO-BREAK SPACE}ms"
+    assert phrase(text) == "a 5 s sleep took 43.1 ms"

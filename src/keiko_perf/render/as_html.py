@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from keiko_perf.model import Change, Outcome, Report, Section, Severity, say
 from keiko_perf.render import blocks, figures
-from keiko_perf.render.language import phrase
+from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
 from keiko_perf.render.units import show
 from keiko_perf.render.words import STATUS, name, tone

@@ -29,7 +29,7 @@ from keiko_perf.render.clean import clean, clean_line
 from keiko_perf.render.language import phrase
 from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import describe
-from keiko_perf.render.tables import cells, is_number
+from keiko_perf.render.tables import cells, heading, is_number
 from keiko_perf.render.units import format_of, name_without_unit, show
 from keiko_perf.render.words import STATUS, Word, name, tone, verified
 
@@ -162,7 +162,7 @@ def _chart(chart: Chart, lang: str) -> Iterator[str]:
 
 def _table(table: Table, lang: str) -> Iterator[str]:
     yield f"**{_plain(table.title, lang)}**"
-    titles = [_plain(column.title, lang) for column in table.columns]
+    titles = [_escape(heading(column, lang)) for column in table.columns]
     align = "".join("r" if is_number(column) else "l" for column in table.columns)
     rows = (
         [

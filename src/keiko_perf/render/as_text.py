@@ -36,7 +36,7 @@ from keiko_perf.render.clean import clean, clean_line
 from keiko_perf.render.language import phrase
 from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import described
-from keiko_perf.render.tables import cells, is_number
+from keiko_perf.render.tables import cells, heading, is_number
 from keiko_perf.render.units import format_of, name_without_unit, show
 from keiko_perf.render.words import STATUS, Word, name, sign, tone, verified
 
@@ -215,7 +215,7 @@ def _table(table: Table, lang: str) -> _Blocks:
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim")
     for column in table.columns:
         number = is_number(column)
-        title = clean_line(phrase(column.title, lang))
+        title = clean_line(heading(column, lang))
         grid.add_column(
             title, justify="right" if number else "left", no_wrap=number, overflow="fold"
         )

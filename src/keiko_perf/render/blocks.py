@@ -22,11 +22,11 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import figures
 from keiko_perf.render.bars import before_after_bars, interval_bar, limit_bar
-from keiko_perf.render.language import phrase
+from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
 from keiko_perf.render.sql import highlighted
 from keiko_perf.render.svg import HUES, NARROW, WIDE, draw, has_data
-from keiko_perf.render.tables import cells, is_number
+from keiko_perf.render.tables import cells, heading, is_number
 from keiko_perf.render.units import format_of, name_without_unit, show
 from keiko_perf.render.words import Word, name, tone, verified
 
@@ -282,7 +282,7 @@ def chart(value: Chart, lang: str, *, id: str) -> Markup:
 def table(value: Table, lang: str, *, id: str) -> Markup:
     """A table that scrolls by itself where it is wider than the page."""
     head = (
-        tag("th", phrase(column.title, lang), scope="col", class_=_align(column))
+        tag("th", heading(column, lang), scope="col", class_=_align(column))
         for column in value.columns
     )
     rows = (

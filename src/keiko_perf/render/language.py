@@ -26,19 +26,12 @@ def phrase(text: Text, lang: str = "en") -> str:
         UsageError: the language is not known.
         ValueError: a placeholder names a format that there is not.
     """
-    known(lang)
-    if isinstance(text, str):
-        return text
-    template = GERMAN.get(text.template, text.template) if lang == "de" else text.template
-    return "".join(
-        literal + ("" if name is None else _value(text.values[name], spec or "", lang))
-        for literal, name, spec, _ in Formatter().parse(template)
-    )
+    return _phrase(text, lang, space=" ")
 
 
-def shown(value: object, format: str, lang: str = "en") -> str:
-    """A value of any kind, a message among them."""
-    return phrase(value, lang) if isinstance(value, Message) else show(value, format, lang)
+def unbroken(text: Text, lang: str = "en") -> str:
+    """As `phrase`, but no line is ever broken between a number and its unit."""
+    return _phrase(text, lang, space="\N{NO-BREAK SPACE}")
 
 
 def known(lang: str) -> None:
@@ -54,7 +47,22 @@ def known(lang: str) -> None:
         )
 
 
-def _value(value: object, format: str, lang: str) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return ", ".join(shown(one, format, lang) for one in value)
-    return shown(value, format, lang)
+def _phrase(text: Text, lang: str, *, space: str) -> str:
+    known(lang)
+    if isinstance(text, str):
+        return text
+    template = GERMAN.get(text.template, text.template) if lang == "de" else text.template
+    return "".join(
+        literal + ("" if name is None else _value(text.values[name], spec or "", lang, space))
+        for literal, name, spec, _ in Formatter().parse(template)
+    )
+
+
+def _value(value: object, format: str, lang: str, space: str) -> str:
+    if isinstance(value, Message):
+        return _phrase(value, lang, space=space)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return ", ".join(_value(one, format, lang, space) for one in value)
+    return show(value, format, lang).replace(" ", space)

@@ -6,14 +6,20 @@ The placeholders stay as they are, formats included, in any order.
 
 from __future__ import annotations
 
-from keiko_perf.render.german import cli, demo, diagnosis, loadtest, model, monitoring, render
+from keiko_perf.render.german import (
+    cli,
+    columns,
+    demo,
+    diagnosis,
+    loadtest,
+    model,
+    monitoring,
+    plans,
+    render,
+)
 
 GERMAN: dict[str, str] = {
-    **model.TEMPLATES,
-    **render.TEMPLATES,
-    **monitoring.TEMPLATES,
-    **diagnosis.TEMPLATES,
-    **loadtest.TEMPLATES,
-    **demo.TEMPLATES,
-    **cli.TEMPLATES,
+    template: german
+    for part in (cli, columns, demo, diagnosis, loadtest, model, monitoring, plans, render)
+    for template, german in part.TEMPLATES.items()
 }

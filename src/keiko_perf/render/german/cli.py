@@ -1,5 +1,21 @@
-"""What cli says."""
+"""What the commands themselves say."""
 
 from __future__ import annotations
 
-TEMPLATES: dict[str, str] = {}
+TEMPLATES = {
+    "By the time that they took in all": "Nach der Zeit, die sie insgesamt brauchten",
+    "Health of a service": "Gesundheit eines Dienstes",
+    "Judge a longer time, as in --last 600": "Einen längeren Zeitraum beurteilen, etwa --last 600",
+    "Measured over {window:duration} up to {ended:time}": (
+        "Gemessen über {window:duration} bis {ended:time}"
+    ),
+    "Routes": "Routen",
+    "See that the service is running and writes to this store": (
+        "Nachsehen, dass der Dienst läuft und in diesen Speicher schreibt"
+    ),
+    "Targets": "Ziele",
+    "every target": "jedes Ziel",
+    "the last measurement is {age:duration} old": "die letzte Messung ist {age:duration} alt",
+    "the service as it is now": "der Dienst, wie er jetzt ist",
+    "too little was measured": "zu wenig wurde gemessen",
+}

@@ -1,5 +1,205 @@
-"""What diagnosis says."""
+"""What the diagnosis says of statements, tables and indexes, and how it advises."""
 
 from __future__ import annotations
 
-TEMPLATES: dict[str, str] = {}
+TEMPLATES = {
+    "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what is left, or"
+    " build it again.": (
+        "Ein CREATE INDEX CONCURRENTLY oder REINDEX CONCURRENTLY ging nicht gut aus. Den Rest"
+        " löschen oder den Index neu anlegen."
+    ),
+    "Add pg_stat_statements to shared_preload_libraries in postgresql.conf and restart the"
+    " server": (
+        "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen und den"
+        " Server"
+        " neu starten"
+    ),
+    "An index on {table} ({columns}) makes {count:count} statements cheaper, by the planner"
+    " {factor:factor}": (
+        "Ein Index auf {table} ({columns}) macht {count:count} Anweisungen billiger, laut Planer"
+        " {factor:factor}"
+    ),
+    "An index on {table} ({columns}) might help {count:count} statements; this is not verified": (
+        "Ein Index auf {table} ({columns}) könnte {count:count} Anweisungen helfen; geprüft ist das"
+        " nicht"
+    ),
+    "As a superuser: ALTER EXTENSION pg_stat_statements UPDATE": (
+        "Als Superuser: ALTER EXTENSION pg_stat_statements UPDATE"
+    ),
+    "As a superuser: CREATE EXTENSION pg_stat_statements; it also has to be in"
+    " shared_preload_libraries, which needs a restart": (
+        "Als Superuser: CREATE EXTENSION pg_stat_statements; es muss auch in"
+        " shared_preload_libraries stehen, was einen Neustart braucht"
+    ),
+    "As a superuser: GRANT pg_monitor TO {user}": "Als Superuser: GRANT pg_monitor TO {user}",
+    "Check of the database {database}": "Prüfung der Datenbank {database}",
+    "Connect with the service's own role and search_path": (
+        "Mit der Rolle und dem search_path des Dienstes verbinden"
+    ),
+    "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
+    "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or while a long"
+    " transaction or a replication slot still could see them.": (
+        "Jede Suche liest auch die toten Zeilen. Sie bleiben, solange kein VACUUM vorbeikommt oder"
+        " eine lange Transaktion oder ein Replikations-Slot sie noch sehen könnte."
+    ),
+    "Each write to the table also writes the index. Look at the standbys too, which count for"
+    " themselves, and think of jobs that run rarely.": (
+        "Jedes Schreiben in die Tabelle schreibt auch den Index. Auch auf den Standby-Servern"
+        " nachsehen, die für sich zählen, und an seltene Jobs denken."
+    ),
+    "Each write to the table writes both; queries need one. What used this one will use the"
+    " other.": (
+        "Jedes Schreiben in die Tabelle schreibt beide; Abfragen brauchen einen. Was diesen benutzt"
+        " hat, wird den anderen benutzen."
+    ),
+    "GRANT SELECT on them to the role, or grant it pg_read_all_data": (
+        "Der Rolle GRANT SELECT darauf geben oder ihr pg_read_all_data gewähren"
+    ),
+    "Give the role pg_read_all_stats if their text is hidden; else look at them by hand": (
+        "Der Rolle pg_read_all_stats geben, falls ihr Text verborgen ist; sonst von Hand ansehen"
+    ),
+    "Index advice for the database {database}": "Index-Rat für die Datenbank {database}",
+    "Indexes of the database {database}": "Indexe der Datenbank {database}",
+    "Indexes to make": "Anzulegende Indexe",
+    "Install it (apt install postgresql-{major}-hypopg) and run CREATE EXTENSION hypopg as the"
+    " database's owner; most managed services have it ready for CREATE EXTENSION": (
+        "Installieren (apt install postgresql-{major}-hypopg) und als Eigentümer der Datenbank"
+        " CREATE EXTENSION hypopg ausführen; die meisten verwalteten Dienste halten sie für CREATE"
+        " EXTENSION bereit"
+    ),
+    "Its plan tells where the time goes: keiko-perf db explain. An index that it lacks is found and"
+    " priced by keiko-perf db advise.": (
+        "Ihr Plan sagt, wohin die Zeit geht: keiko-perf db explain. Einen Index, der ihr fehlt,"
+        " findet und bewertet keiko-perf db advise."
+    ),
+    "Look at them by hand; if it says so, grant the role SELECT on their tables": (
+        "Von Hand ansehen; wenn es so dasteht, der Rolle SELECT auf ihre Tabellen geben"
+    ),
+    "Raise max_candidates": "max_candidates erhöhen",
+    "Raise max_statements": "max_statements erhöhen",
+    "Raise the recorder's bound on series, or use pg_stat_statements": (
+        "Die Grenze des Recorders für Reihen erhöhen oder pg_stat_statements benutzen"
+    ),
+    "Statements of the database {database}": "Anweisungen der Datenbank {database}",
+    "Tables of the database {database}": "Tabellen der Datenbank {database}",
+    "The largest indexes": "Die größten Indexe",
+    "The largest tables": "Die größten Tabellen",
+    "The planner chooses by these statistics; where they are wrong it takes the wrong index or"
+    " join.": (
+        "Der Planer wählt nach diesen Statistiken; wo sie falsch sind, nimmt er den falschen Index"
+        " oder Join."
+    ),
+    "The statements that take most of the time": "Die Anweisungen, die am meisten Zeit brauchen",
+    "This server is a standby: its counters tell only what was asked of it.": (
+        "Dieser Server ist ein Standby: seine Zähler sagen nur, was von ihm verlangt wurde."
+    ),
+    "What is worth attention": "Was Beachtung verdient",
+    "Write them with their table's alias": "Sie mit dem Alias ihrer Tabelle schreiben",
+    "a statement takes {mean_s:duration} on average and {share:ratio} of the database's time": (
+        "eine Anweisung braucht im Mittel {mean_s:duration} und {share:ratio} der Zeit der"
+        " Datenbank"
+    ),
+    "a unique index leads to the single row already": (
+        "ein eindeutiger Index führt schon zu der einen Zeile"
+    ),
+    "execution was not asked for": "Ausführung war nicht verlangt",
+    "it did not end before the statement timeout": "sie endete nicht vor dem Zeitlimit",
+    "it failed when it was executed: {message}": "sie scheiterte bei der Ausführung: {message}",
+    "it is not certain to which table they belong: {examples}": (
+        "es ist nicht sicher, zu welcher Tabelle sie gehören: {examples}"
+    ),
+    "it makes no statement cheaper by {least:ratio} or more": (
+        "er macht keine Anweisung um {least:ratio} oder mehr billiger"
+    ),
+    "it saves {saved:number}, but costs the writes {upkeep:number}": (
+        "er spart {saved:number}, kostet aber beim Schreiben {upkeep:number}"
+    ),
+    "no index would help: no statement filters, joins or sorts by what has none": (
+        "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach etwas ohne"
+        " Index"
+    ),
+    "no index would help: {count:count} were tried and refused": (
+        "kein Index würde helfen: {count:count} wurden versucht und verworfen"
+    ),
+    "no index would pay": "kein Index würde sich lohnen",
+    "no query used the index while its table {table} was read {scans:count} times": (
+        "keine Abfrage benutzte den Index, während seine Tabelle {table} {scans:count}-mal gelesen"
+        " wurde"
+    ),
+    "not verified, and not the first choice": "nicht geprüft und nicht die erste Wahl",
+    "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
+    "nothing to do here": "hier ist nichts zu tun",
+    "partitioned tables are not looked at yet: {table}": (
+        "partitionierte Tabellen werden noch nicht untersucht: {table}"
+    ),
+    "pg_stat_statements is installed, but was not loaded at the server's start": (
+        "pg_stat_statements ist installiert, wurde aber beim Start des Servers nicht geladen"
+    ),
+    "pg_stat_statements is not installed in this database": (
+        "pg_stat_statements ist in dieser Datenbank nicht installiert"
+    ),
+    "pg_stat_statements is of version {version}": "pg_stat_statements hat die Version {version}",
+    "some columns of {count:count} statements": "einige Spalten von {count:count} Anweisungen",
+    "the extension HypoPG is not there, so none of them was verified": (
+        "die Erweiterung HypoPG fehlt, also wurde keiner davon geprüft"
+    ),
+    "the index does the same as {kept} on {table}": (
+        "der Index leistet dasselbe wie {kept} auf {table}"
+    ),
+    "the index on {table} is invalid: it is written to, and no query may use it": (
+        "der Index auf {table} ist ungültig: er wird geschrieben, und keine Abfrage darf ihn"
+        " benutzen"
+    ),
+    "the index {name} serves it already": "der Index {name} leistet es schon",
+    "the planner would not use it": "der Planer würde ihn nicht benutzen",
+    "the relations {names}": "die Relationen {names}",
+    "the role may not read them": "die Rolle darf sie nicht lesen",
+    "the server cannot make it: {reason}": "der Server kann ihn nicht anlegen: {reason}",
+    "the server does not plan them: {examples}": "der Server plant sie nicht: {examples}",
+    "the statements that the database executed": "die Anweisungen, die die Datenbank ausgeführt"
+    " hat",
+    "the table was never analysed: the planner guesses": (
+        "die Tabelle wurde nie analysiert: der Planer rät"
+    ),
+    "the tables {names}": "die Tabellen {names}",
+    "the user {user} may not read pg_stat_statements": (
+        "der Benutzer {user} darf pg_stat_statements nicht lesen"
+    ),
+    "the user {user} may not see the text of {hidden:count} statements of others": (
+        "der Benutzer {user} darf den Text von {hidden:count} Anweisungen anderer nicht sehen"
+    ),
+    "the workload holds no statement that could be read": (
+        "die Arbeitslast enthält keine Anweisung, die sich lesen ließ"
+    ),
+    "there were more different statements than the recorder keeps apart": (
+        "es gab mehr verschiedene Anweisungen, als der Recorder auseinanderhält"
+    ),
+    "they are views, foreign or temporary tables, or not on the search path": (
+        "sie sind Sichten, fremde oder temporäre Tabellen oder nicht im Suchpfad"
+    ),
+    "they cannot be read: {examples}": "sie lassen sich nicht lesen: {examples}",
+    "those for the statements that took least time were not tried": (
+        "die für die Anweisungen mit der wenigsten Zeit wurden nicht versucht"
+    ),
+    "those that took least time were left out": "die mit der wenigsten Zeit wurden ausgelassen",
+    "what the indexes would bring": "was die Indexe bringen würden",
+    "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
+    "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",
+    "{count:count} findings, none of them severe": "{count:count} Befunde, keiner davon schwer",
+    "{count:count} indexes would pay": "{count:count} Indexe würden sich lohnen",
+    "{count:count} possible indexes": "{count:count} mögliche Indexe",
+    "{count:count} statements of the workload": "{count:count} Anweisungen der Arbeitslast",
+    "{dead_ratio:ratio} of the rows are dead: autovacuum is behind": (
+        "{dead_ratio:ratio} der Zeilen sind tot: Autovacuum kommt nicht nach"
+    ),
+    "{dead_ratio:ratio} of the rows are dead: autovacuum is off for this table": (
+        "{dead_ratio:ratio} der Zeilen sind tot: Autovacuum ist für diese Tabelle abgeschaltet"
+    ),
+    "{modified:count} rows changed since the planner's statistics were taken": (
+        "{modified:count} Zeilen änderten sich, seit die Statistiken des Planers erhoben wurden"
+    ),
+    "{most:count} indexes are chosen already": "{most:count} Indexe sind schon gewählt",
+    "{severe:count} severe findings of {count:count}": (
+        "{severe:count} schwere von {count:count} Befunden"
+    ),
+}

@@ -1,0 +1,148 @@
+"""What the diagnosis says of plans, and of statements that it does not execute."""
+
+from __future__ import annotations
+
+TEMPLATES = {
+    "All of max_parallel_workers were busy. The plan was made for more, and another one may be"
+    " better without them.": (
+        "Alle max_parallel_workers waren beschäftigt. Der Plan war für mehr gemacht, und ohne sie"
+        " kann ein anderer besser sein."
+    ),
+    "An index on what the filter compares would hand out just these rows. keiko-perf db advise"
+    " finds the one that serves most statements, and prices it.": (
+        "Ein Index auf dem, was der Filter vergleicht, gäbe nur diese Zeilen heraus. keiko-perf db"
+        " advise findet den, der den meisten Anweisungen dient, und bewertet ihn."
+    ),
+    "For so many rows a hash join is cheaper. The planner chose by an estimate that was too low:"
+    " ANALYZE the tables of the outer side, or give them extended statistics.": (
+        "Für so viele Zeilen ist ein Hash Join billiger. Der Planer wählte nach einer zu niedrigen"
+        " Schätzung: ANALYZE für die Tabellen der äußeren Seite, oder erweiterte Statistiken."
+    ),
+    "It pays for statements that run for many seconds. Raise jit_above_cost, or switch it off for"
+    " the role that runs this.": (
+        "Es lohnt sich für Anweisungen, die viele Sekunden laufen. jit_above_cost erhöhen oder es"
+        " für die Rolle abschalten, die dies ausführt."
+    ),
+    "Its steps, as they are nested": "Seine Schritte, wie sie ineinander liegen",
+    "Many partitions, joins or indexes make it so. A prepared statement is planned once; a"
+    " condition on the partition key leaves partitions out early.": (
+        "Viele Partitionen, Joins oder Indexe machen es so. Eine vorbereitete Anweisung wird einmal"
+        " geplant; eine Bedingung auf dem Partitionsschlüssel lässt Partitionen früh aus."
+    ),
+    "Nothing to do here: no part of the plan costs more than it should.": (
+        "Hier ist nichts zu tun: kein Teil des Plans kostet mehr als nötig."
+    ),
+    "Only a vacuum marks pages as visible to all, and rows of pages without the mark must be looked"
+    " up. If it is often so, let autovacuum come by more often.": (
+        "Nur ein VACUUM kennzeichnet Seiten als für alle sichtbar, und Zeilen auf Seiten ohne das"
+        " Kennzeichen müssen nachgeschlagen werden. Ist es oft so, Autovacuum öfter kommen lassen."
+    ),
+    "Set it for the session or the role that runs this, not for the server. Where the estimate of"
+    " the rows is wrong, right statistics cure it too.": (
+        "Für die Sitzung oder die Rolle setzen, die dies ausführt, nicht für den Server. Wo die"
+        " Schätzung der Zeilen falsch ist, helfen auch richtige Statistiken."
+    ),
+    "Set it for the session or the role that runs this, not for the server: each sort and hash of"
+    " each connection may take as much. An index in this order, or fewer or narrower rows, would"
+    " spare the sort.": (
+        "Für die Sitzung oder die Rolle setzen, die dies ausführt, nicht für den Server: jede"
+        " Sortierung und jeder Hash jeder Verbindung darf so viel nehmen. Ein Index in dieser"
+        " Reihenfolge oder weniger oder schmalere Zeilen würden das Sortieren ersparen."
+    ),
+    "The index does not hold what the filter compares. One that has these columns too would not"
+    " fetch the rows in vain.": (
+        "Der Index enthält nicht, was der Filter vergleicht. Einer, der auch diese Spalten hat,"
+        " würde die Zeilen nicht umsonst holen."
+    ),
+    "The join has no condition of equality that an index or a hash could serve.": (
+        "Der Join hat keine Bedingung auf Gleichheit, der ein Index oder ein Hash dienen könnte."
+    ),
+    "The joins and sorts above were chosen for another number of rows. If ANALYZE does not help,"
+    " the columns of the condition depend on each other: CREATE STATISTICS tells the planner"
+    " how.": (
+        "Die Joins und Sortierungen darüber wurden für eine andere Zahl von Zeilen gewählt. Hilft"
+        " ANALYZE nicht, hängen die Spalten der Bedingung voneinander ab: CREATE STATISTICS"
+        " sagt dem"
+        " Planer, wie."
+    ),
+    "The plan": "Der Plan",
+    "The plan of a statement": "Der Plan einer Anweisung",
+    "What is wrong with it": "Was daran nicht stimmt",
+    "With more work_mem it remembers the rows instead of whole blocks.": (
+        "Mit mehr work_mem merkt es sich die Zeilen statt ganzer Blöcke."
+    ),
+    "Write it as a join, or as a join with a grouped subquery: then it is run once.": (
+        "Als Join schreiben oder als Join mit einer gruppierten Unterabfrage: dann läuft sie"
+        " einmal."
+    ),
+    "It was planned, but not executed: {why}.": "Sie wurde geplant, aber nicht ausgeführt: {why}.",
+    "a subquery is run {loops:count} times, once for each row": (
+        "eine Unterabfrage läuft {loops:count}-mal, einmal für jede Zeile"
+    ),
+    "a view or policy that it reads cannot be looked into": (
+        "in eine Sicht oder Richtlinie, die sie liest, lässt sich nicht hineinsehen"
+    ),
+    "a view that it reads could write or lock rows": (
+        "eine Sicht, die sie liest, könnte Zeilen schreiben oder sperren"
+    ),
+    "checks every row of {lossy:count} blocks again: the bitmap does not fit into work_mem": (
+        "prüft jede Zeile von {lossy:count} Blöcken noch einmal: die Bitmap passt nicht in work_mem"
+    ),
+    "compares each row with each other and rejects {rejected:count}": (
+        "vergleicht jede Zeile mit jeder anderen und verwirft {rejected:count}"
+    ),
+    "fetches {read:count} rows of {table} and throws all but {kept:count} away": (
+        "holt {read:count} Zeilen von {table} und wirft alle bis auf {kept:count} weg"
+    ),
+    "it calls {name}, a function that is not known": (
+        "sie ruft {name} auf, eine Funktion, die nicht bekannt ist"
+    ),
+    "it calls {name}, a volatile function": "sie ruft {name} auf, eine VOLATILE-Funktion",
+    "it creates a table (SELECT INTO)": "sie legt eine Tabelle an (SELECT INTO)",
+    "it has a WITH query that writes": "sie hat eine WITH-Abfrage, die schreibt",
+    "it has parameters, so there are no values to execute it with": (
+        "sie hat Parameter, also gibt es keine Werte, um sie auszuführen"
+    ),
+    "it locks rows (FOR UPDATE or FOR SHARE)": "sie sperrt Zeilen (FOR UPDATE oder FOR SHARE)",
+    "it may call {name}, a volatile function, without naming it": (
+        "sie ruft vielleicht {name} auf, eine VOLATILE-Funktion, ohne sie zu nennen"
+    ),
+    "it reads too many views to look into them all": (
+        "sie liest zu viele Sichten, um in alle hineinzusehen"
+    ),
+    "it writes": "sie schreibt",
+    "its hash table does not fit into work_mem and goes to disk in batches": (
+        "seine Hashtabelle passt nicht in work_mem und geht in Teilen auf die Platte"
+    ),
+    "looks {fetches:count} rows up in the table, though the index has all it needs": (
+        "schlägt {fetches:count} Zeilen in der Tabelle nach, obwohl der Index alles Nötige hat"
+    ),
+    "nothing to do here: no part of the plan costs more than it should": (
+        "hier ist nichts zu tun: kein Teil des Plans kostet mehr als nötig"
+    ),
+    "planning takes {planning_s:duration}, execution {execution_s:duration}": (
+        "das Planen braucht {planning_s:duration}, die Ausführung {execution_s:duration}"
+    ),
+    "reads {table} from end to end and keeps {kept:count} of {read:count} rows": (
+        "liest {table} von Anfang bis Ende und behält {kept:count} von {read:count} Zeilen"
+    ),
+    "runs its inner side {loops:count} times where {expected:count} were expected": (
+        "führt seine innere Seite {loops:count}-mal aus, wo {expected:count}-mal erwartet war"
+    ),
+    "sorts on disk, {spilled:bytes}: it does not fit into work_mem": (
+        "sortiert auf der Platte, {spilled:bytes}: es passt nicht in work_mem"
+    ),
+    "would read {table} from end to end for an estimated {kept:count} rows": (
+        "würde {table} von Anfang bis Ende lesen, für geschätzte {kept:count} Zeilen"
+    ),
+    "{compiling:duration} went into compiling expressions": (
+        "{compiling:duration} gingen in das Übersetzen von Ausdrücken"
+    ),
+    "{count:count} parts of the plan cost too much": "{count:count} Teile des Plans kosten zu viel",
+    "{expected:count} rows were expected and {actual:count} came": (
+        "{expected:count} Zeilen waren erwartet, und {actual:count} kamen"
+    ),
+    "{launched:count} of {planned:count} planned workers helped": (
+        "{launched:count} von {planned:count} geplanten Helferprozessen halfen"
+    ),
+}
