@@ -125,8 +125,8 @@ def test_one_point_a_window_with_what_was_measured_in_it():
 
 def test_a_gap_is_a_gap_and_an_idle_window_is_0_requests():
     made = history_of([window(0, durations=[0.1]), window(30, cpu=0.1)], to_s=60)
-    assert [one.throughput_per_s for one in made] == [0.1, None, None, 0.0, None, None]
-    assert [one.p95_s is None for one in made] == [False, True, True, True, True, True]
+    assert [one.throughput_per_s for one in made] == [0.1, None, None, 0.0, None]
+    assert [one.p95_s is None for one in made] == [False, True, True, True, True]
 
 
 def test_windows_that_are_cut_a_little_late_make_no_gap():

@@ -89,7 +89,8 @@ def points(
     stretches: defaultdict[int, list[Snapshot]] = defaultdict(list)
     for window in windows:
         stretches[int((window.started_at.timestamp() - origin_s) // step_s)].append(window)
-    last = max(*stretches, int((end_at.timestamp() - origin_s) // step_s) - 1)
+    # A window that is still going on is no gap yet, hence the two.
+    last = max(*stretches, int((end_at.timestamp() - origin_s) // step_s) - 2)
     first = max(0, last - max_points + 1)
     return [
         _point(

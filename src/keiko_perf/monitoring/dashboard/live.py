@@ -88,6 +88,7 @@ class Live:
         return {
             **metrics,
             "taken_at": monitor.now().isoformat(),
+            "judged_over_text": show(monitor.metrics_collector.metrics_window_s, "duration"),
             "status": _status(verdicts.values()),
             "headline": phrase(headline(verdicts.values(), snapshot)),
             "is_recording": monitor.is_recording,

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from keiko_perf.monitoring.dashboard.pages import PAGES, PREFIX
 
+_UNDER = f"{PREFIX}/"
 _CHOSEN = "keiko_perf.page"
 _ROUTES = tuple(
     Route(f"{PREFIX}{page.path}", page.answer, methods=list(page.methods)) for page in PAGES
@@ -55,4 +56,6 @@ def is_under_prefix(scope: Mapping[str, Any]) -> bool:
     """Whether a request's path lies under the prefix; quick, since every request is asked."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    return path.startswith(f"{PREFIX}/", len(root) if root and path.startswith(root) else 0)
+    if root and path.startswith(root):
+        return path.startswith(_UNDER, len(root))
+    return path.startswith(_UNDER)

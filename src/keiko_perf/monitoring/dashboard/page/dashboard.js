@@ -79,6 +79,7 @@ function showState(state) {
   byId("alerts").replaceChildren(...alerts(state.alerts));
   byId("routes-body").replaceChildren(...routes(state.routes));
   byId("routes-note").textContent = state.routes_left_out ? `and ${state.routes_left_out} more` : "";
+  byId("judged-over").textContent = `over the last ${state.judged_over_text}`;
   byId("taken-at").textContent = `Figures of ${clock(Date.parse(state.taken_at), true)}`;
   view.limits = {
     responseTime: state.checks.api_response_time.limit * 1000,
