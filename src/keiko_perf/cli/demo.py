@@ -22,6 +22,7 @@ from keiko_perf.cli.output import (
     FormatOption,
     LanguageOption,
     OutputOption,
+    check_writable,
     progress_console,
     save,
     show,
@@ -75,6 +76,9 @@ def demo(
         options = replace(options, faults=frozenset(map(Fault.named, fault)))
     destination = Destination(format, output, lang)
     report = report.resolve()
+    for file in (report, output):
+        if file is not None:
+            check_writable(file)
     raise typer.Exit(_run_to_the_end(_tell(options, destination, report, serve=serve)))
 
 

@@ -85,6 +85,17 @@ def show(report: Report, destination: Destination) -> int:
     return report.status.exit_code
 
 
+def check_writable(file: Path) -> None:
+    """
+    Find out before long work whether *file* can be written after it.
+
+    Raises:
+        Unavailable: it cannot.
+    """
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise _cannot_write(file, "no folder that may be written to holds it")
+
+
 def save(report: Report, file: Path, *, format: Format, lang: str) -> None:
     """
     Write the report to *file*, whole or not at all.
@@ -99,7 +110,11 @@ def save(report: Report, file: Path, *, format: Format, lang: str) -> None:
         beside.replace(file)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise Unavailable(
-            f"the report cannot be written to {file}: {error.strerror}",
-            cure="Name a file in a folder that exists and that you may write to",
-        ) from error
+        raise _cannot_write(file, error.strerror or "the system refuses") from error
+
+
+def _cannot_write(file: Path, why: str) -> Unavailable:
+    return Unavailable(
+        f"the report cannot be written to {file}: {why}",
+        cure="Name a file in a folder that exists and that you may write to",
+    )
