@@ -25,6 +25,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
+async def ask_as_one_user(url: str) -> Result:
+    """One request after the other, so that one connection is enough."""
+    return await run(Plan(base_url=url, load=Users(1), duration_s=0.3, timeout_s=5))
+
+
 async def ask(url: str, *, tls: ssl.SSLContext | None = None, step: Step | None = None) -> Result:
     """Four requests, one after the other's due, that may take 0.3 s each."""
     plan = Plan(
@@ -64,10 +69,10 @@ ANSWERS = {
 @pytest.mark.parametrize("piece", [0, 1])
 async def test_a_good_answer_keeps_the_connection(answer, piece):
     async with raw_server(says(answer, piece=piece)) as url:
-        result = await ask(url)
+        result = await ask_as_one_user(url)
     assert failures(result) == set()
-    assert result.response.succeeded.count == 4
-    assert result.opened <= 2
+    assert result.response.succeeded.count == result.offered > 1
+    assert result.opened == 1
 
 
 @pytest.mark.parametrize(
@@ -250,7 +255,6 @@ async def test_status_codes_from_400_on_are_failures_with_an_example():
     assert group.example == f"curl -i -H 'authorization: ***' {url}/x"
     assert 0 <= group.first_s < group.last_s < 1
     assert result.response.failed.count == 4
-    assert result.opened <= 2
 
 
 async def test_50_mb_of_an_answer_pass_through_in_constant_memory():

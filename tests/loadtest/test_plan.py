@@ -73,9 +73,12 @@ def test_a_password_in_the_url_is_refused_and_not_repeated():
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_token_that_no_header_carries_is_refused_and_not_repeated():
+@pytest.mark.parametrize(
+    "token", ["hunter2\n", " hunter2", "hunter2\r\nx: y", "hunter2ä", "Bearer hunter2"]
+)
+def test_a_token_that_no_header_carries_is_refused_and_not_repeated(token):
     with pytest.raises(UsageError, match="bearer token") as refused:
-        bearer("hunter2\n")
+        bearer(token)
     assert "hunter2" not in str(refused.value)
 
 

@@ -67,7 +67,7 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
     assert row["p95"] == pytest.approx(0.01, rel=0.01)
     assert row["p99"] is None
     assert row["p99.9"] is None
-    assert row["more samples needed"] == 2895
+    assert row["too few by"] == 2895
     (gap,) = report(measured(duration_s=2)).gaps
     assert gap.reason.values == {"seen": 100, "needed": 299}
     assert gap.remedy.values["duration"] == 7.0
@@ -76,7 +76,7 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
 def test_percentiles_with_enough_samples_need_nothing():
     row = cells(report(measured()), "Response time, from due")  # 3,000 samples
     assert row["p99.9"] == pytest.approx(0.01, rel=0.01)
-    assert row["more samples needed"] == 0
+    assert row["too few by"] == 0
     assert not list(report(measured()).gaps)
 
 

@@ -198,11 +198,13 @@ def bearer(token: str) -> dict[str, str]:
     """
     if not token:
         return {}
-    if not _TARGET.fullmatch(token):
+    if token != token.strip() or not (token.isascii() and token.isprintable()):
         raise UsageError(
-            "the bearer token has blanks or characters outside ASCII",
-            cure="Pass the token alone, without the word Bearer and without a line end",
+            "the bearer token has a blank at its end, a line end or characters outside ASCII",
+            cure="Pass the token alone",
         )
+    if token.lower().startswith("bearer "):
+        raise UsageError("the bearer token begins with the word Bearer", cure="Pass it without")
     return {"authorization": f"Bearer {token}"}
 
 

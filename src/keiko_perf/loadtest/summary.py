@@ -278,7 +278,7 @@ def _columns() -> tuple[Column, ...]:
         Column(say("failed"), "ratio"),
         *(Column(f"p{_percent(q)}", "duration") for q in _QUANTILES),
         Column(say("longest"), "duration"),
-        Column(say("more samples needed"), "count"),
+        Column(say("too few by"), "count"),
     )
 
 
