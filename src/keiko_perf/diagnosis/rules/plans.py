@@ -262,20 +262,28 @@ def row_misestimate(plan: Plan) -> Iterator[Finding]:
 def lossy_bitmap(plan: Plan) -> Iterator[Finding]:
     """`plan.lossy-bitmap`: the bitmap of rows did not fit into work_mem."""
     for node in plan.nodes:
-        lossy, exact = node.number("Lossy Heap Blocks"), node.number("Exact Heap Blocks")
-        if lossy <= exact or lossy < 100 or not _matters(plan, node.share):
+        lossy = node.number("Lossy Heap Blocks")
+        rechecked = node.removed("Rows Removed by Index Recheck")
+        in_vain = lossy and rechecked >= max(_MANY_ROWS, node.rows or 0.0)
+        if not in_vain or not _matters(plan, node.share):
             continue
         yield _finding(
             "plan.lossy-bitmap",
             node,
             node.share,
             say(
-                "checks every row of {lossy:count} blocks again: the bitmap does not fit into"
-                " work_mem",
+                "checks {rechecked:count} rows of {lossy:count} blocks in vain: the bitmap does not"
+                " fit into work_mem",
+                rechecked=rechecked,
                 lossy=lossy,
             ),
-            evidence={"lossy_blocks": round(lossy), "exact_blocks": round(exact)},
-            cure=f"SET work_mem = '{_megabytes(64 * 1024 * 1024)}MB';",
+            evidence={
+                "lossy_blocks": round(lossy),
+                "exact_blocks": round(node.number("Exact Heap Blocks")),
+                "rows_rechecked": round(rechecked),
+            },
+            # An entry takes some 64 bytes a block, and as much again as the hash table is not full.
+            cure=f"SET work_mem = '{_megabytes(256 * lossy)}MB';",
             explanation=say("With more work_mem it remembers the rows instead of whole blocks."),
             link=_WORK_MEM,
         )

@@ -1,0 +1,189 @@
+"""What is said of real plans: the sick ones by name, and of the healthy ones nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from keiko_perf.demo.cluster import Cluster
+from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.plan import read_plan
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.rules.plans import judge_plan
+from keiko_perf.model import Finding, Severity
+
+SETUP = """
+SET max_parallel_workers_per_gather = 0;
+CREATE TABLE events (
+    id int PRIMARY KEY, agent int, tenant int, region int, kind text, payload text, at timestamptz
+);
+INSERT INTO events
+    SELECT i, i % 5000, i % 50, i % 50, 'k' || i % 3, repeat('x', 60), now() - i * interval '1 s'
+    FROM generate_series(1, 200000) i;
+CREATE INDEX events_agent ON events (agent);
+CREATE TABLE agents (id int PRIMARY KEY, name text);
+INSERT INTO agents SELECT i, 'agent ' || i FROM generate_series(1, 5000) i;
+VACUUM ANALYZE events; VACUUM ANALYZE agents;
+CREATE TABLE visited (id int, agent int);
+CREATE INDEX visited_id ON visited (id);
+ALTER TABLE visited SET (autovacuum_enabled = off);
+INSERT INTO visited SELECT i, i % 100 FROM generate_series(1, 100000) i;
+ANALYZE visited;
+"""
+
+SICK = [
+    ("plan.selective-seq-scan", "SELECT * FROM events WHERE payload LIKE '%y%'", {}),
+    ("plan.selective-seq-scan", "SELECT * FROM events WHERE tenant = 7 AND region = 8", {}),
+    ("plan.filtered-index-scan",
+     "SELECT * FROM events WHERE agent < 1000 AND payload = 'y'", {"enable_seqscan": "off"}),
+    ("plan.sort-spill", "SELECT * FROM events ORDER BY payload, at", {"work_mem": "1MB"}),
+    ("plan.hash-spill", "SELECT id, count(*) FROM events GROUP BY id + 0, id",
+     {"work_mem": "64kB", "enable_sort": "off"}),
+    ("plan.hash-spill", "SELECT count(*) FROM events e JOIN events f ON e.id = f.id",
+     {"work_mem": "64kB", "enable_mergejoin": "off", "enable_nestloop": "off"}),
+    ("plan.row-misestimate",
+     "SELECT count(a.name) FROM events e JOIN agents a ON a.id = e.agent"
+     " WHERE e.tenant = 7 AND e.region = 7 AND e.tenant + e.region = 14", {}),
+    ("plan.nested-loop-blowup",
+     "SELECT count(a.name) FROM events e JOIN agents a ON a.id = e.agent + 1"
+     " WHERE e.tenant = 7 AND e.region = 7 AND e.tenant + e.region = 14",
+     {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_memoize": "off"}),
+    ("plan.nested-loop-blowup",
+     "SELECT count(*) FROM agents a JOIN agents b ON a.id * b.id = 7919 WHERE a.id < 1000", {}),
+    ("plan.heap-fetches", "SELECT count(id) FROM visited WHERE id > 5",
+     {"enable_seqscan": "off", "enable_bitmapscan": "off"}),
+    ("plan.lossy-bitmap",
+     "SELECT count(payload) FROM events"
+     " WHERE agent = ANY (ARRAY(SELECT generate_series(0, 4999, 50)))",
+     {"work_mem": "64kB", "enable_seqscan": "off", "enable_indexscan": "off"}),
+    ("plan.correlated-subplan",
+     "SELECT id, (SELECT count(*) FROM events f WHERE f.agent = e.agent) FROM visited e"
+     " WHERE id <= 3000", {}),
+    ("plan.jit-overhead", "SELECT count(*), sum(id), avg(agent) FROM events WHERE tenant < 40",
+     {"jit": "on", "jit_above_cost": "0", "jit_optimize_above_cost": "0",
+      "jit_inline_above_cost": "0"}),
+]  # fmt: skip
+
+HEALTHY = [
+    ("a lookup by key", "SELECT * FROM events WHERE id = 7"),
+    ("an index range", "SELECT * FROM events WHERE agent = 77"),
+    ("a scan that returns all", "SELECT * FROM events"),
+    ("a scan that counts all", "SELECT count(*) FROM events"),
+    ("a scan that keeps most", "SELECT * FROM events WHERE tenant <> 7"),
+    ("a hash join in memory", "SELECT e.id, a.name FROM events e JOIN agents a ON a.id = e.agent"),
+    ("a nested loop over an index",
+     "SELECT * FROM events e JOIN agents a ON a.id = e.agent WHERE e.id < 30"),
+    ("a sort in memory", "SELECT * FROM agents ORDER BY name"),
+    ("the first rows of an index", "SELECT * FROM events ORDER BY id LIMIT 20"),
+    ("a small table", "SELECT * FROM agents WHERE name = 'agent 7' LIMIT 1"),
+    ("nothing at all", "SELECT 1"),
+    ("an early end", "SELECT EXISTS (SELECT FROM events WHERE tenant = 3)"),
+    ("a group in memory", "SELECT tenant, count(*) FROM events GROUP BY tenant"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Cluster) -> str:
+    import asyncio
+
+    name = f"plans_{uuid4().hex[:12]}"
+    with asyncio.Runner() as runner:
+        url = runner.run(postgres.create_database(name))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+        for statement in SETUP.split(";"):
+            db.execute(statement)  # type: ignore[arg-type]
+    return url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database.connect(url) as database:
+        yield database
+
+
+async def findings(
+    database: Database, sql: str, settings: dict[str, str] | None = None
+) -> tuple[Finding, ...]:
+    quiet = {"max_parallel_workers_per_gather": "0", "jit": "off"}
+    async with database.transaction(settings=quiet | (settings or {})):
+        explained = await database.send(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+    return judge_plan(read_plan(explained[0]["QUERY PLAN"]))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("code", "sql", "settings"), SICK, ids=[code for code, _, _ in SICK])
+async def test_what_is_sick_is_named_with_its_share(
+    database: Database, code: str, sql: str, settings: dict[str, str]
+) -> None:
+    found = await findings(database, sql, settings)
+    (named, *_) = [one for one in found if one.code == code] or pytest.fail(f"only {found}")
+    share = named.evidence["share_ratio"]
+    assert isinstance(share, float)
+    assert 0.1 <= share <= 1.0
+    assert named.explanation is not None
+    assert named.link is not None
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("why", "sql"), HEALTHY, ids=[why for why, _ in HEALTHY])
+async def test_of_a_healthy_plan_nothing_is_said(database: Database, why: str, sql: str) -> None:
+    assert await findings(database, sql) == ()
+
+
+@pytest.mark.postgres
+async def test_a_plan_that_was_not_executed_is_judged_by_its_cost(database: Database) -> None:
+    explained = await explain(database, "SELECT * FROM events WHERE tenant = $1 AND region = $2")
+    (found,) = judge_plan(explained.plan)
+    assert found.code == "plan.selective-seq-scan"
+    assert found.evidence["rows_read"] is None  # an estimate is not told as a fact
+    explained = await explain(database, "SELECT * FROM events WHERE agent = $1")
+    assert judge_plan(explained.plan) == ()
+
+
+def scan(**details: Any) -> dict[str, Any]:
+    return {
+        "Node Type": "Seq Scan", "Relation Name": "t", "Filter": "(a = 1)", "Total Cost": 9999.0,
+        "Plan Rows": 1, "Actual Rows": 1, "Actual Loops": 1, "Actual Total Time": 100.0,
+        "Rows Removed by Filter": 100_000,
+    } | details  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("details", "execution_ms", "fires"),
+    [
+        ({}, 100.0, True),
+        ({}, 1001.0, False),  # less than a tenth of the whole
+        ({"Actual Total Time": 0.9}, 0.95, False),  # a moment
+        ({"Rows Removed by Filter": 900}, 100.0, False),  # a small table
+        ({"Actual Rows": 20_000}, 100.0, False),  # it wants a good part of the table
+        ({"Actual Loops": 0}, 100.0, False),  # never executed
+    ],
+)
+def test_a_sequential_scan_is_named_only_where_it_costs(
+    details: dict[str, Any], execution_ms: float, fires: bool
+) -> None:
+    plan = read_plan([{"Plan": scan(**details), "Execution Time": execution_ms}])
+    assert bool(judge_plan(plan)) is fires
+
+
+def test_workers_that_did_not_come_are_missed() -> None:
+    gather = {
+        "Node Type": "Gather", "Total Cost": 9999.0, "Plan Rows": 1, "Actual Rows": 1,
+        "Actual Loops": 1, "Actual Total Time": 100.0, "Workers Planned": 4, "Workers Launched": 1,
+    }  # fmt: skip
+    (found,) = judge_plan(read_plan([{"Plan": gather, "Execution Time": 100.0}]))
+    assert found.code == "plan.workers-not-launched"
+    assert found.severity is Severity.WARNING
+    assert judge_plan(read_plan([{"Plan": gather | {"Workers Launched": 4}}])) == ()
+
+
+def test_planning_that_takes_longer_than_the_rest_is_named() -> None:
+    plan = scan(**{"Rows Removed by Filter": 0})
+    (found,) = judge_plan(
+        read_plan([{"Plan": plan, "Planning Time": 300.0, "Execution Time": 100.0}])
+    )
+    assert found.code == "plan.slow-planning"
