@@ -20,7 +20,7 @@ async def main(url: str) -> None:
     for index in await analyzer.analyze_missing_indexes():
         print(index["suggested_index"])
     plan = await QueryOptimizer(engine).analyze_query_plan("SELECT count(*) FROM pg_class")
-    print(f"{plan['execution_time']} ms:", plan["recommendations"] or "nothing to do here")
+    print(f"{plan['execution_time']} ms:", *plan["recommendations"])
     await engine.dispose()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -52,8 +53,11 @@ def test_the_watched_service_shows_its_dashboard_and_can_be_loaded(
 
 
 @pytest.mark.postgres
-def test_a_database_is_diagnosed(postgres: Cluster) -> None:
-    assert "ms:" in run("diagnose_a_database.py", postgres.url)
+async def test_a_database_is_diagnosed(postgres: Cluster) -> None:
+    url = await postgres.create_database("example")
+    said = await asyncio.to_thread(run, "diagnose_a_database.py", url)
+    assert "Nothing to do here" in said
+    await postgres.drop_database("example")
 
 
 def test_a_batch_reports_its_failure() -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 import keiko_perf
 from keiko_perf.demo.cluster import Cluster
 
-TOKEN = "a token of a test"
+TOKEN = "a-token-of-a-test"
 ROWS = 60_000
 
 
@@ -197,7 +197,7 @@ async def db_session(postgres: Cluster) -> AsyncIterator[AsyncSession]:
         await db.execute(
             text(
                 "INSERT INTO tasks SELECT i, i % 500, (ARRAY['pending','done','done','done'])"
-                "[1 + i % 4], now() - make_interval(secs => i), repeat('x', 100) "
+                "[1 + i / 500 % 4], now() - make_interval(secs => i), repeat('x', 100) "
                 f"FROM generate_series(1, {ROWS}) i"
             )
         )

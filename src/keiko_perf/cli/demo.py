@@ -91,7 +91,7 @@ async def _tell(options: Any, destination: Destination, html: Path, *, serve: bo
             teller.close()
             exit_code = show(told.report, destination)
             save(told.report, html, format=Format.HTML, lang=destination.lang)
-            console.print(f"The report: [bold]{escape(str(html))}[/bold]")
+            console.print(f"The report: [bold]{escape(str(html))}[/bold]", soft_wrap=True)
             if serve:
                 await _serve(told, console)
     return exit_code
@@ -101,7 +101,7 @@ async def _serve(told: Any, console: Console) -> None:
     """Keep the load on, so that the dashboard has something to show, until interrupted."""
     from keiko_perf.loadtest.engine import run
 
-    console.print(f"The dashboard: [bold]{told.dashboard_url}[/bold]")
+    console.print(f"The dashboard: [bold]{told.dashboard_url}[/bold]", soft_wrap=True)
     console.print(f"Its token: {told.token}", highlight=False)
     console.print("Ctrl-C ends it.")
     try:

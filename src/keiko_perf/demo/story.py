@@ -27,7 +27,7 @@ from keiko_perf.demo.account import Account, Measured, account
 from keiko_perf.demo.child import running_service
 from keiko_perf.demo.place import Place, place
 from keiko_perf.demo.programs import Programs, find_programs
-from keiko_perf.demo.rows import Sizes
+from keiko_perf.demo.rows import FULL_TASKS, Sizes
 from keiko_perf.demo.schema import SCHEMA
 from keiko_perf.demo.seed import Progress as SeedProgress
 from keiko_perf.demo.seed import seed
@@ -58,6 +58,7 @@ _WARM_UP_S = 4.0
 _WINDOW_S = 1.0
 _PATIENCE = Patience(for_s=5.0, good_windows=3)
 _BUILD_TIMEOUT_S = 300
+_LEAST_TASKS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,11 @@ class Options:
             raise UsageError(
                 f"{self.measure_s} s are too short to compare two measurements",
                 cure=f"Measure for {LEAST_MEASURE_S} s or longer",
+            )
+        if round(FULL_TASKS * self.scale) < _LEAST_TASKS:
+            raise UsageError(
+                f"a scale of {self.scale:g} leaves too few rows to seed",
+                cure=f"Give at least {_LEAST_TASKS / FULL_TASKS:.1g}",
             )
         if not 0 < self.rate_per_s <= 1000:
             raise UsageError(
@@ -146,7 +152,7 @@ async def tell(
     Raises:
         KeikoError: it could not be told to its end; it says why.
     """
-    teller.begin(say("Starting PostgreSQL"))
+    teller.begin(say("Looking at the database") if options.database else say("Starting PostgreSQL"))
     with tempfile.TemporaryDirectory(prefix="keiko-perf-", dir=parent) as name:
         folder = Path(name)
         async with place(options.database, find=find, parent=parent) as where:
