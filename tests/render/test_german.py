@@ -9,6 +9,7 @@ from string import Formatter
 
 import keiko_perf
 from keiko_perf.render.german import GERMAN
+from keiko_perf.render.language import figure_name
 from keiko_perf.render.units import FORMATS
 
 SOURCE = Path(keiko_perf.__file__).parent
@@ -82,6 +83,34 @@ def test_each_placeholder_names_a_format_that_there_is() -> None:
     }
 
     assert unknown == {}
+
+
+def test_each_figure_in_evidence_has_a_german_name() -> None:
+    same = {"filter"}
+
+    untranslated = {
+        name: where
+        for name, where in _evidence_names().items()
+        if figure_name(name, "de") == figure_name(name) and name not in same
+    }
+
+    assert untranslated == {}
+    assert figure_name("statement_2_cost_after", "de") == "Anweisung 2: Kosten nachher"
+    assert figure_name("never_heard_of_s", "de") == "never heard of"
+
+
+def _evidence_names() -> dict[str, str]:
+    """The literal names in each `evidence={…}`."""
+    return {
+        key.value: f"{file.relative_to(SOURCE)}:{node.value.lineno}"
+        for file in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword) and node.arg == "evidence"
+        for part in ast.walk(node.value)
+        if isinstance(part, ast.Dict)
+        for key in part.keys
+        if isinstance(key, ast.Constant)
+    }
 
 
 def _fixed(template: str) -> str:

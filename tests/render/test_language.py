@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import say
+from keiko_perf.model import Outcome, Severity, say
 from keiko_perf.render import phrase
 from keiko_perf.render.language import unbroken
 
@@ -49,3 +49,10 @@ def test_a_number_is_not_parted_from_its_unit_and_text_is_left_alone() -> None:
 
     assert unbroken(text, "de") == "a 5 s sleep took 43,1\N{NO-BREAK SPACE}ms"
     assert phrase(text) == "a 5 s sleep took 43.1 ms"
+
+
+def test_an_outcome_in_a_sentence_is_its_word() -> None:
+    text = say("{severity}, {outcome}", severity=Severity.WARNING, outcome=Outcome.MISSED)
+
+    assert phrase(text) == "warning, missed"
+    assert phrase(text, "de") == "Warnung, verfehlt"

@@ -144,6 +144,7 @@ def test_a_column_has_a_text_for_each_value(values: list[float | None], format: 
         ("cache_hit_ratio", "ratio", "cache hit"),
         ("table_size_bytes", "bytes", "table size"),
         ("last_vacuum_at", "time", "last vacuum"),
+        ("misestimate_factor", "factor", "misestimate"),
         ("calls", "number", "calls"),
     ],
 )

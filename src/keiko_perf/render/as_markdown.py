@@ -26,11 +26,11 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import figures
 from keiko_perf.render.clean import clean, clean_line
-from keiko_perf.render.language import phrase
+from keiko_perf.render.language import figure_name, phrase
 from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import describe
 from keiko_perf.render.tables import cells, heading, is_number
-from keiko_perf.render.units import format_of, name_without_unit, show
+from keiko_perf.render.units import format_of, show
 from keiko_perf.render.words import STATUS, Word, name, tone, verified
 
 _MARKS = {"good": "✅", "bad": "❌", "warn": "⚠️", "unsure": "❔", "calm": "🔹"}
@@ -191,7 +191,7 @@ def _remedy(remedy: Text, lang: str) -> str:
 
 def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> str:
     return " · ".join(
-        f"{_escape(name_without_unit(key))} **{_escape(show(value, format_of(key), lang))}**"
+        f"{_escape(figure_name(key, lang))} **{_escape(show(value, format_of(key), lang))}**"
         for key, value in evidence.items()
     )
 

@@ -33,11 +33,11 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import figures
 from keiko_perf.render.clean import clean, clean_line
-from keiko_perf.render.language import phrase
+from keiko_perf.render.language import figure_name, phrase
 from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import described
 from keiko_perf.render.tables import cells, heading, is_number
-from keiko_perf.render.units import format_of, name_without_unit, show
+from keiko_perf.render.units import format_of, show
 from keiko_perf.render.words import STATUS, Word, name, sign, tone, verified
 
 _STYLES = {"good": "green", "bad": "red", "warn": "yellow", "unsure": "yellow", "calm": "cyan"}
@@ -244,7 +244,7 @@ def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> _B
     if not evidence:
         return
     told = (
-        f"{name_without_unit(key)} {clean_line(show(value, format_of(key), lang))}"
+        f"{figure_name(key, lang)} {clean_line(show(value, format_of(key), lang))}"
         for key, value in evidence.items()
     )
     yield _indented(Styled(" · ".join(told), "dim"))

@@ -22,12 +22,13 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import figures
 from keiko_perf.render.bars import before_after_bars, interval_bar, limit_bar
+from keiko_perf.render.language import figure_name
 from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
 from keiko_perf.render.sql import highlighted
 from keiko_perf.render.svg import HUES, NARROW, WIDE, draw, has_data
 from keiko_perf.render.tables import cells, heading, is_number
-from keiko_perf.render.units import format_of, name_without_unit, show
+from keiko_perf.render.units import format_of, show
 from keiko_perf.render.words import Word, name, tone, verified
 
 _LONG_CELL = 160
@@ -236,7 +237,7 @@ def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> Ma
     figures_ = (
         tag(
             "div",
-            tag("dt", name_without_unit(key)),
+            tag("dt", figure_name(key, lang)),
             tag("dd", show(value, format_of(key), lang)),
         )
         for key, value in evidence.items()

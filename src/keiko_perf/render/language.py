@@ -13,7 +13,9 @@ from string import Formatter
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Message, Text
 from keiko_perf.render.german import GERMAN
-from keiko_perf.render.units import show
+from keiko_perf.render.german.evidence import german_name
+from keiko_perf.render.units import name_without_unit, show
+from keiko_perf.render.words import Word, name
 
 LANGUAGES = ("en", "de")
 
@@ -32,6 +34,12 @@ def phrase(text: Text, lang: str = "en") -> str:
 def unbroken(text: Text, lang: str = "en") -> str:
     """As `phrase`, but no line is ever broken between a number and its unit."""
     return _phrase(text, lang, space="\N{NO-BREAK SPACE}")
+
+
+def figure_name(name: str, lang: str = "en") -> str:
+    """What a figure of evidence is called, without its unit: `cache_hit_ratio` is "cache hit"."""
+    english = name_without_unit(name)
+    return german_name(english) if lang == "de" else english
 
 
 def known(lang: str) -> None:
@@ -61,6 +69,8 @@ def _phrase(text: Text, lang: str, *, space: str) -> str:
 def _value(value: object, format: str, lang: str, space: str) -> str:
     if isinstance(value, Message):
         return _phrase(value, lang, space=space)
+    if isinstance(value, Word):
+        return _phrase(name(value), lang, space=space)
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence) and not isinstance(value, bytes):

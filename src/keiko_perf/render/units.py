@@ -39,6 +39,7 @@ _SUFFIXES = {
     "_bytes": "bytes",
     "_per_s": "rate",
     "_per_minute": "per_minute",
+    "_factor": "factor",
     "_at": "time",
 }
 

@@ -48,7 +48,6 @@ TEMPLATES = {
     "response time p95": "Antwortzeit p95",
     "route": "Route",
     "run": "Lauf",
-    "samples needed": "nötige Proben",
     "share of the time": "Anteil an der Zeit",
     "started": "begonnen",
     "statement": "Anweisung",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 TEMPLATES = {
-    "A comparison draws stretches of 5 s from both measurements; the interval holds 95 % of the"
-    " ratios that come out.": (
+    "A comparison draws stretches of 5 s from both measurements; the interval holds 95 % of"
+    " the ratios that come out.": (
         "Ein Vergleich zieht Abschnitte von 5 s aus beiden Messungen; das Intervall enthält 95"
-        " % der"
-        " Verhältnisse, die herauskommen."
+        " % der Verhältnisse, die herauskommen."
     ),
-    "After: the same load again": "Nachher: noch einmal dieselbe Last",
+    "After: is the service fine now?": "Nachher: geht es dem Dienst jetzt gut?",
     "Alert {metric}, {severity}: {message}.": "Alarm {metric}, {severity}: {message}.",
-    "An index on {table} makes the workload {factor:factor} cheaper, priced in {calls:count}"
-    " questions to the planner": (
+    "An index on {table} makes the workload {factor:factor} cheaper, priced in"
+    " {calls:count} questions to the planner": (
         "Ein Index auf {table} macht die Arbeitslast {factor:factor} billiger, bewertet mit"
         " {calls:count} Fragen an den Planer"
     ),
@@ -21,20 +20,21 @@ TEMPLATES = {
     "Building the index, since this database is the demo's own": (
         "Den Index anlegen, denn diese Datenbank gehört der Vorführung selbst"
     ),
-    "Candidates that were refused": "Kandidaten, die verworfen wurden",
+    "Candidates that the planner refused": "Kandidaten, die der Planer verwarf",
     "Endpoints, by the time that their users waited": (
         "Endpunkte, nach der Zeit, die ihre Nutzer warteten"
     ),
     "Filling the database": "Die Datenbank füllen",
     "From a slow service to a proven fix": "Von einem langsamen Dienst zur bewiesenen Abhilfe",
     "How it was measured": "Wie gemessen wurde",
-    "Load: {rate:rate} for {seconds:duration} after a warm-up, whether or not the service keeps up"
-    " (an open model). A response time runs from the instant at which a request was due to the last"
-    " byte of its answer.": (
-        "Last: {rate:rate} über {seconds:duration} nach dem Aufwärmen, ob der Dienst mitkommt oder"
-        " nicht (offenes Modell). Eine Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig"
-        " war, bis zum letzten Byte ihrer Antwort."
+    "Load: {rate:rate} for {seconds:duration} after a warm-up, whether or not the service"
+    " keeps up (an open model). A response time runs from the instant at which a request"
+    " was due to the last byte of its answer.": (
+        "Last: {rate:rate} über {seconds:duration} nach dem Aufwärmen, ob der Dienst mitkommt"
+        " oder nicht (offenes Modell). Eine Antwortzeit läuft vom Augenblick, in dem eine"
+        " Anfrage fällig war, bis zum letzten Byte ihrer Antwort."
     ),
+    "Looking at the database": "Die Datenbank ansehen",
     "Looking for the slow statement": "Die langsame Anweisung suchen",
     "Measuring again under the same load": "Noch einmal unter derselben Last messen",
     "Measuring the service under load": "Den Dienst unter Last messen",
@@ -52,8 +52,8 @@ TEMPLATES = {
         "Eine Anweisung braucht {share:ratio} aller Zeit in der Datenbank, {mean:duration} je"
         " Aufruf"
     ),
-    "One statement took {share:ratio} of all the time that the database worked: {calls:count} calls"
-    " of {mean:duration} each.": (
+    "One statement took {share:ratio} of all the time that the database worked:"
+    " {calls:count} calls of {mean:duration} each.": (
         "Eine Anweisung brauchte {share:ratio} der ganzen Zeit, die die Datenbank arbeitete:"
         " {calls:count} Aufrufe zu je {mean:duration}."
     ),
@@ -65,8 +65,8 @@ TEMPLATES = {
     ),
     "Set shared_preload_libraries = 'pg_stat_statements', restart, and run CREATE EXTENSION"
     " pg_stat_statements": (
-        "shared_preload_libraries = 'pg_stat_statements' setzen, neu starten und CREATE EXTENSION"
-        " pg_stat_statements ausführen"
+        "shared_preload_libraries = 'pg_stat_statements' setzen, neu starten und CREATE"
+        " EXTENSION pg_stat_statements ausführen"
     ),
     "Starting PostgreSQL": "PostgreSQL starten",
     "Starting the service": "Den Dienst starten",
@@ -79,20 +79,21 @@ TEMPLATES = {
         "Die Abhilfe: welcher Index hilft, vom Planer bewertet"
     ),
     "The index is built": "Der Index ist angelegt",
-    "The index was built in the demo's own database, and the same requests were sent in the same"
-    " order. Now {missed:count} of {all:count} targets are missed.": (
-        "Der Index wurde in der eigenen Datenbank der Vorführung angelegt, und dieselben Anfragen"
-        " wurden in derselben Reihenfolge gesendet. Jetzt sind {missed:count} von {all:count}"
-        " Zielen"
-        " verfehlt."
+    "The index was built in the demo's own tables, and the same requests were sent in the"
+    " same order. Now {missed:count} of {all:count} targets are missed.": (
+        "Der Index wurde auf den eigenen Tabellen der Vorführung angelegt, und dieselben"
+        " Anfragen wurden in derselben Reihenfolge gesendet. Jetzt sind {missed:count} von"
+        " {all:count} Zielen verfehlt."
     ),
     "The measurement is not valid: {reason}.": "Die Messung ist nicht gültig: {reason}.",
     "The planner was asked {calls:count} questions: with the index the whole workload costs"
-    " {after:number} instead of {before:number}. {refused:count} other candidates were refused.": (
+    " {after:number} instead of {before:number}. {refused:count} other candidates were"
+    " refused.": (
         "Dem Planer wurden {calls:count} Fragen gestellt: mit dem Index kostet die ganze"
-        " Arbeitslast"
-        " {after:number} statt {before:number}. {refused:count} andere Kandidaten wurden verworfen."
+        " Arbeitslast {after:number} statt {before:number}. {refused:count} andere Kandidaten"
+        " wurden verworfen."
     ),
+    "The proof: the same load before and after": "Der Beweis: dieselbe Last vorher und nachher",
     "Under {rate:rate} the service missed {missed:count} of its {all:count} targets.": (
         "Unter {rate:rate} verfehlte der Dienst {missed:count} seiner {all:count} Ziele."
     ),
@@ -118,11 +119,10 @@ TEMPLATES = {
     "with HypoPG": "mit HypoPG",
     "with pg_stat_statements": "mit pg_stat_statements",
     "without HypoPG": "ohne HypoPG",
-    "{missed:count} of {all:count} targets missed, {alerts:count} alerts firing; p95 of {step} is"
-    " {p95:duration}": (
+    "{missed:count} of {all:count} targets missed, {alerts:count} alerts firing; p95 of"
+    " {step} is {p95:duration}": (
         "{missed:count} von {all:count} Zielen verfehlt, {alerts:count} Alarme aktiv; p95 von"
-        " {step}"
-        " ist {p95:duration}"
+        " {step} ist {p95:duration}"
     ),
     "{rate:rate}, {waiting:count} in flight": "{rate:rate}, {waiting:count} unterwegs",
     "{route} is the slowest endpoint, and no index would make it faster": (

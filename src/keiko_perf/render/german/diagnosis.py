@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 TEMPLATES = {
-    "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what is left, or"
-    " build it again.": (
+    "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what is"
+    " left, or build it again.": (
         "Ein CREATE INDEX CONCURRENTLY oder REINDEX CONCURRENTLY ging nicht gut aus. Den Rest"
         " löschen oder den Index neu anlegen."
     ),
     "Add pg_stat_statements to shared_preload_libraries in postgresql.conf and restart the"
     " server": (
         "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen und den"
-        " Server"
-        " neu starten"
+        " Server neu starten"
     ),
     "An index on {table} ({columns}) makes {count:count} statements cheaper, by the planner"
     " {factor:factor}": (
-        "Ein Index auf {table} ({columns}) macht {count:count} Anweisungen billiger, laut Planer"
-        " {factor:factor}"
+        "Ein Index auf {table} ({columns}) macht {count:count} Anweisungen billiger, laut"
+        " Planer {factor:factor}"
     ),
     "An index on {table} ({columns}) might help {count:count} statements; this is not verified": (
-        "Ein Index auf {table} ({columns}) könnte {count:count} Anweisungen helfen; geprüft ist das"
-        " nicht"
+        "Ein Index auf {table} ({columns}) könnte {count:count} Anweisungen helfen; geprüft"
+        " ist das nicht"
     ),
     "As a superuser: ALTER EXTENSION pg_stat_statements UPDATE": (
         "Als Superuser: ALTER EXTENSION pg_stat_statements UPDATE"
@@ -37,20 +36,20 @@ TEMPLATES = {
         "Mit der Rolle und dem search_path des Dienstes verbinden"
     ),
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
-    "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or while a long"
-    " transaction or a replication slot still could see them.": (
-        "Jede Suche liest auch die toten Zeilen. Sie bleiben, solange kein VACUUM vorbeikommt oder"
-        " eine lange Transaktion oder ein Replikations-Slot sie noch sehen könnte."
+    "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or while a"
+    " long transaction or a replication slot still could see them.": (
+        "Jede Suche liest auch die toten Zeilen. Sie bleiben, solange kein VACUUM vorbeikommt"
+        " oder eine lange Transaktion oder ein Replikations-Slot sie noch sehen könnte."
     ),
-    "Each write to the table also writes the index. Look at the standbys too, which count for"
-    " themselves, and think of jobs that run rarely.": (
+    "Each write to the table also writes the index. Look at the standbys too, which count"
+    " for themselves, and think of jobs that run rarely.": (
         "Jedes Schreiben in die Tabelle schreibt auch den Index. Auch auf den Standby-Servern"
         " nachsehen, die für sich zählen, und an seltene Jobs denken."
     ),
     "Each write to the table writes both; queries need one. What used this one will use the"
     " other.": (
-        "Jedes Schreiben in die Tabelle schreibt beide; Abfragen brauchen einen. Was diesen benutzt"
-        " hat, wird den anderen benutzen."
+        "Jedes Schreiben in die Tabelle schreibt beide; Abfragen brauchen einen. Was diesen"
+        " benutzt hat, wird den anderen benutzen."
     ),
     "GRANT SELECT on them to the role, or grant it pg_read_all_data": (
         "Der Rolle GRANT SELECT darauf geben oder ihr pg_read_all_data gewähren"
@@ -61,16 +60,16 @@ TEMPLATES = {
     "Index advice for the database {database}": "Index-Rat für die Datenbank {database}",
     "Indexes of the database {database}": "Indexe der Datenbank {database}",
     "Indexes to make": "Anzulegende Indexe",
-    "Install it (apt install postgresql-{major}-hypopg) and run CREATE EXTENSION hypopg as the"
-    " database's owner; most managed services have it ready for CREATE EXTENSION": (
+    "Install it (apt install postgresql-{major}-hypopg) and run CREATE EXTENSION hypopg as"
+    " the database's owner; most managed services have it ready for CREATE EXTENSION": (
         "Installieren (apt install postgresql-{major}-hypopg) und als Eigentümer der Datenbank"
-        " CREATE EXTENSION hypopg ausführen; die meisten verwalteten Dienste halten sie für CREATE"
-        " EXTENSION bereit"
+        " CREATE EXTENSION hypopg ausführen; die meisten verwalteten Dienste halten sie für"
+        " CREATE EXTENSION bereit"
     ),
-    "Its plan tells where the time goes: keiko-perf db explain. An index that it lacks is found and"
-    " priced by keiko-perf db advise.": (
-        "Ihr Plan sagt, wohin die Zeit geht: keiko-perf db explain. Einen Index, der ihr fehlt,"
-        " findet und bewertet keiko-perf db advise."
+    "Its plan tells where the time goes: keiko-perf db explain. An index that it lacks is"
+    " found and priced by keiko-perf db advise.": (
+        "Ihr Plan sagt, wohin die Zeit geht: keiko-perf db explain. Einen Index, der ihr"
+        " fehlt, findet und bewertet keiko-perf db advise."
     ),
     "Look at them by hand; if it says so, grant the role SELECT on their tables": (
         "Von Hand ansehen; wenn es so dasteht, der Rolle SELECT auf ihre Tabellen geben"
@@ -84,10 +83,10 @@ TEMPLATES = {
     "Tables of the database {database}": "Tabellen der Datenbank {database}",
     "The largest indexes": "Die größten Indexe",
     "The largest tables": "Die größten Tabellen",
-    "The planner chooses by these statistics; where they are wrong it takes the wrong index or"
-    " join.": (
-        "Der Planer wählt nach diesen Statistiken; wo sie falsch sind, nimmt er den falschen Index"
-        " oder Join."
+    "The planner chooses by these statistics; where they are wrong it takes the wrong index"
+    " or join.": (
+        "Der Planer wählt nach diesen Statistiken; wo sie falsch sind, nimmt er den falschen"
+        " Index oder Join."
     ),
     "The statements that take most of the time": "Die Anweisungen, die am meisten Zeit brauchen",
     "This server is a standby: its counters tell only what was asked of it.": (
@@ -103,6 +102,11 @@ TEMPLATES = {
         "ein eindeutiger Index führt schon zu der einen Zeile"
     ),
     "execution was not asked for": "Ausführung war nicht verlangt",
+    "findings: {count:count}, none of them severe": "Befunde: {count:count}, keiner davon schwer",
+    "findings: {count:count}, severe ones: {severe:count}": (
+        "Befunde: {count:count}, davon schwer: {severe:count}"
+    ),
+    "indexes that would pay: {count:count}": "Indexe, die sich lohnen würden: {count:count}",
     "it did not end before the statement timeout": "sie endete nicht vor dem Zeitlimit",
     "it failed when it was executed: {message}": "sie scheiterte bei der Ausführung: {message}",
     "it is not certain to which table they belong: {examples}": (
@@ -115,16 +119,16 @@ TEMPLATES = {
         "er spart {saved:number}, kostet aber beim Schreiben {upkeep:number}"
     ),
     "no index would help: no statement filters, joins or sorts by what has none": (
-        "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach etwas ohne"
-        " Index"
+        "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach etwas"
+        " ohne Index"
     ),
     "no index would help: {count:count} were tried and refused": (
         "kein Index würde helfen: {count:count} wurden versucht und verworfen"
     ),
     "no index would pay": "kein Index würde sich lohnen",
     "no query used the index while its table {table} was read {scans:count} times": (
-        "keine Abfrage benutzte den Index, während seine Tabelle {table} {scans:count}-mal gelesen"
-        " wurde"
+        "keine Abfrage benutzte den Index, während seine Tabelle {table} {scans:count}-mal"
+        " gelesen wurde"
     ),
     "not verified, and not the first choice": "nicht geprüft und nicht die erste Wahl",
     "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
@@ -156,8 +160,9 @@ TEMPLATES = {
     "the role may not read them": "die Rolle darf sie nicht lesen",
     "the server cannot make it: {reason}": "der Server kann ihn nicht anlegen: {reason}",
     "the server does not plan them: {examples}": "der Server plant sie nicht: {examples}",
-    "the statements that the database executed": "die Anweisungen, die die Datenbank ausgeführt"
-    " hat",
+    "the statements that the database executed": (
+        "die Anweisungen, die die Datenbank ausgeführt hat"
+    ),
     "the table was never analysed: the planner guesses": (
         "die Tabelle wurde nie analysiert: der Planer rät"
     ),
@@ -185,12 +190,10 @@ TEMPLATES = {
     "what the indexes would bring": "was die Indexe bringen würden",
     "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
     "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",
-    "{count:count} findings, none of them severe": "{count:count} Befunde, keiner davon schwer",
-    "{count:count} indexes would pay": "{count:count} Indexe würden sich lohnen",
     "{count:count} possible indexes": "{count:count} mögliche Indexe",
     "{count:count} statements of the workload": "{count:count} Anweisungen der Arbeitslast",
-    "{dead_ratio:ratio} of the rows are dead: autovacuum is behind": (
-        "{dead_ratio:ratio} der Zeilen sind tot: Autovacuum kommt nicht nach"
+    "{dead_ratio:ratio} of the rows are dead, {factor:factor} what autovacuum allows": (
+        "{dead_ratio:ratio} der Zeilen sind tot, {factor:factor} dessen, was Autovacuum zulässt"
     ),
     "{dead_ratio:ratio} of the rows are dead: autovacuum is off for this table": (
         "{dead_ratio:ratio} der Zeilen sind tot: Autovacuum ist für diese Tabelle abgeschaltet"
@@ -199,7 +202,4 @@ TEMPLATES = {
         "{modified:count} Zeilen änderten sich, seit die Statistiken des Planers erhoben wurden"
     ),
     "{most:count} indexes are chosen already": "{most:count} Indexe sind schon gewählt",
-    "{severe:count} severe findings of {count:count}": (
-        "{severe:count} schwere von {count:count} Befunden"
-    ),
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TEMPLATES = {
     "CPU of its core": "CPU seines Kerns",
-    "Closed load: a slow service is asked less often, so the percentiles leave out whoever would"
-    " have come meanwhile. An open rate shows them.": (
+    "Closed load: a slow service is asked less often, so the percentiles leave out whoever"
+    " would have come meanwhile. An open rate shows them.": (
         "Geschlossene Last: ein langsamer Dienst wird seltener gefragt, also fehlen in den"
         " Perzentilen alle, die inzwischen gekommen wären. Eine offene Rate zeigt sie."
     ),
@@ -26,8 +26,8 @@ TEMPLATES = {
     ),
     "Response time of {step}": "Antwortzeit von {step}",
     "Response time runs from the instant a request was due to the last byte of its answer.": (
-        "Die Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig war, bis zum letzten Byte"
-        " ihrer Antwort."
+        "Die Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig war, bis zum letzten"
+        " Byte ihrer Antwort."
     ),
     "Response time, from due": "Antwortzeit, ab Fälligkeit",
     "Run both with the same steps": "Beide mit denselben Schritten laufen lassen",
@@ -49,6 +49,7 @@ TEMPLATES = {
     "most in flight": "höchstens unterwegs",
     "no request was finished": "keine Anfrage wurde fertig",
     "no step got slower or faster": "kein Schritt wurde langsamer oder schneller",
+    "not one of {count:count} requests succeeded": "keine von {count:count} Anfragen gelang",
     "of it the generator's own": "davon des Generators eigene",
     "offered": "angeboten",
     "on average {seen:number} requests were in flight, by the response times {expected:number}": (
@@ -87,8 +88,8 @@ TEMPLATES = {
         "{count:count} Anfragen bei {rate:rate}, {errors:ratio} fehlgeschlagen"
     ),
     "{count:count} requests failed for want of ports, files or memory on this machine": (
-        "{count:count} Anfragen scheiterten, weil es auf dieser Maschine an Ports, Dateien oder"
-        " Speicher fehlte"
+        "{count:count} Anfragen scheiterten, weil es auf dieser Maschine an Ports, Dateien"
+        " oder Speicher fehlte"
     ),
     "{count:count} requests had no answer when the run ended, the oldest after {age:duration}": (
         "{count:count} Anfragen waren am Ende des Laufs ohne Antwort, die älteste nach"
@@ -102,6 +103,9 @@ TEMPLATES = {
         "{dropped:count} Anfragen wurden nicht gesendet, weil zu viele unterwegs waren"
     ),
     "{duration:duration}": "{duration:duration}",
+    "{failed:count} of {all:count} requests failed": (
+        "{failed:count} von {all:count} Anfragen schlugen fehl"
+    ),
     "{lag:duration}": "{lag:duration}",
     "{late:duration}": "{late:duration}",
     "{missed:count} of {all:count} targets were missed": (

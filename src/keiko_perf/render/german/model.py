@@ -6,7 +6,7 @@ TEMPLATES = {
     "CPU": "CPU",
     "a duration of 0 has no ratio": "eine Dauer von 0 hat kein Verhältnis",
     "all of the demand was served": "die gesamte Nachfrage wurde bedient",
-    "below the limit while more was asked for": ("unter der Grenze, obwohl mehr nachgefragt wurde"),
+    "below the limit while more was asked for": "unter der Grenze, obwohl mehr nachgefragt wurde",
     "below the limit, and the demand is not known": (
         "unter der Grenze, und die Nachfrage ist nicht bekannt"
     ),
@@ -24,7 +24,7 @@ TEMPLATES = {
         "nur {seen:count} gesehen, für eine Aussage sind {needed:count} nötig"
     ),
     "over the limit": "über der Grenze",
-    "over the limit, sure from {seen:count}": ("über der Grenze, sicher schon nach {seen:count}"),
+    "over the limit, sure from {seen:count}": "über der Grenze, sicher schon nach {seen:count}",
     "response time p{percent}": "Antwortzeit p{percent}",
     "slower by more than {effect:ratio}": "langsamer, um mehr als {effect:ratio}",
     "task failure rate": "Fehlerrate der Aufgaben",

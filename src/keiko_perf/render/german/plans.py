@@ -3,67 +3,69 @@
 from __future__ import annotations
 
 TEMPLATES = {
-    "All of max_parallel_workers were busy. The plan was made for more, and another one may be"
-    " better without them.": (
-        "Alle max_parallel_workers waren beschäftigt. Der Plan war für mehr gemacht, und ohne sie"
-        " kann ein anderer besser sein."
+    "All of max_parallel_workers were busy. The plan was made for more, and another one may"
+    " be better without them.": (
+        "Alle max_parallel_workers waren beschäftigt. Der Plan war für mehr gemacht, und ohne"
+        " sie kann ein anderer besser sein."
     ),
-    "An index on what the filter compares would hand out just these rows. keiko-perf db advise"
-    " finds the one that serves most statements, and prices it.": (
-        "Ein Index auf dem, was der Filter vergleicht, gäbe nur diese Zeilen heraus. keiko-perf db"
-        " advise findet den, der den meisten Anweisungen dient, und bewertet ihn."
+    "An index on what the filter compares would hand out just these rows. keiko-perf db"
+    " advise finds the one that serves most statements, and prices it.": (
+        "Ein Index auf dem, was der Filter vergleicht, gäbe nur diese Zeilen heraus."
+        " keiko-perf db advise findet den, der den meisten Anweisungen dient, und bewertet ihn."
     ),
-    "For so many rows a hash join is cheaper. The planner chose by an estimate that was too low:"
-    " ANALYZE the tables of the outer side, or give them extended statistics.": (
-        "Für so viele Zeilen ist ein Hash Join billiger. Der Planer wählte nach einer zu niedrigen"
-        " Schätzung: ANALYZE für die Tabellen der äußeren Seite, oder erweiterte Statistiken."
+    "For so many rows a hash join is cheaper. The planner chose by an estimate that was too"
+    " low: ANALYZE the tables of the outer side, or give them extended statistics.": (
+        "Für so viele Zeilen ist ein Hash Join billiger. Der Planer wählte nach einer zu"
+        " niedrigen Schätzung: ANALYZE für die Tabellen der äußeren Seite, oder erweiterte"
+        " Statistiken."
     ),
-    "It pays for statements that run for many seconds. Raise jit_above_cost, or switch it off for"
-    " the role that runs this.": (
-        "Es lohnt sich für Anweisungen, die viele Sekunden laufen. jit_above_cost erhöhen oder es"
-        " für die Rolle abschalten, die dies ausführt."
+    "It pays for statements that run for many seconds. Raise jit_above_cost, or switch it"
+    " off for the role that runs this.": (
+        "Es lohnt sich für Anweisungen, die viele Sekunden laufen. jit_above_cost erhöhen oder"
+        " es für die Rolle abschalten, die dies ausführt."
     ),
+    "It was planned, but not executed: {why}.": "Sie wurde geplant, aber nicht ausgeführt: {why}.",
     "Its steps, as they are nested": "Seine Schritte, wie sie ineinander liegen",
     "Many partitions, joins or indexes make it so. A prepared statement is planned once; a"
     " condition on the partition key leaves partitions out early.": (
-        "Viele Partitionen, Joins oder Indexe machen es so. Eine vorbereitete Anweisung wird einmal"
-        " geplant; eine Bedingung auf dem Partitionsschlüssel lässt Partitionen früh aus."
+        "Viele Partitionen, Joins oder Indexe machen es so. Eine vorbereitete Anweisung wird"
+        " einmal geplant; eine Bedingung auf dem Partitionsschlüssel lässt Partitionen früh aus."
     ),
     "Nothing to do here: no part of the plan costs more than it should.": (
         "Hier ist nichts zu tun: kein Teil des Plans kostet mehr als nötig."
     ),
-    "Only a vacuum marks pages as visible to all, and rows of pages without the mark must be looked"
-    " up. If it is often so, let autovacuum come by more often.": (
-        "Nur ein VACUUM kennzeichnet Seiten als für alle sichtbar, und Zeilen auf Seiten ohne das"
-        " Kennzeichen müssen nachgeschlagen werden. Ist es oft so, Autovacuum öfter kommen lassen."
+    "Only a vacuum marks pages as visible to all, and rows of pages without the mark must"
+    " be looked up. If it is often so, let autovacuum come by more often.": (
+        "Nur ein VACUUM kennzeichnet Seiten als für alle sichtbar, und Zeilen auf Seiten ohne"
+        " das Kennzeichen müssen nachgeschlagen werden. Ist es oft so, Autovacuum öfter kommen"
+        " lassen."
     ),
-    "Set it for the session or the role that runs this, not for the server. Where the estimate of"
-    " the rows is wrong, right statistics cure it too.": (
-        "Für die Sitzung oder die Rolle setzen, die dies ausführt, nicht für den Server. Wo die"
-        " Schätzung der Zeilen falsch ist, helfen auch richtige Statistiken."
+    "Set it for the session or the role that runs this, not for the server. Where the"
+    " estimate of the rows is wrong, right statistics cure it too.": (
+        "Für die Sitzung oder die Rolle setzen, die dies ausführt, nicht für den Server. Wo"
+        " die Schätzung der Zeilen falsch ist, helfen auch richtige Statistiken."
     ),
-    "Set it for the session or the role that runs this, not for the server: each sort and hash of"
-    " each connection may take as much. An index in this order, or fewer or narrower rows, would"
-    " spare the sort.": (
+    "Set it for the session or the role that runs this, not for the server: each sort and"
+    " hash of each connection may take as much. An index in this order, or fewer or"
+    " narrower rows, would spare the sort.": (
         "Für die Sitzung oder die Rolle setzen, die dies ausführt, nicht für den Server: jede"
         " Sortierung und jeder Hash jeder Verbindung darf so viel nehmen. Ein Index in dieser"
         " Reihenfolge oder weniger oder schmalere Zeilen würden das Sortieren ersparen."
     ),
-    "The index does not hold what the filter compares. One that has these columns too would not"
-    " fetch the rows in vain.": (
-        "Der Index enthält nicht, was der Filter vergleicht. Einer, der auch diese Spalten hat,"
-        " würde die Zeilen nicht umsonst holen."
+    "The index does not hold what the filter compares. One that has these columns too would"
+    " not fetch the rows in vain.": (
+        "Der Index enthält nicht, was der Filter vergleicht. Einer, der auch diese Spalten"
+        " hat, würde die Zeilen nicht umsonst holen."
     ),
     "The join has no condition of equality that an index or a hash could serve.": (
         "Der Join hat keine Bedingung auf Gleichheit, der ein Index oder ein Hash dienen könnte."
     ),
-    "The joins and sorts above were chosen for another number of rows. If ANALYZE does not help,"
-    " the columns of the condition depend on each other: CREATE STATISTICS tells the planner"
-    " how.": (
-        "Die Joins und Sortierungen darüber wurden für eine andere Zahl von Zeilen gewählt. Hilft"
-        " ANALYZE nicht, hängen die Spalten der Bedingung voneinander ab: CREATE STATISTICS"
-        " sagt dem"
-        " Planer, wie."
+    "The joins and sorts above were chosen for another number of rows. If ANALYZE does not"
+    " help, the columns of the condition depend on each other: CREATE STATISTICS tells the"
+    " planner how.": (
+        "Die Joins und Sortierungen darüber wurden für eine andere Zahl von Zeilen gewählt."
+        " Hilft ANALYZE nicht, hängen die Spalten der Bedingung voneinander ab: CREATE"
+        " STATISTICS sagt dem Planer, wie."
     ),
     "The plan": "Der Plan",
     "The plan of a statement": "Der Plan einer Anweisung",
@@ -75,7 +77,6 @@ TEMPLATES = {
         "Als Join schreiben oder als Join mit einer gruppierten Unterabfrage: dann läuft sie"
         " einmal."
     ),
-    "It was planned, but not executed: {why}.": "Sie wurde geplant, aber nicht ausgeführt: {why}.",
     "a subquery is run {loops:count} times, once for each row": (
         "eine Unterabfrage läuft {loops:count}-mal, einmal für jede Zeile"
     ),
@@ -85,8 +86,10 @@ TEMPLATES = {
     "a view that it reads could write or lock rows": (
         "eine Sicht, die sie liest, könnte Zeilen schreiben oder sperren"
     ),
-    "checks every row of {lossy:count} blocks again: the bitmap does not fit into work_mem": (
-        "prüft jede Zeile von {lossy:count} Blöcken noch einmal: die Bitmap passt nicht in work_mem"
+    "checks {rechecked:count} rows of {lossy:count} blocks in vain: the bitmap does not fit"
+    " into work_mem": (
+        "prüft {rechecked:count} Zeilen von {lossy:count} Blöcken vergeblich: die Bitmap passt"
+        " nicht in work_mem"
     ),
     "compares each row with each other and rejects {rejected:count}": (
         "vergleicht jede Zeile mit jeder anderen und verwirft {rejected:count}"
@@ -120,6 +123,9 @@ TEMPLATES = {
     "nothing to do here: no part of the plan costs more than it should": (
         "hier ist nichts zu tun: kein Teil des Plans kostet mehr als nötig"
     ),
+    "parts of the plan that cost too much: {count:count}": (
+        "Teile des Plans, die zu viel kosten: {count:count}"
+    ),
     "planning takes {planning_s:duration}, execution {execution_s:duration}": (
         "das Planen braucht {planning_s:duration}, die Ausführung {execution_s:duration}"
     ),
@@ -138,7 +144,6 @@ TEMPLATES = {
     "{compiling:duration} went into compiling expressions": (
         "{compiling:duration} gingen in das Übersetzen von Ausdrücken"
     ),
-    "{count:count} parts of the plan cost too much": "{count:count} Teile des Plans kosten zu viel",
     "{expected:count} rows were expected and {actual:count} came": (
         "{expected:count} Zeilen waren erwartet, und {actual:count} kamen"
     ),

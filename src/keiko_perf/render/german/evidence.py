@@ -1,0 +1,85 @@
+"""The names of figures in evidence, without their units."""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = {
+    "autoanalyze threshold rows": "Schwelle für Autoanalyze, Zeilen",
+    "autovacuum threshold rows": "Schwelle für Autovacuum, Zeilen",
+    "batches": "Teile",
+    "benefit": "Nutzen",
+    "cache hit": "Cache-Treffer",
+    "calls": "Aufrufe",
+    "class": "Art",
+    "compiling": "Übersetzen",
+    "condition": "Bedingung",
+    "cost after": "Kosten nachher",
+    "cost before": "Kosten vorher",
+    "counted since": "gezählt seit",
+    "dead": "tot",
+    "dead rows": "tote Zeilen",
+    "error": "Fehler",
+    "exact blocks": "genaue Blöcke",
+    "execution": "Ausführung",
+    "filter": "Filter",
+    "functions": "Funktionen",
+    "heap fetches": "Zugriffe auf die Tabelle",
+    "inner loops": "innere Durchläufe",
+    "inner node": "innerer Knoten",
+    "kept": "behalten",
+    "last analyze": "letztes ANALYZE",
+    "last vacuum": "letztes VACUUM",
+    "live rows": "lebende Zeilen",
+    "loops": "Durchläufe",
+    "lossy blocks": "ungenaue Blöcke",
+    "max": "Höchstwert",
+    "mean": "Mittel",
+    "misestimate": "Fehleinschätzung",
+    "modified rows": "geänderte Zeilen",
+    "outer rows expected": "erwartete äußere Zeilen",
+    "peak memory": "größter Speicher",
+    "planning": "Planung",
+    "rows": "Zeilen",
+    "rows expected": "erwartete Zeilen",
+    "rows kept": "behaltene Zeilen",
+    "rows per call": "Zeilen je Aufruf",
+    "rows read": "gelesene Zeilen",
+    "rows rechecked": "nachgeprüfte Zeilen",
+    "rows rejected": "verworfene Zeilen",
+    "rows seen": "gesehene Zeilen",
+    "rows written": "geschriebene Zeilen",
+    "scans": "Suchen",
+    "share": "Anteil",
+    "size": "Größe",
+    "sort key": "Sortierschlüssel",
+    "spilled": "ausgelagert",
+    "statement": "Anweisung",
+    "statement calls": "Anweisung: Aufrufe",
+    "statement cost after": "Anweisung: Kosten nachher",
+    "statement cost before": "Anweisung: Kosten vorher",
+    "statements gaining": "Anweisungen, die gewinnen",
+    "statements wanting": "Anweisungen, die ihn wollen",
+    "stddev": "Standardabweichung",
+    "subplan": "Unterplan",
+    "table": "Tabelle",
+    "table rows written": "in die Tabelle geschriebene Zeilen",
+    "temp blocks written": "geschriebene temporäre Blöcke",
+    "total": "gesamt",
+    "write cost": "Kosten beim Schreiben",
+    "workers launched": "gestartete Helferprozesse",
+    "workers planned": "geplante Helferprozesse",
+}
+_NUMBER = re.compile(r" (\d+)\b")
+
+
+def german_name(name: str) -> str:
+    """The German name; a number in the name (`statement 1 calls`) is kept."""
+    number = _NUMBER.search(name)
+    if number is None:
+        return _NAMES.get(name, name)
+    found = _NAMES.get(_NUMBER.sub("", name, count=1))
+    if found is None:
+        return name
+    what, colon, rest = found.partition(":")
+    return f"{what} {number[1]}{colon}{rest}"
