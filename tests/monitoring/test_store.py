@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -55,7 +57,10 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, path: Path) -> Store:
-    return MemoryStore() if request.param == "memory" else SqliteStore(path)
+    month_s = 30 * 86_400.0
+    if request.param == "memory":
+        return MemoryStore(retention_s=month_s)
+    return SqliteStore(path, retention_s=month_s)
 
 
 # What every store promises
@@ -119,18 +124,88 @@ def test_old_windows_go_once_newer_ones_come(
     store.close()
 
 
-def test_a_memory_store_has_room_for_so_many_windows() -> None:
-    store = MemoryStore(max_windows=5)
-    for after_s in range(100):
-        store.append(window(after_s))
-    assert len(everything(store)) == 5
+@pytest.mark.parametrize("make", [MemoryStore, lambda **bounds: SqliteStore("unused", **bounds)])
+def test_a_store_that_is_full_gives_up_its_oldest_windows_and_says_so(
+    make: Callable[..., Store],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = make(max_bytes=1 << 17)
+    with caplog.at_level(logging.WARNING):
+        for number in range(800):
+            store.append(window(number, duration_s=0.001 * (number + 1)))
+    kept = [round((one.started_at - NOON).total_seconds()) for one in everything(store)]
+    assert kept[-1] == 799
+    assert kept == list(range(kept[0], 800))
+    assert 100 < len(kept) < 800
+    assert "given up" in caplog.text
+    store.close()
+    for file in tmp_path.glob("unused"):
+        assert file.stat().st_size <= 1 << 17
+
+
+# Roll-ups
+
+
+def test_older_windows_are_merged_into_longer_ones_and_nothing_is_lost(store: Store) -> None:
+    hours = 52
+    measured: list[Snapshot] = []
+    for number in range(hours * 12):
+        for worker in ("w1", "w2"):
+            one = window(number * 300.0, worker=worker, duration_s=0.001 * (number % 500 + 1))
+            measured.append(replace(one, window_s=300.0))
+            store.append(measured[-1])
+    found = everything(store)
+    lengths = Counter((one.worker, round(one.window_s)) for one in found)
+    # Five quarters of an hour of each worker, both together up to two days, then ten minutes.
+    assert lengths["w1", 300] == lengths["w2", 300] == pytest.approx(15, abs=1)
+    assert lengths["", 300] == pytest.approx(48 * 12 - 15, abs=3)
+    assert lengths["", 600] == pytest.approx((hours - 48) * 6, abs=2)
+    assert sum(lengths.values()) == len(found)
+    merged, expected = Snapshot.merged(found), Snapshot.merged(measured)
+    assert merged is not None
+    assert expected is not None
+    assert merged.whole(Kind.ROUTE).succeeded == expected.whole(Kind.ROUTE).succeeded
+    assert merged.counters == expected.counters
+    assert merged.gauges["cpu_ratio"].samples == expected.gauges["cpu_ratio"].samples
+    assert merged.window_s == expected.window_s == hours * 3600
+    store.close()
+
+
+def test_a_window_that_comes_late_is_not_lost(store: Store) -> None:
+    for number in range(300):
+        store.append(window(number * 20))
+    store.append(window(5, worker="late"))
+    for number in range(300, 310):
+        store.append(window(number * 20))
+    merged = Snapshot.merged(everything(store))
+    assert merged is not None
+    assert merged.counters == {"arrived": 4 * 311}
+    store.close()
+
+
+def test_a_pause_is_caught_up_on_bit_by_bit(store: Store) -> None:
+    for number in range(90):
+        for worker in range(20):
+            store.append(window(number * 10, worker=f"w{worker}"))
+    store.append(window(86_400))
+    for number in range(20):
+        store.append(window(86_400 + number))
+    found = everything(store)
+    assert len([one for one in found if one.started_at < NOON + timedelta(hours=1)]) <= 30
+    merged = Snapshot.merged(found)
+    assert merged is not None
+    assert merged.counters == {"arrived": 4 * (1800 + 21)}
+    store.close()
 
 
 @pytest.mark.parametrize(
     "make",
     [
         lambda: MemoryStore(retention_s=0),
-        lambda: MemoryStore(max_windows=0),
+        lambda: MemoryStore(max_bytes=0),
         lambda: SqliteStore("x", retention_s=-1),
         lambda: SqliteStore("x", max_bytes=1),
         lambda: SqliteStore("x", busy_timeout_s=-1),
@@ -237,7 +312,7 @@ def test_a_window_that_contradicts_itself_is_refused(plain: bytes, reason: str) 
 
 
 def test_a_few_bytes_do_not_unpack_to_a_gigabyte() -> None:
-    bomb = zlib.compress(bytes(80 << 20))
+    bomb = zlib.compress(bytes(65 << 20), 1)
     with pytest.raises(ValueError, match="cut short"):
         decode(bomb, envelope(window()))
 
@@ -451,20 +526,50 @@ def test_a_lock_that_is_not_given_back_is_said_and_later_all_is_well(path: Path)
     store.close()
 
 
-def test_a_full_store_is_said_keeps_what_it_has_and_resumes(path: Path) -> None:
-    store = SqliteStore(path, max_bytes=1 << 17)
-    kept = 0
-    with pytest.raises(StoreUnavailable, match="full") as refused:  # noqa: PT012 - until it is full
-        for number in range(10_000):
-            store.append(window(number, duration_s=0.001 * (number + 1)))
-            kept = number + 1
-    assert "free space" in refused.value.cure
-    assert len(everything(store)) == kept
-    store.close()
-    roomier = SqliteStore(path, max_bytes=1 << 20)
-    roomier.append(window(kept))
-    assert len(everything(roomier)) == kept + 1
-    roomier.close()
+FULL_DISK = """
+import resource, signal, sys
+from datetime import UTC, datetime, timedelta
+from keiko_perf.errors import StoreUnavailable
+from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.store import SqliteStore
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, hard))
+store, noon = SqliteStore(sys.argv[1]), datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+def keep(number):
+    counters = {f"counter {number * 1000 + turn}": 1 for turn in range(200)}
+    at = noon + timedelta(microseconds=number)
+    store.append(Snapshot(started_at=at, window_s=1.0, counters=counters))
+
+def kept():
+    return len(store.between(noon, noon + timedelta(1)))
+
+for number in range(1_000):
+    try:
+        keep(number)
+    except StoreUnavailable as error:
+        said = error
+        break
+assert 0 < number < 999 and kept() == number, (number, kept())
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+keep(number)
+assert kept() == number + 1
+print(said)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_said_and_once_it_does_all_goes_on(path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)],
+        check=False,  # what it says comes first
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "cannot be written" in finished.stdout
 
 
 def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """
 SqliteStore: the windows of all workers of a machine, in one file.
 
-Each worker process writes one row a window; any process may read meanwhile (SQLite's write-ahead
-log). A row is kept or not, whatever dies when. A file that is damaged is moved aside, never
-deleted, and a new one begun. What cannot be done now (a full disk, a lock that is not given
-back) is a StoreUnavailable and leaves the store as it was: the next attempt may succeed.
+Each worker process writes its windows; any process may read meanwhile (SQLite's write-ahead
+log). A window is kept or not, whatever dies when; older ones are rolled up (`windows`). A file
+that is damaged is moved aside, never deleted, and a new one begun. What cannot be done now (a
+full disk, a lock that is not given back) is a StoreUnavailable and leaves the store as it was:
+the next attempt may succeed.
 """
 
 from __future__ import annotations
@@ -14,29 +15,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.encoding import decode, encode
+from keiko_perf.monitoring import windows
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
-_SCHEMA = """
-CREATE TABLE windows (
-    id INTEGER PRIMARY KEY,
-    started_us INTEGER NOT NULL,  -- microseconds since 1970, UTC
-    window_s REAL NOT NULL,
-    worker TEXT NOT NULL,
-    body BLOB NOT NULL
-);
-CREATE INDEX windows_by_start ON windows (started_us);
-"""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -51,7 +40,7 @@ class SqliteStore:
     Args:
         path: the file. Its folder is made if it is not there.
         retention_s: how long a window is kept, seen from the newest.
-        max_bytes: how large the file may get.
+        max_bytes: how large the file may get; then the oldest windows go.
         busy_timeout_s: how long to wait for another process that writes.
     """
 
@@ -59,7 +48,7 @@ class SqliteStore:
         self,
         path: str | os.PathLike[str],
         *,
-        retention_s: float = 7 * 86_400.0,
+        retention_s: float = 30 * 86_400.0,
         max_bytes: int = 1 << 30,
         busy_timeout_s: float = 5.0,
     ) -> None:
@@ -69,7 +58,7 @@ class SqliteStore:
                 cure="let retention_s be over 0, max_bytes 65536 or more, busy_timeout_s 0 or more",
             )
         self.path = Path(path)
-        self._retention_us = round(retention_s * 1e6)
+        self._retention_s = retention_s
         self._max_bytes = max_bytes
         self._busy_timeout_s = busy_timeout_s
         self._lock = Lock()
@@ -78,34 +67,12 @@ class SqliteStore:
         self._pid = 0
 
     def append(self, snapshot: Snapshot) -> None:
-        started_us = _to_us(snapshot.started_at)
-        row = (started_us, snapshot.window_s, snapshot.worker, encode(snapshot))
-
-        def insert(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
-                connection.execute(
-                    "DELETE FROM windows WHERE started_us < ?", (started_us - self._retention_us,)
-                )
-                connection.execute(
-                    "INSERT INTO windows (started_us, window_s, worker, body) VALUES (?, ?, ?, ?)",
-                    row,
-                )
-
-        self._do("written", insert)
+        self._do("written", lambda to: windows.add(to, snapshot, retention_s=self._retention_s))
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
-        limits = (_to_us(start_at), _to_us(end_at))
-
-        def select(connection: sqlite3.Connection) -> list[tuple[int, float, str, bytes]]:
-            return connection.execute(
-                "SELECT started_us, window_s, worker, body FROM windows"
-                " WHERE started_us >= ? AND started_us < ? ORDER BY started_us, id",
-                limits,
-            ).fetchall()
-
         if not self.path.exists():
             return []  # reading makes no file
-        return [one for row in self._do("read", select) if (one := self._decoded(row))]
+        return self._do("read", lambda of: windows.read(of, start_at, end_at))
 
     def close(self) -> None:
         """Close the file. To close twice is no mistake; it is opened again when it is needed."""
@@ -166,11 +133,11 @@ class SqliteStore:
         if not _tables(connection):
             # The log needs a lock of its own, so it is switched on before the transaction.
             connection.execute("PRAGMA journal_mode = WAL")
-            with _transaction(connection):
+            with windows.transaction(connection):
                 if not _tables(connection):  # another worker may have been first
                     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                    for statement in _SCHEMA.split(";")[:-1]:
+                    for statement in windows.SCHEMA.split(";")[:-1]:
                         connection.execute(statement)
         self._recognise(connection)
         # In WAL mode a power cut may cost the last windows with NORMAL, but never the file.
@@ -190,18 +157,6 @@ class SqliteStore:
                 f"{self.path} has the layout {version}, and this keiko-perf knows {SCHEMA_VERSION}",
                 cure="upgrade keiko-perf, or name another file for the store",
             )
-
-    def _decoded(self, row: tuple[int, float, str, bytes]) -> Snapshot | None:
-        started_us, window_s, worker, body = row
-        try:
-            envelope = Snapshot(
-                started_at=_EPOCH + started_us * _MICROSECOND, window_s=window_s, worker=worker
-            )
-            return decode(body, envelope)
-        except ValueError as error:
-            # It stays a hole in the history; the windows around it are as good as before.
-            _log.warning("a window of %s from %s cannot be read: %s", self.path, worker, error)
-            return None
 
     def _forget(self) -> None:
         connection, self._connection = self._connection, None
@@ -237,7 +192,7 @@ class SqliteStore:
         cures = {
             sqlite3.SQLITE_BUSY: "let the program that holds it finish, or raise busy_timeout_s",
             sqlite3.SQLITE_LOCKED: "let the program that holds it finish, or raise busy_timeout_s",
-            sqlite3.SQLITE_FULL: "free space on its disk, shorten retention_s, or raise max_bytes",
+            sqlite3.SQLITE_FULL: "free space on its disk",
             sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
             sqlite3.SQLITE_CORRUPT: "move the file away",
         }
@@ -246,10 +201,6 @@ class SqliteStore:
             f"the store {self.path} cannot be {done}: {reason}",
             cure=cures.get(code, other) if code is not None else other,
         )
-
-
-def _to_us(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
 
 
 def _code(error: sqlite3.Error) -> int | None:
@@ -266,18 +217,6 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def _tables(connection: sqlite3.Connection) -> int:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return int(tables)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 @contextmanager

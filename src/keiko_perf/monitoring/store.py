@@ -8,14 +8,14 @@ and dies with its process and knows only that; SqliteStore is shared by all work
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+import sqlite3
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Snapshot
+from keiko_perf.monitoring import windows
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.sqlite import SqliteStore
@@ -40,7 +40,8 @@ class Store(Protocol):
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         """
         The windows of all workers that began at *start_at* or later and before *end_at*, in
-        that order: ranges that adjoin each other share no window.
+        that order: ranges that adjoin each other share no window. Older windows may have been
+        merged into longer ones.
 
         Raises:
             StoreUnavailable: they cannot be read.
@@ -52,38 +53,43 @@ class Store(Protocol):
 
 class MemoryStore:
     """
-    A store in the memory of this process.
+    A store in the memory of this process: SQLite's as well, and so as compact.
 
     Args:
         retention_s: how long a window is kept, seen from the newest.
-        max_windows: how many are kept at most.
+        max_bytes: how much memory it may take; then the oldest windows go.
     """
 
-    def __init__(self, *, retention_s: float = DAY_S, max_windows: int = 10_000) -> None:
-        if not retention_s > 0 or max_windows < 1:
+    def __init__(self, *, retention_s: float = DAY_S, max_bytes: int = 64 << 20) -> None:
+        if not retention_s > 0 or max_bytes < 1 << 16:
             raise UsageError(
-                f"a store of {max_windows} windows over {retention_s} s keeps nothing",
-                cure="let retention_s be over 0, and max_windows at least 1",
+                f"a store of {max_bytes} bytes for {retention_s} s keeps nothing",
+                cure="let retention_s be over 0, and max_bytes 65536 or more",
             )
-        self._retention = timedelta(seconds=retention_s)
-        self._windows: deque[Snapshot] = deque(maxlen=max_windows)
+        self._retention_s = retention_s
         self._lock = Lock()
+        self._connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False
+        )
+        (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
+        self._connection.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")
+        self._connection.executescript(windows.SCHEMA)
 
     def append(self, snapshot: Snapshot) -> None:
         with self._lock:
-            self._windows.append(snapshot)
-            oldest_at = snapshot.started_at - self._retention
-            while self._windows[0].started_at < oldest_at:
-                self._windows.popleft()
+            windows.add(self._connection, snapshot, retention_s=self._retention_s)
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         with self._lock:
-            windows: Iterable[Snapshot] = tuple(self._windows)
-        found = [one for one in windows if start_at <= one.started_at < end_at]
-        return sorted(found, key=lambda one: one.started_at)
+            return windows.read(self._connection, start_at, end_at)
 
     def close(self) -> None:
         """Nothing is held but memory, and what was kept can still be read."""
+
+    def __del__(self) -> None:
+        # Left open until nobody can read it any more; Python warns of a connection that just goes.
+        if hasattr(self, "_connection"):
+            self._connection.close()
 
 
 def __getattr__(name: str) -> Any:
