@@ -15,67 +15,31 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 from itertools import cycle
 from math import ceil, inf
-from random import Random
 
 from keiko_perf.errors import MissingExtra
 from keiko_perf.loadtest.alarm import Alarm, FileAlarm, LoopAlarm, precise_alarm
+from keiko_perf.loadtest.looks import Looks
 from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
 from keiko_perf.loadtest.pacer import Users, arrivals
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.progress import OnTick, Progress
 from keiko_perf.loadtest.request import Request, prepare
-from keiko_perf.loadtest.result import InFlight, Result
+from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.transport import Channel, Failure, Transport
 from keiko_perf.model import Histogram, Kind, Series
 
 _AT_ONCE = 64  # requests that are sent before the loop may look at answers again
 _PAUSE_S = 0.1  # of a user who got no connection, so that a dead service is not hammered
 _STOPPING_S = 5.0  # how long a stopped run waits for what is under way
-_LOOK_S = (0.01, 0.04)  # distances at which the requests in flight are counted
 _RECENT = 10  # intervals that progress is about
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """
-    How a run is going.
-
-    Attributes:
-        elapsed_s: since the load began.
-        total_s: how long the load lasts, the warm-up included.
-        is_warming_up: whether measuring has not begun yet.
-        offered: how many requests were due so far, since measuring began.
-        succeeded: how many of them have a good answer.
-        failed: how many have none.
-        dropped: how many were not sent.
-        in_flight: how many are under way or wait.
-        rate_per_s: how many ended a second since the last progress.
-        recent: response times of the successes of the last ten intervals.
-    """
-
-    elapsed_s: float
-    total_s: float
-    is_warming_up: bool
-    offered: int
-    succeeded: int
-    failed: int
-    dropped: int
-    in_flight: int
-    rate_per_s: float
-    recent: Series
-
-
-OnTick = Callable[[Progress], None]
 
 
 async def run(
@@ -111,44 +75,6 @@ async def run(
         return await engine.run(stop)
     finally:
         await transport.close()
-
-
-def run_in_own_loop(plan: Plan, on_tick: OnTick | None = None) -> Result:
-    """
-    Carry out *plan* in a uvloop of its own. The first Ctrl-C stops the run, a second cancels it.
-
-    Raises:
-        MissingExtra: uvloop or httptools is not installed.
-        KeyboardInterrupt: it was cancelled.
-    """
-    try:
-        import uvloop
-    except ImportError as error:
-        raise MissingExtra("uvloop", extra="load", purpose="the load engine") from error
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run_until_interrupted(plan, on_tick))
-
-
-async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:
-    stop = asyncio.Event()
-    if threading.current_thread() is not threading.main_thread():
-        return await run(plan, on_tick, stop=stop)
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-
-    def interrupt() -> None:
-        if stop.is_set():
-            task.cancel()
-        stop.set()
-
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        return await run(plan, on_tick, stop=stop)
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _http(plan: Plan) -> Transport:
@@ -209,7 +135,7 @@ class _Engine:
         self._offered = self._finished = self._failed = self._dropped = self._waited = 0
         self._peak = self._opened = 0
         self._ticked_at, self._ticked = 0.0, 0
-        self._looks = _Looks()
+        self._looks = Looks()
 
     async def run(self, stop: asyncio.Event | None) -> Result:
         stopping = None if stop is None else self._loop.create_task(stop.wait())
@@ -556,33 +482,6 @@ class _Engine:
             interrupted=self._is_interrupted,
             environment=_environment(self._loop),
         )
-
-
-class _Looks:
-    """Counts the measured requests in flight at irregular instants, weighted by time."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._samples = 0
-        self._area = 0.0
-        self._from = self._last = 0.0
-        self._random = Random(0)
-
-    def start(self, from_: float) -> None:
-        self._from = self._last = from_
-
-    def look(self, now: float) -> float:
-        """Look, and say after how many seconds to look again."""
-        if now > self._from:
-            self._samples += 1
-            self._area += self.count * (now - self._last)
-            self._last = now
-        return self._random.uniform(*_LOOK_S)
-
-    def result(self, peak: int) -> InFlight:
-        measured_s = self._last - self._from
-        mean = self._area / measured_s if measured_s > 0 else 0.0
-        return InFlight(samples=self._samples, mean=mean, peak=peak)
 
 
 def _in_turn(plan: Plan) -> Iterator[Request]:

@@ -13,8 +13,6 @@ its owner calls `expire`.
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
 import ssl
 from enum import IntEnum
 from typing import cast
@@ -23,6 +21,7 @@ from keiko_perf.errors import KeikoError
 from keiko_perf.loadtest.address import resolve
 from keiko_perf.loadtest.framing import SURPLUS, Body, Chunks, Head, Malformed, read_head
 from keiko_perf.loadtest.plan import Plan, Target
+from keiko_perf.loadtest.refusal import why_not_connected, words
 from keiko_perf.loadtest.request import LARGE_BODY_BYTES, Request
 from keiko_perf.loadtest.transport import Channel, Failure, Owner
 
@@ -31,9 +30,6 @@ LARGEST_HEAD_BYTES = 64 * 1024
 
 _MOST_INTERIM = 32
 _MOST_REMEMBERED = 512
-_GENERATOR_ERRORS = frozenset(
-    (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN)
-)
 _CLOSING_S = 5.0
 
 
@@ -264,7 +260,7 @@ class Http1Channel(Channel, asyncio.Protocol):
         elif phase is _BODY and self._framing is Body.UNTIL_CLOSE and exc is None:
             self._finish()
         elif exc is not None and not isinstance(exc, ssl.SSLError):
-            self._fail(Failure.RESET, _words(exc))
+            self._fail(Failure.RESET, words(exc))
         elif phase is _HEAD and not self._block:
             self._fail(Failure.RESET, "closed without an answer")
         else:
@@ -285,7 +281,7 @@ class Http1Channel(Channel, asyncio.Protocol):
             await self._home.connect(self)
         except (OSError, KeikoError) as error:
             if self._phase is not _CLOSED:
-                self._fail(*_why_not_connected(error, is_tls=self._home.tls is not None))
+                self._fail(*why_not_connected(error, is_tls=self._home.tls is not None))
         finally:
             self._connecting = None
 
@@ -389,31 +385,3 @@ class Http1Channel(Channel, asyncio.Protocol):
     def _fail(self, failure: Failure, detail: str) -> None:
         self.close()
         self._owner.failed(self, failure, detail)
-
-
-def _why_not_connected(error: OSError | KeikoError, *, is_tls: bool) -> tuple[Failure, str]:
-    if isinstance(error, KeikoError):
-        return Failure.DNS, error.what
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Failure.TLS, f"certificate refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return Failure.TLS, error.reason or "handshake failed"
-    if isinstance(error, socket.gaierror):
-        return Failure.DNS, "the name was not resolved"
-    if error.errno in _GENERATOR_ERRORS:
-        return Failure.GENERATOR, _words(error)
-    if isinstance(error, TimeoutError):
-        return Failure.CONNECT_TIMEOUT, _words(error)
-    if isinstance(error, ConnectionResetError | ConnectionAbortedError):
-        return (
-            (Failure.TLS, "closed in the handshake") if is_tls else (Failure.RESET, _words(error))
-        )
-    return Failure.CONNECT_REFUSED, _words(error)
-
-
-def _words(error: Exception) -> str:
-    """The system's words for *error*, without the address and port that vary."""
-    number = getattr(error, "errno", None)
-    if number:
-        return errno.errorcode.get(number, str(number))
-    return type(error).__name__

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from keiko_perf.loadtest.pacer import Load, Users
 from keiko_perf.loadtest.transport import Failure
-from keiko_perf.model import Gauge, Histogram, Kind, Message, Series, Snapshot, say
+from keiko_perf.model import Gauge, Histogram, Kind, Message, Series, Snapshot, samples_needed, say
 
 CPU_LIMIT_RATIO = 0.9
 """A generator's thread that is busier than this was itself what limited the load."""
@@ -241,13 +241,17 @@ def _busy(result: Result) -> Message | None:
 
 
 def _late(result: Result) -> Message | None:
-    late_s = result.late.quantile(0.99) or 0.0
-    response_s = result.response.succeeded.quantile(0.99) or 0.0
+    q = 0.99 if result.late.count >= samples_needed(0.99) else 0.5
+    if result.late.count < samples_needed(q):
+        return None
+    late_s = result.late.quantile(q) or 0.0
+    response_s = result.response.succeeded.quantile(q) or 0.0
     if late_s <= max(LATE_FLOOR_S, LATE_SHARE * response_s):
         return None
     return say(
-        "the load generator was late by {late:duration} (p99), which is in the response times",
+        "the load generator was late by {late:duration} (p{percent}): the response times hold that",
         late=late_s,
+        percent=f"{q * 100:g}",
     )
 
 

@@ -1,5 +1,5 @@
 """
-Summary: a result, or two of them, as a report. The verdict comes first, then the figures.
+Summary: a result as a report. The verdict comes first, then the figures.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from math import ceil
 from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Users
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.model import (
-    Change,
     Chart,
     Column,
-    Comparison,
     Finding,
     Gap,
     Histogram,
@@ -29,7 +27,6 @@ from keiko_perf.model import (
     Target,
     Text,
     Verdict,
-    compare,
     samples_needed,
     say,
 )
@@ -60,56 +57,7 @@ def report(result: Result, targets: Iterable[Target] = (), *, command: str = "lo
         ),
         created_at=result.ended_at,
         sections=(_verdict(result, verdicts, findings), *_figures(result)),
-        environment={**result.environment, "load": _load_words(result.load)},
-    )
-
-
-def compare_results(
-    before: Result, after: Result, *, q: float = 0.95, min_effect: float = 0.05
-) -> Report:
-    """
-    Whether *after* is slower than *before*, step by step.
-
-    Args:
-        before: the first run.
-        after: the second.
-        q: the quantile of the response times that is compared.
-        min_effect: the least relative change that matters.
-
-    Raises:
-        ValueError: *q* is no quantile, or *min_effect* is not positive.
-    """
-    found = comparisons(before, after, q=q, min_effect=min_effect)
-    invalid = (*before.invalid, *after.invalid)
-    return Report(
-        command="load compare",
-        title=say("Comparison of two load tests of {target}", target=after.target),
-        headline=_comparison_headline(found, invalid),
-        status=Status.INVALID if invalid else _comparison_status(found),
-        created_at=after.ended_at,
-        sections=(
-            Section(
-                title=say("What changed"),
-                paragraphs=invalid,
-                comparisons=found,
-                tables=(_both(before, after),),
-                gaps=(*_unlike(before, after), *_lonely(before, after)),
-            ),
-        ),
-        environment={**after.environment, "load": _load_words(after.load)},
-    )
-
-
-def comparisons(
-    before: Result, after: Result, *, q: float = 0.95, min_effect: float = 0.05
-) -> tuple[Comparison, ...]:
-    """One comparison for each step that both have; see `model.compare`."""
-    return tuple(
-        compare(
-            step.timeline, after.timeline(step.name), subject=step.name, q=q, min_effect=min_effect
-        )
-        for step in before.steps
-        if after.step(step.name) is not None
+        environment={**result.environment, "load": load_words(result.load)},
     )
 
 
@@ -375,96 +323,7 @@ def _generator(result: Result) -> Table:
     )
 
 
-# Two results
-
-
-def _comparison_status(found: Sequence[Comparison]) -> Status:
-    return Status.of(comparisons=found) if found else Status.UNDECIDED
-
-
-def _comparison_headline(found: Sequence[Comparison], invalid: Sequence[Message]) -> Message:
-    if invalid:
-        return say("INVALID: a measurement cannot be trusted")
-    if not found:
-        return say("the two runs have no step in common")
-    counts = {change: sum(one.change is change for one in found) for change in Change}
-    if counts[Change.REGRESSED]:
-        return say(
-            "{count:count} of {all:count} steps got slower",
-            count=counts[Change.REGRESSED],
-            all=len(found),
-        )
-    if counts[Change.UNDECIDED]:
-        return say(
-            "undecided for {count:count} of {all:count} steps",
-            count=counts[Change.UNDECIDED],
-            all=len(found),
-        )
-    if counts[Change.IMPROVED]:
-        return say(
-            "{count:count} of {all:count} steps got faster, none slower",
-            count=counts[Change.IMPROVED],
-            all=len(found),
-        )
-    return say("no step got slower or faster")
-
-
-def _both(before: Result, after: Result) -> Table:
-    def row(name: Text, result: Result) -> tuple[object, ...]:
-        response = result.response
-        return (
-            name,
-            result.started_at,
-            response.count,
-            result.offered_per_s,
-            result.achieved_per_s,
-            response.error_ratio,
-        )
-
-    return Table(
-        title=say("The two runs"),
-        columns=(
-            Column(say("run")),
-            Column(say("started"), "time"),
-            Column(say("requests"), "count"),
-            Column(say("offered"), "rate"),
-            Column(say("achieved"), "rate"),
-            Column(say("failed"), "ratio"),
-        ),
-        rows=(row(say("before"), before), row(say("after"), after)),
-    )
-
-
-def _unlike(before: Result, after: Result) -> tuple[Gap, ...]:
-    """Two runs under different load say nothing about what changed between them."""
-    if before.load == after.load:
-        return ()
-    return (
-        Gap(
-            subject=say("the effect of the change alone"),
-            reason=say(
-                "the load differed: {before} before, {after} after",
-                before=_load_words(before.load),
-                after=_load_words(after.load),
-            ),
-            remedy=say("Repeat one of the runs under the load of the other"),
-        ),
-    )
-
-
-def _lonely(before: Result, after: Result) -> tuple[Gap, ...]:
-    first, second = ({step.name for step in one.steps} for one in (before, after))
-    return tuple(
-        Gap(
-            subject=name,
-            reason=say("only one of the two runs has this step"),
-            remedy=say("Run both with the same steps"),
-        )
-        for name in sorted(first ^ second)
-    )
-
-
-def _load_words(load: Load) -> str:
+def load_words(load: Load) -> str:
     """The load as its option on the command line says it."""
     if isinstance(load, ConstantRate):
         return f"--rate {load.per_s:g}"
