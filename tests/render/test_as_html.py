@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from keiko_perf.model import Change, Comparison, Report, Section, Status
+from keiko_perf.model import Change, Comparison, Outcome, Report, Section, Status
 from keiko_perf.render import render
 from keiko_perf.render.as_html import POLICY
 from keiko_perf.render.markup import breakable, tag
@@ -186,6 +186,17 @@ def test_a_comparison_is_told_in_its_own_direction(sample: Report) -> None:
     times = "\N{MULTIPLICATION SIGN}"
     assert f"3.0\N{NO-BREAK SPACE}{times} more" in page
     assert f"95 % interval 2.0 \N{EN DASH} 4.0 {times}" in page
+
+
+def test_of_a_target_judged_twice_the_last_word_counts(sample: Report) -> None:
+    section = sample.sections[0]
+    after = replace(
+        section, verdicts=tuple(replace(one, outcome=Outcome.MET) for one in section.verdicts)
+    )
+
+    page = render(replace(sample, sections=(section, after)), "html")
+
+    assert '<span class="tile-label">Targets met</span><strong>6 of 6</strong></li>' in page
 
 
 def test_german_is_marked_as_german(sample: Report) -> None:

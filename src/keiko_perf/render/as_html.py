@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from keiko_perf.model import Change, Outcome, Report, Section, Severity, say
+from keiko_perf.model import Change, Outcome, Report, Section, Severity, Target, say
 from keiko_perf.render import blocks, figures
 from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
@@ -93,7 +93,9 @@ def _glance(report: Report, lang: str) -> Markup | None:
 
 
 def _tiles(report: Report, lang: str) -> Iterator[Markup]:
-    outcomes = Counter(one.outcome for one in report.verdicts)
+    # Of a target that is judged before and after a change, the last word counts.
+    last = {_promise(one.target): one.outcome for one in report.verdicts}
+    outcomes = Counter(last.values())
     if outcomes:
         met = say("{met:count} of {all:count}", met=outcomes[Outcome.MET], all=outcomes.total())
         rest = [
@@ -119,6 +121,10 @@ def _tiles(report: Report, lang: str) -> Iterator[Markup]:
         most = max(changed, key=lambda one: max(one.ratio or 1, 1 / (one.ratio or 1)))
         effect = phrase(figures.effect(most), lang)
         yield _tile(phrase(say("Largest change"), lang), effect, [breakable(most.subject)])
+
+
+def _promise(target: Target) -> tuple[object, ...]:
+    return target.kpi.name, target.subject, target.at_most, target.at_least
 
 
 _TOLD = (Change.IMPROVED, Change.REGRESSED)

@@ -53,6 +53,7 @@ TEMPLATES = {
     "statement": "Anweisung",
     "step": "Schritt",
     "time in all": "Zeit insgesamt",
+    "too few by": "es fehlen",
     "value": "Wert",
     "why": "warum",
 }

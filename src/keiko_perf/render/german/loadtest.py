@@ -69,8 +69,9 @@ TEMPLATES = {
     "the load generator used {cpu:ratio} of its core, so it was the limit itself": (
         "der Lastgenerator brauchte {cpu:ratio} seines Kerns, also war er selbst die Grenze"
     ),
-    "the load generator was late by {late:duration} (p99), which is in the response times": (
-        "der Lastgenerator war um {late:duration} (p99) zu spät, was in den Antwortzeiten steckt"
+    "the load generator was late by {late:duration} (p{percent}): the response times hold that": (
+        "der Lastgenerator war um {late:duration} (p{percent}) zu spät: das steckt in den"
+        " Antwortzeiten"
     ),
     "the two runs have no step in common": "die beiden Läufe haben keinen Schritt gemeinsam",
     "undecided for {count:count} of {all:count} steps": (
