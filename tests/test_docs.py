@@ -1,0 +1,71 @@
+"""The documentation says what is there, and all of it."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+import keiko_perf
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFERENCE = runpy.run_path(str(ROOT / "scripts" / "cli-reference"))["reference"]()
+COMMANDS = re.findall(r"^## (keiko-perf .+)$", REFERENCE, re.M)
+
+
+def test_the_command_reference_is_that_of_the_commands() -> None:
+    written = (ROOT / "docs" / "cli.md").read_text()
+    assert written == REFERENCE, "run scripts/cli-reference"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_readme_has_a_line_for_each_command(command: str) -> None:
+    assert f"| `{command}` |" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readme_names_the_front_doors() -> None:
+    readme = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"`(\w+)`", readme))
+    parts = ("monitoring", "diagnosis", "optimization", "loadtest")
+    doors = {name for part in parts for name in keiko_perf._HOME[part]}
+    assert doors <= named
+
+
+def test_the_quick_start_runs() -> None:
+    readme = (ROOT / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.S)
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine("postgresql+psycopg://me@127.0.0.1/app")
+    names = {"engine": engine, "__name__": "quick_start"}
+    exec(code.replace('store="keiko-perf.db"', ""), names)  # noqa: S102  # our own page
+    app = names["app"]
+    assert any("/performance" in str(getattr(route, "path", route)) for route in app.routes)  # type: ignore[attr-defined]
+
+
+def test_every_target_of_make_is_explained() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.M)
+    assert phony is not None
+    explained = set(re.findall(r"^(\w+):.*##", makefile, re.M))
+    assert set(phony[1].split()) == explained
+
+
+def test_the_changelog_has_this_version_or_what_is_to_come() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert "## Unreleased" in changelog or f"## {keiko_perf.__version__}" in changelog
+
+
+def test_the_repository_speaks_of_itself_alone() -> None:
+    for page in PAGES:
+        assert not re.search(r"/(work|root|home)/", page.read_text()), page
