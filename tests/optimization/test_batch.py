@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keiko_perf.errors import KeikoError, UsageError
-from keiko_perf.optimization import Batch, BatchStatistics, Limiter, WorkCancelled
+from keiko_perf.optimization import Batch, BatchStatistics, Cache, Limiter, WorkCancelled
 
 Check = Callable[..., Awaitable[int]]
 
@@ -430,7 +431,7 @@ async def test_drain_counts_all_failures_and_keeps_the_first() -> None:
 
 
 async def test_a_processor_that_is_not_async_is_said_at_once() -> None:
-    ran = []
+    ran: list[int] = []
     with pytest.raises(UsageError, match="make it an `async def`"):
         await Batch(range(100), ran.append, limit=1).collect()  # type: ignore[arg-type]
     assert ran == [0]
@@ -491,6 +492,18 @@ async def test_100_000_items_take_no_more_memory_than_a_thousand() -> None:
     await peak_bytes(1000, "drain")
     for how, count in (("drain", 100_000), ("in_order", 20_000), ("as_completed", 20_000)):
         assert await peak_bytes(count, how) < await peak_bytes(1000, how) + 200_000
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="task factories are eager from 3.12 on")
+async def test_an_eager_task_factory_changes_nothing() -> None:
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    gate = Gate()
+    outcomes: list[Any] = await Batch(range(5000), gate, limit=1500).collect()
+    assert [one.value for one in outcomes] == list(range(5000))
+    assert gate.most <= 1500
+    cache: Cache[int, int] = Cache(100_000)
+    assert await cache.get_or_load(1, gate) == 1
+    assert 1 in cache
 
 
 @given(

@@ -189,7 +189,7 @@ async def test_who_asks_after_an_invalidation_gets_a_new_load() -> None:
     await turn_the_loop()
     assert source.asked == ["a", "a"]
     source.ready.set()
-    assert await asyncio.gather(early, late) == ["A", "A"]
+    assert (await early, await late) == ("A", "A")
     assert cache.get("a") == "A"
 
 
@@ -256,14 +256,17 @@ def test_a_cache_that_could_keep_nothing_is_refused(arguments: Any, cure: str) -
         lambda number: (number + 1000, f"agent {number}", [f"t{number}", 2.5]),
     ],
 )
-def test_the_bytes_are_those_that_the_interpreter_allocates(make: Callable[[int], object]) -> None:
+def test_the_bytes_are_about_those_that_the_interpreter_allocates(
+    make: Callable[[int], object],
+) -> None:
     cache: Cache[str, object] = Cache(10**9)
     tracemalloc.start()
     for number in range(5000):
         cache.put(f"key {number}", make(number))
     allocated = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert cache.statistics().size_bytes == pytest.approx(allocated, rel=0.2)
+    # Rather more than less: interpreters from 3.12 on need 40 bytes an entry less than 3.11.
+    assert 0.95 * allocated < cache.statistics().size_bytes < 1.35 * allocated
 
 
 class CacheMachine(RuleBasedStateMachine):

@@ -321,7 +321,7 @@ async def test_a_decorated_function_looks_as_it_did() -> None:
 
 def test_only_async_functions_are_decorated() -> None:
     with pytest.raises(UsageError, match="make it an `async def`"):
-        memory_optimized(len)  # type: ignore[type-var] # that is the point
+        memory_optimized(len)  # type: ignore[arg-type] # that is the point
     with pytest.raises(UsageError, match="either the optimizer or the numbers"):
         memory_optimized(memory_threshold_mb=5, optimizer=MemoryOptimizer())
 
@@ -329,7 +329,7 @@ def test_only_async_functions_are_decorated() -> None:
 @pytest.mark.parametrize("name", ["memory_threshold_mb", "max_cache_mb", "check_every_s"])
 def test_numbers_without_sense_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f"{name}=0 is not positive"):
-        MemoryOptimizer(**{name: 0})
+        MemoryOptimizer(**{name: 0})  # type: ignore[arg-type] # all three are numbers
     with pytest.raises(UsageError, match="memory_threshold_mb=0"):
         memory_optimized(memory_threshold_mb=0)
 

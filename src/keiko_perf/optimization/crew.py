@@ -208,6 +208,7 @@ class Crew(Generic[T, R]):
     async def _work(self) -> None:
         # Whoever finds work hires two more: there are never many more workers than items, and
         # the limit is reached within a few turns of the loop.
+        await asyncio.sleep(0)  # an eager task factory would have each hire before it is counted
         to_hire = 2
         source, window, turn = self._source, self._window, self._turn
         while not self._closed:

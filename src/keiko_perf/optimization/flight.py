@@ -100,4 +100,5 @@ class _Flight(Generic[V]):
 
 
 async def _run(work: Callable[[], Awaitable[V]]) -> V:
+    await asyncio.sleep(0)  # an eager task factory would have it done before it is known
     return await work()
