@@ -174,6 +174,15 @@ async def test_what_a_unique_index_finds_needs_no_other(url: str) -> None:
     assert refused(advice)["status"][0] == "unique"
 
 
+async def test_what_one_statement_does_not_need_another_one_may(url: str) -> None:
+    by_status = "SELECT 1 FROM tasks WHERE status = $1 AND untouched = $2"
+    advice = await advised(url, "SELECT 1 FROM tasks WHERE id = $1 AND status = $2", by_status)
+    assert [one.index.columns for one in advice.indexes] == [("untouched", "status")]
+    indexes = [one.index for one in (*advice.indexes, *advice.refusals)]
+    assert len(set(indexes)) == len(indexes)  # one answer for each
+    assert refused(advice)["status"][0] == "unused"  # and not "unique"
+
+
 async def test_a_tiny_table_that_is_written_to_all_the_time_gets_nothing(url: str) -> None:
     advice = await advised(
         url,

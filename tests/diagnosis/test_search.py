@@ -62,7 +62,7 @@ ONLY_C = "SELECT 3 FROM t WHERE c = $1"
 async def found(
     plans: Plans,
     *queries: Query,
-    candidates: frozenset[Index] = frozenset({A, B, AB, C}),
+    candidates: tuple[Index, ...] = (A, B, AB, C),
     upkeep: float = 0.0,
     max_indexes: int = 10,
 ) -> Found:
@@ -92,6 +92,21 @@ async def test_of_two_that_save_the_same_the_narrower_is_chosen() -> None:
     assert [one.index for one in result.chosen] == [A]
 
 
+async def test_of_two_that_are_worth_the_same_the_first_proposed_is_chosen() -> None:
+    plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 10.0, frozenset({B}): 10.0}})
+    assert [one.index for one in (await found(plans, query(BOTH))).chosen] == [A]
+    turned = await found(plans, query(BOTH), candidates=(B, A))
+    assert [one.index for one in turned.chosen] == [B]
+
+
+async def test_the_most_promising_is_not_taken_without_comparing() -> None:
+    # AB could save 990 of BOTH with the others' help, but alone it saves least.
+    both = {NONE: 1000.0, frozenset({A}): 300.0, frozenset({AB}): 900.0, frozenset({B}): 10.0}
+    result = await found(Plans({BOTH: both}), query(BOTH))
+    assert [one.index for one in result.chosen] == [B]
+    assert reasons(result)[A] == "superseded"
+
+
 async def test_what_saves_less_than_a_twentieth_of_any_statement_is_refused() -> None:
     plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 951.0, frozenset({B}): 950.0}})
     result = await found(plans, query(BOTH))
@@ -115,7 +130,7 @@ async def test_an_index_that_later_ones_have_replaced_goes_again() -> None:
             ONLY_A: {NONE: 100.0, frozenset({A}): 10.0, frozenset({AC}): 1.0},
         }
     )
-    candidates = frozenset({A, AB, AC})
+    candidates = (A, AB, AC)
     first = await found(plans, query(BOTH), query(ONLY_A), candidates=candidates, max_indexes=1)
     assert [one.index for one in first.chosen] == [A]
     result = await found(plans, query(BOTH), query(ONLY_A), candidates=candidates)

@@ -28,6 +28,7 @@ BY_KIND = Index(TABLE, (Key("kind"),))
 BY_KIND_AND_TIME = Index(TABLE, (Key("kind"), Key("at", descending=True)))
 QUERY = "SELECT * FROM events WHERE kind = $1 ORDER BY at DESC LIMIT 10"
 NONE: frozenset[Index] = frozenset()
+PREPARED = "SELECT name FROM pg_prepared_statements WHERE name NOT LIKE '\\_pg3%'"  # psycopg's own
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +56,6 @@ def pricer(
     if not postgres.has_hypopg:
         absent("HypoPG. apt install postgresql-15-hypopg")
     return HypoPg()
-
-
-PREPARED = "SELECT name FROM pg_prepared_statements WHERE name NOT LIKE '\\_pg3%'"  # psycopg's own
 
 
 def left_behind(url: str) -> list[tuple[str, ...]]:
@@ -162,6 +160,27 @@ async def test_a_cancelled_session_leaves_nothing_in_a_pooled_connection(
         with pytest.raises(asyncio.CancelledError):
             await task
         async with Database.connect(engine) as database:  # the same pool, of a single connection
+            assert await database.rows("SELECT * FROM hypopg()") == []
+            assert await database.rows(PREPARED) == []
+    finally:
+        await engine.dispose()
+    assert left_behind(url) == []
+
+
+async def test_a_statement_that_the_cancellation_aborted_on_the_server_spoils_no_cleaning_up(
+    url: str, pricer: Pricer
+) -> None:
+    engine = create_async_engine(url, pool_size=1, max_overflow=0)
+
+    async def work() -> None:
+        async with Database.connect(engine) as database, pricer.session(database) as session:
+            await session.price(QUERY, 1, frozenset({BY_KIND}))
+            await database.rows("SELECT pg_sleep(60)")
+
+    try:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(work(), 2.0)
+        async with Database.connect(engine) as database:
             assert await database.rows("SELECT * FROM hypopg()") == []
             assert await database.rows(PREPARED) == []
     finally:

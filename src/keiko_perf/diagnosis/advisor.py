@@ -239,7 +239,7 @@ async def _verified(
     gaps: list[Gap],
 ) -> Advice:
     writes = writes_of(queries)
-    candidates = frozenset(proposals.wanted_by)
+    candidates = tuple(proposals.wanted_by)
     costs_of_writes = {
         one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
         for one in candidates

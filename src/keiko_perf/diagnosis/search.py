@@ -4,7 +4,7 @@ Search: which of the candidates are worth having, by what the planner says.
 First all candidates at once: a statement that they don't help together, none of them helps. Then
 one after the other, always the one that saves most beside those chosen already, less what the
 workload's writes cost; in the end whatever the others have made superfluous goes again. The same
-questions get the same answer: ties go to the narrower index, then by name.
+questions get the same answer: ties go to the narrower index, then to the one proposed first.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ class Search:
     """
     Args:
         costs: who is asked.
-        candidates: what can be chosen from.
+        candidates: what can be chosen from, the better of two that are worth the same first.
         upkeep: what each candidate costs the workload's writes.
         max_indexes: how many may be chosen.
     """
 
     costs: Costs
-    candidates: Indexes
+    candidates: tuple[Index, ...]
     upkeep: Mapping[Index, float]
     max_indexes: int
     _unplanned: dict[int, str] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Search:
         """The statements that all candidates together make cheaper enough."""
         helped = []
         for number in numbers:
-            if self.costs.relevant(number, self.candidates):
+            if self.costs.relevant(number, self._all):
                 after = await self._price(number, self._all)
                 if _is_gain(await self._price(number, NONE), after):
                     helped.append(number)
@@ -115,7 +115,10 @@ class Search:
 
     @property
     def _all(self) -> Indexes:
-        return self.candidates - self._refused.keys()
+        return frozenset(self.candidates) - self._refused.keys()
+
+    def _preference(self, index: Index) -> tuple[int, int]:
+        return len(index.keys), self.candidates.index(index)
 
     async def _price(self, number: int, indexes: Indexes) -> float:
         """A price; an index that turns out to be impossible is refused and left out."""
@@ -155,7 +158,7 @@ class Search:
     def _is_better(self, one: Index, benefit: float, other: Index, most: float) -> bool:
         if abs(benefit - most) > _ABOUT_EQUAL * max(benefit, most):
             return benefit > most
-        return (len(one.keys), one) < (len(other.keys), other)
+        return self._preference(one) < self._preference(other)
 
     async def _by_promise(self, chosen: list[Index], live: list[int]) -> list[tuple[float, Index]]:
         """The candidates that are left, with the most that each can save; the best first."""
@@ -167,7 +170,7 @@ class Search:
             for index in self.costs.relevant(number, self._all):
                 bounds[index] = bounds.get(index, -self.upkeep[index]) + calls * (now - least)
         left = [(bound, index) for index, bound in bounds.items() if index not in chosen]
-        return sorted(left, key=lambda one: (-one[0], len(one[1].keys), one[1]))
+        return sorted(left, key=lambda one: (-one[0], self._preference(one[1])))
 
     async def _gains(
         self, candidate: Index, chosen: Iterable[Index], live: list[int]
