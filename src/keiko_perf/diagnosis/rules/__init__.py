@@ -36,5 +36,6 @@ def judge(evidence: Evidence, rules: Iterable[Rule] = RULES) -> Judgement:
     said = [one for rule in rules for one in rule(evidence)]
     findings = [one for one in said if isinstance(one, Finding)]
     findings.sort(key=lambda one: -one.severity)
-    gaps = (*evidence.gaps, *(one for one in said if isinstance(one, Gap)))
-    return Judgement(findings=tuple(findings), gaps=tuple(dict.fromkeys(gaps)))
+    gaps = list(evidence.gaps)
+    gaps += [one for one in said if isinstance(one, Gap) and one not in gaps]
+    return Judgement(findings=tuple(findings), gaps=tuple(gaps))
