@@ -62,7 +62,7 @@ async def estimated(database: Database, inspected: Inspected) -> Plan:
     try:
         if not inspected.parameters:
             return _plan_of(await database.send(f"EXPLAIN (FORMAT JSON) {inspected.sql}"))
-        if database.server.major >= 16:
+        if database.server.major >= 16 and database.sends_as_text:
             sent = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {inspected.sql}"
             return _plan_of(await database.send(sent))
         return await _generic(database, inspected)

@@ -106,6 +106,14 @@ class Database:
     def __repr__(self) -> str:
         return f"Database({self._address!r})"
 
+    @property
+    def sends_as_text(self) -> bool:
+        """
+        Whether the driver sends a statement without parameters as text alone. asyncpg prepares
+        each, and takes a `$1` in it for a parameter of its own.
+        """
+        return bool(self._connection.dialect.driver != "asyncpg")
+
     @classmethod
     @asynccontextmanager
     async def connect(
