@@ -34,6 +34,7 @@ def plan(**changes) -> Plan:
         (lambda: plan(timeout_s=0), "timeout of 0"),
         (lambda: plan(load=ConstantRate(20_001)), "limit is 20000"),
         (lambda: plan(load=Users(10_001)), "limit is 10000"),
+        (lambda: plan(load=Users(5), max_in_flight=4), "only 4 requests in flight"),
         (lambda: plan(load=Stages((Stage(5, 1),)), duration_s=4), "stages last 5 s"),
         (lambda: plan(load=Stages((Stage(1, 1),)), warmup_s=1), "would send nothing"),
         (lambda: plan(connections=0), "connections"),

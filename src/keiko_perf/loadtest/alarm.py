@@ -103,3 +103,28 @@ def precise_alarm(loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> 
         except (OSError, AttributeError, NotImplementedError):
             pass  # a C library or an event loop without it; the engine measures its own lateness
     return LoopAlarm(loop, ring)
+
+
+class Repeating:
+    """Calls back at equal distances, which do not drift; a beat that was missed is left out."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, period_s: float, call: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._period_s = period_s
+        self._call = call
+        self._began = loop.time()
+        self._number = 1
+        self._handle = loop.call_at(self._began + period_s, self._beat)
+
+    def cancel(self) -> None:
+        """Never call again."""
+        self._handle.cancel()
+
+    def _beat(self) -> None:
+        passed = int((self._loop.time() - self._began) / self._period_s)
+        self._number = max(self._number, passed) + 1
+        at = self._began + self._number * self._period_s
+        self._handle = self._loop.call_at(at, self._beat)
+        self._call()

@@ -13,33 +13,29 @@ when `run` ends, however it ends, no task and no socket is left.
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
-from itertools import cycle
-from math import ceil, inf
+from math import inf
 
 from keiko_perf.errors import MissingExtra
-from keiko_perf.loadtest.alarm import Alarm, FileAlarm, LoopAlarm, precise_alarm
-from keiko_perf.loadtest.looks import Looks
-from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
+from keiko_perf.loadtest.alarm import Alarm, FileAlarm, LoopAlarm, Repeating, precise_alarm
+from keiko_perf.loadtest.books import Books
+from keiko_perf.loadtest.environment import environment
 from keiko_perf.loadtest.pacer import Users, arrivals
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import OnTick, Progress
-from keiko_perf.loadtest.request import Request, prepare
+from keiko_perf.loadtest.request import Request, in_turn
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.transport import Channel, Failure, Transport
-from keiko_perf.model import Histogram, Kind, Series
+
+__all__ = ["OnTick", "Progress", "run"]
 
 _AT_ONCE = 64  # requests that are sent before the loop may look at answers again
 _PAUSE_S = 0.1  # of a user who got no connection, so that a dead service is not hammered
 _STOPPING_S = 5.0  # how long a stopped run waits for what is under way
-_RECENT = 10  # intervals that progress is about
 
 
 async def run(
@@ -108,16 +104,16 @@ class _Engine:
         self._looks_exactly = clock is not None or isinstance(self._look_alarm, FileAlarm)
         # Where the service runs in this thread too, or time is virtual, CPU time says nothing.
         self._owns_cpu = clock is None and not transport.is_in_process
-        self._requests = _in_turn(plan)
+        self._requests = in_turn(plan)
         self._load = plan.load
         self._is_closed = isinstance(plan.load, Users)
         self._think_s = plan.load.think_s if isinstance(plan.load, Users) else 0.0
         self._most_channels = plan.load.count if isinstance(plan.load, Users) else plan.connections
         # Users who don't think are due the instant they are sent.
-        self._is_apart = not (self._is_closed and not self._think_s)
-        self._per_interval = 1.0 / interval_s(plan)
-        self._intervals = max(1, ceil(plan.duration_s * self._per_interval - 1e-9))
+        is_apart = not (self._is_closed and not self._think_s)
+        self._books = Books(plan, is_service_apart=is_apart)
         self._timers: list[asyncio.Handle] = []
+        self._repeating: tuple[Repeating, ...] = ()
 
         self._channels: set[Channel] = set()
         self._idle: list[Channel] = []  # the last one used is the next one used
@@ -126,16 +122,8 @@ class _Engine:
         self._in_flight = 0
         self._has_arrivals = True
         self._is_interrupted = False
-
-        self._meters = [StepMeter(step.name) for step in plan.steps]
-        self._errors = ErrorLog(_origin(plan))
-        self._prompt = Histogram()  # lag of requests that found a connection
-        self._queued = Histogram()  # lag of those that waited for one
-        self._queued_late = Histogram()  # the generator's own part of that
-        self._offered = self._finished = self._failed = self._dropped = self._waited = 0
         self._peak = self._opened = 0
         self._ticked_at, self._ticked = 0.0, 0
-        self._looks = Looks()
 
     async def run(self, stop: asyncio.Event | None) -> Result:
         stopping = None if stop is None else self._loop.create_task(stop.wait())
@@ -150,6 +138,8 @@ class _Engine:
         finally:
             self._alarm.close()
             self._look_alarm.close()
+            for repeating in self._repeating:
+                repeating.cancel()
             for timer in self._timers:
                 timer.cancel()
             for channel in tuple(self._channels):
@@ -167,7 +157,7 @@ class _Engine:
         self._cpu_s = time.thread_time()
         self._begun = self._clock()
         self._begun_at = datetime.now(UTC)
-        self._from = self._begun + self._plan.warmup_s
+        self._books.begin(self._begun + self._plan.warmup_s)
         self._until = self._begun + self._plan.total_s
         if isinstance(self._load, Users):
             self._users = [self._begun + start_s for start_s in self._load.starts()]
@@ -178,9 +168,10 @@ class _Engine:
                 self._load, duration_s=plan.duration_s, warmup_s=plan.warmup_s
             )
             self._next = self._begun + next(self._schedule, inf)
-        self._looks.start(self._from)
-        self._every(min(0.1, self._plan.timeout_s / 10), self._sweep)
-        self._every(1.0, self._tick)
+        self._repeating = (
+            Repeating(self._loop, min(0.1, self._plan.timeout_s / 10), self._sweep),
+            Repeating(self._loop, 1.0, self._tick),
+        )
         if self._looks_exactly:
             self._look_alarm.set(0.0)
         self._alarm.set(0.0)
@@ -206,7 +197,8 @@ class _Engine:
         self._next = due
         if due == inf:
             # The load lasts until its end, though nothing more is due in it.
-            self._end_arrivals_at(self._until)
+            left_s = max(0.0, self._until - now)
+            self._timers.append(self._loop.call_later(left_s, self._end_arrivals))
         else:
             self._alarm.set(due - now)
 
@@ -226,26 +218,25 @@ class _Engine:
     def _arrive(self, due: float, now: float) -> None:
         """A request is due, and *now* is when that was noticed."""
         request = next(self._requests)
-        is_measured = due >= self._from
-        if is_measured:
-            self._offered += 1
+        books = self._books
+        is_measured = due >= books.begins
+        books.offered += is_measured
         if self._in_flight >= self._plan.max_in_flight:
-            self._dropped += is_measured
+            books.dropped += is_measured
             return
         self._in_flight += 1
         if self._in_flight > self._peak:
             self._peak = self._in_flight
-        self._looks.count += is_measured
+        books.looks.count += is_measured
         if self._idle:
             channel = self._idle.pop()
         elif len(self._channels) < self._most_channels:
             channel = self._new_channel()
         else:
             self._waiting.append((due, now, request))
-            self._waited += is_measured
+            books.waited += is_measured
             return
-        if is_measured:
-            self._prompt.record(now - due)
+        books.sent(due, now)
         channel.due = due
         channel.sent = now
         channel.send(request)
@@ -255,13 +246,6 @@ class _Engine:
         self._channels.add(channel)
         self._opened += 1
         return channel
-
-    def _end_arrivals_at(self, end: float) -> None:
-        now = self._clock()
-        if now >= end:
-            self._end_arrivals()
-        else:
-            self._timers.append(self._loop.call_later(end - now, self._end_arrivals))
 
     def _end_arrivals(self, drain_s: float | None = None) -> None:
         if not self._has_arrivals:
@@ -289,22 +273,7 @@ class _Engine:
 
     def answered(self, channel: Channel, status: int) -> None:
         now = self._clock()
-        due = channel.due
-        if due >= self._from:
-            if status < 400:
-                request = channel.request
-                meter = self._meters[request.step]  # type: ignore[union-attr]  # it was just answered
-                position = int((due - self._from) * self._per_interval)
-                if position != meter.position:
-                    meter.move_to(position)
-                meter.record(now - due)
-                if self._is_apart:
-                    meter.record_service(now - channel.sent)
-            else:
-                failure = Failure.HTTP_4XX if status < 500 else Failure.HTTP_5XX
-                self._write_down(channel, failure, f"HTTP {status}", now)
-            self._finished += 1
-            self._looks.count -= 1
+        self._books.answered(channel, status, now)
         self._in_flight -= 1
         if channel.is_open:
             self._go_on(channel, now)
@@ -314,10 +283,7 @@ class _Engine:
 
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
-        if channel.due >= self._from:
-            self._write_down(channel, failure, detail, now)
-            self._finished += 1
-            self._looks.count -= 1
+        self._books.failed(channel, failure, detail, now=now)
         self._in_flight -= 1
         self._channels.discard(channel)
         self._go_on(None, now, pause_s=_PAUSE_S)
@@ -341,9 +307,7 @@ class _Engine:
             self._alarm.set(min(self._users[0], self._until) - now)
         elif self._waiting:
             due, noticed, request = self._waiting.popleft()
-            if due >= self._from:
-                self._queued.record(now - due)
-                self._queued_late.record(noticed - due)
+            self._books.sent_late(due, noticed, now)
             channel = channel or self._new_channel()
             channel.due = due
             channel.sent = now
@@ -362,37 +326,14 @@ class _Engine:
             self._end_arrivals()
             return
         self._in_flight += 1
-        if now >= self._from:
-            self._offered += 1
-            self._looks.count += 1
+        books = self._books
+        if now >= books.begins:
+            books.offered += 1
+            books.looks.count += 1
         channel.due = channel.sent = now
         channel.send(next(self._requests))
 
-    def _write_down(self, channel: Channel, failure: Failure, detail: str, now: float) -> None:
-        request = channel.request
-        assert request is not None
-        self._failed += 1
-        meter = self._meters[request.step]
-        meter.failed.record(now - channel.due)
-        meter.failed_service.record(now - channel.sent)
-        at_s = now - self._from
-        self._errors.add(failure, request, step=meter.name, detail=detail, at_s=at_s)
-
     # What happens beside
-
-    def _every(self, period_s: float, call: Callable[[], None]) -> None:
-        """Call at equal distances; a timer that has run is replaced, so that none piles up."""
-        place = len(self._timers)
-        began = self._loop.time()
-        number = 0
-
-        def again() -> None:
-            nonlocal number
-            number = max(number + 1, int((self._loop.time() - began) / period_s) + 1)
-            self._timers[place] = self._loop.call_at(began + number * period_s, again)
-            call()
-
-        self._timers.append(self._loop.call_at(began + period_s, again))
 
     def _sweep(self) -> None:
         """Give up what took too long: one look at all is cheaper than a timer for each."""
@@ -402,7 +343,7 @@ class _Engine:
             channel.expire()
 
     def _look(self) -> None:
-        self._look_alarm.set(self._looks.look(self._clock()))
+        self._look_alarm.set(self._books.looks.look(self._clock()))
 
     def _tick(self) -> None:
         if self._on_tick is None:
@@ -415,92 +356,51 @@ class _Engine:
                 self._over.set_exception(error)
 
     def _progress(self, now: float) -> Progress:
+        books = self._books
         since_s = now - (self._ticked_at or self._begun)
-        rate_per_s = max(0, self._finished - self._ticked) / since_s if since_s > 0 else 0.0
-        self._ticked_at, self._ticked = now, self._finished
+        rate_per_s = (books.finished - self._ticked) / since_s if since_s > 0 else 0.0
+        self._ticked_at, self._ticked = now, books.finished
         return Progress(
             elapsed_s=min(now - self._begun, self._plan.total_s),
             total_s=self._plan.total_s,
-            is_warming_up=now < self._from,
-            offered=self._offered,
-            succeeded=self._finished - self._failed,
-            failed=self._failed,
-            dropped=self._dropped,
+            is_warming_up=now < books.begins,
+            offered=books.offered,
+            succeeded=books.finished - books.failures,
+            failed=books.failures,
+            dropped=books.dropped,
             in_flight=self._in_flight,
             rate_per_s=rate_per_s,
-            recent=self._recent(),
-        )
-
-    def _recent(self) -> Series:
-        recent = (one for meter in self._meters for one in meter.timeline[-_RECENT:])
-        return Series(
-            kind=Kind.STEP,
-            name="",
-            window_s=_RECENT / self._per_interval,
-            succeeded=Histogram.merged(recent),
+            recent=books.recent(now),
         )
 
     def _result(self) -> Result:
-        now = self._clock()
-        duration_s = max(now, self._until if not self._is_interrupted else now) - self._from
-        duration_s = max(0.0, duration_s)
+        now, books, plan = self._clock(), self._books, self._plan
+        is_whole = not self._is_interrupted
+        duration_s = max(0.0, max(now, self._until if is_whole else now) - books.begins)
         pending = [channel.due for channel in self._channels if channel.request is not None]
         pending += [due for due, _, _ in self._waiting]
-        measured = [due for due in pending if due >= self._from]
-        intervals = self._intervals
-        if self._is_interrupted:
-            intervals = min(intervals, int(duration_s * self._per_interval) + 1)
-        cpu_s = time.thread_time() - self._cpu_s
-        elapsed_s = now - self._begun
+        pending = [due for due in pending if due >= books.begins]
+        cpu_s, elapsed_s = time.thread_time() - self._cpu_s, now - self._begun
         return Result(
-            target=self._plan.target.url,
-            load=self._load,
-            started_at=datetime.fromtimestamp(
-                self._begun_at.timestamp() + self._plan.warmup_s, tz=UTC
-            ),
-            planned_s=self._plan.duration_s,
+            target=plan.target.url,
+            load=plan.load,
+            started_at=self._begun_at + timedelta(seconds=plan.warmup_s),
+            planned_s=plan.duration_s,
             duration_s=duration_s,
-            interval_s=1.0 / self._per_interval,
-            steps=tuple(
-                meter.result(
-                    duration_s=duration_s, intervals=intervals, is_service_apart=self._is_apart
-                )
-                for meter in self._meters
-            ),
-            errors=self._errors.groups(),
-            offered=self._offered,
-            dropped=self._dropped,
-            unfinished=len(measured),
-            unfinished_s=now - min(measured) if measured else 0.0,
-            waited=self._waited,
+            interval_s=books.interval_s,
+            steps=books.steps(duration_s, is_whole=is_whole),
+            errors=books.errors,
+            offered=books.offered,
+            dropped=books.dropped,
+            unfinished=len(pending),
+            unfinished_s=now - min(pending) if pending else 0.0,
+            waited=books.waited,
             connections=self._most_channels,
             opened=self._opened,
-            lag=Histogram.merged((self._prompt, self._queued)),
-            late=Histogram.merged((self._prompt, self._queued_late)),
+            lag=books.lag,
+            late=books.late,
             cpu_ratio=cpu_s / elapsed_s if self._owns_cpu and elapsed_s > 0 else None,
-            in_flight=self._looks.result(self._peak),
+            in_flight=books.looks.result(self._peak),
             interrupted=self._is_interrupted,
-            environment=_environment(self._loop),
+            environment=environment(self._loop),
         )
-
-
-def _in_turn(plan: Plan) -> Iterator[Request]:
-    """The requests in the plan's order, without end; each step goes through its rows."""
-    prepared = [cycle(requests) for requests in prepare(plan)]
-    if len(prepared) == 1:
-        return prepared[0]
-    return (next(prepared[step]) for step in cycle(plan.order))
-
-
-def _origin(plan: Plan) -> str:
-    target = plan.target
-    return f"{target.scheme}://{target.authority}"
-
-
-def _environment(loop: asyncio.AbstractEventLoop) -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "event loop": type(loop).__module__.partition(".")[0],
-        "platform": f"{sys.platform} {platform.machine()}",
-        "cores": str(os.cpu_count() or 1),
-    }

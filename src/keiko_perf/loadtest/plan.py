@@ -334,6 +334,11 @@ def _check_load(plan: Plan) -> None:
                 f"{load.count} users, the limit is {limits.users}",
                 cure="Use fewer, or raise limits.users if that is meant",
             )
+        if load.count > plan.max_in_flight:
+            raise UsageError(
+                f"{load.count} users, and only {plan.max_in_flight} requests in flight",
+                cure="Raise max_in_flight to the number of users",
+            )
         return
     if load.peak_per_s > limits.per_s:
         raise UsageError(

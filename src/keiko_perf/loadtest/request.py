@@ -7,8 +7,9 @@ Also how a request is shown to a person: as a curl line with its secrets masked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from shlex import quote
 
 from keiko_perf.loadtest.plan import Plan, Step
@@ -57,6 +58,14 @@ def prepare(plan: Plan) -> tuple[tuple[Request, ...], ...]:
         tuple(_request(plan, index, step, path) for path in step.paths())
         for index, step in enumerate(plan.steps)
     )
+
+
+def in_turn(plan: Plan) -> Iterator[Request]:
+    """The requests in the plan's order, without end; each step goes through its rows."""
+    prepared = [cycle(requests) for requests in prepare(plan)]
+    if len(prepared) == 1:
+        return prepared[0]
+    return (next(prepared[step]) for step in cycle(plan.order))
 
 
 def curl(request: Request, base_url: str) -> str:

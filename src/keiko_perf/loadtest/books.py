@@ -1,0 +1,163 @@
+"""
+Books: what the engine writes down while it runs, and the result that this becomes.
+
+Requests that were due in the warm-up are sent and not written down.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from keiko_perf.loadtest.looks import Looks
+from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.result import ErrorGroup, StepResult
+from keiko_perf.loadtest.transport import Channel, Failure
+from keiko_perf.model import Histogram, Kind, Series
+
+_RECENT = 10  # intervals
+
+
+class Books:
+    """
+    Args:
+        plan: what is carried out.
+        is_service_apart: whether requests can be due before they are sent.
+
+    Attributes:
+        begins: the instant from which on requests are measured, on the engine's clock.
+        offered: how many requests were due.
+        finished: how many of them ended, well or not.
+        failures: how many of those not well.
+        dropped: how many were not sent.
+        waited: how many waited for a connection.
+        looks: how many are in flight, seen now and then.
+    """
+
+    __slots__ = (
+        "_errors",
+        "_intervals",
+        "_is_service_apart",
+        "_meters",
+        "_per_interval",
+        "_prompt",
+        "_queued",
+        "_queued_late",
+        "begins",
+        "dropped",
+        "failures",
+        "finished",
+        "looks",
+        "offered",
+        "waited",
+    )
+
+    def __init__(self, plan: Plan, *, is_service_apart: bool) -> None:
+        target = plan.target
+        self._meters = [StepMeter(step.name) for step in plan.steps]
+        self._errors = ErrorLog(f"{target.scheme}://{target.authority}")
+        self._is_service_apart = is_service_apart
+        self._per_interval = 1.0 / interval_s(plan)
+        self._intervals = max(1, ceil(plan.duration_s * self._per_interval - 1e-9))
+        self._prompt = Histogram()  # lag of requests that found a connection
+        self._queued = Histogram()  # lag of those that waited for one
+        self._queued_late = Histogram()  # the generator's own part of that
+        self.begins = 0.0
+        self.offered = self.finished = self.failures = self.dropped = self.waited = 0
+        self.looks = Looks()
+
+    def begin(self, at: float) -> None:
+        """Measure what is due from *at* on."""
+        self.begins = at
+        self.looks.start(at)
+
+    # While it runs
+
+    def sent(self, due: float, now: float) -> None:
+        """A request found a connection the moment it was noticed."""
+        if due >= self.begins:
+            self._prompt.record(now - due)
+
+    def sent_late(self, due: float, noticed: float, now: float) -> None:
+        """A request waited for a connection, from *noticed* to *now*."""
+        if due >= self.begins:
+            self._queued.record(now - due)
+            self._queued_late.record(noticed - due)
+
+    def answered(self, channel: Channel, status: int, now: float) -> None:
+        """The hot path: one count for each histogram, and no object."""
+        due = channel.due
+        if due < self.begins:
+            return
+        if status >= 400:
+            failure = Failure.HTTP_4XX if status < 500 else Failure.HTTP_5XX
+            self.failed(channel, failure, f"HTTP {status}", now=now)
+            return
+        meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
+        position = int((due - self.begins) * self._per_interval)
+        if position != meter.position:
+            meter.move_to(position)
+        meter.record(now - due)
+        if self._is_service_apart:
+            meter.record_service(now - channel.sent)
+        self.finished += 1
+        self.looks.count -= 1
+
+    def failed(self, channel: Channel, failure: Failure, detail: str, *, now: float) -> None:
+        """A request had no good answer."""
+        request = channel.request
+        if channel.due < self.begins or request is None:
+            return
+        meter = self._meters[request.step]
+        meter.failed.record(now - channel.due)
+        meter.failed_service.record(now - channel.sent)
+        at_s = now - self.begins
+        self._errors.add(failure, request, step=meter.name, detail=detail, at_s=at_s)
+        self.failures += 1
+        self.finished += 1
+        self.looks.count -= 1
+
+    def recent(self, now: float) -> Series:
+        """The response times of the successes that were due in the last intervals."""
+        first = max(0, int((now - self.begins) * self._per_interval) - _RECENT + 1)
+        timelines = (meter.timeline[first:] for meter in self._meters)
+        return Series(
+            kind=Kind.STEP,
+            name="",
+            window_s=_RECENT / self._per_interval,
+            succeeded=Histogram.merged(one for timeline in timelines for one in timeline),
+        )
+
+    # Afterwards
+
+    @property
+    def interval_s(self) -> float:
+        return 1.0 / self._per_interval
+
+    def steps(self, duration_s: float, *, is_whole: bool) -> tuple[StepResult, ...]:
+        """What was measured over *duration_s*, which is shorter than planned unless whole."""
+        intervals = self._intervals
+        if not is_whole:
+            intervals = min(intervals, int(duration_s * self._per_interval) + 1)
+        return tuple(
+            meter.result(
+                duration_s=duration_s,
+                intervals=intervals,
+                is_service_apart=self._is_service_apart,
+            )
+            for meter in self._meters
+        )
+
+    @property
+    def errors(self) -> tuple[ErrorGroup, ...]:
+        return self._errors.groups()
+
+    @property
+    def lag(self) -> Histogram:
+        """From due to sent."""
+        return Histogram.merged((self._prompt, self._queued))
+
+    @property
+    def late(self) -> Histogram:
+        """The generator's own part of the lag."""
+        return Histogram.merged((self._prompt, self._queued_late))
