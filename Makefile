@@ -30,11 +30,14 @@ check: $(STAMP) ## linters, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP) ## our speed and accuracy beside the peers'
 	@scripts/system-packages nginx
 	$(BIN)/python benchmarks/histogram.py
+	$(BIN)/python benchmarks/middleware.py
+	$(BIN)/python benchmarks/loadgen.py
+	$(BIN)/python benchmarks/batch.py
 
 clean: ## remove what was made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

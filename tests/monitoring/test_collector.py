@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot, samples_needed
+from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.store import MemoryStore
@@ -99,18 +99,14 @@ async def test_the_guides_figures_are_in_the_guides_units(service: Service) -> N
     }
 
 
-@pytest.mark.parametrize(("name", "q"), [("api_p95", 0.95), ("api_p99", 0.99)])
-async def test_a_percentile_of_too_few_requests_is_not_told(
-    service: Service, name: str, q: float
+async def test_the_first_impression_of_a_percentile_comes_with_its_samples(
+    service: Service,
 ) -> None:
     service.clock.s += 1
-    service.requests(samples_needed(q) - 1, 0.1)
-    few = await service.collector.get_current_metrics()
-    service.requests(1, 0.1)
-    enough = await service.collector.get_current_metrics()
-    assert few[name] is None
-    assert few["samples"] == samples_needed(q) - 1
-    assert enough[name] == pytest.approx(100, rel=0.01)
+    service.requests(10, 0.1)
+    metrics = await service.collector.get_current_metrics()
+    assert metrics["api_p99"] == pytest.approx(100, rel=0.01)
+    assert metrics["samples"] == 10
 
 
 async def test_the_last_minute_is_the_stored_windows_and_the_current_one(service: Service) -> None:

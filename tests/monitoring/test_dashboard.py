@@ -129,6 +129,13 @@ def test_a_gap_is_a_gap_and_an_idle_window_is_0_requests():
     assert [one.p95_s is None for one in made] == [False, True, True, True, True]
 
 
+def test_windows_that_were_rolled_up_leave_no_gaps_between_points():
+    rolled = [window(0, window_s=60.0, durations=[0.1] * 60), window(60, durations=[0.1] * 10)]
+    made = history_of(rolled, to_s=80)
+    assert [one.requests for one in made] == [10] * 7
+    assert [one.throughput_per_s for one in made] == [1.0] * 7
+
+
 def test_windows_that_are_cut_a_little_late_make_no_gap():
     jitter = [0.0, 0.4, -0.4, 3.0, -3.0, 0.1]
     windows = [window(10 * i + off, durations=[0.1]) for i, off in enumerate(jitter)]

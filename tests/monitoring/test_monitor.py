@@ -68,7 +68,13 @@ class BrokenStore(MemoryStore):
         return super().between(start_at, end_at)
 
 
+def a_quiet_machine(recorder):
+    """The gauges of a process whose machine has nothing else to do, as the one here may have."""
+    recorder.gauge("memory_ratio", 0.05)
+
+
 def watched(time, **options):
+    options.setdefault("sample", a_quiet_machine)
     return PerformanceMonitor(clock=time.clock, now=time.now, **options)
 
 

@@ -85,13 +85,14 @@ def _targets() -> Section:
         ),
         verdicts=(
             Verdict(p95, Outcome.MISSED, say("over the limit"), 1.412, 2400),
-            Verdict(Target(kpi=LATENCY_P99, at_most=0.5), Outcome.UNKNOWN, few, 0.4, 120),
+            Verdict(Target(kpi=LATENCY_P99, at_most=0.5), Outcome.UNKNOWN, few, 0.4, 120, 299),
             Verdict(
                 Target(kpi=LATENCY_P95, at_most=0.2, subject=ATTACK),
                 Outcome.MISSED,
                 say("over the limit, sure from {seen:count}", seen=9),
                 0.9,
                 9,
+                59,
             ),
             Verdict(
                 Target(kpi=ERROR_RATIO, at_most=0.001),

@@ -156,7 +156,7 @@ def _before(found: Account) -> Section:
     for alert in before.alerts:
         paragraphs.append(
             say("Alert {metric}, {severity}: {message}.", metric=alert.metric,
-                severity=say(alert.severity.word), message=alert.message)
+                severity=alert.severity, message=alert.message)
         )  # fmt: skip
     return Section(
         title=say("Before: is the service fine?"),

@@ -63,7 +63,7 @@ class Target:
             return Verdict(self, Outcome.UNKNOWN, say("nothing was measured yet"))
         reading = self.kpi.read(snapshot, self.subject)
         outcome, reason = self._decide(reading, snapshot)
-        return Verdict(self, outcome, reason, reading.value, reading.samples)
+        return Verdict(self, outcome, reason, reading.value, reading.samples, reading.needed)
 
     def _decide(self, reading: Reading, snapshot: Snapshot) -> tuple[Outcome, Message]:
         if reading.value is None:
@@ -108,9 +108,9 @@ class Verdict:
         target: the promise.
         outcome: whether it was kept.
         reason: why that is the outcome.
-        value: the KPI, in its unit; None if it was not measured. With too few samples it is a
-            first impression, and is not printed as a figure.
+        value: the KPI, in its unit; None if it was not measured.
         samples: how many observations it rests on.
+        needed: how many it takes to tell it.
     """
 
     target: Target
@@ -118,3 +118,9 @@ class Verdict:
     reason: Message
     value: float | None = None
     samples: int = 0
+    needed: int = 1
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the value is a figure to print, and not the impression of too few samples."""
+        return self.value is not None and self.samples >= self.needed

@@ -77,6 +77,7 @@ class PerformanceMonitor:
         notify: who is told of alerts; the standard log if not given.
         patience: how quickly alerts come and go.
         max_series: how many routes, tasks and statements are told apart.
+        sample: takes the gauges of the process, once a window.
 
     Raises:
         UsageError: a window is not positive, or longer than what is judged; an empty token.
@@ -96,6 +97,7 @@ class PerformanceMonitor:
         notify: Iterable[Notifier] | None = None,
         patience: Patience | None = None,
         max_series: int = 200,
+        sample: Callable[[Recorder], None] = process.sample,
     ) -> None:
         if not 0 < window_s <= metrics_window_s:
             raise UsageError(
@@ -120,6 +122,7 @@ class PerformanceMonitor:
         self.is_recording = False
         self.now = now
         self._patience = patience or Patience()
+        self._sample = sample
         self._alerts: dict[str, Alert] = {}
         self._courier = Courier((LogNotifier(),) if notify is None else notify)
         self._ticker: asyncio.Task[None] | None = None
@@ -182,7 +185,7 @@ class PerformanceMonitor:
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""
         if self._ticker is None:
-            process.sample(self.recorder)  # nobody else does
+            self._sample(self.recorder)  # nobody else does
         return await self.metrics_collector.snapshot()
 
     @property
@@ -227,7 +230,7 @@ class PerformanceMonitor:
 
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
-        process.sample(self.recorder)
+        self._sample(self.recorder)
         window = self.recorder.snapshot()
         # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
         await asyncio.shield(
@@ -255,7 +258,7 @@ class PerformanceMonitor:
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        process.sample(self.recorder)  # the CPU is a difference: this is where it begins
+        self._sample(self.recorder)  # the CPU is a difference: this is where it begins
         while True:
             # From one due time to the next, so that the windows don't drift; late ones are skipped.
             due = max(due + self.window_s, loop.time())

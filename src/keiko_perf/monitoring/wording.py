@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 
 from keiko_perf.model import Kind, Message, Outcome, Series, Snapshot, Target, Verdict, say
 from keiko_perf.model.kpi import ERROR_RATIO, TASK_FAILURE_RATIO
-from keiko_perf.render.figures import is_told
 
 _FIGURES: dict[str, Callable[[float], Message]] = {
     "duration": lambda value: say("{value:duration}", value=value),
@@ -31,7 +30,7 @@ def figure(value: float, format: str) -> Message:
 
 def measured(verdict: Verdict) -> float | None:
     """The verdict's figure, or None if there is none or too few samples to print it."""
-    return verdict.value if is_told(verdict) else None
+    return verdict.value if verdict.is_told else None
 
 
 def subject(verdict: Verdict) -> Message:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from math import isfinite, log
 
 from keiko_perf.model import Comparison, Verdict
-from keiko_perf.render.figures import is_told
 from keiko_perf.render.markup import Markup, tag
 from keiko_perf.render.words import tone
 
@@ -19,7 +18,7 @@ _LIMIT_AT = 0.66
 def limit_bar(verdict: Verdict) -> Markup | None:
     """The value beside its limit, from 0; what is far over the limit ends at the edge."""
     limit, value = verdict.target.limit, verdict.value
-    if not is_told(verdict) or value is None or not isfinite(value) or not limit > 0:
+    if not verdict.is_told or value is None or not isfinite(value) or not limit > 0:
         return None
     place = min(1.0, max(0.0, value / limit * _LIMIT_AT))
     at = _LIMIT_AT * _WIDTH

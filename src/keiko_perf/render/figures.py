@@ -11,15 +11,9 @@ from keiko_perf.render.units import TIMES, show
 ABSENT = "\N{EN DASH}"
 
 
-def is_told(verdict: Verdict) -> bool:
-    """Whether the value is a figure, and not the first impression of too few samples."""
-    # A reason that tells how many were seen says that they are too few for the figure itself.
-    return verdict.value is not None and "seen" not in verdict.reason.values
-
-
 def measured(verdict: Verdict, lang: str) -> str:
     """The figure; a dash where it is not known, or rests on too little."""
-    if not is_told(verdict):
+    if not verdict.is_told:
         return _over(verdict, lang) if verdict.outcome is Outcome.MISSED else ABSENT
     return show(verdict.value, verdict.target.kpi.format, lang)
 

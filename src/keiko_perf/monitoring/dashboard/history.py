@@ -86,9 +86,13 @@ def points(
     step_s = distance_s(start_at, end_at, window_s=window_s, max_points=max_points)
     # Windows begin in the middle of a stretch: one that is cut a little late is still in its own.
     origin_s = min(one.started_at for one in windows).timestamp() - step_s / 2
-    stretches: defaultdict[int, list[Snapshot]] = defaultdict(list)
+    stretches: defaultdict[int, list[_Part]] = defaultdict(list)
     for window in windows:
-        stretches[int((window.started_at.timestamp() - origin_s) // step_s)].append(window)
+        first = int((window.started_at.timestamp() - origin_s) // step_s)
+        # Older windows are rolled up, and may be longer than the distance of the points.
+        spread = max(1, round(window.window_s / step_s))
+        for number in range(first, first + spread):
+            stretches[number].append((window, spread))
     # A window that is still going on is no gap yet, hence the two.
     last = max(*stretches, int((end_at.timestamp() - origin_s) // step_s) - 2)
     first = max(0, last - max_points + 1)
@@ -110,9 +114,14 @@ def distance_s(
     return window_s * max(1, ceil(needed_s / window_s))
 
 
-def _point(at: datetime, windows: list[Snapshot]) -> Point:
-    if not windows:
+_Part = tuple[Snapshot, int]
+"""A window, and over how many points it is spread."""
+
+
+def _point(at: datetime, parts: list[_Part]) -> Point:
+    if not parts:
         return Point(at)
+    windows = [window for window, _ in parts]
     series = [one for window in windows for one in window.of(Kind.ROUTE)]
     requests = sum(one.count for one in series)
     covered = Snapshot.merged(
@@ -121,7 +130,7 @@ def _point(at: datetime, windows: list[Snapshot]) -> Point:
     assert covered is not None
     return Point(
         at,
-        requests,
+        round(sum(window.whole(Kind.ROUTE).count / spread for window, spread in parts)),
         Histogram.merged(one.succeeded for one in series).quantile(0.95),
         requests / covered.window_s if covered.window_s else None,
         _mean(windows, "cpu_ratio"),
