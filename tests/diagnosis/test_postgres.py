@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import signal
 import socket
@@ -275,3 +277,34 @@ def test_a_password_in_the_servers_words_is_masked() -> None:
     )
     assert SECRET not in str(error) + repr(address)
     assert "password=***" in error.what
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_wherever_it_is_cancelled_no_connection_is_left_behind(url: URL, driver: str) -> None:
+    pytest.importorskip(driver)
+    url = url.set(drivername=f"postgresql+{driver}")
+    engine = create_async_engine(url, pool_size=1, max_overflow=0)
+
+    async def work(source: object) -> None:
+        while True:
+            async with Database.connect(source) as database:  # type: ignore[arg-type]
+                async with database.transaction():
+                    await database.value("SELECT 1")
+                await database.send("SELECT 2")
+
+    for source in (url, engine):
+        for steps in range(0, 120, 3):
+            task = asyncio.create_task(work(source))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        async with Database.connect(source) as database:  # the pool of one has its connection back
+            assert await database.value("SELECT current_setting('transaction_read_only')") == "on"
+    await engine.dispose()
+    gc.collect()  # what was left open complains when it is collected
+    async with Database.connect(url) as database:
+        left = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        assert await database.value(f"{left} AND datname = current_database()") == 0

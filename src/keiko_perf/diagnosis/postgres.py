@@ -21,18 +21,13 @@ from keiko_perf.diagnosis.failure import (
     connecting_failed,
     statement_failed,
 )
+from keiko_perf.diagnosis.source import Source, address_of, engine_of
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, MissingExtra, UsageError
 
 try:
-    from sqlalchemy import URL, Connection, Engine, Executable, NullPool, make_url, text
+    from sqlalchemy import Executable, text
     from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.ext.asyncio import (
-        AsyncConnection,
-        AsyncEngine,
-        AsyncSession,
-        async_scoped_session,
-        create_async_engine,
-    )
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 except ImportError as missing:  # pragma: no cover - needs an environment without the extra
     raise MissingExtra("sqlalchemy", extra="postgres", purpose="reading a database") from missing
 
@@ -40,7 +35,6 @@ TAG = "/* keiko-perf */"
 APPLICATION = "keiko-perf"
 LEAST_VERSION = 130000
 
-Source = str | URL | AsyncEngine | AsyncConnection | AsyncSession | async_scoped_session[Any]
 T = TypeVar("T")
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -140,8 +134,8 @@ class Database:
                 PostgreSQL 13 or newer.
         """
         _check_timeouts(statement_timeout_s, lock_timeout_s, connect_timeout_s)
-        engine, is_ours = _engine_of(source, connect_timeout_s)
-        address = _address_of(engine.url)
+        engine, is_ours = engine_of(source, connect_timeout_s)
+        address = address_of(engine.url)
         try:
             connection = await _open(engine, address, connect_timeout_s)
             try:
@@ -355,114 +349,32 @@ def _check_timeouts(*timeouts_s: float) -> None:
         )
 
 
-def _engine_of(source: object, connect_timeout_s: float) -> tuple[AsyncEngine, bool]:
-    """The engine to use, and whether it is ours to dispose of."""
-    if isinstance(source, str | URL):
-        return _engine_for(_checked_url(source), connect_timeout_s), True
-    engine = _engine_behind(source)
-    if engine.dialect.name != "postgresql":
-        raise UsageError(
-            f"the database behind it is {engine.dialect.name}, not PostgreSQL",
-            cure="Pass an AsyncSession, AsyncEngine or URL of a PostgreSQL database",
-        )
-    return engine, False
-
-
-def _engine_behind(source: object) -> AsyncEngine:
-    if isinstance(source, AsyncEngine):
-        return source
-    if isinstance(source, AsyncConnection):
-        return source.engine
-    if isinstance(source, AsyncSession | async_scoped_session):
-        bind: Engine | Connection | None = None
-        with suppress(SQLAlchemyError):
-            bind = source.get_bind()
-        if bind is None:
-            raise UsageError(
-                "the AsyncSession is bound to no engine", cure="Bind it to an AsyncEngine"
-            )
-        return AsyncEngine(bind.engine)
-    kind = f"{type(source).__module__.split('.')[0]} {type(source).__name__}"
-    raise UsageError(
-        f"no async connection can be made from a {kind}",
-        cure="Pass an AsyncSession, an AsyncEngine or a database URL"
-        " (for a synchronous Session or Engine, pass its URL)",
-    )
-
-
-def _checked_url(source: str | URL) -> URL:
-    url = None
-    with suppress(SQLAlchemyError, ValueError):
-        url = make_url(source)
-    if url is None:
-        raise _no_url("this is not a database URL")
-    if url.drivername.split("+")[0] not in ("postgresql", "postgres"):
-        raise _no_url(f"{url.drivername} is not PostgreSQL")
-    if "@" in (url.host or ""):  # the rest of a password, which no message may show
-        raise _no_url("the URL's password holds an @")
-    driver = url.drivername.partition("+")[2]
-    keeps = driver in ("asyncpg", "psycopg", "psycopg_async")
-    return url.set(drivername=f"postgresql+{driver if keeps else 'psycopg'}")
-
-
-def _no_url(what: str) -> UsageError:
-    return UsageError(
-        what,
-        cure="Write postgresql://user:password@host:5432/database, with %40 for an @ in the"
-        " password",
-    )
-
-
-def _engine_for(url: URL, connect_timeout_s: float) -> AsyncEngine:
-    # A pooler in transaction mode cannot keep prepared statements: neither driver makes any.
-    options: dict[str, Any]
-    if url.drivername.endswith("+asyncpg"):
-        options = {"timeout": connect_timeout_s, "statement_cache_size": 0}
-        url = url.update_query_dict({"prepared_statement_cache_size": "0"})
-    else:
-        options = {"connect_timeout": max(2, round(connect_timeout_s)), "prepare_threshold": None}
-    try:
-        return create_async_engine(url, poolclass=NullPool, connect_args=options)
-    except ImportError as error:
-        name = error.name or "the driver"
-        if name.startswith("psycopg"):
-            raise MissingExtra(name, extra="postgres", purpose="reading a database") from None
-        raise DatabaseUnavailable(
-            f"the driver {name} of the URL is not installed",
-            cure=f"pip install {name}, or write postgresql+psycopg:// in the URL",
-        ) from None
-    except (SQLAlchemyError, TypeError, ValueError):
-        raise _no_url("the URL holds an option that the driver does not know") from None
-
-
-def _address_of(url: URL) -> Address:
-    host = url.host or url.query.get("host") or "localhost"
-    password = str(url.password) if url.password else ""
-    port = url.port or url.query.get("port")
-    return Address(
-        host=host if isinstance(host, str) else ",".join(host),
-        port=int(port) if isinstance(port, int | str) and str(port).isdecimal() else 5432,
-        database=url.database or "",
-        user=url.username or "",
-        secrets=(password,) if password else (),
-    )
-
-
 async def _open(engine: AsyncEngine, address: Address, timeout_s: float) -> AsyncConnection:
     connection = engine.connect()
     try:
         await _within(timeout_s, connection.start())
         # Our own BEGIN carries the tag and the mode; the driver's would carry neither.
         return await connection.execution_options(isolation_level="AUTOCOMMIT")
+    except asyncio.CancelledError:
+        # It may have come about in the same moment.
+        await _close(connection)
+        raise
     except Exception as error:  # what drivers raise while connecting has no common root
         failure = connecting_failed(error, address, timeout_s=timeout_s)
+    await _close(connection)
     raise failure
 
 
 async def _close(connection: AsyncConnection) -> None:
-    # The connection may be lost already, which was said by the statement that lost it.
-    with suppress(SQLAlchemyError, OSError):
-        await connection.close()
+    """Give the connection back, even if we are cancelled meanwhile."""
+    closing = asyncio.ensure_future(connection.close())
+    try:
+        # The connection may be lost already, which was said by the statement that lost it.
+        with suppress(SQLAlchemyError, OSError):
+            await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait({closing}, timeout=_GRACE_S)
+        raise
 
 
 async def _within(seconds: float, work: Awaitable[T]) -> T:

@@ -1,0 +1,65 @@
+"""
+What a rule about plans speaks of, and in which words: only what costs enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import ceil
+
+from keiko_perf.diagnosis.plan import Node, Plan
+from keiko_perf.model import Finding, Severity, Text
+
+LEAST_SHARE = 0.1
+"""Of the plan's time, or of its cost if it was not executed."""
+LEAST_S = 0.001
+"""A plan's part that takes less time than this is not worth a word."""
+LEAST_COST = 500.0
+"""The same for a plan that was not executed, in the planner's unit."""
+MANY_ROWS = 1_000
+"""Fewer rows than this are read in a moment, however it is done."""
+MANUAL = "https://www.postgresql.org/docs/current"
+WORK_MEM = f"{MANUAL}/runtime-config-resource.html#GUC-WORK-MEM"
+
+Rule = Callable[[Plan], Iterator[Finding]]
+
+
+def finding(
+    code: str,
+    node: Node,
+    share: float,
+    summary: Text,
+    *,
+    evidence: dict[str, float | int | str | None],
+    explanation: Text,
+    cure: str | None = None,
+    link: str,
+) -> Finding:
+    """What is wrong with a node; *share* is what it costs, of the whole plan."""
+    return Finding(
+        code=code,
+        severity=Severity.WARNING if share >= 0.3 else Severity.NOTE,
+        subject=node.name,
+        summary=summary,
+        evidence={"share_ratio": share} | evidence,
+        explanation=explanation,
+        cure=cure,
+        link=link,
+    )
+
+
+def matters(plan: Plan, share: float) -> bool:
+    """Whether a part of the plan costs enough to speak of it."""
+    if share < LEAST_SHARE:
+        return False
+    if plan.execution_s is not None:
+        return share * plan.execution_s >= LEAST_S
+    return share * plan.total_cost >= LEAST_COST
+
+
+def megabytes(needed_bytes: float) -> int:
+    """The next power of two that is enough, from 8 MB to 1 GB."""
+    megabytes = 8
+    while megabytes < min(1024, ceil(needed_bytes / 1024**2)):
+        megabytes *= 2
+    return megabytes
