@@ -5,9 +5,9 @@ The load engine beside its peers: client CPU per request, against nginx on one c
 
 nginx (one worker) is pinned to the first core and every client to the second. The tools run in
 turn, round after round, each in a process of its own, so that a machine that gets slower for a
-while slows all of them down. CPU is user and system time of the client's process, start-up taken
-off by the difference between a long and a short run. Only the ratios within a round mean
-anything: absolute figures drift with the machine.
+while slows all of them down. CPU is user and system time: of wrk its whole process, which starts
+in a millisecond; of a Python client what its own process clock says of the run, imports left out.
+Only the ratios within a round mean anything: absolute figures drift with the machine.
 
 Needs nginx and, for the comparison, wrk and httpx; what is missing is said and left out.
 """
@@ -34,12 +34,13 @@ CONNECTIONS = 50
 BODY = "x" * 96
 
 OURS = """
-import sys
+import sys, time
 from keiko_perf.loadtest import Plan, Users, run_in_own_loop
 plan = Plan(base_url=sys.argv[1], load=Users(int(sys.argv[2])), duration_s=float(sys.argv[3]))
+began = time.process_time()
 result = run_in_own_loop(plan)
 assert not result.errors, result.errors
-print(result.response.count)
+print(time.process_time() - began, result.response.count)
 """
 
 HTTPX = """
@@ -56,10 +57,13 @@ async def user(client, until):
     return done
 
 async def main():
-    limits = httpx.Limits(max_connections=int(sys.argv[2]))
+    count = int(sys.argv[2])
+    limits = httpx.Limits(max_connections=count, max_keepalive_connections=count)
     async with httpx.AsyncClient(base_url=sys.argv[1], limits=limits, trust_env=False) as client:
+        began = time.process_time()
         until = time.perf_counter() + float(sys.argv[3])
-        print(sum(await asyncio.gather(*(user(client, until) for _ in range(int(sys.argv[2]))))))
+        done = await asyncio.gather(*(user(client, until) for _ in range(count)))
+        print(time.process_time() - began, sum(done))
 
 asyncio.run(main())
 """
@@ -80,8 +84,10 @@ async def user(host, port, until):
 
 async def main():
     host, port = sys.argv[1].removeprefix("http://").split(":")
+    began = time.process_time()
     until = time.perf_counter() + float(sys.argv[3])
-    print(sum(await asyncio.gather(*(user(host, port, until) for _ in range(int(sys.argv[2]))))))
+    done = await asyncio.gather(*(user(host, port, until) for _ in range(int(sys.argv[2]))))
+    print(time.process_time() - began, sum(done))
 
 asyncio.run(main())
 """
@@ -141,8 +147,8 @@ def nginx(core: int) -> Iterator[str]:
             process.wait()
 
 
-def once(command: list[str], core: int) -> tuple[float, int]:
-    """CPU seconds of one run, and how many requests it made."""
+def cpu_us(command: list[str], core: int) -> float:
+    """Client CPU per request of one run, in µs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command,
@@ -152,20 +158,11 @@ def once(command: list[str], core: int) -> tuple[float, int]:
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    found = re.search(r"(\d+) requests in", done.stdout) or re.search(r"(\d+)\s*$", done.stdout)
-    if found is None:
-        raise SystemExit(f"{command[0]} did not say how many requests it made:\n{done.stdout}")
-    return cpu_s, int(found[1])
-
-
-def cpu_us(
-    tool: Callable[[str, float], list[str]], url: str, *, seconds: float, core: int
-) -> float:
-    """CPU per request in µs, start-up taken off by a second, shorter run."""
-    long_s, many = once(tool(url, seconds + 1), core)
-    short_s, few = once(tool(url, 1), core)
-    return (long_s - short_s) / (many - few) * 1e6
+    if found := re.search(r"(\d+) requests in", done.stdout):
+        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return cpu_s / int(found[1]) * 1e6
+    own_s, count = done.stdout.split()
+    return float(own_s) / int(count) * 1e6
 
 
 def available() -> dict[str, Callable[[str, float], list[str]]]:
@@ -184,7 +181,7 @@ def available() -> dict[str, Callable[[str, float], list[str]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run, beyond start-up")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
     parser.add_argument("--json", type=Path, help="keep the figures of each round in this file")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
@@ -194,9 +191,8 @@ def main() -> None:
         for number in range(options.rounds):
             # Forwards and backwards, so that no tool always follows the same one.
             for name in list(tools) if number % 2 == 0 else reversed(list(tools)):
-                figures[name].append(
-                    cpu_us(tools[name], url, seconds=options.seconds, core=cores[-1])
-                )
+                command = tools[name](url, options.seconds)
+                figures[name].append(cpu_us(command, cores[-1]))
     base = "wrk" if "wrk" in tools else "keiko-perf"
     print(f"{CONNECTIONS} connections, {options.rounds} rounds, client CPU per request")
     print(f"{'tool':<22}{'median':>10}{'÷ ' + base:>12}{'least':>8}{'most':>8}")
