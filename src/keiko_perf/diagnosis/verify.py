@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -225,10 +226,8 @@ class _Hypothetical:
         return self._planner.planner_calls
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
-        for index in sorted(self._there.keys() - indexes):
-            await self._drop(index)
-        for index in sorted(indexes - self._there.keys()):
-            await self._create(index)
+        await self._drop(self._there.keys() - indexes)
+        await self._create(indexes - self._there.keys())
         plan = await self._planner.plan(text, parameters)
         names = set(_index_names(plan))
         used = (index for index, (_, name) in self._there.items() if name in names)
@@ -236,32 +235,49 @@ class _Hypothetical:
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
-            await self._create(index)
+            await self._create({index})
         size = await self._database.value(
             f"SELECT {self._place}.hypopg_relation_size(:oid)",
             oid=self._there[index][0],
         )
         return None if size is None else int(size)
 
-    async def _create(self, index: Index) -> None:
+    async def _create(self, indexes: AbstractSet[Index]) -> None:
+        """Assume them all with one question, or find the one that cannot be made."""
+        ordered = sorted(indexes)
         try:
-            row = await self._database.row(
-                f"SELECT indexrelid::bigint AS oid, indexname::text AS name"  # noqa: S608
-                f" FROM {self._place}.hypopg_create_index(:definition)",
-                definition=index.definition(),
-            )
+            await self._create_at_once(ordered)
         except StatementFailed as failure:
-            raise IndexRefused(index, failure.message) from None
-        if row is None or row["oid"] is None:
-            raise IndexRefused(index, "HypoPG makes none")
-        self._there[index] = (row["oid"], row["name"])
+            # What it made before it failed has no transaction that would undo it.
+            everything = sorted(indexes | self._there.keys())
+            await self._database.rows(f"SELECT {self._place}.hypopg_reset()")
+            self._there.clear()
+            if len(ordered) == 1:
+                raise IndexRefused(ordered[0], failure.message) from None
+            for index in everything:
+                await self._create({index})
 
-    async def _drop(self, index: Index) -> None:
-        oid, _ = self._there.pop(index)
-        await self._database.rows(
-            f"SELECT {self._place}.hypopg_drop_index(:oid)",
-            oid=oid,
+    async def _create_at_once(self, indexes: list[Index]) -> None:
+        if not indexes:
+            return
+        rows = await self._database.rows(
+            "SELECT made.indexrelid::bigint AS oid, made.indexname::text AS name"  # noqa: S608
+            " FROM unnest(CAST(:definitions AS text[])) WITH ORDINALITY AS wanted(sql, place)"
+            f" CROSS JOIN LATERAL {self._place}.hypopg_create_index(wanted.sql) AS made"
+            " ORDER BY wanted.place",
+            definitions=[index.definition() for index in indexes],
         )
+        for index, row in zip(indexes, rows, strict=True):
+            self._there[index] = (row["oid"], row["name"])
+
+    async def _drop(self, indexes: AbstractSet[Index]) -> None:
+        oids = [self._there.pop(index)[0] for index in sorted(indexes)]
+        if oids:
+            await self._database.rows(
+                f"SELECT {self._place}.hypopg_drop_index(gone.oid)"  # noqa: S608
+                " FROM unnest(CAST(CAST(:oids AS bigint[]) AS oid[])) AS gone(oid)",
+                oids=oids,
+            )
 
 
 class _Built:
