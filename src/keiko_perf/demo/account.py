@@ -370,10 +370,12 @@ def _statements(workload: Workload) -> Table:
     )
 
 
-def _quantile(series: Series, q: float) -> float | None:
-    """A quantile, where there are enough samples to tell it."""
-    told = series.succeeded.count >= samples_needed(q)
-    return series.succeeded.quantile(q) if told else None
+def _quantile(series: Series, q: float) -> float | Message | None:
+    """A quantile where there are enough samples to tell it, else how many it takes."""
+    needed = samples_needed(q)
+    if series.succeeded.count < needed:
+        return say("needs {needed:count}", needed=needed)
+    return series.succeeded.quantile(q)
 
 
 def _slowest(snapshot: Snapshot) -> Series | None:

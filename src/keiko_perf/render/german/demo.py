@@ -105,6 +105,7 @@ TEMPLATES = {
     "gathering statistics": "Statistiken erheben",
     "indexing {table}": "Indexe auf {table} anlegen",
     "making the tables": "die Tabellen anlegen",
+    "needs {needed:count}": "braucht {needed:count}",
     "p95 of {step} went from {before:duration} to {after:duration}": (
         "p95 von {step} ging von {before:duration} auf {after:duration}"
     ),
@@ -119,10 +120,10 @@ TEMPLATES = {
     "with HypoPG": "mit HypoPG",
     "with pg_stat_statements": "mit pg_stat_statements",
     "without HypoPG": "ohne HypoPG",
-    "{missed:count} of {all:count} targets missed, {alerts:count} alerts firing; p95 of"
+    "{missed:count} of {all:count} targets missed, alerts firing: {alerts:count}; p95 of"
     " {step} is {p95:duration}": (
-        "{missed:count} von {all:count} Zielen verfehlt, {alerts:count} Alarme aktiv; p95 von"
-        " {step} ist {p95:duration}"
+        "{missed:count} von {all:count} Zielen verfehlt, aktive Alarme: {alerts:count}; p95"
+        " von {step} ist {p95:duration}"
     ),
     "{rate:rate}, {waiting:count} in flight": "{rate:rate}, {waiting:count} unterwegs",
     "{route} is the slowest endpoint, and no index would make it faster": (
