@@ -313,7 +313,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS table, i.relname::text AS n
        i.relpages * current_setting('block_size')::bigint AS size_bytes,
        coalesce(s.idx_scan, 0) AS scans, {last_scan} AS last_scan_at,
        x.indisvalid AND x.indisready AS is_valid,
-       EXISTS (
+       NOT (x.indisvalid AND x.indisready) AND EXISTS (
            SELECT FROM pg_catalog.pg_stat_progress_create_index p
            WHERE p.datname = current_database()
              AND coalesce(p.index_relid, 0) IN (0, x.indexrelid)
