@@ -210,7 +210,9 @@ async def index_statistics(
     database: Database, *, limit: int = MOST_INDEXES
 ) -> tuple[tuple[IndexStats, ...], int]:
     """The indexes by their size, and how many are not listed."""
-    last_scan = "s.last_idx_scan" if database.server.major >= 16 else "NULL::timestamptz"
+    last_scan = (
+        "pg_stat_get_lastscan(x.indexrelid)" if database.server.major >= 16 else "NULL::timestamptz"
+    )
     rows = await database.rows(_INDEXES.format(last_scan=last_scan), limit=limit)
     names = [field.name for field in fields(IndexStats)]
     indexes = tuple(IndexStats(**{name: row[name] for name in names}) for row in rows)
@@ -303,6 +305,8 @@ WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
 ORDER BY size_bytes DESC, s.n_live_tup DESC, c.oid LIMIT :limit
 """
 
+# The counters come from the functions under the views, which group by table, and constraints are
+# joined, for pg_constraint has no index by theirs: 50,000 indexes must not take minutes.
 # The trees of expressions tell where in its source each part stood: that is no difference.
 _INDEXES = """
 SELECT n.nspname::text AS schema, c.relname::text AS table, i.relname::text AS name,
@@ -311,7 +315,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS table, i.relname::text AS n
                  regexp_replace(x.indexprs::text, 'location -?[0-9]+', '', 'g'), 'where',
                  regexp_replace(x.indpred::text, 'location -?[0-9]+', '', 'g')) AS shape,
        i.relpages * current_setting('block_size')::bigint AS size_bytes,
-       coalesce(s.idx_scan, 0) AS scans, {last_scan} AS last_scan_at,
+       pg_stat_get_numscans(x.indexrelid) AS scans, {last_scan} AS last_scan_at,
        x.indisvalid AND x.indisready AS is_valid,
        NOT (x.indisvalid AND x.indisready) AND EXISTS (
            SELECT FROM pg_catalog.pg_stat_progress_create_index p
@@ -320,22 +324,24 @@ SELECT n.nspname::text AS schema, c.relname::text AS table, i.relname::text AS n
        ) AS is_being_built,
        x.indisunique AS is_unique,
        coalesce(
-           (SELECT 'constraint ' || min(o.conname) FROM pg_catalog.pg_constraint o
-            WHERE o.conindid = x.indexrelid),
+           'constraint ' || o.name,
            CASE WHEN x.indisreplident THEN 'replica identity' END,
            (SELECT 'index of the partitioned table' FROM pg_catalog.pg_inherits h
             WHERE h.inhrelid = x.indexrelid),
            '') AS backs,
-       coalesce(t.n_tup_ins + t.n_tup_upd + t.n_tup_del, 0) AS table_writes,
-       coalesce(t.seq_scan, 0) + coalesce(t.idx_scan, 0) AS table_scans,
+       pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
+           + pg_stat_get_tuples_deleted(c.oid) AS table_writes,
+       (pg_stat_get_numscans(c.oid) + sum(pg_stat_get_numscans(x.indexrelid))
+           OVER (PARTITION BY c.oid))::bigint AS table_scans,
        count(*) OVER () AS counted
 FROM pg_catalog.pg_index x
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = x.indrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_am am ON am.oid = i.relam
-LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = x.indexrelid
-LEFT JOIN pg_catalog.pg_stat_user_tables t ON t.relid = x.indrelid
+LEFT JOIN (
+    SELECT conindid, min(conname) AS name FROM pg_catalog.pg_constraint GROUP BY conindid
+) o ON o.conindid = x.indexrelid
 WHERE i.relkind = 'i' AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY i.relpages DESC, i.oid LIMIT :limit
