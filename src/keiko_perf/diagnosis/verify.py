@@ -350,15 +350,9 @@ async def _hypopg_schema(database: Database) -> str | None:
 
 
 async def _surely(database: Database, sql: str) -> None:
-    """
-    Run *sql* even if a cancelled statement left the transaction aborted: the first attempt then
-    fails and brings it back, the second one counts. A lost connection took everything with it.
-    """
+    """Run *sql* to clean up; a connection that was lost, or cancelled, took everything with it."""
     with suppress(DatabaseUnavailable):
-        try:
-            await database.send(sql)
-        except StatementFailed:
-            await database.send(sql)
+        await database.send(sql)
 
 
 async def _forget_prepared(database: Database) -> None:
