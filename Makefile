@@ -33,10 +33,10 @@ check: $(STAMP) ## linters, types and layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP) ## our speed and accuracy beside the peers'
-	@scripts/system-packages nginx
+	@scripts/system-packages nginx wrk
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
-	$(BIN)/python benchmarks/loadgen.py
+	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
 
 clean: ## remove what was made

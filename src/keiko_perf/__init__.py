@@ -91,9 +91,9 @@ _HOME = {
     ),
     "monitoring": (
         "MetricsCollector",
-            "PerformanceKPIs",
+        "PerformanceKPIs",
         "PerformanceMonitor",
-            "performance_router",
+        "performance_router",
     ),
     "optimization": ("AsyncPerformanceOptimizer", "MemoryOptimizer", "memory_optimized"),
 }

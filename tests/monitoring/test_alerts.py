@@ -86,7 +86,7 @@ def test_the_alert_says_value_and_limit_and_since_when():
 
 def test_a_figure_from_too_few_samples_is_not_told():
     few = Verdict(
-        P95, Outcome.MISSED, say("over the limit, sure from {seen:count}", seen=3), 9.0, 3, 59
+        P95, Outcome.MISSED, say("sure already from {seen:count} seen", seen=3), 9.0, 3, 59
     )
     alert = run([few], patience=Patience(for_s=0))[-1]["p95"]
     assert alert.value is None

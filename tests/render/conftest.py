@@ -89,7 +89,7 @@ def _targets() -> Section:
             Verdict(
                 Target(kpi=LATENCY_P95, at_most=0.2, subject=ATTACK),
                 Outcome.MISSED,
-                say("over the limit, sure from {seen:count}", seen=9),
+                say("sure already from {seen:count} seen", seen=9),
                 0.9,
                 9,
                 59,

@@ -82,7 +82,7 @@ def test_a_limit_that_few_samples_surely_miss_is_told_without_a_figure(sample: R
     text = render(sample, "text", width=140)
 
     assert "900 ms" not in text
-    assert re.search(r"> 200 ms\s+≤ 200 ms\s+over the limit, sure from 9", text)
+    assert re.search(r"> 200 ms\s+≤ 200 ms\s+sure already from 9 seen", text)
 
 
 def test_a_terminal_escape_in_a_route_is_seen_and_does_not_act(sample: Report) -> None:

@@ -57,6 +57,7 @@ LEAST_MEASURE_S = 30
 
 _WARM_UP_S = 4.0
 _WINDOW_S = 1.0
+_MINUTE = 60
 _HOT_TARGET = Target(kpi=LATENCY_P95, at_most=0.05, subject=HOT_ROUTE)
 """What users wait for most gets a promise of its own, as in any service."""
 _PATIENCE = Patience(for_s=5.0, good_windows=3)
@@ -273,8 +274,10 @@ async def _measured(
         )
     targets = checks(*options.kpis.targets(), _HOT_TARGET)
     alerts: dict[str, Alert] = {}
-    for window in windows:
-        verdicts = {name: target.judge(window) for name, target in targets.items()}
+    for number, window in enumerate(windows, start=1):
+        # As the service's own monitor does: each second over all of the last minute.
+        minute = Snapshot.merged(windows[max(0, number - _MINUTE) : number])
+        verdicts = {name: target.judge(minute) for name, target in targets.items()}
         alerts = step(alerts, verdicts, window.ended_at, patience=_PATIENCE)
     return Measured(
         result=result,

@@ -88,7 +88,7 @@ class Target:
         else:
             missed = False
         if missed:
-            return Outcome.MISSED, say("over the limit, sure from {seen:count}", seen=seen)
+            return Outcome.MISSED, say("sure already from {seen:count} seen", seen=seen)
         return Outcome.UNKNOWN, say(
             "only {seen:count} seen, {needed:count} are needed to tell", seen=seen, needed=needed
         )

@@ -24,9 +24,9 @@ TEMPLATES = {
         "nur {seen:count} gesehen, für eine Aussage sind {needed:count} nötig"
     ),
     "over the limit": "über der Grenze",
-    "over the limit, sure from {seen:count}": "über der Grenze, sicher schon nach {seen:count}",
     "response time p{percent}": "Antwortzeit p{percent}",
     "slower by more than {effect:ratio}": "langsamer, um mehr als {effect:ratio}",
+    "sure already from {seen:count} seen": "schon nach {seen:count} sicher",
     "task failure rate": "Fehlerrate der Aufgaben",
     "tasks per minute": "Aufgaben pro Minute",
     "the CPU was not sampled": "die CPU wurde nicht gemessen",
