@@ -219,7 +219,7 @@ def _line(progress: Progress) -> str:
 
 
 def _shown(duration_s: float | None) -> str:
-    return "–" if duration_s is None else show_value(duration_s, "duration")  # noqa: RUF001 - a dash stands for "no data"
+    return "–" if duration_s is None else show_value(duration_s, "duration")
 
 
 def _split(url: str) -> tuple[str, str]:

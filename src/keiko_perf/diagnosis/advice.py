@@ -106,15 +106,15 @@ class AdvisedIndex:
         before, after = self.cost_before, self.cost_after
         if before is None or after is None:
             return say(
-                "An index on {table} ({columns}) might help {count:count} statements;"
+                "An index on {table} ({columns}) might help {count:count} of the statements;"
                 " this is not verified",
                 table=self.table.shown_name,
                 columns=columns,
                 count=len(self.wanted_by),
             )
         return say(
-            "An index on {table} ({columns}) makes {count:count} statements cheaper, by the"
-            " planner {factor:factor}",
+            "With an index on {table} ({columns}) the planner finds {count:count} of the"
+            " statements {factor:factor} cheaper",
             table=self.table.shown_name,
             columns=columns,
             count=len(self.gains),

@@ -10,8 +10,8 @@ from keiko_perf.diagnosis.collect import autovacuum, statement_statistics, table
 from keiko_perf.diagnosis.evidence import StatementStats
 from keiko_perf.diagnosis.frontdoor import missing_indexes
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.source import Source
 from keiko_perf.diagnosis.rules.tables import needs_vacuum
+from keiko_perf.diagnosis.source import Source
 from keiko_perf.errors import DatabaseUnavailable, UsageError
 from keiko_perf.model import Gap
 from keiko_perf.render import phrase

@@ -9,8 +9,8 @@ from typing import Any
 from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.frontdoor import suggest_for_table
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.source import Source
 from keiko_perf.diagnosis.rules.plans import judge_plan
+from keiko_perf.diagnosis.source import Source
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Finding, say
 from keiko_perf.render import phrase

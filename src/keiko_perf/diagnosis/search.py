@@ -231,7 +231,9 @@ class Search:
         worthwhile = sum(gain.saved for gain in rest) > self.upkeep[index]
         if worthwhile and any(_gained(gain) for gain in rest):
             return Refusal(
-                index, "limit", say("{most:count} indexes are chosen already", most=len(chosen))
+                index,
+                "limit",
+                say("as many are chosen already as were asked for: {most:count}", most=len(chosen)),
             )
         better = [one for one in chosen if one.table == index.table] or chosen
         return Refusal(

@@ -197,7 +197,7 @@ class _Planner:
         self.planner_calls += 1
         if parameters == 0:
             return _plan_of(await self._database.send(f"EXPLAIN (FORMAT JSON) {text}"))
-        if self._database.server.version >= _GENERIC_PLAN_SINCE:
+        if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
             return _plan_of(
                 await self._database.send(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {text}")
             )

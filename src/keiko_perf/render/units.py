@@ -69,9 +69,9 @@ def show(value: object, format: str, lang: str = "en") -> str:
         value = value.total_seconds()
     if not isinstance(value, int | float | Decimal):
         return str(value)
-    if format == "time":
-        return _time_since_1970(float(value), lang)
     number = _float(value)
+    if format == "time" and isfinite(number):
+        return _time_since_1970(number, lang)
     shown = "∞" if number == inf else f"{_MINUS}∞" if number == -inf else ""
     shown = shown or _signed(number, _NUMBERS[format or "text"])
     return shown.translate(_SEPARATORS) if lang == "de" else shown

@@ -13,14 +13,10 @@ TEMPLATES = {
         "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen und den"
         " Server neu starten"
     ),
-    "An index on {table} ({columns}) makes {count:count} statements cheaper, by the planner"
-    " {factor:factor}": (
-        "Ein Index auf {table} ({columns}) macht {count:count} Anweisungen billiger, laut"
-        " Planer {factor:factor}"
-    ),
-    "An index on {table} ({columns}) might help {count:count} statements; this is not verified": (
-        "Ein Index auf {table} ({columns}) könnte {count:count} Anweisungen helfen; geprüft"
-        " ist das nicht"
+    "An index on {table} ({columns}) might help {count:count} of the statements; this is"
+    " not verified": (
+        "Ein Index auf {table} ({columns}) könnte {count:count} der Anweisungen helfen;"
+        " geprüft ist das nicht"
     ),
     "As a superuser: ALTER EXTENSION pg_stat_statements UPDATE": (
         "Als Superuser: ALTER EXTENSION pg_stat_statements UPDATE"
@@ -93,6 +89,11 @@ TEMPLATES = {
         "Dieser Server ist ein Standby: seine Zähler sagen nur, was von ihm verlangt wurde."
     ),
     "What is worth attention": "Was Beachtung verdient",
+    "With an index on {table} ({columns}) the planner finds {count:count} of the statements"
+    " {factor:factor} cheaper": (
+        "Mit einem Index auf {table} ({columns}) findet der Planer {count:count} der"
+        " Anweisungen {factor:factor} billiger"
+    ),
     "Write them with their table's alias": "Sie mit dem Alias ihrer Tabelle schreiben",
     "a statement takes {mean_s:duration} on average and {share:ratio} of the database's time": (
         "eine Anweisung braucht im Mittel {mean_s:duration} und {share:ratio} der Zeit der"
@@ -100,6 +101,9 @@ TEMPLATES = {
     ),
     "a unique index leads to the single row already": (
         "ein eindeutiger Index führt schon zu der einen Zeile"
+    ),
+    "as many are chosen already as were asked for: {most:count}": (
+        "so viele sind schon gewählt, wie verlangt waren: {most:count}"
     ),
     "execution was not asked for": "Ausführung war nicht verlangt",
     "findings: {count:count}, none of them severe": "Befunde: {count:count}, keiner davon schwer",
@@ -201,5 +205,4 @@ TEMPLATES = {
     "{modified:count} rows changed since the planner's statistics were taken": (
         "{modified:count} Zeilen änderten sich, seit die Statistiken des Planers erhoben wurden"
     ),
-    "{most:count} indexes are chosen already": "{most:count} Indexe sind schon gewählt",
 }
