@@ -80,9 +80,7 @@ def run(
 @pytest.mark.timeout(300)
 def test_it_proves_that_one_index_cures_the_slow_endpoint(temporary: Path) -> None:
     page = temporary.parent / "report.html"
-    exit_code, stdout, stderr = run(
-        temporary, "--scale", "0.5", "--format", "json", "--report", str(page)
-    )
+    exit_code, stdout, stderr = run(temporary, "--format", "json", "--report", str(page))
     assert exit_code == 0, stderr
     report = json.loads(stdout)
     told = json.dumps(report)

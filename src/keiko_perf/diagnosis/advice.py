@@ -133,7 +133,9 @@ class AdvisedIndex:
             "write_cost": self.upkeep,
             "rows_written": self.rows_written,
         }
-        for number, gain in enumerate(self.gains[:_SHOWN_GAINS], start=1):
+        # Of a single statement the figures above are its own.
+        shown = self.gains[:_SHOWN_GAINS] if len(self.gains) > 1 else ()
+        for number, gain in enumerate(shown, start=1):
             evidence[f"statement_{number}_calls"] = gain.statement.calls
             evidence[f"statement_{number}_cost_before"] = gain.cost_before
             evidence[f"statement_{number}_cost_after"] = gain.cost_after
