@@ -44,6 +44,7 @@ TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
         pytest.param(1e-9, "ratio", "< 0.001 %", "< 0,001 %", id="hardly any is not none"),
         pytest.param(8.33, "factor", f"8.3 {TIMES}", f"8,3 {TIMES}", id="factor"),
         pytest.param(1.024, "factor", f"1.02 {TIMES}", f"1,02 {TIMES}", id="factor near one"),
+        pytest.param(21.04, "factor", f"21 {TIMES}", f"21 {TIMES}", id="two digits are enough"),
         pytest.param(1234.4, "factor", f"1,234 {TIMES}", f"1.234 {TIMES}", id="large factor"),
         pytest.param(1234, "count", "1,234", "1.234", id="count"),
         pytest.param(Decimal("12.50"), "number", "12.5", "12,5", id="decimal of the database"),

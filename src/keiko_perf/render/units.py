@@ -151,7 +151,7 @@ def _factor(value: float) -> str:
     elif value < 1.95:
         number = f"{value:.2f}"
     else:
-        number = f"{value:,.1f}" if value < 99.95 else _number(float(round(value)))
+        number = f"{value:,.1f}" if value < 9.95 else _number(float(round(value)))
     return f"{number} {TIMES}"
 
 

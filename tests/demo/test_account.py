@@ -1,0 +1,150 @@
+"""The demo's report says what was found, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from keiko_perf.demo.account import Account, Measured, account
+from keiko_perf.demo.place import Place
+from keiko_perf.demo.rows import Sizes
+from keiko_perf.demo.settings import Fault
+from keiko_perf.demo.traffic import HOT_ROUTE, HOT_STEP, steps
+from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Gain
+from keiko_perf.diagnosis.evidence import Evidence
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.schema import Key, Table, TableName
+from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.fakes import Answer, run_virtually, series, snapshot
+from keiko_perf.loadtest.pacer import ConstantRate
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.request import Request
+from keiko_perf.model import Change, Report, Status, say
+from keiko_perf.monitoring.kpis import PerformanceKPIs
+from keiko_perf.render import phrase, render
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PLAN = Plan(
+    base_url="http://127.0.0.1:8000",
+    steps=steps(Sizes(tasks=1200), ids=20),
+    load=ConstantRate(20.0),
+    duration_s=30,
+)
+HOT_SQL = "SELECT * FROM keiko_demo.tasks WHERE agent_id = $1 AND status = $2"
+WORKLOAD = Workload.of([Statement(text=HOT_SQL, calls=200, total_s=20.0)])
+PLACE = Place(
+    url="postgresql+psycopg://me:geheim@127.0.0.1/x",
+    version="15.4",
+    has_statement_statistics=True,
+    has_hypopg=True,
+    label=say("this machine's own programs"),
+)
+
+
+def measured(hot_s: float, other_s: float = 0.01) -> Measured:
+    def service(_now_s: float, request: Request) -> Answer:
+        return Answer(hot_s if b"status=pending" in request.wire else other_s)
+
+    seen = snapshot(series(HOT_ROUTE, [hot_s] * 200), series("GET /quick", [other_s] * 40))
+    verdicts = tuple(target.judge(seen) for target in PerformanceKPIs().targets())
+    return Measured(
+        result=run_virtually(PLAN, service), snapshot=seen, verdicts=verdicts, alerts=()
+    )
+
+
+TASKS = TableName("keiko_demo", "tasks")
+INDEX = AdvisedIndex(
+    index=Index(TASKS, (Key("agent_id"), Key("status"))),
+    name="tasks_agent_id_status_idx",
+    table=Table(name=TASKS, columns={}, is_visible=False),
+    verified_by="hypopg",
+    gains=(Gain(WORKLOAD.statements[0], 30_000.0, 80.0),),
+    benefit=5_984_000.0,
+    benefit_ratio=0.99,
+    size_bytes=50_000_000,
+)
+ADVICE = Advice(indexes=(INDEX,), cost_before=6e6, cost_after=1.6e4, planner_calls=12)
+NO_ADVICE = Advice(reason=say("no index would help"), planner_calls=3)
+
+
+@pytest.fixture(scope="module")
+def found() -> Account:
+    """The story as it should go."""
+    return Account(
+        where=PLACE,
+        plan=PLAN,
+        faults=frozenset({Fault.MISSING_INDEX}),
+        before=measured(0.12),
+        after=measured(0.004),
+        evidence=Evidence(read_at=NOW),
+        workload=WORKLOAD,
+        advice=ADVICE,
+        hot_step=HOT_STEP,
+    )
+
+
+def told(report: Report) -> str:
+    return render(report, "markdown")
+
+
+def test_a_proven_fix_is_the_headline_and_its_comparison_comes_first(found: Account) -> None:
+    report = account(found, now=NOW)
+    assert report.status is Status.OK
+    assert phrase(report.headline) == (
+        "One index made GET /api/v1/agents/{agent_id}/tasks 30 × faster: "
+        "p95 fell from 120 ms to 4 ms"
+    )
+    (hot,) = report.sections[0].comparisons
+    assert (hot.subject, hot.change) == (HOT_STEP, Change.IMPROVED)
+    (fix,) = report.recommendations
+    assert fix.statement == INDEX.statement
+    assert fix.verified_by == "hypopg"
+
+
+def test_no_secret_is_in_any_form_of_it(found: Account) -> None:
+    report = account(found, now=NOW)
+    for form in ("text", "json", "html", "markdown", "junit"):
+        assert "geheim" not in render(report, form)
+
+
+def test_without_a_useful_index_nothing_is_claimed(found: Account) -> None:
+    report = account(replace(found, advice=NO_ADVICE, after=None), now=NOW)
+    assert report.status is Status.OK
+    assert phrase(report.headline) == (
+        f"{HOT_ROUTE} is the slowest endpoint, and no index would make it faster"
+    )
+    assert list(report.comparisons) == []
+    assert "no index would help" in told(report)
+
+
+def test_a_fix_that_made_it_worse_is_a_regression(found: Account) -> None:
+    report = account(replace(found, before=found.after, after=found.before), now=NOW)
+    assert report.status is Status.REGRESSED
+    assert "went from 4 ms to 120 ms" in phrase(report.headline)
+
+
+def test_a_load_that_is_not_valid_proves_nothing(found: Account) -> None:
+    spoilt = replace(found.before, result=replace(found.before.result, dropped=7))
+    report = account(replace(found, before=spoilt), now=NOW)
+    assert report.status is Status.INVALID
+    assert "not valid: 7 requests were not sent" in told(report)
+
+
+def test_a_missing_extension_is_a_gap_with_its_remedy(found: Account) -> None:
+    bare = replace(PLACE, has_statement_statistics=False, has_hypopg=False)
+    (gap,) = account(replace(found, where=bare), now=NOW).gaps
+    assert "CREATE EXTENSION pg_stat_statements" in phrase(gap.remedy)
+
+
+def test_a_percentile_of_too_few_requests_says_how_many_it_needs(found: Account) -> None:
+    text = render(account(found, now=NOW), "text", width=140)
+    (quick,) = [line for line in text.splitlines() if "GET /quick" in line]
+    assert "needs 59" in quick
+
+
+def test_it_reads_in_german(found: Account) -> None:
+    german = render(account(found, now=NOW), "text", lang="de", width=140)
+    assert "30 × schneller" in german
+    assert "The proof" not in german
