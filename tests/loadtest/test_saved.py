@@ -69,8 +69,9 @@ def test_an_hour_is_a_small_file(tmp_path):
         ("[]", "no result"),
         ("{}", "no result"),
         ("[" * 100_000, "no result"),
-        ('{"format": "keiko-perf load result", "version": 2}', "of version 2"),
-        ('{"format": "keiko-perf load result", "version": 1}', "no result"),
+        ('{"format": "keiko-perf load result", "version": 99}', "of version 99"),
+        ('{"format": "keiko-perf load result", "version": 2}', "no result"),
+        ('{"format": "keiko-perf load result", "version": 1}', "of version 1"),
         ("\x00", "no result"),
     ],
 )

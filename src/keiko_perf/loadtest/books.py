@@ -11,6 +11,7 @@ from math import ceil
 from keiko_perf.loadtest.looks import Looks
 from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
 from keiko_perf.loadtest.transport import Channel, Failure
 from keiko_perf.model import Histogram, Kind, Series
@@ -69,7 +70,7 @@ class Books:
     def begin(self, at: float) -> None:
         """Measure what is due from *at* on."""
         self.begins = at
-        self.looks.start(at)
+        self.looks.start(at, interval_s=self.interval_s, intervals=self._intervals)
 
     # While it runs
 
@@ -109,8 +110,8 @@ class Books:
         if channel.due < self.begins or request is None:
             return
         meter = self._meters[request.step]
-        meter.failed.record(now - channel.due)
-        meter.failed_service.record(now - channel.sent)
+        position = int((channel.due - self.begins) * self._per_interval)
+        meter.fail(position, now - channel.due, now - channel.sent)
         at_s = now - self.begins
         self._errors.add(failure, request, step=meter.name, detail=detail, at_s=at_s)
         self.failures += 1
@@ -126,6 +127,21 @@ class Books:
             name="",
             window_s=_RECENT / self._per_interval,
             succeeded=Histogram.merged(one for timeline in timelines for one in timeline),
+        )
+
+    def progress(self, now: float, oldest_due: float) -> tuple[StepProgress, ...]:
+        """How each step is going; nothing that is under way was due before *oldest_due*."""
+        begun_s = max(0.0, now - self.begins)
+        first = max(0, int(begun_s * self._per_interval) - _RECENT + 1)
+        settled_to = max(0, int((oldest_due - self.begins) * self._per_interval))
+        return tuple(
+            meter.progress(
+                first=first,
+                settled_to=min(settled_to, first),
+                recent_s=begun_s - first * self.interval_s,
+                whole_s=begun_s,
+            )
+            for meter in self._meters
         )
 
     # Afterwards

@@ -124,6 +124,7 @@ class _Engine:
         self._is_interrupted = False
         self._peak = self._opened = 0
         self._ticked_at, self._ticked = 0.0, 0
+        self._ticked_offered, self._ticked_cpu_s = 0, 0.0
 
     async def run(self, stop: asyncio.Event | None) -> Result:
         stopping = None if stop is None else self._loop.create_task(stop.wait())
@@ -359,7 +360,11 @@ class _Engine:
         books = self._books
         since_s = now - (self._ticked_at or self._begun)
         rate_per_s = (books.finished - self._ticked) / since_s if since_s > 0 else 0.0
+        offered_per_s = (books.offered - self._ticked_offered) / since_s if since_s > 0 else 0.0
+        cpu_s = time.thread_time()
+        cpu_ratio = (cpu_s - (self._ticked_cpu_s or self._cpu_s)) / since_s if since_s > 0 else 0.0
         self._ticked_at, self._ticked = now, books.finished
+        self._ticked_offered, self._ticked_cpu_s = books.offered, cpu_s
         return Progress(
             elapsed_s=min(now - self._begun, self._plan.total_s),
             total_s=self._plan.total_s,
@@ -371,15 +376,23 @@ class _Engine:
             in_flight=self._in_flight,
             rate_per_s=rate_per_s,
             recent=books.recent(now),
+            offered_per_s=offered_per_s,
+            steps=books.progress(now, min(self._pending(), default=now)),
+            connections=len(self._channels),
+            late=books.late,
+            cpu_ratio=cpu_ratio if self._owns_cpu else None,
         )
+
+    def _pending(self) -> list[float]:
+        """When each request was due that is under way or waits."""
+        pending = [channel.due for channel in self._channels if channel.request is not None]
+        return pending + [due for due, _, _ in self._waiting]
 
     def _result(self) -> Result:
         now, books, plan = self._clock(), self._books, self._plan
         is_whole = not self._is_interrupted
         duration_s = max(0.0, max(now, self._until if is_whole else now) - books.begins)
-        pending = [channel.due for channel in self._channels if channel.request is not None]
-        pending += [due for due, _, _ in self._waiting]
-        pending = [due for due in pending if due >= books.begins]
+        pending = [due for due in self._pending() if due >= books.begins]
         cpu_s, elapsed_s = time.thread_time() - self._cpu_s, now - self._begun
         return Result(
             target=plan.target.url,

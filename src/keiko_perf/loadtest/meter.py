@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.request import Request, curl
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
 from keiko_perf.loadtest.transport import Failure
@@ -34,9 +35,12 @@ class StepMeter:
         position: the interval that `record` counts in.
         record: counts a response time in the current interval.
         record_service: counts a service time.
+        failed: response times of failures by interval; most have none.
     """
 
     __slots__ = (
+        "_settled",
+        "_settled_to",
         "failed",
         "failed_service",
         "name",
@@ -54,8 +58,10 @@ class StepMeter:
         self.record = self.timeline[0].record
         self.service = Histogram()
         self.record_service = self.service.record
-        self.failed = Histogram()
+        self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
+        self._settled = Histogram()  # the successes of the first intervals, merged
+        self._settled_to = 0
 
     def move_to(self, position: int) -> None:
         """Count in another interval from now on."""
@@ -64,10 +70,53 @@ class StepMeter:
         self.position = position
         self.record = self.timeline[position].record
 
+    def fail(self, position: int, response_s: float, service_s: float) -> None:
+        """Count a failure that was due in interval *position*."""
+        failed = self.failed.get(position)
+        if failed is None:
+            failed = self.failed[position] = Histogram()
+        failed.record(response_s)
+        self.failed_service.record(service_s)
+
+    def progress(
+        self, *, first: int, settled_to: int, recent_s: float, whole_s: float
+    ) -> StepProgress:
+        """
+        What was measured so far.
+
+        Args:
+            first: the first interval that is recent.
+            settled_to: nothing under way was due before this interval, so what lies before it is
+                merged once and for all.
+            recent_s: how long the recent intervals lasted so far.
+            whole_s: how long all lasted so far.
+        """
+        for at in range(self._settled_to, min(settled_to, len(self.timeline))):
+            self._settled.merge(self.timeline[at])
+            self._settled_to = at + 1
+        return StepProgress(
+            recent=Series(
+                kind=Kind.STEP,
+                name=self.name,
+                window_s=recent_s,
+                succeeded=Histogram.merged(self.timeline[first:]),
+                failed=Histogram.merged(one for at, one in self.failed.items() if at >= first),
+            ),
+            whole=Series(
+                kind=Kind.STEP,
+                name=self.name,
+                window_s=whole_s,
+                succeeded=Histogram.merged((self._settled, *self.timeline[self._settled_to :])),
+                failed=Histogram.merged(self.failed.values()),
+            ),
+        )
+
     def result(self, *, duration_s: float, intervals: int, is_service_apart: bool) -> StepResult:
         """What was measured, over *duration_s*."""
+        intervals = max(intervals, max(self.failed, default=0) + 1)
         self.timeline.extend(Histogram() for _ in range(intervals - len(self.timeline)))
         response = Histogram.merged(self.timeline)
+        failed = [self.failed.get(at) for at in range(len(self.timeline))]
         return StepResult(
             name=self.name,
             response=Series(
@@ -75,7 +124,7 @@ class StepMeter:
                 name=self.name,
                 window_s=duration_s,
                 succeeded=response,
-                failed=self.failed,
+                failed=Histogram.merged(self.failed.values()),
             ),
             service=Series(
                 kind=Kind.STEP,
@@ -85,6 +134,7 @@ class StepMeter:
                 failed=self.failed_service,
             ),
             timeline=tuple(one.copy() for one in self.timeline),
+            failures=tuple(0 if one is None else one.count for one in failed),
         )
 
 

@@ -1,13 +1,34 @@
 """
 Progress: how a run is going, told once a second.
+
+Everything in it can be put together from several processes: counts add up, histograms merge, of
+the CPU the busiest counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from keiko_perf.model import Series
+from keiko_perf.model import Histogram, Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress:
+    """
+    How one step is going.
+
+    Attributes:
+        recent: what was due in the last ten intervals; its window is as long as they are.
+        whole: what was due since measuring began.
+    """
+
+    recent: Series
+    whole: Series
+
+    @property
+    def name(self) -> str:
+        return self.whole.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +47,12 @@ class Progress:
         in_flight: how many are under way or wait.
         rate_per_s: how many ended a second since the last progress.
         recent: response times of the successes of the last ten intervals.
+        offered_per_s: how many were due a second since the last progress.
+        steps: in the plan's order.
+        connections: how many there are now.
+        late: how late the generator turned to what was due, since measuring began.
+        cpu_ratio: the generator's thread since the last progress, as a share of one core; None if
+            it is not measured.
     """
 
     elapsed_s: float
@@ -38,6 +65,11 @@ class Progress:
     in_flight: int
     rate_per_s: float
     recent: Series
+    offered_per_s: float = 0.0
+    steps: tuple[StepProgress, ...] = ()
+    connections: int = 0
+    late: Histogram = field(default_factory=Histogram)
+    cpu_ratio: float | None = None
 
 
 OnTick = Callable[[Progress], None]

@@ -36,12 +36,14 @@ class StepResult:
         response: response times, from due.
         service: service times, from sent.
         timeline: response times of successes by the interval in which they were due.
+        failures: how many failures were due in each interval.
     """
 
     name: str
     response: Series
     service: Series
     timeline: tuple[Histogram, ...]
+    failures: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,13 @@ class InFlight:
         samples: how often it was looked at.
         mean: over time; by Little's law it is the rate times the mean response time.
         peak: the most that were under way at once, exact.
+        timeline: the mean of each interval; None where nobody looked.
     """
 
     samples: int = 0
     mean: float = 0.0
     peak: int = 0
+    timeline: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import Histogram, Kind, Series
 
 FORMAT = "keiko-perf load result"
-VERSION = 1
+VERSION = 2
 
 
 def save(result: Result, file: Path) -> None:
@@ -95,6 +95,7 @@ def to_dict(result: Result) -> dict[str, Any]:
             "samples": result.in_flight.samples,
             "mean": result.in_flight.mean,
             "peak": result.in_flight.peak,
+            "timeline": list(result.in_flight.timeline),
         },
         "interrupted": result.interrupted,
         "environment": dict(result.environment),
@@ -149,6 +150,9 @@ def _result(document: Mapping[str, Any]) -> Result:
             samples=int(document["in_flight"]["samples"]),
             mean=float(document["in_flight"]["mean"]),
             peak=int(document["in_flight"]["peak"]),
+            timeline=tuple(
+                None if one is None else float(one) for one in document["in_flight"]["timeline"]
+            ),
         ),
         interrupted=bool(document["interrupted"]),
         environment={str(name): str(value) for name, value in document["environment"].items()},
@@ -186,6 +190,7 @@ def _step_to_dict(step: StepResult) -> dict[str, Any]:
         "response": _series_to_dict(step.response),
         "service": _series_to_dict(step.service),
         "timeline": [base64.b64encode(one.to_bytes()).decode() for one in step.timeline],
+        "failures": list(step.failures),
     }
 
 
@@ -199,6 +204,7 @@ def _step_from_dict(document: Mapping[str, Any], duration_s: float) -> StepResul
             Histogram.from_bytes(base64.b64decode(one, validate=True))
             for one in document["timeline"]
         ),
+        failures=tuple(int(one) for one in document["failures"]),
     )
 
 
