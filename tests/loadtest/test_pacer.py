@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given
@@ -13,12 +13,16 @@ from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.pacer import (
     ConstantRate,
     Poisson,
+    Replay,
     Stage,
     Stages,
     Users,
     arrivals,
     weighted_order,
 )
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
+from keiko_perf.loadtest.share import Share
 
 rates = st.floats(0.1, 2000)
 stages = st.lists(
@@ -95,6 +99,57 @@ def test_poisson_arrivals_repeat_and_have_the_rate_and_spread_of_their_kind():
     assert spread == pytest.approx(0.01, rel=0.04)
 
 
+def test_a_spike_goes_up_and_comes_back():
+    load = Stages.spike(10, 100, before_s=2, spike_s=1, after_s=2)
+    instants = list(arrivals(load, duration_s=load.duration_s))
+    assert load.duration_s == 5
+    assert Counter(int(due) for due in instants) == {0: 10, 1: 10, 2: 100, 3: 10, 4: 10}
+
+
+def test_a_replay_keeps_the_distances_of_the_recording_whatever_its_clock_and_order():
+    load = Replay([1_700_000_002.0, 1_700_000_000.0, 1_700_000_000.5])
+    assert list(arrivals(load, duration_s=10)) == [0, 0.5, 2]
+    assert list(arrivals(load, duration_s=2)) == [0, 0.5]
+    assert load.peak_per_s == 2
+    assert load.duration_s == 3  # three requests a second apart on average
+    assert Replay([7.0]).duration_s == 1
+
+
+def test_a_replay_sends_all_of_its_instants_and_its_beginning_is_the_warm_up():
+    plan = Plan(base_url="http://127.0.0.1", load=Replay([0, 1, 2, 3]), warmup_s=1)
+    assert plan.total_s == 4
+    sent = arrivals(plan.load, duration_s=plan.duration_s, warmup_s=plan.warmup_s)
+    assert list(sent) == [0, 1, 2, 3]
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
+def test_a_replay_is_monotone_complete_and_comes_back_from_a_file(instants):
+    load = Replay(instants)
+    due = list(arrivals(load, duration_s=load.duration_s))
+    assert due == sorted(due)
+    assert len(due) == len(instants)
+    assert due[-1] == pytest.approx(max(instants) - min(instants), abs=2e-6)
+    assert load_from_dict(load_to_dict(load)) == load
+    naive = max(sum(at <= other < at + 1 for other in due) for at in due)
+    assert load.peak_per_s == naive
+
+
+@given(stages, st.floats(0, 200), st.integers(1, 8))
+def test_shares_of_a_schedule_are_the_schedule(given_stages, start_per_s, of):
+    load = Stages(tuple(given_stages), start_per_s)
+    whole = list(islice(arrivals(load, duration_s=load.duration_s), 500))
+    parts = [list(Share(index, of).sequence(whole)) for index in range(of)]
+    assert [parts[j % of][j // of] for j in range(len(whole))] == whole
+    assert [len(part) for part in parts] == [
+        Share(index, of).count(len(whole)) for index in range(of)
+    ]
+
+
+def test_a_schedule_is_made_as_it_is_needed():
+    day = arrivals(ConstantRate(1e6), duration_s=86_400)
+    assert list(islice(day, 3)) == [0, 1e-6, 2e-6]
+
+
 def test_users_who_think_start_spread_over_their_first_thought():
     assert list(Users(4, think_s=2).starts()) == [0, 0.5, 1, 1.5]
 
@@ -119,6 +174,11 @@ def test_each_step_comes_up_as_often_as_its_weight(weights):
         (lambda: ConstantRate(float("nan")), "above 0"),
         (lambda: ConstantRate(float("inf")), "above 0"),
         (lambda: Poisson(-1), "above 0"),
+        (lambda: Replay([]), "at least one instant"),
+        (lambda: Replay([0, float("nan")]), "no number"),
+        (lambda: Replay([0, float("inf")]), "no number"),
+        (lambda: Share(0, 0), "of 0 processes"),
+        (lambda: Share(2, 2), "process 2 of 2"),
         (lambda: Users(0), "at least one user"),
         (lambda: Users(1, think_s=-1), "from 0 on"),
         (lambda: Stage(-1, 1), "from 0 on"),

@@ -8,9 +8,18 @@ from keiko_perf.loadtest.asgi import AsgiTransport
 from keiko_perf.loadtest.comparison import compare_results, comparisons
 from keiko_perf.loadtest.engine import run
 from keiko_perf.loadtest.own_loop import run_in_own_loop
-from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Stage, Stages, Users
+from keiko_perf.loadtest.pacer import (
+    ConstantRate,
+    Load,
+    Poisson,
+    Replay,
+    Stage,
+    Stages,
+    Users,
+)
 from keiko_perf.loadtest.plan import Limits, Plan, Step, bearer
 from keiko_perf.loadtest.progress import OnTick, Progress
+from keiko_perf.loadtest.recording import replay
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.saved import load, save
@@ -34,6 +43,7 @@ __all__ = [
     "Plan",
     "Poisson",
     "Progress",
+    "Replay",
     "Request",
     "Result",
     "Stage",
@@ -46,6 +56,7 @@ __all__ = [
     "compare_results",
     "comparisons",
     "load",
+    "replay",
     "report",
     "run",
     "run_in_own_loop",

@@ -11,9 +11,10 @@ not from the instant before it, so that rounding never adds up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import count
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count, islice
 from math import gcd, isfinite, sqrt
 from random import Random
 
@@ -21,6 +22,9 @@ from keiko_perf.errors import UsageError
 
 LONGEST_CYCLE = 10_000
 """Weights whose sum, once reduced, is larger are refused: the order would not be worth its room."""
+
+MOST_INSTANTS = 10_000_000
+"""A longer recording is refused; an instant takes eight bytes."""
 
 _ROUNDING = 1e-9
 
@@ -109,6 +113,22 @@ class Stages:
         _refuse_unless(self.duration_s > 0, "the stages last no time at all")
         _refuse_unless(self.peak_per_s > 0, "no stage ever asks for a request")
 
+    @classmethod
+    def spike(
+        cls, per_s: float, peak_per_s: float, *, before_s: float, spike_s: float, after_s: float
+    ) -> Stages:
+        """*per_s*, a jump to *peak_per_s* for *spike_s*, and a jump back to see it recover."""
+        return cls(
+            (
+                Stage(before_s, per_s),
+                Stage(0.0, peak_per_s),
+                Stage(spike_s, peak_per_s),
+                Stage(0.0, per_s),
+                Stage(after_s, per_s),
+            ),
+            per_s,
+        )
+
     @property
     def duration_s(self) -> float:
         return sum(stage.duration_s for stage in self.stages)
@@ -140,6 +160,59 @@ class Stages:
             rate = stage.per_s
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class Replay:
+    """
+    Open load: requests at the distances at which others were recorded.
+
+    Args:
+        instants_s: when each came, in seconds on any clock and in any order; the first one is due
+            at once. They are kept to a microsecond.
+
+    Raises:
+        UsageError: there is none, there are too many, or one is no number.
+    """
+
+    instants_s: array[float] = field(repr=False)
+
+    def __init__(self, instants_s: Iterable[float]) -> None:
+        given = sorted(islice(instants_s, MOST_INSTANTS + 1))
+        _refuse_unless(bool(given), "a replay needs at least one instant")
+        _refuse_unless(
+            len(given) <= MOST_INSTANTS, f"a replay of more than {MOST_INSTANTS} instants"
+        )
+        _refuse_unless(all(map(isfinite, given)), "an instant of the replay is no number")
+        whole_us = array("d", [round((one - given[0]) * 1e6) / 1e6 for one in given])
+        object.__setattr__(self, "instants_s", whole_us)
+
+    @property
+    def count(self) -> int:
+        return len(self.instants_s)
+
+    @property
+    def duration_s(self) -> float:
+        """To the last instant, and one mean distance more, so that the rate is the recording's."""
+        last_s = self.instants_s[-1]
+        return last_s * self.count / (self.count - 1) if last_s > 0 else 1.0
+
+    @property
+    def peak_per_s(self) -> float:
+        """The most instants within any one second."""
+        most = first = 0
+        for number, instant_s in enumerate(self.instants_s):
+            while instant_s - self.instants_s[first] >= 1.0:
+                first += 1
+            most = max(most, number - first + 1)
+        return float(most)
+
+    def instants(self, until_s: float) -> Iterator[float]:
+        """When requests are due, before *until_s*."""
+        for instant_s in self.instants_s:
+            if instant_s >= until_s:
+                return
+            yield instant_s
+
+
 @dataclass(frozen=True, slots=True)
 class Users:
     """
@@ -165,7 +238,7 @@ class Users:
         return (self.think_s * number / self.count for number in range(self.count))
 
 
-OpenLoad = ConstantRate | Poisson | Stages
+OpenLoad = ConstantRate | Poisson | Stages | Replay
 Load = OpenLoad | Users
 
 

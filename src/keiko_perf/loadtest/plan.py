@@ -15,7 +15,14 @@ from math import isfinite
 from urllib.parse import quote, urlsplit
 
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest.pacer import ConstantRate, Load, Stages, Users, weighted_order
+from keiko_perf.loadtest.pacer import (
+    ConstantRate,
+    Load,
+    Replay,
+    Stages,
+    Users,
+    weighted_order,
+)
 
 MOST_STEPS = 200
 MOST_ROWS = 100_000
@@ -140,7 +147,8 @@ class Plan:
         base_url: scheme, host, port and, if need be, a path that all steps share.
         steps: what is asked, mixed by weight in an order that each run repeats.
         load: how often.
-        duration_s: how long is measured; of `Stages` it is their length, and may be left out.
+        duration_s: how long is measured; of `Stages` it is their length, and may be left out; a
+            `Replay` is measured to its end unless told.
         warmup_s: how long the load is on before measuring begins.
         timeout_s: how long an answer may take, from the first byte sent to the last received.
         connections: how many connections there are at most; users have one each.
@@ -168,6 +176,9 @@ class Plan:
         object.__setattr__(self, "steps", tuple(self.steps))
         if isinstance(self.load, Stages) and not self.duration_s:
             object.__setattr__(self, "duration_s", self.load.duration_s)
+        if isinstance(self.load, Replay) and not self.duration_s:
+            # Its beginning is the warm-up.
+            object.__setattr__(self, "duration_s", self.load.duration_s - self.warmup_s)
         _parse(self.base_url)
         _check_headers(self.headers)
         _check_steps(self.steps)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from keiko_perf.errors import StoreUnavailable, UsageError
-from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Stage, Stages, Users
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
+from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import Histogram, Kind, Series
 
@@ -74,7 +74,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "target": result.target,
-        "load": _load_to_dict(result.load),
+        "load": load_to_dict(result.load),
         "started_at": result.started_at.isoformat(),
         "planned_s": result.planned_s,
         "duration_s": result.duration_s,
@@ -129,7 +129,7 @@ def _result(document: Mapping[str, Any]) -> Result:
         raise ValueError("a result has an aware start and lasts no negative time")
     return Result(
         target=str(document["target"]),
-        load=_load_from_dict(document["load"]),
+        load=load_from_dict(document["load"]),
         started_at=started_at,
         planned_s=float(document["planned_s"]),
         duration_s=duration_s,
@@ -157,31 +157,6 @@ def _result(document: Mapping[str, Any]) -> Result:
         interrupted=bool(document["interrupted"]),
         environment={str(name): str(value) for name, value in document["environment"].items()},
     )
-
-
-def _load_to_dict(load: Load) -> dict[str, Any]:
-    if isinstance(load, ConstantRate):
-        return {"kind": "constant", "per_s": load.per_s}
-    if isinstance(load, Poisson):
-        return {"kind": "poisson", "per_s": load.per_s, "seed": load.seed}
-    if isinstance(load, Users):
-        return {"kind": "users", "count": load.count, "think_s": load.think_s}
-    stages = [{"duration_s": stage.duration_s, "per_s": stage.per_s} for stage in load.stages]
-    return {"kind": "stages", "start_per_s": load.start_per_s, "stages": stages}
-
-
-def _load_from_dict(document: Mapping[str, Any]) -> Load:
-    kind = document["kind"]
-    if kind == "constant":
-        return ConstantRate(float(document["per_s"]))
-    if kind == "poisson":
-        return Poisson(float(document["per_s"]), int(document["seed"]))
-    if kind == "users":
-        return Users(int(document["count"]), float(document["think_s"]))
-    if kind != "stages":
-        raise ValueError(f"load of the unknown kind {kind!r}")
-    stages = (Stage(float(one["duration_s"]), float(one["per_s"])) for one in document["stages"])
-    return Stages(tuple(stages), float(document["start_per_s"]))
 
 
 def _step_to_dict(step: StepResult) -> dict[str, Any]:

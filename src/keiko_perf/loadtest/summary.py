@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Users
+from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Replay, Users
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.model import (
     Chart,
@@ -331,6 +331,8 @@ def load_words(load: Load) -> str:
         return f"--rate {load.per_s:g} --poisson"
     if isinstance(load, Users):
         return f"--users {load.count}" + (f" --think {load.think_s:g}" if load.think_s else "")
+    if isinstance(load, Replay):
+        return f"--replay, {load.count} instants"
     return "--stages " + ",".join(f"{one.per_s:g}@{one.duration_s:g}s" for one in load.stages)
 
 
