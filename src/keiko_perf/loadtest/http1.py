@@ -20,9 +20,10 @@ from typing import cast
 from keiko_perf.errors import KeikoError
 from keiko_perf.loadtest.address import resolve
 from keiko_perf.loadtest.framing import SURPLUS, Body, Chunks, Head, Malformed, read_head
-from keiko_perf.loadtest.plan import Plan, Target
+from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.refusal import why_not_connected, words
 from keiko_perf.loadtest.request import LARGE_BODY_BYTES, Request
+from keiko_perf.loadtest.target import Target
 from keiko_perf.loadtest.transport import Channel, Failure, Owner
 
 LARGEST_HEAD_BYTES = 64 * 1024

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.pacer import (
@@ -23,14 +23,18 @@ from keiko_perf.loadtest.pacer import (
     Users,
     weighted_order,
 )
+from keiko_perf.loadtest.target import VISIBLE, Target, Tls, read_target
 
 MOST_STEPS = 200
 MOST_ROWS = 100_000
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_TARGET = re.compile(r"[!-~]+")  # visible ASCII: nothing that could end the request line early
 _OURS = frozenset({"connection", "content-length", "expect", "transfer-encoding", "upgrade"})
+
+
+Upload = Callable[[], Iterable[bytes] | AsyncIterable[bytes]]
+"""Makes a request's body anew each time that it is sent, piece by piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,10 @@ class Step:
         body: what is sent, or None.
         weight: how often it comes up, against the other steps.
         rows: the values for the placeholders, taken in turn, over and over.
+        upload: makes the body, in the place of *body*; it is sent in chunks as it is made.
+        streams: whether the time to the first byte of the answer is measured and, of a
+            `text/event-stream`, the time to the first event and the gaps between events.
+        events: after how many events an answer counts as complete; 0 is after its own end.
     """
 
     method: str = "GET"
@@ -56,13 +64,16 @@ class Step:
     body: bytes | None = field(default=None, repr=False)
     weight: int = 1
     rows: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    upload: Upload | None = field(default=None, repr=False)
+    streams: bool = False
+    events: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", tuple(self.rows))
         if not self.name:
             object.__setattr__(self, "name", f"{self.method} {self.path}")
         _check_step(self)
-        _check_headers(self.headers)
+        check_headers(self.headers)
 
     @classmethod
     def with_json(
@@ -116,30 +127,6 @@ class Limits:
     users: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the requests go: a URL in its parts."""
-
-    scheme: str
-    host: str
-    port: int
-    prefix: str
-
-    @property
-    def is_tls(self) -> bool:
-        return self.scheme == "https"
-
-    @property
-    def authority(self) -> str:
-        """The Host header: IPv6 in brackets, the port where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.prefix}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
@@ -158,6 +145,14 @@ class Plan:
         own_target: the target is the caller's own, though its address is neither loopback nor
             private.
         limits: what the plan may not exceed.
+        tls: how https is spoken.
+        unix_socket: the path of a socket to connect to, in the place of the URL's host and port.
+        resolves_each: ask DNS again for each connection, and not once.
+        uses_proxy: go through the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY,
+            NO_PROXY), if it names one.
+        follow_redirects: how many redirects in a row are followed, within the same origin. The
+            time of a request then includes them.
+        accept_gzip: ask for compressed answers, and read them.
     """
 
     base_url: str
@@ -171,6 +166,12 @@ class Plan:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     own_target: bool = False
     limits: Limits = Limits()
+    tls: Tls = field(default_factory=Tls)
+    unix_socket: str = ""
+    resolves_each: bool = False
+    uses_proxy: bool = False
+    follow_redirects: int = 0
+    accept_gzip: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
@@ -179,15 +180,16 @@ class Plan:
         if isinstance(self.load, Replay) and not self.duration_s:
             # Its beginning is the warm-up.
             object.__setattr__(self, "duration_s", self.load.duration_s - self.warmup_s)
-        _parse(self.base_url)
-        _check_headers(self.headers)
+        read_target(self.base_url, unix_socket=self.unix_socket)
+        check_headers(self.headers)
         _check_steps(self.steps)
         _check_times(self)
         _check_load(self)
+        _check_ways(self)
 
     @property
     def target(self) -> Target:
-        return _parse(self.base_url)
+        return read_target(self.base_url, unix_socket=self.unix_socket)
 
     @property
     def total_s(self) -> float:
@@ -219,38 +221,6 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def _parse(base_url: str) -> Target:
-    cure = "Write it as http://127.0.0.1:8000"
-    try:
-        parts = urlsplit(base_url)
-        port = parts.port
-    except ValueError as error:
-        raise UsageError("the base URL cannot be read", cure=cure) from error
-    if parts.username is not None or parts.password is not None:
-        # It may hold a password, so it is not repeated.
-        raise UsageError(
-            "the base URL holds a user or a password", cure="Send them as an Authorization header"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{base_url!r} is no http or https URL", cure=cure)
-    if port == 0:
-        raise UsageError(f"{base_url!r} names port 0", cure=cure)
-    if parts.query or parts.fragment:
-        raise UsageError(
-            "the base URL has a query or a fragment", cure="Move it into a step's path"
-        )
-    prefix = parts.path.rstrip("/")
-    if prefix and not _TARGET.fullmatch(prefix):
-        raise UsageError("the base URL's path has characters that no request carries", cure=cure)
-    try:
-        host = (
-            parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
-        )
-    except UnicodeError as error:
-        raise UsageError("the base URL's host is no name that DNS knows", cure=cure) from error
-    return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), prefix)
-
-
 def _check_step(step: Step) -> None:
     if not _METHOD.fullmatch(step.method):
         raise UsageError(f"{step.method!r} is no HTTP method", cure="Write it in capitals: GET")
@@ -276,14 +246,30 @@ def _check_step(step: Step) -> None:
                 cure="Give each row a value for each placeholder of the path",
             )
     bare = _PLACEHOLDER.sub("0", step.path)
-    if not bare.startswith("/") or not _TARGET.fullmatch(bare) or "#" in bare:
+    if not bare.startswith("/") or not VISIBLE.fullmatch(bare) or "#" in bare:
         raise UsageError(
             f"{step.path!r} is no path that a request can carry",
             cure="Start it with a slash and percent-encode blanks and characters outside ASCII",
         )
 
+    if step.upload is not None and step.body is not None:
+        raise UsageError(
+            f"step {step.name!r} has a body and an upload", cure="Leave out one of the two"
+        )
+    if step.events < 0 or (step.events and not step.streams):
+        raise UsageError(
+            f"step {step.name!r} ends after {step.events!r} events",
+            cure="Use a whole number from 1 on, together with streams=True",
+        )
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """
+    Refuse headers that no request can carry, or that are the engine's own.
+
+    Raises:
+        UsageError: names the header, never its value.
+    """
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
             raise UsageError(f"{name!r} is no header's name", cure="Write headers as 'Name: value'")
@@ -367,3 +353,21 @@ def _check_load(plan: Plan) -> None:
                 "a warm-up before stages that start from 0/s would send nothing",
                 cure="Give start_per_s, or make the warm-up the first stage",
             )
+
+
+def _check_ways(plan: Plan) -> None:
+    if not 0 <= plan.follow_redirects <= 20:
+        raise UsageError(
+            f"{plan.follow_redirects!r} redirects to follow", cure="Follow from 0 to 20"
+        )
+    if plan.uses_proxy and plan.target.unix_socket:
+        raise UsageError("a proxy on the way to a unix socket", cure="Leave out one of the two")
+    if plan.accept_gzip and any(
+        name.lower() == "accept-encoding"
+        for headers in (plan.headers, *(step.headers for step in plan.steps))
+        for name in headers
+    ):
+        raise UsageError(
+            "the header Accept-Encoding and accept_gzip both say what is accepted",
+            cure="Leave out one of the two",
+        )

@@ -1,18 +1,25 @@
 """
 Request: the bytes of each request of a plan, written once before the load starts.
 
+A request may wish for more than that its answer is counted: that it is collected, decoded or
+observed. It is then read on a slower way; nobody else pays for it.
+
 Also how a request is shown to a person: as a curl line with its secrets masked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from shlex import quote
+from typing import Protocol
+from urllib.parse import unquote
 
-from keiko_perf.loadtest.plan import Plan, Step
+from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.plan import Plan, Upload, check_headers
+from keiko_perf.loadtest.target import VISIBLE, Target
 
 LARGE_BODY_BYTES = 64 * 1024
 """A larger body is written piece by piece, as fast as the connection takes it."""
@@ -26,6 +33,37 @@ _JSON_SECRET = re.compile(
 )
 _FORM_SECRET = re.compile(rf"((?:^|[?&])[^=&]*(?:{_SECRET.pattern})[^=&]*=)[^&]*", re.I)
 _SHOWN_BODY = 500
+_OF_CURL = (b"host", b"content-length", b"transfer-encoding", b"accept", b"user-agent")
+
+
+class Observer(Protocol):
+    """Who is told while an answer comes. All instants are on the clock of the request's owner."""
+
+    def began(self, due: float, now: float) -> None:
+        """The first byte of the answer to a request that was due at *due* came *now*."""
+
+    def event(self, due: float, before: float | None, now: float) -> None:
+        """A server-sent event came *now*, the one before it at *before*, None if none did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wishes:
+    """
+    What a request wishes for beyond that its answer is counted.
+
+    Attributes:
+        collects: the answer is there on the channel when the owner is told of its end.
+        max_body_bytes: how much of its body is kept; the rest is read and dropped.
+        takes_gzip: a compressed body is decoded. The request has to ask for one, too.
+        observer: who is told of its first byte and its events.
+        events: after how many server-sent events the answer counts as complete; 0 is never.
+    """
+
+    collects: bool = False
+    max_body_bytes: int = 1024 * 1024
+    takes_gzip: bool = False
+    observer: Observer | None = None
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,10 +74,13 @@ class Request:
         method: GET, POST…
         path: with its query, as it is sent.
         headers: names in lower case, as they are sent.
-        body: what is sent after them; empty if nothing is.
+        body: what is sent after them; empty if nothing is, or if it is an upload.
         wire: the head, and the body unless it is large.
         rest: the body if it is large.
         is_head: whether its answer has no body whatever it says.
+        upload: makes the body piece by piece, in the place of *body*.
+        wishes: what it wishes for beyond being counted; None is nothing.
+        is_plain: nothing of the above: it is written at once, and its answer counted.
     """
 
     step: int
@@ -50,64 +91,138 @@ class Request:
     wire: bytes = field(repr=False)
     rest: bytes = field(repr=False)
     is_head: bool
+    upload: Upload | None = field(default=None, repr=False)
+    wishes: Wishes | None = None
+    is_plain: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_special = self.is_head or self.rest or self.upload or self.wishes
+        object.__setattr__(self, "is_plain", not is_special)
 
 
-def prepare(plan: Plan) -> tuple[tuple[Request, ...], ...]:
-    """The requests of each step, in the order of its rows."""
-    return tuple(
-        tuple(_request(plan, index, step, path) for path in step.paths())
-        for index, step in enumerate(plan.steps)
+def compose(
+    target: Target,
+    path: str,
+    *,
+    step: int = 0,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    upload: Upload | None = None,
+    wishes: Wishes | None = None,
+) -> Request:
+    """
+    Write a request.
+
+    Args:
+        target: whom it goes to; its prefix comes before *path*.
+        path: from the slash on, with its query.
+        step: the index of the step that it is counted for.
+        method: in capitals.
+        headers: beside those that are always sent; the same name in other letters replaces those.
+        body: what is sent, or None.
+        upload: makes the body, in the place of *body*; it is sent in chunks.
+        wishes: what it wishes for beyond being counted.
+
+    Raises:
+        UsageError: the path or a header could end before its end.
+    """
+    path = target.prefix + path
+    if not VISIBLE.fullmatch(path):
+        raise UsageError(
+            f"{path!r} is no path that a request can carry",
+            cure="Percent-encode blanks and characters outside ASCII",
+        )
+    given = _lowered(headers or {})
+    check_headers(given)
+    named = {"host": target.authority, "accept": "*/*", "user-agent": "keiko-perf"} | given
+    body_bytes = body or b""
+    if upload is not None:
+        named["transfer-encoding"] = "chunked"
+    elif body is not None or method in ("POST", "PUT", "PATCH"):
+        named["content-length"] = str(len(body_bytes))
+    pairs = tuple((name.encode(), value.encode("latin-1")) for name, value in named.items())
+    head = f"{method} {path} HTTP/1.1\r\n".encode()
+    head += b"".join(name + b": " + value + b"\r\n" for name, value in pairs) + b"\r\n"
+    is_large = len(body_bytes) > LARGE_BODY_BYTES
+    return Request(
+        step=step,
+        method=method,
+        path=path,
+        headers=pairs,
+        body=body_bytes,
+        wire=head if is_large else head + body_bytes,
+        rest=body_bytes if is_large else b"",
+        is_head=method == "HEAD",
+        upload=upload,
+        wishes=wishes,
     )
 
 
-def in_turn(plan: Plan) -> Iterator[Request]:
+def prepare(
+    plan: Plan, observers: Sequence[Observer | None] = ()
+) -> tuple[tuple[Request, ...], ...]:
+    """The requests of each step, in the order of its rows; *observers* are one a step, or none."""
+    watching = observers or (None,) * len(plan.steps)
+    return tuple(
+        tuple(
+            _of_step(plan, index, path=path, observer=observer if step.streams else None)
+            for path in step.paths()
+        )
+        for index, (step, observer) in enumerate(zip(plan.steps, watching, strict=True))
+    )
+
+
+def in_turn(plan: Plan, observers: Sequence[Observer | None] = ()) -> Iterator[Request]:
     """The requests in the plan's order, without end; each step goes through its rows."""
-    prepared = [cycle(requests) for requests in prepare(plan)]
+    prepared = [cycle(requests) for requests in prepare(plan, observers)]
     if len(prepared) == 1:
         return prepared[0]
     return (next(prepared[step]) for step in cycle(plan.order))
 
 
 def curl(request: Request, base_url: str) -> str:
-    """The request as a line for a shell, its secrets masked."""
+    """The request as a line for a shell, its secrets masked; *base_url* is the target's origin."""
     words = ["curl", "-i"]
+    scheme, _, socket = base_url.partition("+unix://")
+    if socket:
+        base_url = f"{scheme}://localhost"
+        words += ["--unix-socket", quote(unquote(socket))]
     if request.is_head:
         words.append("--head")
     elif request.method != "GET":
         words += ["-X", request.method]
     for name, value in request.headers:
-        if name in (b"host", b"content-length", b"accept", b"user-agent"):
+        if name in _OF_CURL:
             continue
         shown = MASK if _SECRET.search(name.decode()) else value.decode("latin-1")
         words += ["-H", quote(f"{name.decode()}: {shown}")]
-    if request.body:
+    if request.upload is not None:
+        words += ["--data-binary", "@-"]
+    elif request.body:
         words += ["--data-binary", quote(_masked_body(request.body))]
     path, _, query = request.path.partition("?")
     masked = _FORM_SECRET.sub(rf"\g<1>{MASK}", f"?{query}") if query else ""
     return " ".join([*words, quote(f"{base_url}{path}{masked}")])
 
 
-def _request(plan: Plan, index: int, step: Step, path: str) -> Request:
-    target = plan.target
-    body = step.body or b""
-    headers = {"host": target.authority, "accept": "*/*", "user-agent": "keiko-perf"}
-    headers |= _lowered(plan.headers) | _lowered(step.headers)
-    if step.body is not None or step.method in ("POST", "PUT", "PATCH"):
-        headers["content-length"] = str(len(body))
-    path = target.prefix + path
-    pairs = tuple((name.encode(), value.encode("latin-1")) for name, value in headers.items())
-    head = f"{step.method} {path} HTTP/1.1\r\n".encode()
-    head += b"".join(name + b": " + value + b"\r\n" for name, value in pairs) + b"\r\n"
-    is_large = len(body) > LARGE_BODY_BYTES
-    return Request(
+def _of_step(plan: Plan, index: int, *, path: str, observer: Observer | None) -> Request:
+    step = plan.steps[index]
+    headers = _lowered(plan.headers) | _lowered(step.headers)
+    wishes = None
+    if plan.accept_gzip:
+        headers["accept-encoding"] = "gzip"
+    if plan.accept_gzip or observer is not None or step.events:
+        wishes = Wishes(takes_gzip=plan.accept_gzip, observer=observer, events=step.events)
+    return compose(
+        plan.target,
+        path,
         step=index,
         method=step.method,
-        path=path,
-        headers=pairs,
-        body=body,
-        wire=head if is_large else head + body,
-        rest=body if is_large else b"",
-        is_head=step.method == "HEAD",
+        headers=headers,
+        body=step.body,
+        upload=step.upload,
+        wishes=wishes,
     )
 
 

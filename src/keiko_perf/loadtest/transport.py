@@ -9,6 +9,7 @@ the channel, so that no object is made for a request.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -29,6 +30,32 @@ class Failure(StrEnum):
     HTTP_4XX = "http-4xx"
     HTTP_5XX = "http-5xx"
     GENERATOR = "generator"  # this machine had no port, file or memory left
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    An answer that was asked to be collected (`Wishes.collects`).
+
+    Attributes:
+        status: 100 to 999.
+        headers: names in lower case, in the order in which they came; a name may come twice.
+        body: decoded if the request took gzip; at most so much as the request wished for.
+        is_cut: whether there was more of it.
+    """
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    is_cut: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, in whatever letters; None if there is none."""
+        wanted = name.lower().encode()
+        for known, value in self.headers:
+            if known == wanted:
+                return value.decode("latin-1")
+        return None
 
 
 class Owner(Protocol):
@@ -53,15 +80,33 @@ class Channel:
         due: when that was due, on the owner's clock.
         sent: when it was handed over, on the owner's clock.
         is_open: whether it takes another request.
+        received_bytes: how long the last answer was on the wire, its header block included,
+            before encryption.
+        decoded_bytes: how long its body was after decompression, where the request takes gzip.
+        redirects: how many redirects the last request followed, where the plan follows any.
+        answer: the last answer, where the request collects it; else None.
     """
 
-    __slots__ = ("due", "is_open", "request", "sent")
+    __slots__ = (
+        "answer",
+        "decoded_bytes",
+        "due",
+        "is_open",
+        "received_bytes",
+        "redirects",
+        "request",
+        "sent",
+    )
 
     def __init__(self) -> None:
         self.request: Request | None = None
         self.due = 0.0
         self.sent = 0.0
         self.is_open = True
+        self.received_bytes = 0
+        self.decoded_bytes = 0
+        self.redirects = 0
+        self.answer: Answer | None = None
 
     def send(self, request: Request) -> None:
         """Send *request*, over a connection that is made first if there is none yet."""
