@@ -8,6 +8,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -62,3 +64,36 @@ def serve() -> Callable[[Any], AbstractContextManager[str]]:
                 thread.join(20)
 
     return serving
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A /proc and a /sys of a test's own making, beneath `root`."""
+
+    root: Path
+
+    def write(self, name: str, text: str) -> None:
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def hold(self, rss_bytes: int, vms_bytes: int = 4 * 1024**3) -> None:
+        """Let the process hold so much; whole pages."""
+        page_bytes = os.sysconf("SC_PAGE_SIZE")
+        pages = f"{vms_bytes // page_bytes} {rss_bytes // page_bytes}"
+        self.write("proc/self/statm", f"{pages} 100 1 0 200 0\n")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """8 GiB of which 6 are available, and 4 cores; the process holds 512 MiB."""
+    made = Machine(tmp_path)
+    made.write(
+        "proc/meminfo",
+        "MemTotal:        8388608 kB\nMemFree:               1 kB\nMemAvailable:    6291456 kB\n",
+    )
+    # As in proc_stat(5): user nice system idle iowait irq softirq steal guest guest_nice.
+    cores = "".join(f"cpu{core} 1 0 0 0 0 0 0 0 0 0\n" for core in range(4))
+    made.write("proc/stat", f"cpu  1000 20 300 6000 500 10 40 30 700 0\n{cores}intr 1 2\nctxt 3\n")
+    made.hold(512 * 1024**2)
+    return made

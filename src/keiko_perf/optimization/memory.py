@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypedDict
 from weakref import WeakSet
 
+from keiko_perf.container import ROOT, read_held, read_memory
 from keiko_perf.errors import UsageError
 from keiko_perf.optimization.cache import Cache, CacheStatistics
 from keiko_perf.optimization.flight import SingleFlight
-from keiko_perf.optimization.usage import CGROUP, PROC, read_rss_bytes, read_usage
 
 _MB = 1024 * 1024
 _WORTH_TELLING_BYTES = 50 * _MB
@@ -85,8 +85,7 @@ class MemoryOptimizer:
         max_cache_mb: what the objects cached here may take; a quarter of the threshold by default.
         ttl_s: how long a cached object is good for; None: as long as there is room.
         check_every_s: how long `@memory_optimized` waits between two looks, at least.
-        proc_root: where the process's memory is read.
-        cgroup_root: where the container's limit is read.
+        root: where `/proc` and `/sys` are found.
         clock: monotonic seconds.
 
     Raises:
@@ -100,8 +99,7 @@ class MemoryOptimizer:
         max_cache_mb: float | None = None,
         ttl_s: float | None = None,
         check_every_s: float = 1.0,
-        proc_root: Path = PROC,
-        cgroup_root: Path = CGROUP,
+        root: Path = ROOT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.memory_threshold_mb = _positive(memory_threshold_mb, "memory_threshold_mb")
@@ -112,8 +110,7 @@ class MemoryOptimizer:
         )
         self._caches: WeakSet[Shrinkable] = WeakSet()
         self._check_every_s = _positive(check_every_s, "check_every_s")
-        self._proc_root = proc_root
-        self._cgroup_root = cgroup_root
+        self._root = root
         self._clock = clock
         self._look_at: float | None = None
         self._pause_s = check_every_s
@@ -163,11 +160,11 @@ class MemoryOptimizer:
         What the process holds: `rss_mb`, `vms_mb`, and `percent` of what it may hold, which is the
         limit of its container, or else the memory of the machine.
         """
-        usage = read_usage(self._proc_root, self._cgroup_root)
+        held = read_held(self._root)
         return MemoryUsage(
-            rss_mb=usage.rss_bytes / _MB,
-            vms_mb=usage.vms_bytes / _MB,
-            percent=usage.ratio * 100,
+            rss_mb=held.rss_bytes / _MB,
+            vms_mb=held.vms_bytes / _MB,
+            percent=held.rss_bytes / read_memory(self._root).limit_bytes * 100,
         )
 
     async def optimize_memory_if_needed(self) -> bool:
@@ -213,7 +210,7 @@ class MemoryOptimizer:
 
     def _rss_bytes(self) -> int:
         self._looks += 1
-        return read_rss_bytes(self._proc_root)
+        return read_held(self._root).rss_bytes
 
     def _is_over(self) -> bool:
         return self._rss_bytes() > self._threshold_bytes
