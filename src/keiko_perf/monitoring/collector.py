@@ -66,7 +66,7 @@ class MetricsCollector:
         if not metrics_window_s > 0:
             raise UsageError(
                 f"metrics over {metrics_window_s} s have nothing to rest on",
-                cure="let metrics_window_s be over 0, 60 for instance",
+                cure="Let metrics_window_s be over 0, 60 for instance",
             )
         self.metrics_window_s = metrics_window_s
         self._recorder = recorder

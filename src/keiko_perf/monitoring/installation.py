@@ -16,10 +16,10 @@ from keiko_perf.errors import UsageError
 from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, is_dashboard
 from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
-from keiko_perf.monitoring.monitor import PerformanceMonitor
+from keiko_perf.monitoring.protocol import Monitor
 
 
-def install(monitor: PerformanceMonitor, app: Any) -> None:
+def install(monitor: Monitor, app: Any) -> None:
     """See `PerformanceMonitor.install`."""
     if not (hasattr(app, "add_middleware") and hasattr(app, "state") and hasattr(app, "router")):
         raise UsageError(
@@ -53,7 +53,7 @@ class MonitorMiddleware:
         monitor: what watches it.
     """
 
-    def __init__(self, app: App, monitor: PerformanceMonitor) -> None:
+    def __init__(self, app: App, monitor: Monitor) -> None:
         self._app = app
         self._monitor = monitor
         self._recorded = PerfMiddleware(app, monitor.recorder)

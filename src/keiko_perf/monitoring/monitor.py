@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Outcome, Snapshot, Target, Verdict
+from keiko_perf.model import Outcome, Snapshot, Target, Verdict, say
 from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerts import Alert, Patience, news, step
 from keiko_perf.monitoring.collector import MetricsCollector
@@ -48,7 +49,7 @@ class MonitorStatistics:
     """
     Attributes:
         ticks: how many windows were cut and judged.
-        failed_ticks: how many ticks ended in an error that was not foreseen; it was logged.
+        failed_ticks: how many ticks ended in an error that was not foreseen; the first was logged.
         store: whether it takes the windows, and what waits for it.
         deliveries: what became of the alerts.
     """
@@ -127,6 +128,7 @@ class PerformanceMonitor:
         self._courier = Courier((LogNotifier(),) if notify is None else notify)
         self._ticker: asyncio.Task[None] | None = None
         self._ticks = self._failed_ticks = 0
+        self._broken: set[str] = set()  # what was complained of already
 
     def __repr__(self) -> str:
         return f"<PerformanceMonitor of {len(self.checks)} targets>"
@@ -180,12 +182,12 @@ class PerformanceMonitor:
 
     def judge(self, snapshot: Snapshot | None) -> dict[str, Verdict]:
         """All targets, by check, held against *snapshot*."""
-        return {name: target.judge(snapshot) for name, target in self.checks.items()}
+        return {name: self._judged(target, snapshot) for name, target in self.checks.items()}
 
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""
         if self._ticker is None:
-            self._sample(self.recorder)  # nobody else does
+            self._take_sample()  # nobody else does
         return await self.metrics_collector.snapshot()
 
     @property
@@ -230,7 +232,7 @@ class PerformanceMonitor:
 
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
-        self._sample(self.recorder)
+        self._take_sample()
         window = self.recorder.snapshot()
         # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
         await asyncio.shield(
@@ -243,6 +245,26 @@ class PerformanceMonitor:
         self._ticks += 1
 
     # Private
+
+    def _judged(self, target: Target, snapshot: Snapshot | None) -> Verdict:
+        try:
+            verdict = target.judge(snapshot)
+        except Exception:  # a stranger's KPI: the other targets are judged nevertheless
+            if target.kpi.name not in self._broken:
+                self._broken.add(target.kpi.name)
+                _log.exception("the KPI %s cannot be computed", target.kpi.name)
+        else:
+            if verdict.value is None or isfinite(verdict.value):
+                return verdict
+        return Verdict(target, Outcome.UNKNOWN, say("it cannot be computed"))
+
+    def _take_sample(self) -> None:
+        try:
+            self._sample(self.recorder)
+        except Exception:  # a stranger's sampler, or a kernel's file that is like no other
+            if "sample" not in self._broken:
+                self._broken.add("sample")
+                _log.exception("the process cannot be sampled; the monitor goes on without it")
 
     async def _run(self) -> None:
         try:
@@ -258,7 +280,7 @@ class PerformanceMonitor:
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        self._sample(self.recorder)  # the CPU is a difference: this is where it begins
+        self._take_sample()  # the CPU is a difference: this is where it begins
         while True:
             # From one due time to the next, so that the windows don't drift; late ones are skipped.
             due = max(due + self.window_s, loop.time())

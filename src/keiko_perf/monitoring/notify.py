@@ -171,11 +171,13 @@ class Courier:
         self._called.set()
 
     async def run(self) -> None:
-        """Deliver what is sent, until cancelled."""
+        """Deliver what waits and what is sent, until cancelled."""
+        # An event belongs to the loop in which it was waited for, and this may be another one.
+        self._called = called = asyncio.Event()
         while True:
-            await self._called.wait()
-            self._called.clear()
             await self.flush()
+            await called.wait()
+            called.clear()
 
     async def flush(self) -> None:
         """Deliver all that waits."""

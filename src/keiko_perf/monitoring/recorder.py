@@ -12,6 +12,7 @@ the garbage collector may hand a database connection back, and record that, amid
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -28,6 +29,8 @@ ARRIVED = "arrived"
 DISCONNECTED = "disconnected"
 FOLDED = "folded"
 IN_FLIGHT = "in_flight"
+
+_log = logging.getLogger(__name__)
 
 Probe = Callable[[], Mapping[str, float]]
 """Samples quantities, by name; what cannot be sampled now is left out."""
@@ -89,7 +92,7 @@ class Recorder:
         if max_series < 1:
             raise UsageError(
                 f"a recorder of {max_series} series can hold nothing",
-                cure="let max_series be at least 1",
+                cure="Let max_series be at least 1",
             )
         self.clock = clock
         self.max_series = max_series
@@ -99,6 +102,7 @@ class Recorder:
         self._in_flight = 0
         self._windows = 0
         self._probes: list[Probe] = []
+        self._failed_probes = 0
         self._window = self._begin(clock())
 
     # Recording
@@ -181,10 +185,20 @@ class Recorder:
             self._probes.append(probe)
 
     def probe(self) -> None:
-        """Take a sample of whatever the probes can see, and of the requests in flight."""
+        """
+        Take a sample of whatever the probes can see, and of the requests in flight.
+
+        A probe that raises, or samples what is no finite number, is left out, and that is said
+        once.
+        """
         for probe in tuple(self._probes):
-            for name, value in probe().items():
-                self.gauge(name, value)
+            try:
+                for name, value in probe().items():
+                    self.gauge(name, value)
+            except Exception:  # a stranger's probe; the monitor goes on without its sample
+                self._failed_probes += 1
+                if self._failed_probes == 1:
+                    _log.exception("a probe failed; its samples are missing")
         if self._window.arrived or self._in_flight:
             self.gauge(IN_FLIGHT, self._in_flight)
 

@@ -2,10 +2,10 @@
 SqliteStore: the windows of all workers of a machine, in one file.
 
 Each worker process writes its windows; any process may read meanwhile (SQLite's write-ahead
-log). A window is kept or not, whatever dies when; older ones are rolled up (`windows`). A file
-that is damaged is moved aside, never deleted, and a new one begun. What cannot be done now (a
-full disk, a lock that is not given back) is a StoreUnavailable and leaves the store as it was:
-the next attempt may succeed.
+log). A window is kept or not, whatever dies when; older ones are rolled up (`windows`). Whoever
+writes moves a damaged file aside, never deletes it, and begins a new one; whoever only reads
+changes nothing, whatever file it was given. What cannot be done now (a full disk, a lock that is
+not given back) is a StoreUnavailable and leaves the store as it was: the next attempt may succeed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SqliteStore:
         if not retention_s > 0 or max_bytes < 1 << 16 or busy_timeout_s < 0:
             raise UsageError(
                 "this store could not keep a window",
-                cure="let retention_s be over 0, max_bytes 65536 or more, busy_timeout_s 0 or more",
+                cure="Let retention_s be over 0, max_bytes 65536 or more, busy_timeout_s 0 or more",
             )
         self.path = Path(path)
         self._retention_s = retention_s
@@ -67,12 +67,22 @@ class SqliteStore:
         self._pid = 0
 
     def append(self, snapshot: Snapshot) -> None:
-        self._do("written", lambda to: windows.add(to, snapshot, retention_s=self._retention_s))
+        def add(connection: sqlite3.Connection) -> None:
+            windows.add(connection, snapshot, retention_s=self._retention_s)
+
+        self._do("written", lambda: self._attempt(add))
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
-        if not self.path.exists():
-            return []  # reading makes no file
-        return self._do("read", lambda of: windows.read(of, start_at, end_at))
+        def read() -> list[Snapshot]:
+            if not self._identify():
+                return []  # reading makes no file
+            if self._is_current():
+                assert self._connection is not None
+                return windows.read(self._connection, start_at, end_at)
+            with closing(self._opened_to_read()) as connection:
+                return windows.read(connection, start_at, end_at) if _tables(connection) else []
+
+        return self._do("read", read)
 
     def close(self) -> None:
         """Close the file. To close twice is no mistake; it is opened again when it is needed."""
@@ -81,10 +91,10 @@ class SqliteStore:
 
     # Private
 
-    def _do(self, done: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    def _do(self, done: str, work: Callable[[], _T]) -> _T:
         with self._lock:
             try:
-                return self._attempt(work)
+                return work()
             except OSError as error:
                 self._forget()
                 raise self._unavailable(done, error.strerror or str(error)) from error
@@ -104,7 +114,8 @@ class SqliteStore:
 
     def _opened(self) -> sqlite3.Connection:
         """The connection, which is made anew after a fork, or when the file is another's now."""
-        if self._pid == os.getpid() and self._identity == self._identify() and self._connection:
+        if self._is_current():
+            assert self._connection is not None
             return self._connection
         self._forget()
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,6 +132,35 @@ class SqliteStore:
             raise
         self._connection, self._identity, self._pid = connection, self._identify(), os.getpid()
         return connection
+
+    def _opened_to_read(self) -> sqlite3.Connection:
+        """A connection that makes nothing and changes nothing, for those that write no windows."""
+        # What is left of a writer's log needs a file beside the store. Where none can be made,
+        # SQLite reads a store that has no log when it is told that nobody else is there.
+        has_log = Path(f"{self.path}-wal").exists()
+        alone = "" if has_log or os.access(self.path.parent, os.W_OK) else "&immutable=1"
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw{alone}",
+            uri=True,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            if _tables(connection):
+                self._recognise(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_current(self) -> bool:
+        return (
+            self._connection is not None
+            and self._pid == os.getpid()
+            and self._identity == self._identify()
+        )
 
     def _identify(self) -> tuple[int, int] | None:
         try:
@@ -149,13 +189,13 @@ class SqliteStore:
         if _pragma(connection, "application_id") != _APPLICATION_ID:
             raise StoreUnavailable(
                 f"{self.path} is an SQLite database of another program, and is left alone",
-                cure="name another file for the store",
+                cure="Name another file for the store",
             )
         version = _pragma(connection, "user_version")
         if version != SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"{self.path} has the layout {version}, and this keiko-perf knows {SCHEMA_VERSION}",
-                cure="upgrade keiko-perf, or name another file for the store",
+                cure="Upgrade keiko-perf, or name another file for the store",
             )
 
     def _forget(self) -> None:
@@ -190,13 +230,14 @@ class SqliteStore:
 
     def _unavailable(self, done: str, reason: str, code: int | None = None) -> StoreUnavailable:
         cures = {
-            sqlite3.SQLITE_BUSY: "let the program that holds it finish, or raise busy_timeout_s",
-            sqlite3.SQLITE_LOCKED: "let the program that holds it finish, or raise busy_timeout_s",
-            sqlite3.SQLITE_FULL: "free space on its disk",
-            sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
-            sqlite3.SQLITE_CORRUPT: "move the file away",
+            sqlite3.SQLITE_BUSY: "Let the program that holds it finish, or raise busy_timeout_s",
+            sqlite3.SQLITE_LOCKED: "Let the program that holds it finish, or raise busy_timeout_s",
+            sqlite3.SQLITE_FULL: "Free space on its disk",
+            sqlite3.SQLITE_READONLY: "Give this process the right to write the file and its folder",
+            sqlite3.SQLITE_CORRUPT: "Move the file away",
+            sqlite3.SQLITE_NOTADB: "Name the file that PerformanceMonitor(store=...) writes to",
         }
-        other = "see that the file and its folder can be read and written by this process"
+        other = "See that the file and its folder can be read and written by this process"
         return StoreUnavailable(
             f"the store {self.path} cannot be {done}: {reason}",
             cure=cures.get(code, other) if code is not None else other,

@@ -44,7 +44,7 @@ def watch_engine(engine: Engine | AsyncEngine, recorder: Recorder) -> None:
     if not isinstance(sync_engine, SyncEngine):
         raise UsageError(
             f"statements cannot be watched on a {type(engine).__name__}",
-            cure="give what create_engine or create_async_engine returned",
+            cure="Give what create_engine or create_async_engine returned",
         )
     recorders = _watched.setdefault(sync_engine, WeakSet())
     if recorder not in recorders:

@@ -3,7 +3,7 @@ SteadyStore: a store in front of a store that may fail, so that nothing else has
 
 A disk is full, a file locked: windows are held back, up to a bound, and are read from here; once
 the store works again it gets them, in order. It is said once that it failed, and once that it
-works again.
+works again. A store of somebody else's may raise what it likes: that is no different.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SteadyStore:
         self._counting = Lock()  # never held over a call to the store, which may be slow
 
     def append(self, snapshot: Snapshot) -> None:
-        """Keep *snapshot*, here if not there; it does not raise StoreUnavailable."""
+        """Keep *snapshot*, here if not there; it does not raise."""
         with self._counting:
             if len(self._held_back) >= self._max_held_back:
                 self._held_back.popleft()
@@ -68,7 +68,7 @@ class SteadyStore:
             held_back = tuple(self._held_back)
         try:
             stored = self._store.between(start_at, end_at)
-        except StoreUnavailable as error:
+        except Exception as error:  # a stranger's store
             self._failed(error)
             stored = []
         # A window that is being handed over may be on both sides.
@@ -81,7 +81,14 @@ class SteadyStore:
         return sorted([*stored, *more], key=lambda one: one.started_at)
 
     def close(self) -> None:
-        self._store.close()
+        """Close the store; what it did not take by now is kept, in case that it is used again."""
+        try:
+            self._store.close()
+        except Exception as error:  # a stranger's store
+            self._failed(error)
+        waiting = len(self._held_back)
+        if waiting:
+            _log.error("windows that the store has not taken: %d", waiting)
 
     def statistics(self) -> StoreStatistics:
         with self._counting:
@@ -91,7 +98,7 @@ class SteadyStore:
         while (oldest := self._oldest()) is not None:
             try:
                 self._store.append(oldest)
-            except StoreUnavailable as error:
+            except Exception as error:  # a stranger's store
                 self._failed(error)
                 return
             with self._counting:
@@ -105,7 +112,12 @@ class SteadyStore:
         with self._counting:
             return self._held_back[0] if self._held_back else None
 
-    def _failed(self, error: StoreUnavailable) -> None:
+    def _failed(self, error: Exception) -> None:
         if self._is_working:
             self._is_working = False
-            _log.error("%s Windows are held back until the store works again.", error)
+            told = isinstance(error, StoreUnavailable)
+            said = error if told else f"the store raised {error!r}."
+            trace = None if told else error
+            _log.error(
+                "%s Windows are held back until the store works again.", said, exc_info=trace
+            )

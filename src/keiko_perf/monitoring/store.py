@@ -64,7 +64,7 @@ class MemoryStore:
         if not retention_s > 0 or max_bytes < 1 << 16:
             raise UsageError(
                 f"a store of {max_bytes} bytes for {retention_s} s keeps nothing",
-                cure="let retention_s be over 0, and max_bytes 65536 or more",
+                cure="Let retention_s be over 0, and max_bytes 65536 or more",
             )
         self._retention_s = retention_s
         self._lock = Lock()

@@ -88,7 +88,7 @@ class Tasks:
         if queued_at is not None and queued_at.tzinfo is None:
             raise UsageError(
                 f"the task {name} was queued at {queued_at}, in no time zone",
-                cure="make it aware: datetime.now(UTC)",
+                cure="Make it aware: datetime.now(UTC)",
             )
         return Run(self._recorder, name, queued_at)
 
@@ -103,7 +103,7 @@ class Tasks:
         if _is(function, inspect.isgeneratorfunction) or _is(function, inspect.isasyncgenfunction):
             raise UsageError(
                 f"{name} is a generator, whose work is done after the call",
-                cure="watch the block that uses it: with monitor.task.run(...)",
+                cure="Watch the block that uses it: with monitor.task.run(...)",
             )
 
         def begin(*args: Any, **kwargs: Any) -> Run:

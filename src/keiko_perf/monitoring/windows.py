@@ -5,6 +5,7 @@ A window is kept as it is for five quarters of an hour. After that the windows o
 all workers, become one, and after two days those of ten minutes: histograms merge exactly, so
 percentiles stay what they were, only of a longer time. A day is some 1,800 rows to read and a
 month 7,500, whatever the number of workers. The oldest go first: by age, and where the room ends.
+They go a few at a time, so that a clock that is wrong for a moment does not cost the history.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ ROLL_UPS = ((0, 4_500 * _S, 60 * _S), (1, 172_800 * _S, 600 * _S))
 """From which level, from which age on, into stretches of which length; in microseconds."""
 _AT_ONCE = 240
 """Rows that are rolled up with one window: after a pause it is caught up on bit by bit."""
+_FORGOTTEN_AT_ONCE = 10
+"""Rows that may go with one window that comes: more than enough for the oldest to keep up."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _log = logging.getLogger(__name__)
@@ -83,8 +86,9 @@ def _add(connection: sqlite3.Connection, snapshot: Snapshot, retention_s: float)
     started_us = _to_us(snapshot.started_at)
     with transaction(connection):
         connection.execute(
-            "DELETE FROM windows WHERE level IN (0, 1, 2) AND started_us < ?",
-            (started_us - round(retention_s * _S),),
+            "DELETE FROM windows WHERE id IN (SELECT id FROM windows"
+            " WHERE level IN (0, 1, 2) AND started_us < ? ORDER BY started_us LIMIT ?)",
+            (started_us - round(retention_s * _S), _FORGOTTEN_AT_ONCE),
         )
         for level, age_us, stretch_us in ROLL_UPS:
             _roll_up(

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from keiko_perf.model import (
     Kind,
@@ -26,13 +26,11 @@ from keiko_perf.monitoring.alerts import Alert, AlertState
 from keiko_perf.monitoring.dashboard.cards import Card, cards
 from keiko_perf.monitoring.dashboard.history import distance_s, points
 from keiko_perf.monitoring.notify import as_document
+from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.wording import headline, measured, sentence, subject
 from keiko_perf.render import phrase
 from keiko_perf.render.figures import ABSENT
 from keiko_perf.render.units import show
-
-if TYPE_CHECKING:
-    from keiko_perf.monitoring.monitor import PerformanceMonitor
 
 MAX_ROUTES = 100
 _FRESH_S = 0.5
@@ -49,9 +47,7 @@ class Live:
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, monitor: PerformanceMonitor, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, monitor: Monitor, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._monitor = monitor
         self._clock = clock
         self._kept: dict[Hashable, tuple[float, Document]] = {}

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -28,7 +27,7 @@ from keiko_perf.monitoring.dashboard.access import (
 )
 from keiko_perf.monitoring.dashboard.history import hours_of
 from keiko_perf.monitoring.dashboard.live import Live
-from keiko_perf.monitoring.monitor import PerformanceMonitor
+from keiko_perf.monitoring.protocol import Monitor
 
 PREFIX = "/performance"
 STATE = "keiko_perf_monitor"
@@ -76,16 +75,6 @@ class Page:
     methods: tuple[str, ...] = ("GET",)
 
 
-def monitor_of(app: Any) -> PerformanceMonitor:
-    """The monitor of *app*. If none was installed it is one that sees the process alone."""
-    monitor = getattr(app.state, STATE, None)
-    if monitor is None:
-        monitor = PerformanceMonitor()
-        setattr(app.state, STATE, monitor)
-    assert isinstance(monitor, PerformanceMonitor)
-    return monitor
-
-
 async def dashboard(request: Request) -> Response:
     """The live page; the login form, or why it is not shown."""
     allowed = _access(request)
@@ -98,7 +87,7 @@ async def dashboard(request: Request) -> Response:
 
 async def login(request: Request) -> Response:
     """Exchange the token for a cookie."""
-    monitor = monitor_of(request.app)
+    monitor = _monitor(request)
     if monitor.token is None:
         return _refused(403, _LOCAL_ONLY)
     given = await _form_field(request, "token")
@@ -160,9 +149,14 @@ PAGES = (
 )
 
 
+def _monitor(request: Request) -> Monitor:
+    monitor: Monitor = getattr(request.app.state, STATE)
+    return monitor
+
+
 def _access(request: Request) -> Access:
     return access(
-        monitor_of(request.app).token,
+        _monitor(request).token,
         client=request.client.host if request.client else None,
         headers=request.headers,
         cookie=request.cookies.get(COOKIE),
@@ -182,7 +176,7 @@ def _refusal(request: Request) -> Response | None:
 def _live(request: Request) -> Live:
     """What the page is told; the monitor ticks from the first time that someone asks."""
     state = request.app.state
-    monitor = monitor_of(request.app)
+    monitor = _monitor(request)
     monitor.start()
     live = getattr(state, _LIVE, None)
     if live is None:

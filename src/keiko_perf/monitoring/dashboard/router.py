@@ -2,19 +2,31 @@
 performance_router: the dashboard as a FastAPI router, for `app.include_router`.
 
 `PerformanceMonitor().install(app)` needs it not: it brings the same pages, and records requests.
+Where no monitor is installed the router brings one, which sees the process alone.
 """
 
 from __future__ import annotations
 
 from keiko_perf.errors import MissingExtra
-from keiko_perf.monitoring.dashboard.pages import PAGES, PREFIX
 
 try:
-    from fastapi import APIRouter
+    from fastapi import APIRouter, Depends, Request
 except ImportError as error:
     raise MissingExtra("fastapi", extra="fastapi", purpose="the performance router") from error
 
-performance_router = APIRouter(prefix=PREFIX, tags=["performance"])
+from keiko_perf.monitoring.dashboard.pages import PAGES, PREFIX, STATE
+from keiko_perf.monitoring.monitor import PerformanceMonitor
+
+
+async def _bring_monitor(request: Request) -> None:
+    state = request.app.state
+    if not hasattr(state, STATE):
+        setattr(state, STATE, PerformanceMonitor())
+
+
+performance_router = APIRouter(
+    prefix=PREFIX, tags=["performance"], dependencies=[Depends(_bring_monitor)]
+)
 
 for _page in PAGES:
     performance_router.add_api_route(
