@@ -103,4 +103,4 @@ def test_german_numbers_and_words(sample: Report) -> None:
 
     assert "✗ HANDLUNGSBEDARF" in text
     assert "nur 120 gesehen, für eine Aussage sind 299 nötig" in text
-    assert "14,5 \N{MULTIPLICATION SIGN} schneller" in text
+    assert "14 \N{MULTIPLICATION SIGN} schneller" in text
