@@ -49,121 +49,87 @@ StatementArgument = Annotated[
 Answer = Callable[["Database"], Awaitable[Report]]
 
 
-@app.command()
-def slow(
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
+def _command(answer: Answer) -> Answer:
+    """Make *answer* a command that asks the database that its options name."""
+
+    @app.command(answer.__name__, help=answer.__doc__)
+    def command(
+        database: DatabaseOption = None,
+        timeout: TimeoutOption = 30.0,
+        format: FormatOption = Format.TEXT,
+        output: OutputOption = None,
+        lang: LanguageOption = None,
+    ) -> None:
+        _answer(answer, database, timeout, format=format, output=output, lang=lang)
+
+    return answer
+
+
+@_command
+async def slow(connected: Database) -> Report:
     """The statements that take most of the database's time."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import slow_report
+    from keiko_perf.diagnosis.rules import judge, statements
 
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.collect import collect
-        from keiko_perf.diagnosis.reports import slow_report
-        from keiko_perf.diagnosis.rules import judge, statements
-
-        evidence = await collect(connected)
-        found = judge(evidence, statements.RULES)
-        return slow_report(evidence, found.findings, server=connected.server)
-
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
+    evidence = await collect(connected)
+    found = judge(evidence, statements.RULES)
+    return slow_report(evidence, found.findings, server=connected.server)
 
 
-@app.command()
-def tables(
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
+@_command
+async def tables(connected: Database) -> Report:
     """Dead rows and stale statistics, table by table."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import tables_report
+    from keiko_perf.diagnosis.rules import judge
+    from keiko_perf.diagnosis.rules import tables as rules
 
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.collect import collect
-        from keiko_perf.diagnosis.reports import tables_report
-        from keiko_perf.diagnosis.rules import judge
-        from keiko_perf.diagnosis.rules import tables as rules
-
-        evidence = await collect(connected)
-        found = judge(evidence, rules.RULES)
-        return tables_report(evidence, found.findings, server=connected.server)
-
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
+    evidence = await collect(connected)
+    found = judge(evidence, rules.RULES)
+    return tables_report(evidence, found.findings, server=connected.server)
 
 
-@app.command()
-def indexes(
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
+@_command
+async def indexes(connected: Database) -> Report:
     """Indexes that are unused, duplicate or invalid."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import indexes_report
+    from keiko_perf.diagnosis.rules import indexes as rules
+    from keiko_perf.diagnosis.rules import judge
 
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.collect import collect
-        from keiko_perf.diagnosis.reports import indexes_report
-        from keiko_perf.diagnosis.rules import indexes as rules
-        from keiko_perf.diagnosis.rules import judge
-
-        evidence = await collect(connected)
-        found = judge(evidence, rules.RULES)
-        return indexes_report(evidence, found.findings, server=connected.server)
-
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
+    evidence = await collect(connected)
+    found = judge(evidence, rules.RULES)
+    return indexes_report(evidence, found.findings, server=connected.server)
 
 
-@app.command()
-def check(
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
+@_command
+async def check(connected: Database) -> Report:
     """All that is worth attention; exit code 3 if any of it is severe."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import check_report
+    from keiko_perf.diagnosis.rules import judge
 
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.collect import collect
-        from keiko_perf.diagnosis.reports import check_report
-        from keiko_perf.diagnosis.rules import judge
-
-        evidence = await collect(connected)
-        found = judge(evidence)
-        return check_report(evidence, found.findings, found.gaps, server=connected.server)
-
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
+    evidence = await collect(connected)
+    found = judge(evidence)
+    return check_report(evidence, found.findings, found.gaps, server=connected.server)
 
 
-@app.command()
-def advise(
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
+@_command
+async def advise(connected: Database) -> Report:
     """The indexes that the recorded statements lack, each priced by the planner."""
+    from keiko_perf.diagnosis.advisor import advise as advised
+    from keiko_perf.diagnosis.catalog import recorded_workload
+    from keiko_perf.diagnosis.reports import advice_report
 
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.advisor import advise as advised
-        from keiko_perf.diagnosis.catalog import recorded_workload
-        from keiko_perf.diagnosis.reports import advice_report
-
-        advice = await advised(connected, await recorded_workload(connected))
-        return advice_report(
-            advice.recommendations,
-            advice.gaps,
-            why_none=advice.reason,
-            read_at=datetime.now(UTC),
-            server=connected.server,
-        )
-
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
+    advice = await advised(connected, await recorded_workload(connected))
+    return advice_report(
+        advice.recommendations,
+        advice.gaps,
+        why_none=advice.reason,
+        read_at=datetime.now(UTC),
+        server=connected.server,
+    )
 
 
 @app.command()
