@@ -101,3 +101,23 @@ def test_a_store_without_a_measurement_says_so(file):
 def test_no_seconds_at_all_are_refused(file):
     answer = ask(file, "--last", "0")
     assert isinstance(answer.exception, UsageError)
+
+
+@pytest.mark.parametrize("last", ["nan", "inf", "1e300", "-1"])
+def test_more_seconds_than_a_year_and_none_at_all_are_refused(file, last):
+    answer = ask(file, "--last", last)
+    assert isinstance(answer.exception, UsageError)
+
+
+def test_a_file_that_is_no_store_is_named_and_left_alone(file):
+    file.write_text("a letter, which is no store")
+    answer = ask(file)
+    assert isinstance(answer.exception, StoreUnavailable)
+    assert "is not a database" in answer.exception.what
+    assert file.read_text() == "a letter, which is no store"
+    assert len(list(file.parent.iterdir())) == 1
+
+
+def test_a_name_that_no_file_can_have_is_no_store(tmp_path):
+    answer = ask(tmp_path / ("x" * 5000))
+    assert isinstance(answer.exception, StoreUnavailable)

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from keiko_perf.errors import StoreUnavailable, UsageError
-from keiko_perf.model import Kind, Snapshot, Target
+from keiko_perf.model import Kind, Outcome, Reading, Snapshot, Target
 from keiko_perf.model.kpi import LATENCY_P95
 from keiko_perf.monitoring import (
     MemoryStore,
@@ -25,6 +25,7 @@ from keiko_perf.monitoring import (
     SqliteStore,
 )
 from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.render import phrase
 
 GUIDE_CHECKS = {
     "api_response_time",
@@ -234,18 +235,62 @@ def test_what_is_held_back_is_bounded_and_counted():
     assert not steady.statistics().is_working
 
 
-async def test_a_target_that_raises_stops_nothing(caplog):
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+async def test_a_target_that_cannot_be_computed_is_unknown_and_the_others_are_judged(value, caplog):
     def broken(snapshot, subject):
-        raise ZeroDivisionError
+        if value is None:
+            raise ZeroDivisionError
+        return Reading(value, 100)
 
     kpi = LATENCY_P95.__class__("mine", LATENCY_P95.label, "duration", broken)
-    monitor = PerformanceMonitor(
-        targets=[Target(kpi=kpi, at_most=1.0)], window_s=0.01, metrics_window_s=1.0
-    )
+    time = Time()
+    monitor = watched(time, targets=[Target(kpi=kpi, at_most=1.0)], patience=Patience(for_s=0))
+    for _ in range(3):
+        serve_requests(monitor, time, count=400, duration_s=0.4)
+        await monitor.tick()
+    verdicts = await monitor.verdicts()
+    assert verdicts["mine"].outcome is Outcome.UNKNOWN
+    assert phrase(verdicts["mine"].reason) == "it cannot be computed"
+    assert [alert.metric for alert in monitor.alerts] == ["api_response_time"]
+    said = [one for one in caplog.records if "cannot be computed" in one.message]
+    assert len(said) == (1 if value is None else 0)
+
+
+async def test_a_store_of_somebody_elses_may_raise_what_it_likes(caplog):
+    class Strange(MemoryStore):
+        def append(self, snapshot):
+            raise KeyError("append")
+
+        def between(self, start_at, end_at):
+            raise KeyError("between")
+
+        def close(self):
+            raise KeyError("close")
+
+    time = Time()
+    monitor = watched(time, store=Strange())
+    serve_requests(monitor, time, count=400, duration_s=0.4)
+    await monitor.tick()
+    assert (await monitor.check_performance_health())["api_response_time"] is False
+    monitor.store.close()
+    assert monitor.store.statistics().held_back == 1
+    assert [one.message.partition(":")[0] for one in caplog.records] == [
+        "the store raised KeyError('append'). Windows are held back until the store works again.",
+        "windows that the store has not taken",
+    ]
+
+
+async def test_a_sampler_that_raises_stops_nothing_and_is_said_once(caplog):
+    def broken(recorder):
+        raise ValueError("a kernel's file that is like no other")
+
+    monitor = PerformanceMonitor(sample=broken, window_s=0.01, metrics_window_s=1.0)
+    assert (await monitor.check_performance_health())["cpu_usage"] is None
     monitor.start()
-    await until(lambda: monitor.statistics().failed_ticks >= 3)
+    await until(lambda: monitor.statistics().ticks >= 3)
     await monitor.stop()
-    assert len([one for one in caplog.records if "could not be judged" in one.message]) == 1
+    assert monitor.statistics().failed_ticks == 0
+    assert len([one for one in caplog.records if "cannot be sampled" in one.message]) == 1
 
 
 # --- Start and stop -----------------------------------------------------------------------------
@@ -313,6 +358,19 @@ def test_it_starts_anew_in_another_loop():
         return len(asyncio.all_tasks())
 
     assert asyncio.run(serve()) == asyncio.run(serve()) > 1
+
+
+def test_it_ticks_in_each_loop_that_it_is_started_in():
+    monitor = PerformanceMonitor(window_s=0.01, metrics_window_s=1.0)
+
+    async def serve():
+        before = monitor.statistics().ticks
+        monitor.start()
+        await until(lambda: monitor.statistics().ticks >= before + 3)
+        await monitor.stop()
+
+    asyncio.run(serve())
+    asyncio.run(serve())
 
 
 # --- Installation -------------------------------------------------------------------------------

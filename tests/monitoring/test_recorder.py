@@ -152,6 +152,18 @@ def test_probes_are_asked_for_samples(recorder: Recorder) -> None:
     assert recorder.peek().gauges == {"pool_ratio": Gauge(1.0, 2, 0.5)}
 
 
+def test_a_probe_that_fails_costs_its_own_samples_only_and_is_said_once(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.add_probe(lambda: {"gone": 1 / 0})
+    recorder.add_probe(lambda: {"endless": float("inf")})
+    recorder.add_probe(lambda: {"pool_ratio": 0.5})
+    recorder.probe()
+    recorder.probe()
+    assert recorder.peek().gauges == {"pool_ratio": Gauge(1.0, 2, 0.5)}
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize(
     "refused",
     [

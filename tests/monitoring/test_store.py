@@ -212,7 +212,7 @@ def test_a_pause_is_caught_up_on_bit_by_bit(store: Store) -> None:
     ],
 )
 def test_a_store_that_could_keep_nothing_is_refused(make: Callable[[], Store]) -> None:
-    with pytest.raises(UsageError, match="let "):
+    with pytest.raises(UsageError, match="Let "):
         make()
 
 
@@ -448,6 +448,94 @@ def test_a_damaged_file_is_moved_aside_and_said(
     assert str(aside) in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"somebody's letters, which are no database" * 100, "is not a database"),
+        (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be read"),
+    ],
+)
+def test_reading_a_file_that_is_no_store_leaves_it_alone(
+    path: Path, content: bytes, reason: str
+) -> None:
+    path.write_bytes(content)
+    with pytest.raises(StoreUnavailable, match=reason):
+        everything(SqliteStore(path))
+    assert path.read_bytes() == content
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_reading_makes_no_store_of_an_empty_file(path: Path) -> None:
+    path.touch()
+    assert everything(SqliteStore(path)) == []
+    assert path.stat().st_size == 0
+
+
+def test_reading_does_not_keep_the_writer_from_beginning_anew(path: Path) -> None:
+    path.write_bytes(b"damaged" * 1000)
+    store = SqliteStore(path)
+    with pytest.raises(StoreUnavailable):
+        everything(store)
+    store.append(window(1))
+    assert everything(store) == [window(1)]
+    store.close()
+
+
+def test_a_store_is_read_by_whoever_may_not_write(path: Path) -> None:
+    store = SqliteStore(path)
+    store.append(window(0))
+    reader = """if True:
+        import os, sys
+        from datetime import datetime, UTC
+        from keiko_perf.monitoring.store import SqliteStore
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        windows = SqliteStore(sys.argv[1]).between(
+            datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+        )
+        print(len(windows))
+    """
+    for folder in (path.parent, *path.parent.parents[:2]):
+        folder.chmod(0o755)
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    try:
+        command = [sys.executable, "-c", reader, str(path)]
+        while_written = subprocess.run(command, capture_output=True, text=True, check=False)
+        path.parent.chmod(0o755)
+        store.close()
+        path.parent.chmod(0o555)
+        afterwards = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        path.parent.chmod(0o755)
+    assert (while_written.stdout, afterwards.stdout) == ("1\n", "1\n"), (
+        while_written.stderr + afterwards.stderr
+    )
+
+
+def test_a_path_that_cannot_be_looked_at_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="too long"):
+        everything(SqliteStore(tmp_path / ("x" * 300)))
+
+
+@pytest.mark.parametrize("make", [MemoryStore, lambda **bounds: SqliteStore("unused", **bounds)])
+def test_a_clock_that_is_wrong_once_does_not_cost_the_history(
+    make: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = make(retention_s=86_400.0)
+    for number in range(300):
+        store.append(window(10 * number))
+    store.append(window(500 * 86_400.0))
+    store.append(window(3000))
+    requests = sum(
+        one.whole(Kind.ROUTE).count for one in store.between(NOON, NOON + timedelta(seconds=3010))
+    )
+    assert requests >= 4 * (301 - 10)
+    store.close()
+
+
 def test_a_store_that_another_worker_has_begun_anew_is_not_moved_aside(path: Path) -> None:
     path.write_bytes(b"this is no database" * 1000)
     first, second = SqliteStore(path), SqliteStore(path)
@@ -494,7 +582,7 @@ def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
     store = SqliteStore(path)
     with pytest.raises(StoreUnavailable, match="another program") as refused:
         store.append(window())
-    assert "name another file" in refused.value.cure
+    assert "Name another file" in refused.value.cure
     assert path.read_bytes() == before
 
 
@@ -507,7 +595,7 @@ def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
     raw.close()
     with pytest.raises(StoreUnavailable, match="layout 99") as refused:
         everything(store)
-    assert "upgrade" in refused.value.cure
+    assert "Upgrade" in refused.value.cure
 
 
 def test_a_lock_that_is_not_given_back_is_said_and_later_all_is_well(path: Path) -> None:

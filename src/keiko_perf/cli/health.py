@@ -4,6 +4,7 @@ health: does a service keep its targets, by what its monitor wrote into the stor
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,7 @@ from keiko_perf.monitoring.sqlite import SqliteStore
 from keiko_perf.monitoring.wording import headline
 
 _MAX_ROUTES = 20
+_YEAR_S = 366 * 86_400.0
 _STALE_S = 120.0
 """A service that wrote nothing for this long is perhaps not running, and the report says so."""
 
@@ -62,9 +64,10 @@ def health(
         raise UsageError(
             "no store was named", cure="Name the file that PerformanceMonitor(store=...) writes to"
         )
-    if not last > 0:
+    if not 0 < last <= _YEAR_S:
         raise UsageError(
-            f"--last is a number of seconds over 0, not {last:g}", cure="Give it as in --last 60"
+            f"--last is a number of seconds over 0 and up to a year, not {last:g}",
+            cure="Give it as in --last 60",
         )
     kpis = settings.performance_kpis()
     report = judge(file, kpis=kpis, last_s=last, now=datetime.now(UTC))
@@ -109,7 +112,7 @@ def judge(file: Path, *, kpis: PerformanceKPIs, last_s: float, now: datetime) ->
 
 def _last(file: Path, last_s: float, now: datetime) -> tuple[Snapshot, datetime]:
     """All of the last *last_s* that were measured, and when they ended."""
-    if not file.is_file():
+    if not os.path.isfile(file):  # unlike Path's own, it takes any name
         raise StoreUnavailable(
             f"there is no store {file}",
             cure="Name the file that PerformanceMonitor(store=...) writes to",
@@ -117,7 +120,7 @@ def _last(file: Path, last_s: float, now: datetime) -> tuple[Snapshot, datetime]
     store = SqliteStore(file)
     try:
         # The newest window first, wherever it is: the service may have ended some time ago.
-        for reach_s in (last_s + 600.0, 86_400.0, 366 * 86_400.0):
+        for reach_s in (last_s + 600.0, 86_400.0, _YEAR_S):
             windows = store.between(now - timedelta(seconds=reach_s), now + timedelta(hours=1))
             if windows:
                 break

@@ -13,6 +13,7 @@ TEMPLATES = {
     "at least {limit} if asked for": "mindestens {limit}, wenn nachgefragt",
     "at least {limit} if asked for; {why}": "mindestens {limit}, wenn nachgefragt; {why}",
     "at most {limit}": "höchstens {limit}",
+    "it cannot be computed": "es lässt sich nicht berechnen",
     "{met:count} of {all:count} targets met, too little data on the other {unknown:count}": (
         "{met:count} von {all:count} Zielen erreicht, zu wenig Daten zu den übrigen {unknown:count}"
     ),
