@@ -10,11 +10,11 @@ from math import ceil
 
 from keiko_perf.loadtest.looks import Looks
 from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
-from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.plan import MOST_STEPS, Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
-from keiko_perf.loadtest.transport import Channel, Failure
-from keiko_perf.model import Histogram, Kind, Series
+from keiko_perf.loadtest.transport import Asked, Failure
+from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 _RECENT = 10  # intervals
 
@@ -26,6 +26,7 @@ class Books:
         is_service_apart: whether requests can be due before they are sent.
 
     Attributes:
+        folded: how many names of requests came after the most that are kept apart.
         begins: the instant from which on requests are measured, on the engine's clock.
         offered: how many requests were due.
         finished: how many of them ended, well or not.
@@ -40,6 +41,7 @@ class Books:
         "_intervals",
         "_is_service_apart",
         "_meters",
+        "_numbers",
         "_per_interval",
         "_prompt",
         "_queued",
@@ -48,6 +50,7 @@ class Books:
         "dropped",
         "failures",
         "finished",
+        "folded",
         "looks",
         "offered",
         "waited",
@@ -56,6 +59,8 @@ class Books:
     def __init__(self, plan: Plan, *, is_service_apart: bool) -> None:
         target = plan.target
         self._meters = [StepMeter(step.name) for step in plan.steps]
+        self._numbers: dict[str, int] = {}
+        self.folded = 0
         self._errors = ErrorLog(f"{target.scheme}://{target.authority}")
         self._is_service_apart = is_service_apart
         self._per_interval = 1.0 / interval_s(plan)
@@ -74,6 +79,17 @@ class Books:
 
     # While it runs
 
+    def number(self, name: str) -> int:
+        """The step that requests of *name* are counted for, a new one if need be."""
+        number = self._numbers.get(name)
+        if number is None:
+            if len(self._numbers) >= MOST_STEPS and name != OTHER:
+                self.folded += 1
+                return self.number(OTHER)
+            self._meters.append(StepMeter(name))
+            number = self._numbers[name] = len(self._meters) - 1
+        return number
+
     def sent(self, due: float, now: float) -> None:
         """A request found a connection the moment it was noticed."""
         if due >= self.begins:
@@ -85,7 +101,7 @@ class Books:
             self._queued.record(now - due)
             self._queued_late.record(noticed - due)
 
-    def answered(self, channel: Channel, status: int, now: float) -> None:
+    def answered(self, channel: Asked, status: int, now: float) -> None:
         """The hot path: one count for each histogram, and no object."""
         due = channel.due
         if due < self.begins:
@@ -104,7 +120,7 @@ class Books:
         self.finished += 1
         self.looks.count -= 1
 
-    def failed(self, channel: Channel, failure: Failure, detail: str, *, now: float) -> None:
+    def failed(self, channel: Asked, failure: Failure, detail: str, *, now: float) -> None:
         """A request had no good answer."""
         request = channel.request
         if channel.due < self.begins or request is None:
@@ -117,6 +133,12 @@ class Books:
         self.failures += 1
         self.finished += 1
         self.looks.count -= 1
+
+    def broke(self, scenario: str, detail: str, *, example: str, due: float, now: float) -> None:
+        """The code of a scenario raised, in an iteration that was due at *due*."""
+        if due >= self.begins:
+            at_s = now - self.begins
+            self._errors.note(Failure.SCENARIO, scenario, detail, example=example, at_s=at_s)
 
     def recent(self, now: float) -> Series:
         """The response times of the successes that were due in the last intervals."""

@@ -67,7 +67,7 @@ async def run(
     transport = transport or _http(plan)
     try:
         await transport.open()
-        engine = _Engine(plan, transport, on_tick, clock=clock)
+        engine = _kind(plan)(plan, transport, on_tick, clock=clock)
         return await engine.run(stop)
     finally:
         await transport.close()
@@ -81,7 +81,15 @@ def _http(plan: Plan) -> Transport:
     return HttpTransport(plan)
 
 
-class _Engine:
+def _kind(plan: Plan) -> type[Engine]:
+    if not plan.scenarios:
+        return Engine
+    from keiko_perf.loadtest.crew import Crew  # is an engine itself
+
+    return Crew
+
+
+class Engine:
     """One run. It is the owner of its channels."""
 
     def __init__(
@@ -129,6 +137,7 @@ class _Engine:
     async def run(self, stop: asyncio.Event | None) -> Result:
         stopping = None if stop is None else self._loop.create_task(stop.wait())
         try:
+            await self._prepare()
             self._start()
             if stopping is not None:
                 await asyncio.wait((self._over, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -148,6 +157,13 @@ class _Engine:
             if stopping is not None:
                 stopping.cancel()
                 await asyncio.gather(stopping, return_exceptions=True)
+            await self._clean_up()
+
+    async def _prepare(self) -> None:
+        """What is to be done before the load."""
+
+    async def _clean_up(self) -> None:
+        """What is to be done after it, however it ended; the channels are closed already."""
 
     def _new_alarm(self, ring: Callable[[], None], *, is_virtual: bool) -> Alarm:
         return LoopAlarm(self._loop, ring) if is_virtual else precise_alarm(self._loop, ring)

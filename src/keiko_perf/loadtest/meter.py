@@ -18,12 +18,14 @@ from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 MOST_INTERVALS = 3600
 _MOST_IN_ALL = 36_000  # of all steps together, some 50 MB
+_NAMES_OF_SCENARIOS = 20  # how many requests have is not known beforehand; there may be 200
 _MOST_GROUPS = 100
 
 
 def interval_s(plan: Plan) -> float:
     """The width of an interval: 1 s, or as much more as keeps their number in bounds."""
-    most = max(60, min(MOST_INTERVALS, _MOST_IN_ALL // len(plan.steps)))
+    names = len(plan.steps) or _NAMES_OF_SCENARIOS
+    most = max(60, min(MOST_INTERVALS, _MOST_IN_ALL // names))
     return max(1.0, plan.duration_s / most)
 
 
@@ -157,15 +159,26 @@ class ErrorLog:
         self, failure: Failure, request: Request, *, step: str, detail: str, at_s: float
     ) -> None:
         """Count one failure, seen *at_s* after the start of measuring."""
+        group = self._group(failure, step, detail, at_s)
+        if not group.count:
+            group.example = curl(request, self._base_url)
+        group.count += 1
+
+    def note(self, failure: Failure, step: str, detail: str, *, example: str, at_s: float) -> None:
+        """Count something that failed and was no request."""
+        group = self._group(failure, step, detail, at_s)
+        group.example = group.example or example
+        group.count += 1
+
+    def _group(self, failure: Failure, step: str, detail: str, at_s: float) -> _Group:
         key = (failure, step, detail)
         if key not in self._groups and len(self._groups) >= _MOST_GROUPS:
             key = (failure, OTHER, OTHER)
         group = self._groups.get(key)
         if group is None:
-            example = curl(request, self._base_url)
-            group = self._groups[key] = _Group(0, at_s, at_s, example)
-        group.count += 1
+            group = self._groups[key] = _Group(0, at_s, at_s, "")
         group.last_s = at_s
+        return group
 
     def groups(self) -> tuple[ErrorGroup, ...]:
         """All groups, the most frequent first."""

@@ -23,6 +23,7 @@ from keiko_perf.loadtest.pacer import (
     Users,
     weighted_order,
 )
+from keiko_perf.loadtest.scenario import Scenario, check_scenarios
 from keiko_perf.loadtest.target import VISIBLE, Target, Tls, read_target
 
 MOST_STEPS = 200
@@ -153,6 +154,9 @@ class Plan:
         follow_redirects: how many redirects in a row are followed, within the same origin. The
             time of a request then includes them.
         accept_gzip: ask for compressed answers, and read them.
+        scenarios: what users do, in the place of steps; the steps of the result are then the names
+            of their requests.
+        seed: what the users' `random` begins with.
     """
 
     base_url: str
@@ -172,9 +176,13 @@ class Plan:
     uses_proxy: bool = False
     follow_redirects: int = 0
     accept_gzip: bool = False
+    scenarios: tuple[Scenario, ...] = ()
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))
+        object.__setattr__(self, "scenarios", tuple(self.scenarios))
+        is_default = self.scenarios and self.steps == (Step(),)
+        object.__setattr__(self, "steps", () if is_default else tuple(self.steps))
         if isinstance(self.load, Stages) and not self.duration_s:
             object.__setattr__(self, "duration_s", self.load.duration_s)
         if isinstance(self.load, Replay) and not self.duration_s:
@@ -182,7 +190,7 @@ class Plan:
             object.__setattr__(self, "duration_s", self.load.duration_s - self.warmup_s)
         read_target(self.base_url, unix_socket=self.unix_socket)
         check_headers(self.headers)
-        _check_steps(self.steps)
+        _check_asked(self)
         _check_times(self)
         _check_load(self)
         _check_ways(self)
@@ -286,6 +294,17 @@ def check_headers(headers: Mapping[str, str]) -> None:
                 f"the value of the header {name} has characters that no header carries",
                 cure="Remove line ends and control characters, and encode what is not Latin-1",
             )
+
+
+def _check_asked(plan: Plan) -> None:
+    if not plan.scenarios:
+        _check_steps(plan.steps)
+        return
+    if plan.steps:
+        raise UsageError("a plan of steps and scenarios", cure="Use one of the two")
+    check_scenarios(plan.scenarios)
+    for one in plan.scenarios:
+        check_headers(one.headers)
 
 
 def _check_steps(steps: tuple[Step, ...]) -> None:

@@ -29,6 +29,8 @@ class Failure(StrEnum):
     PROTOCOL = "protocol"  # it was no HTTP, or not what it said it was
     HTTP_4XX = "http-4xx"
     HTTP_5XX = "http-5xx"
+    CHECK = "check"  # it was an answer, and not the one that the scenario expected
+    SCENARIO = "scenario"  # not a request: the scenario's own code raised
     GENERATOR = "generator"  # this machine had no port, file or memory left
 
 
@@ -56,6 +58,19 @@ class Answer:
             if known == wanted:
                 return value.decode("latin-1")
         return None
+
+
+class Asked(Protocol):
+    """A request with its instants on the clock of its owner, such as a channel that carries it."""
+
+    @property
+    def request(self) -> Request | None: ...
+
+    @property
+    def due(self) -> float: ...
+
+    @property
+    def sent(self) -> float: ...
 
 
 class Owner(Protocol):

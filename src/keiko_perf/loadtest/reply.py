@@ -1,0 +1,200 @@
+"""
+Reply: a request of a user and the answer to it, as a scenario sees it.
+
+Whether it counts as a success is decided when the user asks for the next thing or the iteration
+ends: until then a check can make a failure of it, or a success of a status that was expected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.checks import why_not
+from keiko_perf.loadtest.transport import Answer, Failure
+
+if TYPE_CHECKING:
+    from keiko_perf.loadtest.request import Request
+
+
+class RequestFailed(Exception):
+    """
+    A request has no answer, or one that is not what it says: what is awaited raises it.
+
+    The request is counted already. Left alone, it ends the iteration and nothing else.
+
+    Attributes:
+        failure: the class.
+        detail: a few words more.
+    """
+
+    def __init__(self, name: str, failure: Failure, detail: str) -> None:
+        super().__init__(f"{name}: {failure}, {detail}")
+        self.failure = failure
+        self.detail = detail
+
+
+class Reply:
+    """
+    Attributes:
+        name: what results call the request.
+        request: what was sent.
+        due: when it was due, on the engine's clock.
+        sent: when it was sent, likewise.
+        done: when the answer was there, likewise.
+        status: 100 to 999.
+        failure: why it counts as a failure whatever its status, or None.
+        is_expected: whether the status is no failure although it is 400 or more.
+        is_settled: whether it is counted.
+    """
+
+    __slots__ = (
+        "answer",
+        "detail",
+        "done",
+        "due",
+        "failure",
+        "is_expected",
+        "is_settled",
+        "name",
+        "request",
+        "sent",
+        "status",
+    )
+
+    def __init__(self, name: str, request: Request, due: float) -> None:
+        self.name = name
+        self.request = request
+        self.due = due
+        self.sent = due
+        self.done = 0.0
+        self.status = 0
+        self.answer: Answer | None = None
+        self.failure: Failure | None = None
+        self.detail = ""
+        self.is_expected = False
+        self.is_settled = False
+
+    def __repr__(self) -> str:
+        return f"Reply({self.name!r}, status={self.status})"
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400
+
+    @property
+    def response_s(self) -> float:
+        """From the instant it was due to the last byte of the answer."""
+        return self.done - self.due
+
+    @property
+    def body(self) -> bytes:
+        """At most 1 MiB of it."""
+        assert self.answer is not None
+        return self.answer.body
+
+    @property
+    def text(self) -> str:
+        """The body in the answer's charset, UTF-8 unless it names one; what is none becomes �."""
+        kind = self.header("content-type") or ""
+        charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+        try:
+            return self.body.decode(charset or "utf-8", "replace")
+        except LookupError:
+            return self.body.decode("utf-8", "replace")
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, in whatever letters; None if there is none."""
+        return None if self.answer is None else self.answer.header(name)
+
+    def json(self) -> Any:
+        """
+        The body, read as JSON.
+
+        Raises:
+            RequestFailed: it is none; the request then counts as a failure.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            detail = "the answer is no JSON"
+            if self.is_ok and self.failure is None and not self.is_settled:
+                self.fail(detail)
+            raise RequestFailed(self.name, self.failure or Failure.CHECK, detail) from None
+
+    def check(self, what: str) -> Check:
+        """
+        A block within which whatever raises is a failed check called *what*:
+
+            with reply.check("has items"):
+                assert reply.json()["items"]
+        """
+        return Check(self, what)
+
+    def expect(
+        self,
+        *,
+        status: int | Collection[int] | None = None,
+        json: object = None,
+        contains: str | None = None,
+    ) -> bool:
+        """Whether the answer is as it should be; `User.check` says more."""
+        if status is not None and self.failure is None:
+            expected = (status,) if isinstance(status, int) else status
+            if self.status in expected:
+                self._check_open()
+                self.is_expected = True
+        reason = why_not(self, status=status, json=json, contains=contains)
+        if reason:
+            self.fail(reason)
+        return not reason
+
+    def fail(self, detail: str) -> None:
+        """
+        Count the request as a failure of the class `check`; the first reason stands.
+
+        Raises:
+            UsageError: it is counted already.
+        """
+        self._check_open()
+        if self.failure is None:
+            self.failure, self.detail = Failure.CHECK, detail
+
+    def _check_open(self) -> None:
+        if self.is_settled:
+            raise UsageError(
+                f"the answer to {self.name} is checked after it was counted",
+                cure="Check an answer before the user's next request",
+            )
+
+
+class Check:
+    """A named check: the block that it guards."""
+
+    __slots__ = ("_reply", "_what")
+
+    def __init__(self, reply: Reply, what: str) -> None:
+        self._reply = reply
+        self._what = what
+
+    def __enter__(self) -> Reply:
+        self._reply._check_open()
+        return self._reply
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, UsageError):
+            return False
+        # A body that is no JSON has counted the request as such; what was checked says more.
+        if self._reply.failure is Failure.CHECK and isinstance(error, RequestFailed):
+            self._reply.detail = self._what
+        self._reply.fail(self._what)
+        return True
