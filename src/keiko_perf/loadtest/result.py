@@ -15,7 +15,17 @@ from datetime import datetime, timedelta
 
 from keiko_perf.loadtest.pacer import Load, Users
 from keiko_perf.loadtest.transport import Failure
-from keiko_perf.model import Gauge, Histogram, Kind, Message, Series, Snapshot, samples_needed, say
+from keiko_perf.model import (
+    Gauge,
+    Histogram,
+    Kind,
+    Message,
+    Series,
+    Snapshot,
+    Target,
+    samples_needed,
+    say,
+)
 
 CPU_LIMIT_RATIO = 0.9
 """A generator's thread that is busier than this was itself what limited the load."""
@@ -113,6 +123,7 @@ class Result:
         in_flight: how many requests were under way.
         interrupted: whether the run was stopped before its end.
         environment: what it was measured with.
+        targets: what was promised of it.
     """
 
     target: str
@@ -136,6 +147,7 @@ class Result:
     in_flight: InFlight = InFlight()
     interrupted: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
 
     @property
     def ended_at(self) -> datetime:

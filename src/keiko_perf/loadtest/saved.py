@@ -18,6 +18,7 @@ from typing import Any
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
+from keiko_perf.loadtest.saved_targets import targets_from_list, targets_to_list
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import Histogram, Kind, Series
 
@@ -99,6 +100,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         },
         "interrupted": result.interrupted,
         "environment": dict(result.environment),
+        "targets": targets_to_list(result.targets),
     }
 
 
@@ -156,6 +158,7 @@ def _result(document: Mapping[str, Any]) -> Result:
         ),
         interrupted=bool(document["interrupted"]),
         environment={str(name): str(value) for name, value in document["environment"].items()},
+        targets=targets_from_list(document["targets"]),
     )
 
 
