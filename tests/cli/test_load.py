@@ -16,7 +16,8 @@ from fastapi import FastAPI, Request, Response
 from typer.testing import CliRunner
 
 from keiko_perf.cli import load
-from keiko_perf.errors import UsageError
+from keiko_perf.cli.load.values import split_url
+from keiko_perf.errors import KeikoError, UsageError
 
 app = FastAPI()
 
@@ -111,7 +112,13 @@ def test_the_token_may_come_from_the_environment(url, tmp_path):
     ("arguments", "reason"),
     [
         (("--rate", "5", "--users", "5"), "exclude each other"),
-        (("--users", "5", "--poisson"), "goes with --rate"),
+        (("--users", "5", "--poisson"), "--poisson goes with --rate, not with --users"),
+        (("--stages", "5@1s", "--spike", "9@1s"), "--spike goes with --rate, not with --stages"),
+        (("--spike", "9"), "no spike"),
+        (("--spike", "9@30s"), "a spike of 30 s in a test of 30 s"),
+        (("--spike", "9@1s", "--poisson"), "exclude each other"),
+        (("--replay", "/nowhere"), "cannot be read"),
+        (("--replay", "/nowhere", "--rate", "5"), "--rate and --replay exclude each other"),
         (("--rate", "5", "--think", "1s"), "goes with --users"),
         (("--duration", "soon"), "no duration"),
         (("--stages", "50"), "no stage"),
@@ -121,11 +128,17 @@ def test_the_token_may_come_from_the_environment(url, tmp_path):
         (("--header", "secret"), "without a colon"),
         (("--rate", "30000"), "limit is 20000"),
         (("--max-errors", "101"), "% of errors"),
+        (("--max-errors", "few"), "not a share of errors"),
+        (("--max-p95", "GET /no=1s"), "there is no such step"),
+        (("--min-rate", "0"), "a rate of 0"),
+        (("--key", "key.pem"), "a key without its certificate"),
+        (("--ca", "ca.pem", "--insecure"), "nothing is to be verified"),
+        (("--save", "/nowhere/result.json"), "cannot be written"),
     ],
 )
 def test_senseless_options_are_refused(arguments, reason):
     done = keiko("run", "http://127.0.0.1:1/", *arguments)
-    assert isinstance(done.exception, UsageError)
+    assert isinstance(done.exception, KeikoError)
     assert reason in str(done.exception)
 
 
@@ -144,7 +157,7 @@ def test_a_public_target_needs_the_users_word():
     ],
 )
 def test_how_a_url_is_split(url, parts):
-    assert load._split(url) == parts
+    assert split_url(url) == parts
 
 
 def test_ctrl_c_reports_what_was_measured(url, tmp_path):

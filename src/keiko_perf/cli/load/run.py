@@ -1,0 +1,177 @@
+"""
+load run: put a service under load, show how it goes, report what it took.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from keiko_perf.cli.live import LiveView
+from keiko_perf.cli.load.arrivals import Asked, arrivals
+from keiko_perf.cli.load.ending import last_line
+from keiko_perf.cli.load.options import (
+    AcceptsGzip,
+    CaFile,
+    CertFile,
+    Connections,
+    Duration,
+    FollowRedirects,
+    Header,
+    IsInsecure,
+    IsOwnTarget,
+    IsPoisson,
+    JsonBody,
+    KeyFile,
+    MaxDuration,
+    MaxErrors,
+    MaxP50,
+    MaxP95,
+    MaxP99,
+    MaxRate,
+    Method,
+    MinRate,
+    Rate,
+    ReplayFile,
+    ResolvesEach,
+    SaveFile,
+    Spike,
+    StagesText,
+    TargetArgument,
+    ThinkTime,
+    Timeout,
+    Token,
+    UnixSocket,
+    UserCount,
+    UsesProxy,
+    Warmup,
+)
+from keiko_perf.cli.load.promises import Promised, check_subjects, promises
+from keiko_perf.cli.load.values import headers, json_value, seconds, split_url
+from keiko_perf.cli.output import (
+    Destination,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    OutputOption,
+    check_writable,
+    progress_console,
+    show,
+)
+from keiko_perf.cli.screen import Course
+from keiko_perf.errors import UsageError
+from keiko_perf.loadtest import Limits, Plan, Step, bearer, report, run_in_own_loop, save
+from keiko_perf.loadtest.target import Tls
+
+_INTERRUPTED = 130
+
+
+def run_command(
+    target: TargetArgument = None,
+    method: Method = None,
+    header: Header = None,
+    json_body: JsonBody = None,
+    token: Token = "",
+    rate: Rate = None,
+    users: UserCount = None,
+    stages: StagesText = None,
+    replay_file: ReplayFile = None,
+    poisson: IsPoisson = False,
+    spike: Spike = None,
+    think: ThinkTime = None,
+    duration: Duration = None,
+    warmup: Warmup = "0s",
+    timeout: Timeout = "10s",
+    connections: Connections = 100,
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+    insecure: IsInsecure = False,
+    unix_socket: UnixSocket = None,
+    follow_redirects: FollowRedirects = 0,
+    gzip: AcceptsGzip = False,
+    proxy_from_env: UsesProxy = False,
+    dns_per_connection: ResolvesEach = False,
+    max_p50: MaxP50 = None,
+    max_p95: MaxP95 = None,
+    max_p99: MaxP99 = None,
+    max_errors: MaxErrors = None,
+    min_rate: MinRate = None,
+    own_target: IsOwnTarget = False,
+    max_duration: MaxDuration = "1h",
+    max_rate: MaxRate = 20_000.0,
+    save_to: SaveFile = None,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = Language.ENGLISH,
+) -> None:
+    """Put TARGET under load and report what it took. Open load, at a fixed rate, unless --users."""
+    if target is None:
+        raise UsageError("nothing to put under load", cure="Name a URL")
+    load, duration_s = arrivals(
+        Asked(
+            rate=rate,
+            users=users,
+            stages=stages,
+            replay=replay_file,
+            poisson=poisson,
+            spike=spike,
+            think=think,
+            duration=duration,
+        )
+    )
+    base_url, path = split_url(target)
+    plan = Plan(
+        base_url=base_url,
+        steps=(_step(path, method=method, body=json_body),),
+        load=load,
+        duration_s=duration_s,
+        warmup_s=seconds(warmup),
+        timeout_s=seconds(timeout),
+        connections=connections,
+        headers=bearer(token) | headers(header or []),
+        own_target=own_target,
+        limits=Limits(duration_s=seconds(max_duration), per_s=max_rate),
+        tls=Tls(ca_file=_path(ca), cert_file=_path(cert), key_file=_path(key), verify=not insecure),
+        unix_socket=_path(unix_socket),
+        follow_redirects=follow_redirects,
+        accept_gzip=gzip,
+        uses_proxy=proxy_from_env,
+        resolves_each=dns_per_connection,
+    )
+    targets = promises(
+        Promised(
+            max_p50=max_p50 or (),
+            max_p95=max_p95 or (),
+            max_p99=max_p99 or (),
+            max_errors=max_errors or (),
+            min_rate=min_rate or (),
+        )
+    )
+    check_subjects(targets, [step.name for step in plan.steps])
+    for file in filter(None, (save_to, output)):
+        check_writable(file)
+    console = progress_console()
+    with LiveView(console, Course(plan.load, targets, warmup_s=plan.warmup_s)) as view:
+        result = replace(run_in_own_loop(plan, view), targets=targets)
+    if save_to is not None:
+        save(result, save_to)
+    found = report(result, targets)
+    exit_code = show(found, Destination(format=format, file=output, language=lang))
+    if result.interrupted:
+        exit_code = _INTERRUPTED
+    console.print(last_line(exit_code, saved=save_to, written=output))
+    raise typer.Exit(exit_code)
+
+
+def _step(path: str, *, method: str | None, body: str | None) -> Step:
+    if body is None:
+        return Step(method=method or "GET", path=path)
+    return Step.with_json(json_value(body), path, method=method or "POST")
+
+
+def _path(file: Path | None) -> str:
+    return "" if file is None else str(file)
