@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Gauge, Histogram, Kind, Outcome, Series, Snapshot, Verdict, say
+from keiko_perf.model import (
+    Gauge,
+    Histogram,
+    Kind,
+    Outcome,
+    Series,
+    Snapshot,
+    Target,
+    Verdict,
+    say,
+)
+from keiko_perf.model.kpi import LATENCY_P95
 from keiko_perf.monitoring import (
     PerformanceKPIs,
     PerformanceMonitor,
@@ -22,6 +34,7 @@ from keiko_perf.monitoring import (
 )
 from keiko_perf.monitoring.dashboard.access import COOKIE, SESSION_S, Access, access, session
 from keiko_perf.monitoring.dashboard.cards import Level, cards, level
+from keiko_perf.monitoring.dashboard.guesses import Guesses
 from keiko_perf.monitoring.dashboard.history import MAX_POINTS, hours_of, points
 from keiko_perf.monitoring.kpis import checks
 from keiko_perf.monitoring.wording import headline
@@ -62,12 +75,23 @@ def test_without_a_token_a_host_without_a_domain_is_this_machine(host):
         ("192.0.2.1", {"x_forwarded_for": "127.0.0.1"}, "who forwards is not believed"),
         ("127.0.0.1", {"x_forwarded_for": "192.0.2.1"}, "a proxy on this machine"),
         ("127.0.0.1", {"forwarded": "for=127.0.0.1"}, "a proxy on this machine"),
+        ("127.0.0.1", {"via": "1.1 edge"}, "a proxy on this machine"),
+        ("127.0.0.1", {"x_forwarded_proto": "https"}, "a proxy on this machine"),
+        ("127.0.0.1", {"cf_connecting_ip": "192.0.2.1"}, "a tunnel to this machine"),
+        ("127.0.0.1", {"host": "[evil.example]"}, "brackets make no address"),
         ("127.0.0.1", {"host": "evil.example"}, "a name that was pointed at this machine"),
         ("127.0.0.1", {"host": "127.0.0.1.evil.example:80"}, "it only looks like an address"),
     ],
 )
 def test_without_a_token_others_may_not(client, headers, why):
     assert ask(client=client, **headers) is Access.LOCAL_ONLY, why
+
+
+def test_a_token_may_go_beyond_ascii():
+    token = "Schlüssel №5"
+    sent = f"Bearer {token}".encode().decode("latin-1")  # as a server hands a header on
+    assert ask(token, authorization=sent) is Access.GRANTED
+    assert ask(token, authorization="Bearer \xff\xfe") is Access.LOGIN_NEEDED
 
 
 def test_with_a_token_it_is_the_token_that_counts():
@@ -330,6 +354,128 @@ async def test_the_login_form_exchanges_the_token_for_a_cookie():
     assert (await asked(app, "/performance/metrics", headers={"Cookie": other})).status_code == 401
 
 
+class Clock:
+    def __init__(self):
+        self.s = 1e6
+
+    def __call__(self):
+        return self.s
+
+
+def test_ten_wrong_tokens_and_then_one_every_six_seconds():
+    clock = Clock()
+    guesses = Guesses(clock=clock)
+    for _ in range(10):
+        assert guesses.wait_s("192.0.2.1") == 0
+        guesses.wrong("192.0.2.1")
+    assert guesses.wait_s("192.0.2.1") == 6
+    clock.s += 6
+    assert guesses.wait_s("192.0.2.1") == 0
+    guesses.wrong("192.0.2.1")
+    assert guesses.wait_s("192.0.2.1") == 6
+    clock.s += 3600
+    assert sum(heard(guesses, "192.0.2.1") for _ in range(20)) == 10
+
+
+def heard(guesses, address):
+    if guesses.wait_s(address):
+        return False
+    guesses.wrong(address)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same", "why"),
+    [
+        ("192.0.2.1", "192.0.2.2", False, "two hosts"),
+        ("192.0.2.1", "::ffff:192.0.2.1", True, "a dual-stack socket"),
+        ("2001:db8::1", "2001:db8::ffff", True, "a host may use all of its /64"),
+        ("2001:db8::1", "2001:db8:0:1::1", False, "two networks"),
+        ("fe80::1%eth0", "fe80::2%eth1", True, "a zone is no part of the address"),
+        (None, "no address", True, "who says nothing shares with who says nonsense"),
+    ],
+)
+def test_an_address_is_who_can_use_it(one, other, is_same, why):
+    guesses = Guesses(clock=Clock())
+    while heard(guesses, one):
+        pass
+    assert bool(guesses.wait_s(other)) is is_same, why
+
+
+def test_a_thousand_addresses_cost_no_more_than_a_thousand_and_get_no_new_guesses():
+    clock = Clock()
+    guesses = Guesses(clock=clock)
+    for number in range(1_000):
+        guesses.wrong(f"10.0.{number // 256}.{number % 256}")
+    others = (f"10.1.{number // 256}.{number % 256}" for number in range(5_000))
+    assert sum(heard(guesses, address) for address in others) == 10
+    assert len(guesses._whole_at_s) == 1_001
+    clock.s += 100
+    assert heard(guesses, "10.9.9.9")
+    assert len(guesses._whole_at_s) <= 3
+
+
+@pytest.mark.parametrize("way", ["form", "bearer"])
+async def test_tokens_cannot_be_tried_without_end(way):
+    app = service(token=TOKEN)
+
+    async def tried(token, **options):
+        if way == "form":
+            return await asked(
+                app, "/performance/login", method="POST", data={"token": token}, **options
+            )
+        headers = {"Authorization": f"Bearer {token}"}
+        return await asked(app, "/performance/metrics", headers=headers, **options)
+
+    logged_in = await asked(app, "/performance/login", method="POST", data={"token": TOKEN})
+    statuses = [(await tried(f"guess {number}")).status_code for number in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    answer = await tried(TOKEN)
+    assert answer.status_code == 429, "the right one must not be told from a wrong one"
+    assert 1 <= int(answer.headers["retry-after"]) <= 6
+    assert (await tried(TOKEN, client=("192.0.2.7", 1))).status_code in (200, 303)
+    cookie = {"Cookie": logged_in.headers["set-cookie"].partition(";")[0]}
+    inside = await asked(app, "/performance/metrics", headers=cookie)
+    assert inside.status_code == 200, "who is logged in is not concerned"
+
+
+async def test_many_logins_at_once_are_no_way_around():
+    app = service(token=TOKEN)
+
+    async def slowly(body):
+        yield b"token="
+        await asyncio.sleep(0.05)
+        yield body
+
+    answers = await asyncio.gather(
+        *(
+            asked(app, "/performance/login", method="POST", content=slowly(b"%d" % number))
+            for number in range(30)
+        )
+    )
+    assert sorted(one.status_code for one in answers) == [401] * 10 + [429] * 20
+
+
+async def test_no_other_site_logs_anybody_in():
+    answer = await asked(
+        service(token=TOKEN),
+        "/performance/login",
+        method="POST",
+        data={"token": TOKEN},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+async def test_an_endless_limit_is_no_number_of_jsons():
+    app = service(targets=[Target(kpi=LATENCY_P95, at_most=float("inf"), subject="GET /agents")])
+    await asked(app, "/agents")
+    answer = await asked(app, "/performance/metrics")
+    assert answer.status_code == 200
+    assert answer.json()["checks"]["api_response_time[GET /agents]"]["limit"] is None
+
+
 @pytest.mark.parametrize("body", [b"", b"token=", b"x" * 10_000, b"token=\xff", b"a=b"])
 async def test_a_login_with_nonsense_is_refused(body):
     app = service(token=TOKEN)
@@ -394,7 +540,7 @@ async def test_the_applications_own_dependency_guards_the_router():
 async def test_the_pages_have_no_inline_script_style_or_foreign_address():
     folder = Path(__file__).parents[2] / "src/keiko_perf/monitoring/dashboard/page"
     pages = list(folder.glob("*.html"))
-    assert len(pages) == 4
+    assert len(pages) == 5
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert not re.search(

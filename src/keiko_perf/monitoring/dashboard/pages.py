@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from math import ceil
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -22,9 +23,11 @@ from keiko_perf.monitoring.dashboard.access import (
     SESSION_S,
     Access,
     access,
+    bearer,
     is_token,
     session,
 )
+from keiko_perf.monitoring.dashboard.guesses import Guesses
 from keiko_perf.monitoring.dashboard.history import hours_of
 from keiko_perf.monitoring.dashboard.live import Live
 from keiko_perf.monitoring.protocol import Monitor
@@ -34,6 +37,7 @@ STATE = "keiko_perf_monitor"
 """The name of the monitor in the application's `state`."""
 
 _LIVE = "keiko_perf_live"
+_GUESSES = "keiko_perf_guesses"
 _MAX_FORM_BYTES = 4096
 _ASSETS = {
     "dashboard.js": "text/javascript; charset=utf-8",
@@ -56,7 +60,9 @@ _LOCAL_ONLY = (
     "The dashboard has no token, so it answers only to this machine itself. "
     "Set one, PerformanceMonitor(token=...), and send it as a bearer token or log in"
 )
+_FROM_ELSEWHERE = "A page of another site sent this form: log in on the dashboard's own page"
 _LOGIN_NEEDED = "The dashboard needs its token: log in, or send it as Authorization: Bearer"
+_TOO_MANY = "Too many wrong tokens came from this address: try again in some seconds"
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -80,6 +86,8 @@ async def dashboard(request: Request) -> Response:
     allowed = _access(request)
     if allowed is Access.GRANTED:
         return _html("dashboard.html")
+    if allowed is Access.TOO_MANY_GUESSES:
+        return _html("too-many-tokens.html", status=429, headers=_wait(request))
     if allowed is Access.LOGIN_NEEDED:
         return _html("login.html", status=401)
     return _html("local-only.html", status=403)
@@ -90,8 +98,15 @@ async def login(request: Request) -> Response:
     monitor = _monitor(request)
     if monitor.token is None:
         return _refused(403, _LOCAL_ONLY)
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        return _refused(403, _FROM_ELSEWHERE)
     given = await _form_field(request, "token")
+    # From here on without a pause, in which others of the same address could guess as well.
+    guesses, address = _guesses(request), _address(request)
+    if wait_s := guesses.wait_s(address):
+        return _html("too-many-tokens.html", status=429, headers=_after(wait_s))
     if given is None or not is_token(given, monitor.token):
+        guesses.wrong(address)
         return _html("wrong-token.html", status=401)
     response = RedirectResponse("dashboard", status_code=303, headers=_HEADERS)
     response.set_cookie(
@@ -155,13 +170,42 @@ def _monitor(request: Request) -> Monitor:
 
 
 def _access(request: Request) -> Access:
-    return access(
-        _monitor(request).token,
-        client=request.client.host if request.client else None,
-        headers=request.headers,
+    token, headers = _monitor(request).token, request.headers
+    guesses, address = _guesses(request), _address(request)
+    is_guess = token is not None and bearer(headers) is not None
+    is_deaf = is_guess and guesses.wait_s(address) > 0
+    allowed = access(
+        token,
+        client=address,
+        headers={} if is_deaf else headers,
         cookie=request.cookies.get(COOKIE),
         now_s=time.time(),
     )
+    if allowed is Access.LOGIN_NEEDED and is_deaf:
+        return Access.TOO_MANY_GUESSES
+    if allowed is Access.LOGIN_NEEDED and is_guess:
+        guesses.wrong(address)
+    return allowed
+
+
+def _address(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _guesses(request: Request) -> Guesses:
+    state = request.app.state
+    if not hasattr(state, _GUESSES):
+        setattr(state, _GUESSES, Guesses())
+    guesses: Guesses = getattr(state, _GUESSES)
+    return guesses
+
+
+def _wait(request: Request) -> dict[str, str]:
+    return _after(_guesses(request).wait_s(_address(request)))
+
+
+def _after(wait_s: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, ceil(wait_s)))}
 
 
 def _refusal(request: Request) -> Response | None:
@@ -170,6 +214,8 @@ def _refusal(request: Request) -> Response | None:
         return None
     if allowed is Access.LOGIN_NEEDED:
         return _refused(401, _LOGIN_NEEDED, {"WWW-Authenticate": "Bearer"})
+    if allowed is Access.TOO_MANY_GUESSES:
+        return _refused(429, _TOO_MANY, _wait(request))
     return _refused(403, _LOCAL_ONLY)
 
 
@@ -186,9 +232,12 @@ def _live(request: Request) -> Live:
     return live
 
 
-def _html(name: str, *, status: int = 200) -> Response:
+def _html(name: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(
-        _file(name), status_code=status, media_type="text/html; charset=utf-8", headers=_HEADERS
+        _file(name),
+        status_code=status,
+        media_type="text/html; charset=utf-8",
+        headers={**_HEADERS, **(headers or {})},
     )
 
 

@@ -82,7 +82,7 @@ function showState(state) {
   byId("judged-over").textContent = `over the last ${state.judged_over_text}`;
   byId("taken-at").textContent = `Figures of ${clock(Date.parse(state.taken_at), true)}`;
   view.limits = {
-    responseTime: state.checks.api_response_time.limit * 1000,
+    responseTime: state.checks.api_response_time.limit === null ? null : state.checks.api_response_time.limit * 1000,
     throughput: state.checks.throughput.limit,
   };
 }
