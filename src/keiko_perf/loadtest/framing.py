@@ -7,13 +7,24 @@ bytes always mean the same framing, so the transport may remember a block that i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpResponseParser,
+)
 
+LARGEST_HEAD_BYTES = 64 * 1024
+"""A longer header block is refused; servers themselves refuse from 8 to 32 KiB on."""
+
+SPEAKS_TLS = "the target speaks TLS: ask it with https"
 SURPLUS = "more bytes than the answer announced"
 _SWITCHES = "it switches to another protocol"
+_ALERT = b"\x15\x03"  # RFC 8446, 5.1: a record of type alert, and TLS's major version
 _END = b"\r\n\r\n"
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -39,12 +50,33 @@ class Head:
         body: how the body is delimited.
         length: its length in bytes where that is what delimits it; 0 if there is none.
         keeps_alive: whether the connection takes another request afterwards.
+        fields: all headers, names in lower case, in the order in which they came.
     """
 
     status: int
     body: Body
     length: int
     keeps_alive: bool
+    fields: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False, compare=False)
+
+
+def check_start(data: bytes | bytearray, size: int) -> None:
+    """
+    Refuse what cannot become an answer, before the end of its header block is there.
+
+    Args:
+        data: from the first byte of the answer on.
+        size: the length of its header block, as far as it is there.
+
+    Raises:
+        Malformed: it is no HTTP/1.x, or too much of it.
+    """
+    if not data.startswith(b"HTTP/1."[: len(data)]):
+        raise Malformed(
+            SPEAKS_TLS if data.startswith(_ALERT) else "it does not begin like HTTP/1.x"
+        )
+    if size > LARGEST_HEAD_BYTES:
+        raise Malformed(f"headers of more than {LARGEST_HEAD_BYTES // 1024} KiB")
 
 
 def read_head(block: bytes, *, answers_head: bool) -> Head:
@@ -74,24 +106,31 @@ def read_head(block: bytes, *, answers_head: bool) -> Head:
         raise Malformed(_SWITCHES)
     if status < 200:
         return Head(status, Body.INTERIM, 0, True)
-    keeps_alive = fields.keeps_alive(version)
+    keeps_alive, all_fields = fields.keeps_alive(version), tuple(fields.fields)
     if answers_head or status in (204, 304):
-        return Head(status, Body.LENGTH, 0, keeps_alive)
+        return Head(status, Body.LENGTH, 0, keeps_alive, all_fields)
     if fields.is_chunked:
-        return Head(status, Body.CHUNKED, 0, keeps_alive)
+        return Head(status, Body.CHUNKED, 0, keeps_alive, all_fields)
     if fields.length is None:
-        return Head(status, Body.UNTIL_CLOSE, 0, False)
-    return Head(status, Body.LENGTH, fields.length, keeps_alive)
+        return Head(status, Body.UNTIL_CLOSE, 0, False, all_fields)
+    return Head(status, Body.LENGTH, fields.length, keeps_alive, all_fields)
 
 
 class Chunks:
-    """A chunked body that is read past; nothing of it is kept."""
+    """
+    A chunked body that is read past; nothing of it is kept.
 
-    __slots__ = ("_parser", "is_complete", "is_exceeded")
+    Args:
+        take: is given each piece of the body; without it they are dropped unseen.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_parser", "is_complete", "is_exceeded", "on_body")
+
+    def __init__(self, take: Callable[[bytes], None] | None = None) -> None:
         self.is_complete = False
         self.is_exceeded = False
+        if take is not None:  # httptools looks for it once, when the parser is made
+            self.on_body = take
         # It has no on_header, so that httptools gathers no trailer, however long.
         self._parser = HttpResponseParser(self)
         self._parser.feed_data(_CHUNKED_HEAD)
@@ -105,6 +144,9 @@ class Chunks:
         """
         try:
             self._parser.feed_data(data)
+        except HttpParserCallbackError as error:
+            # What takes the pieces refused one: its own words are the better ones.
+            raise (error.__context__ or error) from None
         except HttpParserError as error:
             self.is_exceeded = self.is_complete
             if not self.is_complete:
@@ -120,11 +162,12 @@ class Chunks:
 
 
 class _Fields:
-    """The fields of a header block that decide where the answer ends."""
+    """The fields of a header block, and what of them decides where the answer ends."""
 
-    __slots__ = ("connection", "is_chunked", "is_complete", "length")
+    __slots__ = ("connection", "fields", "is_chunked", "is_complete", "length")
 
     def __init__(self) -> None:
+        self.fields: list[tuple[bytes, bytes]] = []
         self.is_complete = False
         self.is_chunked = False
         self.length: int | None = None
@@ -132,6 +175,7 @@ class _Fields:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
+        self.fields.append((name, value))
         if name == b"content-length":
             self.length = int(value)
         elif name == b"transfer-encoding":

@@ -1,35 +1,29 @@
 """
-HTTP/1.1 over keep-alive connections, in the shape that costs least per request.
+HTTP/1.1 over keep-alive connections, to one target.
 
-A request is bytes that were written beforehand, an answer is counted and dropped as it comes: a
-connection keeps at most one header block. Most answers of a server repeat a header block that
-was seen before (`Date` changes once a second), and the same bytes mean the same framing: such a
-block is looked up and not parsed again.
-
-Whatever a server sends, a request ends as an answer or as a `Failure`, and never later than when
-its owner calls `expire`.
+The transport knows the way to the target and what its connections have in common: TLS, the
+header blocks that were seen, what is open. The protocol itself is in `connection`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
-from enum import IntEnum
-from typing import cast
+import time
+from collections.abc import Callable, Mapping
 
-from keiko_perf.errors import KeikoError
-from keiko_perf.loadtest.address import resolve
-from keiko_perf.loadtest.framing import SURPLUS, Body, Chunks, Head, Malformed, read_head
+from keiko_perf.loadtest import malloc, tls
+from keiko_perf.loadtest.connection import Http1Channel, Known
+from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
+from keiko_perf.loadtest.framing import Body, Head
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.refusal import why_not_connected, words
-from keiko_perf.loadtest.request import LARGE_BODY_BYTES, Request
+from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
+from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.target import Target
-from keiko_perf.loadtest.transport import Channel, Failure, Owner
+from keiko_perf.loadtest.transport import Channel, Owner
+from keiko_perf.loadtest.ways import Resolve, TcpWay, TunnelWay, UnixWay, Way, resolver
 
-LARGEST_HEAD_BYTES = 64 * 1024
-"""A longer header block is refused; servers themselves refuse from 8 to 32 KiB on."""
-
-_MOST_INTERIM = 32
 _MOST_REMEMBERED = 512
 _CLOSING_S = 5.0
 
@@ -39,49 +33,90 @@ class HttpTransport:
     Connections to one target.
 
     Args:
-        plan: says where, and whether the target is the caller's own.
-        tls: how https is verified; the machine's own authorities if None.
-        resolves_each: ask DNS again for every connection and not once; addresses are checked
-            each time.
+        plan: says where, how, and whether the target is the caller's own.
+        tls: how https is verified; what the plan says if None.
+        environment: where a proxy is named, if the plan asks for one; this process' if None.
+        resolve: finds the addresses of a name; the system's DNS if None.
+        clock: that of the owners of its channels.
     """
 
     is_in_process = False
 
     def __init__(
-        self, plan: Plan, *, tls: ssl.SSLContext | None = None, resolves_each: bool = False
+        self,
+        plan: Plan,
+        *,
+        tls: ssl.SSLContext | None = None,
+        environment: Mapping[str, str] | None = None,
+        resolve: Resolve | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.target: Target = plan.target
-        self.tls: ssl.SSLContext | None = None
-        self._given_tls = tls
-        self._own_target = plan.own_target
-        self._resolves_each = resolves_each
-        self._addresses: tuple[str, ...] = ()
-        self._best = 0
-        self.known: dict[bytes, tuple[int, int]] = {}
-        self.known_for_head: dict[bytes, tuple[int, int]] = {}
+        self.clock = clock
+        self.is_tls = self.target.is_tls
+        self.follows = plan.follow_redirects
+        self.known: Known = {}
+        self.known_for_head: Known = {}
         self.channels: set[Http1Channel] = set()
         self.connections: set[asyncio.BaseTransport] = set()
-        self.connecting: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._plan = plan
+        self._tls = tls
+        self._environment = environment
+        self._resolve = resolve or resolver(own_target=plan.own_target)
+        self._way: Way | None = None
+        self._forwarding: Forwarding | None = None
+        self._heads: dict[bytes, Head] = {}
+        self._channel: Callable[[HttpTransport, Owner], Http1Channel] = Http1Channel
         self._all_gone: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
-        if self.target.is_tls:
-            self.tls = self._given_tls or ssl.create_default_context()
-        self._addresses = await self._resolve()
+        if self.is_tls:
+            malloc.keep_memory()
+            self._tls = self._tls or tls.context(self._plan.tls)
+        proxy = self._proxy()
+        self._way = self._find_way(proxy)
+        await self._way.find()
+        if proxy is not None and not self._plan.own_target:
+            # The proxy resolves the name by itself: what this machine knows is the best check.
+            await self._resolve(self.target.host, self.target.port)
+        if proxy is not None and not self.is_tls:
+            self._forwarding = Forwarding(self.target, proxy)
+            self._channel = ForwardedChannel
+        elif self.follows:
+            self._channel = FollowingChannel
 
     def channel(self, owner: Owner) -> Channel:
-        channel = Http1Channel(self, owner)
+        channel = self._channel(self, owner)
         self.channels.add(channel)
         return channel
 
     async def close(self) -> None:
         for channel in tuple(self.channels):
             channel.close()
-        if self.connecting:
-            await asyncio.gather(*self.connecting, return_exceptions=True)
+        if self.tasks:
+            await asyncio.gather(*self.tasks, return_exceptions=True)
         if self.connections:
             self._all_gone = asyncio.get_running_loop().create_future()
             await asyncio.wait((self._all_gone,), timeout=_CLOSING_S)
+
+    # What connections call
+
+    async def connect(self, channel: Http1Channel) -> None:
+        """
+        Connect *channel*.
+
+        Raises:
+            OSError: nobody took the connection; of several errors, the last one.
+            KeikoError: the name could not be resolved again.
+        """
+        assert self._way is not None
+        await self._way.connect(channel)
+
+    def doubt(self) -> None:
+        """A connection took too long to be made."""
+        assert self._way is not None
+        self._way.doubt()
 
     def gone(self, connection: asyncio.BaseTransport) -> None:
         """A socket was closed."""
@@ -93,296 +128,53 @@ class HttpTransport:
         """Keep what *block* means, where that is a length and nothing else."""
         if head.body is not Body.LENGTH or not head.keeps_alive:
             return
+        if self.follows and 300 <= head.status < 400:
+            return  # it may not be the end
         known = self.known_for_head if answers_head else self.known
         if len(known) >= _MOST_REMEMBERED:
             known.clear()
         known[block] = head.status, head.length
 
-    async def connect(self, channel: Http1Channel) -> None:
-        """
-        Connect *channel*, trying the address first that answered last.
+    def recall(self, block: bytes) -> Head | None:
+        """What *block* was found to mean before, headers and all."""
+        return self._heads.get(block)
 
-        Raises:
-            OSError: no address took the connection; of several errors, the last one.
-            KeikoError: the name could not be resolved again.
-        """
-        loop = asyncio.get_running_loop()
-        if self._resolves_each:
-            self._addresses = await self._resolve()
-        count = len(self._addresses)
-        host = self.target.host if self.tls else None
-        for attempt in range(count):
-            at = (self._best + attempt) % count
-            try:
-                await loop.create_connection(
-                    lambda: channel,
-                    self._addresses[at],
-                    self.target.port,
-                    ssl=self.tls,
-                    server_hostname=host,
-                )
-            except OSError:
-                if attempt == count - 1:
-                    raise
-            else:
-                self._best = at
-                return
+    def remember_fields(self, block: bytes, head: Head) -> None:
+        """Keep what *block* means, headers and all, for answers that are read."""
+        if len(self._heads) >= _MOST_REMEMBERED:
+            self._heads.clear()
+        self._heads[block] = head
 
-    async def _resolve(self) -> tuple[str, ...]:
-        return await resolve(self.target.host, self.target.port, own_target=self._own_target)
+    def forwarded(self, request: Request) -> Request:
+        """*request* in the form in which a proxy is asked."""
+        assert self._forwarding is not None
+        return self._forwarding.rewrite(request)
 
+    # How it gets there
 
-class _Phase(IntEnum):
-    """Where a connection is; the numbers are compared in the hot path."""
+    def _proxy(self) -> Proxy | None:
+        if not self._plan.uses_proxy:
+            return None
+        return proxy_for(
+            self.target, os.environ if self._environment is None else self._environment
+        )
 
-    NEW = 0
-    CONNECTING = 1
-    IDLE = 2
-    HEAD = 3
-    BODY = 4
-    CLOSED = 5
-
-
-# Attributes of an enum cost a look-up each; these are read for every answer.
-_IDLE, _HEAD, _BODY, _CLOSED = _Phase.IDLE, _Phase.HEAD, _Phase.BODY, _Phase.CLOSED
-
-
-class Http1Channel(Channel, asyncio.Protocol):
-    """One connection, from its first request to its close."""
-
-    __slots__ = (
-        "_answered",
-        "_block",
-        "_chunks",
-        "_connecting",
-        "_framing",
-        "_home",
-        "_interim",
-        "_known",
-        "_owner",
-        "_phase",
-        "_remaining",
-        "_status",
-        "_transport",
-        "_unsent",
-        "_unsent_from",
-        "_writable",
-        "_write",
-    )
-
-    def __init__(self, home: HttpTransport, owner: Owner) -> None:
-        super().__init__()
-        self._home = home
-        self._owner = owner
-        self._answered = owner.answered
-        self._phase: _Phase = _Phase.NEW
-        self._known = home.known
-        self._transport: asyncio.Transport | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._block = bytearray()  # of an answer's head, while it is incomplete
-        self._status = 0
-        self._framing = Body.LENGTH
-        self._remaining = 0
-        self._interim = 0
-        self._chunks: Chunks | None = None
-        self._unsent: bytes = b""
-        self._unsent_from = 0
-        self._writable = True
-
-    # What the engine calls
-
-    def send(self, request: Request) -> None:
-        self.request = request
-        if self._phase is _IDLE:
-            self._begin(request)
-            return
-        self._phase = _Phase.CONNECTING
-        self._connecting = asyncio.get_running_loop().create_task(self._connect())
-        self._home.connecting.add(self._connecting)
-        self._connecting.add_done_callback(self._home.connecting.discard)
-
-    def expire(self) -> None:
-        failure, detail = {
-            _Phase.CONNECTING: (Failure.CONNECT_TIMEOUT, "no connection in time"),
-            _Phase.HEAD: (Failure.TIMEOUT_HEADERS, "no answer in time"),
-        }.get(self._phase, (Failure.TIMEOUT_BODY, "no end of the answer in time"))
-        self._fail(failure, detail)
-
-    def close(self) -> None:
-        self._phase = _CLOSED
-        self.is_open = False
-        self._home.channels.discard(self)
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-
-    # What the event loop calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._home.connections.add(transport)
-        self._transport = cast("asyncio.Transport", transport)
-        if self._phase is _CLOSED:  # given up while it was being made
-            self._transport.abort()
-            return
-        self._write = self._transport.write
-        assert self.request is not None
-        self._begin(self.request)
-
-    def data_received(self, data: bytes) -> None:
-        # The hot path: a whole answer at once, with a header block that is known.
-        if self._phase is _HEAD and not self._block:
-            end = data.find(b"\r\n\r\n")
-            known = self._known.get(data[:end]) if end > 0 else None
-            if known is not None:
-                remaining = known[1] + end + 4 - len(data)
-                if not remaining and not self._unsent:
-                    self._phase = _IDLE
-                    self._answered(self, known[0])
-                    return
-                self._status, self._remaining = known[0], known[1]
-                self._framing, self._phase = Body.LENGTH, _BODY
-                self._take_body(data[end + 4 :])
-                return
-        self._take(data)
-
-    def eof_received(self) -> None:
-        return None  # close: whoever stops sending is not asked again
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._transport is not None:
-            self._home.gone(self._transport)
-        phase = self._phase
-        if phase is _CLOSED:
-            return
-        if phase is _IDLE:
-            self.close()
-            self._owner.lost(self)
-        elif phase is _BODY and self._framing is Body.UNTIL_CLOSE and exc is None:
-            self._finish()
-        elif exc is not None and not isinstance(exc, ssl.SSLError):
-            self._fail(Failure.RESET, words(exc))
-        elif phase is _HEAD and not self._block:
-            self._fail(Failure.RESET, "closed without an answer")
-        else:
-            where = "headers" if phase is _HEAD else "body"
-            self._fail(Failure.PROTOCOL, f"closed in the middle of the {where}")
-
-    def pause_writing(self) -> None:
-        self._writable = False
-
-    def resume_writing(self) -> None:
-        self._writable = True
-        self._pump()
-
-    # Sending
-
-    async def _connect(self) -> None:
-        try:
-            await self._home.connect(self)
-        except (OSError, KeikoError) as error:
-            if self._phase is not _CLOSED:
-                self._fail(*why_not_connected(error, is_tls=self._home.tls is not None))
-        finally:
-            self._connecting = None
-
-    def _begin(self, request: Request) -> None:
-        home = self._home
-        self._known = home.known_for_head if request.is_head else home.known
-        self._phase = _HEAD
-        self._interim = 0
-        self._write(request.wire)
-        if request.rest:
-            self._unsent, self._unsent_from = request.rest, 0
-            self._pump()
-
-    def _pump(self) -> None:
-        """Write as much of a large body as the connection takes."""
-        while self._unsent and self._writable and self._phase is not _CLOSED:
-            piece = self._unsent[self._unsent_from : self._unsent_from + LARGE_BODY_BYTES]
-            self._unsent_from += len(piece)
-            if self._unsent_from >= len(self._unsent):
-                self._unsent = b""
-            self._write(piece)
-
-    # Receiving
-
-    def _take(self, data: bytes) -> None:
-        """Read *data*, wherever the answer is."""
-        phase = self._phase
-        try:
-            if phase is _BODY:
-                self._take_body(data)
-            elif phase is _HEAD:
-                self._take_head(data)
-            elif phase is _IDLE:
-                # Bytes that nobody asked for would be taken for the next answer.
-                self.close()
-                self._owner.lost(self)
-        except Malformed as malformed:
-            self._fail(Failure.PROTOCOL, str(malformed))
-
-    def _take_head(self, data: bytes) -> None:
-        searched = max(0, len(self._block) - 3)
-        self._block += data
-        while self._phase is _HEAD:
-            end = self._block.find(b"\r\n\r\n", searched)
-            searched = 0
-            if not self._block.startswith(b"HTTP/1."[: len(self._block)]):
-                raise Malformed("it does not begin like HTTP/1.x")
-            if (len(self._block) if end < 0 else end) > LARGEST_HEAD_BYTES:
-                raise Malformed(f"headers of more than {LARGEST_HEAD_BYTES // 1024} KiB")
-            if end < 0:
-                return
-            block, data = bytes(self._block[:end]), bytes(self._block[end + 4 :])
-            self._block.clear()
-            self._take_block(block)
-            if self._phase is _HEAD:  # an interim answer: the real one follows
-                self._block += data
-                if not data:
-                    return
-        self._take_body(data)
-
-    def _take_block(self, block: bytes) -> None:
-        assert self.request is not None
-        answers_head = self.request.is_head
-        head = read_head(block, answers_head=answers_head)
-        if head.body is Body.INTERIM:
-            self._interim += 1
-            if self._interim > _MOST_INTERIM:
-                raise Malformed("interim answers without end")
-            return
-        self._home.remember(block, head, answers_head=answers_head)
-        self._phase = _BODY
-        self._status, self._framing, self._remaining = head.status, head.body, head.length
-        self.is_open = head.keeps_alive
-        self._chunks = Chunks() if head.body is Body.CHUNKED else None
-
-    def _take_body(self, data: bytes) -> None:
-        if self._chunks is not None:
-            self._chunks.feed(data)
-            if self._chunks.is_complete:
-                self._finish()
-        elif self._framing is Body.LENGTH:
-            self._remaining -= len(data)
-            if self._remaining < 0:
-                self._fail(Failure.PROTOCOL, SURPLUS)
-            elif not self._remaining:
-                self._finish()
-
-    def _finish(self) -> None:
-        """The answer is complete."""
-        self._chunks = None
-        if self._unsent:
-            # It came before the request was sent, so the connection is still in the middle of it.
-            self._unsent = b""
-            self.is_open = False
-        if self.is_open:
-            self._phase = _IDLE
-        else:
-            self.close()
-        self._answered(self, self._status)
-
-    def _fail(self, failure: Failure, detail: str) -> None:
-        self.close()
-        self._owner.failed(self, failure, detail)
+    def _find_way(self, proxy: Proxy | None) -> Way:
+        target, secured = self.target, self._tls if self.is_tls else None
+        name = self._plan.tls.server_name or target.host
+        if target.unix_socket:
+            return UnixWay(target.unix_socket, tls=secured, server_name=name)
+        resolves_each = self._plan.resolves_each
+        if proxy is None:
+            return TcpWay(
+                target.host,
+                target.port,
+                resolve=self._resolve,
+                resolves_each=resolves_each,
+                tls=secured,
+                server_name=name,
+            )
+        outer = TcpWay(proxy.host, proxy.port, resolve=self._resolve, resolves_each=resolves_each)
+        if secured is None:
+            return outer
+        return TunnelWay(outer, proxy, target, tls=secured, server_name=name)

@@ -9,7 +9,9 @@ import socket
 import ssl
 
 from keiko_perf.errors import KeikoError
+from keiko_perf.loadtest import tls
 from keiko_perf.loadtest.transport import Failure
+from keiko_perf.loadtest.ways import ProxyRefused
 
 _GENERATOR_ERRORS = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN)
@@ -20,12 +22,12 @@ def why_not_connected(error: OSError | KeikoError, *, is_tls: bool) -> tuple[Fai
     """Why there is no connection, and that in a few words."""
     if isinstance(error, KeikoError):
         return Failure.DNS, error.what
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Failure.TLS, f"certificate refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return Failure.TLS, error.reason or "handshake failed"
+        return Failure.TLS, tls.words(error)
     if isinstance(error, socket.gaierror):
         return Failure.DNS, "the name was not resolved"
+    if isinstance(error, ProxyRefused):
+        return Failure.CONNECT_REFUSED, str(error)
     if error.errno in _GENERATOR_ERRORS:
         return Failure.GENERATOR, words(error)
     if isinstance(error, TimeoutError):
@@ -33,6 +35,15 @@ def why_not_connected(error: OSError | KeikoError, *, is_tls: bool) -> tuple[Fai
     if isinstance(error, ConnectionResetError | ConnectionAbortedError):
         return (Failure.TLS, "closed in the handshake") if is_tls else (Failure.RESET, words(error))
     return Failure.CONNECT_REFUSED, words(error)
+
+
+def why_lost(error: Exception) -> tuple[Failure, str]:
+    """Why a connection broke in the middle of a request."""
+    if isinstance(error, ssl.SSLError):
+        return Failure.TLS, tls.words(error)
+    if getattr(error, "errno", None) in _GENERATOR_ERRORS:
+        return Failure.GENERATOR, words(error)
+    return Failure.RESET, words(error)
 
 
 def words(error: Exception) -> str:
