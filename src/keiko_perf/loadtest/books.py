@@ -134,11 +134,11 @@ class Books:
         self.finished += 1
         self.looks.count -= 1
 
-    def broke(self, scenario: str, detail: str, *, example: str, due: float, now: float) -> None:
-        """The code of a scenario raised, in an iteration that was due at *due*."""
+    def broke(self, failure: Failure, where: str, detail: str, *, example: str, due: float) -> None:
+        """Something that was due at *due* failed, and was no request."""
         if due >= self.begins:
-            at_s = now - self.begins
-            self._errors.note(Failure.SCENARIO, scenario, detail, example=example, at_s=at_s)
+            at_s = due - self.begins
+            self._errors.note(failure, where, detail, example=example, at_s=at_s)
 
     def recent(self, now: float) -> Series:
         """The response times of the successes that were due in the last intervals."""

@@ -7,6 +7,7 @@ ends: until then a check can make a failure of it, or a success of a status that
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Collection
 from types import TracebackType
@@ -18,6 +19,7 @@ from keiko_perf.loadtest.transport import Answer, Failure
 
 if TYPE_CHECKING:
     from keiko_perf.loadtest.request import Request
+    from keiko_perf.loadtest.user import User
 
 
 class RequestFailed(Exception):
@@ -63,11 +65,16 @@ class Reply:
         "request",
         "sent",
         "status",
+        "user",
+        "wake",
     )
 
     def __init__(self, name: str, request: Request, due: float) -> None:
         self.name = name
         self.request = request
+        # Whom the crew tells of the answer; both are let go then.
+        self.user: User | None = None
+        self.wake: asyncio.Future[Reply] | None = None
         self.due = due
         self.sent = due
         self.done = 0.0
@@ -155,13 +162,14 @@ class Reply:
 
     def fail(self, detail: str) -> None:
         """
-        Count the request as a failure of the class `check`; the first reason stands.
+        Count the request as a failure of the class `check`. The first reason stands, and so does
+        a status from 400 on that nobody expected.
 
         Raises:
             UsageError: it is counted already.
         """
         self._check_open()
-        if self.failure is None:
+        if self.failure is None and (self.is_ok or self.is_expected):
             self.failure, self.detail = Failure.CHECK, detail
 
     def _check_open(self) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from math import inf
 
-from keiko_perf.loadtest.plan import Target
+from keiko_perf.loadtest.target import Target
 
 MOST_COOKIES = 50
 LARGEST_COOKIE_BYTES = 4096

@@ -1,0 +1,330 @@
+"""
+Crew: an engine whose arrivals are not requests but users, who carry out scenarios.
+
+Open load: each arrival starts one iteration, by a user who is free or a new one; its first request
+was due when the arrival was. Closed load: so many users repeat their scenario. What a scenario
+raises is counted with its line, and ends an iteration and not the run, unless no iteration ever
+gets through.
+
+When the load ends, users who wait for an answer get it, and then all are cancelled where they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count, cycle
+from math import inf
+from typing import Any
+
+from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
+from keiko_perf.loadtest.alarm import Repeating
+from keiko_perf.loadtest.desk import Desk
+from keiko_perf.loadtest.engine import _AT_ONCE, _PAUSE_S
+from keiko_perf.loadtest.feed import Row
+from keiko_perf.loadtest.outcome import Outcomes, place, words
+from keiko_perf.loadtest.pacer import Users, weighted_order
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.reply import RequestFailed
+from keiko_perf.loadtest.result import Result
+from keiko_perf.loadtest.scenario import Act, Scenario, Think
+from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.transport import Failure, Transport
+from keiko_perf.loadtest.user import User
+
+_STAGE_S = 300.0  # how long a set-up or tear-down may take
+_LEAVING_S = 5.0  # how long cancelled users may take to clean up
+
+
+class Crew(Desk):
+    """One run of scenarios."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        transport: Transport,
+        on_tick: Any,
+        *,
+        share: Share | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(plan, transport, on_tick, **options)
+        self._share = share or Share()
+        self._in_order = weighted_order(tuple(one.weight for one in plan.scenarios))
+        self._order = self._share.sequence(cycle(self._in_order))
+        self._numbers = self._share.sequence(count())
+        self._rows: dict[int, Iterator[Row]] = {}  # by feed
+        self._set_up: dict[Act, object] = {}
+        self._given: dict[str, object] = {}
+        self._outcomes = Outcomes()
+        self._tasks: dict[asyncio.Task[None], User] = {}
+        self._resting: dict[str, list[User]] = {one.name: [] for one in plan.scenarios}
+        self._turns: list[tuple[float, int, User]] = []  # when users of closed load are due
+        self._busy = 0  # iterations under way
+
+    # Users come and go
+
+    def _start(self) -> None:
+        super()._start()
+        if not isinstance(self._load, Users):
+            return
+        self._users = []
+        scenarios, order = self._plan.scenarios, self._in_order
+        numbers = self._share.sequence(range(self._load.count))
+        members = [scenarios[order[number % len(order)]] for number in numbers]
+        for scenario in scenarios:
+            size = members.count(scenario)
+            spread_s = scenario.pacing_s or self._think(scenario).mean_s
+            for position in range(size):
+                user = self._enlist(scenario)
+                if user is None:
+                    raise self._dry(scenario)
+                self._due_at(user, self._begun + spread_s * position / size)
+
+    def _arrive(self, due: float, now: float) -> None:
+        scenario = self._plan.scenarios[next(self._order)]
+        resting = self._resting[scenario.name]
+        if self._busy >= self._plan.max_in_flight:
+            is_measured = due >= self._books.begins
+            self._books.offered += is_measured
+            self._books.dropped += is_measured
+            return
+        user = resting.pop() if resting else self._enlist(scenario)
+        if user is None:
+            self._run_dry(scenario, due)
+            return
+        self._busy += 1
+        self._call(user, due)
+
+    def _ring_for_users(self) -> None:
+        now, turns, left = self._clock(), self._turns, _AT_ONCE
+        while turns and turns[0][0] <= now < self._until and left:
+            due, _, user = heappop(turns)
+            self._call(user, due)
+            now = self._clock()
+            left -= 1
+        if now >= self._until:
+            self._end_arrivals()
+        else:
+            self._alarm.set(min(turns[0][0] if turns else inf, self._until) - now)
+
+    def _enlist(self, scenario: Scenario) -> User | None:
+        """A new user, who waits to be called; None if there is no row for one."""
+        row = self._row(scenario, "user")
+        if row is None:
+            return None
+        user = User(self, scenario, next(self._numbers))
+        user.row, user.given = row, self._given.get(scenario.name)
+        user.wake = self._loop.create_future()
+        task = self._loop.create_task(self._live(user))
+        self._tasks[task] = user
+        task.add_done_callback(self._left)
+        return user
+
+    def _call(self, user: User, due: float) -> None:
+        if user.wake is not None and not user.wake.done():
+            user.wake.set_result(due)
+
+    def _due_at(self, user: User, at: float) -> None:
+        heappush(self._turns, (at, user.number, user))
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        user = self._tasks.pop(task)
+        self._settle(user)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._over.done():
+            self._over.set_exception(error)
+
+    # What a user does
+
+    async def _live(self, user: User) -> None:
+        while True:
+            assert user.wake is not None
+            due = await user.wake
+            user.wake = None
+            while user.wake is None:
+                got_on = await self._iterate(user, due)
+                due = self._rest(user, got_on=got_on)
+
+    async def _iterate(self, user: User, due: float) -> bool:
+        """One iteration, due at *due*, or now if that is 0; whether the user got anywhere."""
+        scenario, asked, failed = user.scenario, user.asked, user.failed
+        user.begun = self._clock()
+        user.due = due
+        try:
+            if scenario.on_start is not None and not user.has_started:
+                await scenario.on_start(user)
+                user.has_started = True
+            if scenario.rows is not None and scenario.rows.per == "iteration":
+                row = self._row(scenario, "iteration")
+                if row is None:
+                    self._run_dry(scenario, user.begun)
+                    return False
+                user.row = row
+            await scenario.run(user)
+        except RequestFailed:
+            self._settle(user)
+            self._outcomes.passed += 1
+            return False
+        except asyncio.CancelledError as error:
+            if not self._is_open or asyncio.current_task().cancelling():  # type: ignore[union-attr]  # it is one
+                raise
+            self._broke(user, error, failed)
+            return False
+        except Exception as error:  # the scenario's code
+            self._broke(user, error, failed)
+            return False
+        self._settle(user)
+        self._outcomes.passed += 1
+        return user.asked != asked
+
+    def _rest(self, user: User, *, got_on: bool) -> float:
+        """Let the user wait for the next call; one who need not wait is due at 0, which is now."""
+        if not self._is_closed:
+            self._busy -= 1
+            user.wake = self._loop.create_future()
+            self._resting[user.scenario.name].append(user)
+            return 0.0
+        now, scenario = self._clock(), user.scenario
+        if scenario.pacing_s:
+            at = max(now, user.begun + scenario.pacing_s)
+        else:
+            at = now + user.drawn(self._think(scenario))
+        at = at if got_on else max(at, now + _PAUSE_S)
+        if at <= now:
+            return 0.0
+        user.wake = self._loop.create_future()
+        self._due_at(user, at)
+        if self._turns[0][2] is user and self._has_arrivals:
+            self._alarm.set(min(at, self._until) - now)
+        return 0.0
+
+    def _broke(self, user: User, error: BaseException, failed: int) -> None:
+        self._settle(user)
+        if isinstance(error, BaseExceptionGroup) and not error.split(RequestFailed)[1]:
+            self._outcomes.passed += 1  # several at once, all counted already
+            return
+        name = user.scenario.name
+        where = place(error, getattr(user.scenario.run, "__code__", None))
+        detail, told = f"{type(error).__name__} at {where}", f"{words(error)} ({where})"
+        self._books.broke(Failure.SCENARIO, name, detail, example=told, due=user.begun)
+        if user.failed == failed:
+            self._outcomes.broke(name, told)
+        else:
+            self._outcomes.passed += 1
+        if self._outcomes.is_hopeless and not self._over.done():
+            self._over.set_exception(self._outcomes.verdict() or error)
+
+    def _think(self, scenario: Scenario) -> Think:
+        if scenario.think.most_s or not isinstance(self._load, Users):
+            return scenario.think
+        return Think(self._load.think_s, self._load.think_s)
+
+    # Rows
+
+    def _row(self, scenario: Scenario, per: str) -> Row | None:
+        """The next row of *scenario*; an empty one if it needs none, None if none is left."""
+        feed = scenario.rows
+        if feed is None or feed.per != per:
+            return {}
+        rows = self._rows.get(id(feed))
+        if rows is None:
+            rows = self._rows[id(feed)] = feed.share(self._share)
+        return next(rows, None)
+
+    def _dry(self, scenario: Scenario) -> UsageError:
+        assert scenario.rows is not None
+        return UsageError(
+            f"{scenario.rows.name} has fewer rows than {scenario.name!r} has users",
+            cure="Give more rows, fewer users, or repeats=True",
+        )
+
+    def _run_dry(self, scenario: Scenario, due: float) -> None:
+        """No row is left, so the load ends here: the result says why."""
+        assert scenario.rows is not None
+        detail = f"no row is left in {scenario.rows.name}"
+        if self._has_arrivals:
+            self._books.broke(Failure.GENERATOR, scenario.name, detail, example=detail, due=due)
+            self._interrupt()
+
+    # Before and after
+
+    def _end_arrivals(self, drain_s: float | None = None) -> None:
+        if not self._has_arrivals:
+            return
+        self._is_open = False
+        super()._end_arrivals(drain_s)
+        waiting = {id(one.user) for one in self._replies.values()}
+        waiting |= {id(one.user) for _, _, one in self._line}
+        for task, user in self._tasks.items():
+            if id(user) not in waiting:
+                task.cancel()
+
+    async def _prepare(self) -> None:
+        for scenario in self._plan.scenarios:
+            act = scenario.set_up
+            if act is not None and act not in self._set_up:
+                self._set_up[act] = await self._stage(scenario, act)
+            self._given[scenario.name] = self._set_up.get(act) if act else None
+
+    async def _clean_up(self) -> None:
+        self._is_open = False
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LEAVING_S)
+        self._books.begins = inf
+        for kept in (self._idle, self._channels, self._replies, self._line):
+            kept.clear()
+        done: set[Act] = set()
+        for scenario in reversed(self._plan.scenarios):
+            act = scenario.tear_down
+            if act is None or act in done or scenario.name not in self._given:
+                continue
+            done.add(act)
+            try:
+                await self._stage(scenario, act)
+            except KeikoError as error:
+                # The result is there and worth more than this.
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+
+    async def _stage(self, scenario: Scenario, act: Act) -> object:
+        """Do *act* once, unmeasured."""
+        user = User(self, scenario, next(count()))
+        user.given = self._given.get(scenario.name)
+        what = f"{act.__name__} of the scenario {scenario.name!r}"
+        sweeping = Repeating(self._loop, min(0.1, self._plan.timeout_s / 10), self._sweep)
+        self._is_open = True
+        try:
+            async with asyncio.timeout(_STAGE_S):
+                return await act(user)
+        except RequestFailed as error:
+            raise ServiceUnavailable(f"{what}: {error}", cure="See that it answers") from error
+        except KeikoError:
+            raise
+        except Exception as error:  # the scenario's code
+            where = place(error, getattr(act, "__code__", None))
+            raise UsageError(
+                f"{what} failed: {words(error)} ({where})", cure="Correct it"
+            ) from error
+        finally:
+            self._is_open = self._has_arrivals
+            sweeping.cancel()
+            self._settle(user)
+
+    # What the engine tells
+
+    def _pending(self) -> list[float]:
+        unsettled = [one.due for user in self._tasks.values() for one in user.open_replies]
+        return super()._pending() + unsettled
+
+    def _result(self) -> Result:
+        for user in self._tasks.values():
+            self._settle(user)
+        broken = self._outcomes.verdict()
+        if broken is not None:
+            raise broken
+        return super()._result()

@@ -1,0 +1,191 @@
+"""
+Desk: an engine at which users ask for requests, each at any time.
+
+Requests go through the channels, the waiting line and the books of the engine; whoever asks waits
+for the answer in one future. An answer is counted when its user had time to check it: with the
+user's next request, or at the end of the iteration. Its times are those at which it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
+from keiko_perf.loadtest.books import Books
+from keiko_perf.loadtest.engine import Engine
+from keiko_perf.loadtest.pacer import Users
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.reply import Reply, RequestFailed
+from keiko_perf.loadtest.request import Request, Wishes
+from keiko_perf.loadtest.scenario import Scenario
+from keiko_perf.loadtest.transport import Channel, Failure, Transport
+from keiko_perf.loadtest.user import User
+
+
+class Desk(Engine):
+    """
+    Attributes:
+        target: where the requests go.
+        seed: of the users' chance.
+        wishes: of every request.
+    """
+
+    def __init__(self, plan: Plan, transport: Transport, on_tick: Any, **options: Any) -> None:
+        super().__init__(plan, transport, on_tick, **options)
+        self.target = plan.target
+        self.seed = plan.seed
+        self.wishes = Wishes(collects=True, takes_gzip=plan.accept_gzip)
+        self._books = Books(plan, is_service_apart=True)
+        self._books.begins = inf  # what is asked for before the load is not measured
+        if isinstance(plan.load, Users):
+            # A user who asks for several things at once has a connection for each.
+            self._most_channels = max(plan.load.count, plan.connections)
+        self._known: dict[str, dict[tuple[str, str], Request]] = {}
+        self._headers: dict[str, dict[str, str]] = {}
+        for one in plan.scenarios:
+            self._known[one.name] = {}
+            headers = {name.lower(): text for name, text in {**plan.headers, **one.headers}.items()}
+            if plan.accept_gzip:
+                headers.setdefault("accept-encoding", "gzip")
+            self._headers[one.name] = headers
+        self._names: dict[int, str] = {}  # of steps
+        self._is_open = True  # whether users may ask
+        self._line: deque[tuple[float, float, Reply]] = deque()  # due, noticed; for a channel
+        self._replies: dict[Channel, Reply] = {}
+        self._without_cookies: object = None
+
+    # What users call
+
+    def ask(self, user: User, request: Request) -> asyncio.Future[Reply]:
+        """Send *request* for *user*; the future gets the reply, or the failure."""
+        if not self._is_open:
+            raise asyncio.CancelledError
+        if user.open_replies:
+            self._settle(user)
+        now, books = self._clock(), self._books
+        due = user.due or now
+        user.due = 0.0
+        user.asked += 1
+        reply = Reply(self._names[request.step], request, due)
+        reply.user = user
+        reply.wake = wake = self._loop.create_future()
+        is_measured = due >= books.begins
+        books.offered += is_measured
+        books.looks.count += is_measured
+        self._in_flight += 1
+        if self._in_flight > self._peak:
+            self._peak = self._in_flight
+        if self._idle:
+            channel = self._idle.pop()
+        elif len(self._channels) < self._most_channels:
+            channel = self._new_channel()
+        else:
+            self._line.append((due, now, reply))
+            books.waited += is_measured
+            return wake
+        books.sent(due, now)
+        channel.due = due
+        channel.sent = reply.sent = now
+        self._replies[channel] = reply
+        channel.send(request)
+        return wake
+
+    def step(self, name: str) -> int:
+        """The step that requests of *name* are counted for."""
+        number = self._books.number(name)
+        self._names.setdefault(number, name)
+        return number
+
+    def known_to_all(self, scenario: Scenario) -> dict[tuple[str, str], Request]:
+        """Requests that any user of *scenario* sends in the same words."""
+        return self._known[scenario.name]
+
+    def headers_of(self, scenario: Scenario) -> Mapping[str, str]:
+        """What each request of *scenario* carries, names in lower case."""
+        return self._headers[scenario.name]
+
+    # What channels tell
+
+    def answered(self, channel: Channel, status: int) -> None:
+        now = self._clock()
+        reply = self._replies.pop(channel)
+        reply.status, reply.done, reply.answer = status, now, channel.answer
+        user, wake = self._over_with(reply)
+        user.open_replies.append(reply)
+        answer = channel.answer
+        # Connections repeat the headers that they know, so most are looked through once.
+        if answer is not None and answer.headers is not self._without_cookies:
+            lines = [v.decode("latin-1") for name, v in answer.headers if name == b"set-cookie"]
+            if lines:
+                user.received(reply, lines)
+            else:
+                self._without_cookies = answer.headers
+        if not wake.done():  # else the user gave up waiting
+            wake.set_result(reply)
+        if not channel.is_open:
+            self._channels.discard(channel)
+            self._go_on(None, now)
+        else:
+            self._go_on(channel, now)
+
+    def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
+        now = self._clock()
+        reply = self._replies.pop(channel)
+        reply.failure, reply.detail, reply.done = failure, detail, now
+        user, wake = self._over_with(reply)
+        self._count(reply, user)
+        if not wake.done():
+            wake.set_exception(RequestFailed(reply.name, failure, detail))
+        self._channels.discard(channel)
+        self._go_on(None, now)
+
+    def _over_with(self, reply: Reply) -> tuple[User, asyncio.Future[Reply]]:
+        user, wake = reply.user, reply.wake
+        assert user is not None
+        assert wake is not None
+        reply.user = reply.wake = None  # the future holds the reply: no cycle is to be left
+        self._in_flight -= 1
+        if reply.due >= self._books.begins:
+            self._books.looks.count -= 1
+        return user, wake
+
+    def _go_on(self, channel: Channel | None, now: float, pause_s: float = 0.0) -> None:
+        if self._line:
+            due, noticed, reply = self._line.popleft()
+            self._books.sent_late(due, noticed, now)
+            channel = channel or self._new_channel()
+            channel.due = due
+            channel.sent = reply.sent = now
+            self._replies[channel] = reply
+            channel.send(reply.request)
+        elif channel is not None:
+            channel.request = None
+            self._idle.append(channel)
+        if not self._in_flight and not self._has_arrivals:
+            self._end()
+
+    # Counting
+
+    def _settle(self, user: User) -> None:
+        """Count the answers that *user* had time to check."""
+        for reply in user.open_replies:
+            self._count(reply, user)
+        user.open_replies.clear()
+
+    def _count(self, reply: Reply, user: User) -> None:
+        books = self._books
+        reply.is_settled = True
+        status = 200 if reply.is_expected else reply.status
+        user.failed += reply.failure is not None or status >= 400
+        if reply.due >= books.begins:
+            books.looks.count += 1  # the books take it off once more
+        if reply.failure is None:
+            books.answered(reply, status, reply.done)
+        else:
+            books.failed(reply, reply.failure, reply.detail, now=reply.done)
+
+    def _pending(self) -> list[float]:
+        return super()._pending() + [due for due, _, _ in self._line]

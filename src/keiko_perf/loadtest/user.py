@@ -1,0 +1,324 @@
+"""
+User: who carries out a scenario, with cookies, headers, a row of data and chance of their own.
+
+A request is an awaitable: `reply = await user.get("/items")`. It is due when it is asked for; the
+first one of an iteration was due when the iteration was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsons
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from random import Random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.feed import Row
+from keiko_perf.loadtest.plan import check_headers
+from keiko_perf.loadtest.reply import Reply
+from keiko_perf.loadtest.request import Request, compose
+from keiko_perf.loadtest.scenario import Scenario, Think
+from keiko_perf.loadtest.session import Session
+from keiko_perf.loadtest.target import VISIBLE
+
+if TYPE_CHECKING:
+    from keiko_perf.loadtest.crew import Crew
+
+Body = bytes | str
+_MOST_KNOWN = 1000
+_METHOD = re.compile(r"[A-Z]{1,20}")
+_KEPT = "/?&=%:;,+@!$'()*~"  # what a path may hold beside letters and digits
+
+
+class User:
+    """
+    Attributes:
+        number: which user this is, from 0, among those of all processes.
+        scenario: what the user does.
+        row: the user's row of the scenario's rows; empty if it has none.
+        given: what the scenario's `set_up` returned.
+        headers: sent with each request, beside those of the plan and the scenario.
+        cookies: what the service's `Set-Cookie` headers left.
+    """
+
+    __slots__ = (
+        "_crew",
+        "_known",
+        "_random",
+        "asked",
+        "begun",
+        "cookies",
+        "due",
+        "failed",
+        "given",
+        "has_started",
+        "headers",
+        "number",
+        "open_replies",
+        "row",
+        "scenario",
+        "wake",
+    )
+
+    def __init__(self, crew: Crew, scenario: Scenario, number: int) -> None:
+        self._crew = crew
+        self.scenario = scenario
+        self.number = number
+        self.row: Row = {}
+        self.given: Any = None
+        self.headers: MutableMapping[str, str] = _Headers(self._forget)
+        self.cookies = Session(crew.target, time.time)
+        # Requests that were asked for before; of users without headers and cookies they are equal.
+        self._known = crew.known_to_all(scenario)
+        self._random: Random | None = None
+        # What the crew keeps of a user.
+        self.due = 0.0  # of the iteration, until its first request takes it
+        self.begun = 0.0
+        self.asked = 0
+        self.has_started = False
+        self.failed = 0
+        self.open_replies: list[Reply] = []
+        self.wake: asyncio.Future[float] | None = None
+
+    def __repr__(self) -> str:
+        return f"User({self.number}, {self.scenario.name!r})"
+
+    @property
+    def random(self) -> Random:
+        """Chance that is the same in each run for the same seed of the plan and number."""
+        if self._random is None:
+            self._random = Random(f"{self._crew.seed} {self.scenario.name} {self.number}")
+        return self._random
+
+    # Asking
+
+    def get(
+        self,
+        path: str,
+        *,
+        name: str = "",
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> asyncio.Future[Reply]:
+        """`request` with GET."""
+        if headers is None and params is None:
+            request = self._known.get((name, path))
+            if request is not None:
+                return self._crew.ask(self, request)
+        return self.request("GET", path, name=name, headers=headers, params=params)
+
+    def head(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+        """`request` with HEAD."""
+        return self.request("HEAD", path, **more)
+
+    def options(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+        """`request` with OPTIONS."""
+        return self.request("OPTIONS", path, **more)
+
+    def post(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+        """`request` with POST."""
+        return self.request("POST", path, **more)
+
+    def put(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+        """`request` with PUT."""
+        return self.request("PUT", path, **more)
+
+    def patch(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+        """`request` with PATCH."""
+        return self.request("PATCH", path, **more)
+
+    def delete(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+        """`request` with DELETE."""
+        return self.request("DELETE", path, **more)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        name: str = "",
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, object] | None = None,
+        body: Body | Callable[[User], Body] | None = None,
+        json: object = None,
+        form: Mapping[str, object] | Callable[[User], Mapping[str, object]] | None = None,
+    ) -> asyncio.Future[Reply]:
+        """
+        Ask for something. Await what this returns to get the reply.
+
+        Args:
+            method: GET, POST…
+            path: from the slash on, or a URL of the target; blanks and letters outside ASCII are
+                percent-encoded.
+            name: what results call it; the method and the path without its query unless given.
+                Give a template such as `GET /items/{id}` where the path varies.
+            headers: for this request alone; an empty value leaves one of the user's out.
+            params: added to the query.
+            body: sent as it is, text as UTF-8.
+            json: sent as JSON.
+            form: sent as a form.
+
+        *body*, *json* and *form* exclude each other; each may be a function that gets the user
+        and returns it.
+
+        Raises:
+            RequestFailed: when awaited: there is no answer. A status of 400 or more is one.
+            UsageError: an argument makes no sense.
+        """
+        path = self._path(path, params)
+        key = (name, path)
+        is_simple = method == "GET" and headers is None and body is json is form is None
+        request = self._known.get(key) if is_simple else None
+        if request is None:
+            payload, kind = self._payload(body, json, form)
+            request = self._composed(method, path, name, headers, payload, kind)
+            if is_simple and self.cookies.is_plain:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[key] = request
+        return self._crew.ask(self, request)
+
+    # Judging, waiting
+
+    def check(
+        self,
+        reply: Reply,
+        *,
+        status: int | Collection[int] | None = None,
+        json: object = None,
+        contains: str | None = None,
+    ) -> bool:
+        """
+        Whether *reply* is as it should be; if not, its request is a failure of the class `check`.
+
+        Args:
+            reply: the last one of this user, or one of those asked for together.
+            status: the status, or several that are as good. One from 400 on that is expected
+                makes the request a success.
+            json: what the JSON body holds: of a mapping the given keys with equal values, at any
+                depth, and else an equal value. A function gets the body and says if it is right.
+            contains: a text within the body.
+        """
+        return reply.expect(status=status, json=json, contains=contains)
+
+    async def think(self, for_s: str | float | Think) -> None:
+        """Wait for so many seconds, or as long as `500ms` or `0.5s..2s` says."""
+        think = for_s if isinstance(for_s, Think) else Think.parsed(for_s)
+        await asyncio.sleep(self.drawn(think))
+
+    def drawn(self, think: Think) -> float:
+        """A length of *think*, by this user's chance."""
+        if think.least_s == think.most_s:
+            return think.least_s
+        return think.drawn(self.random.random())
+
+    def received(self, reply: Reply, lines: list[str]) -> None:
+        """Keep the cookies that an answer sets."""
+        self.cookies.take(lines, reply.request.path)
+        self._forget()
+
+    # Private
+
+    def _forget(self) -> None:
+        """What is sent changed, so what was written beforehand is not what would be written."""
+        self._known = {}
+
+    def _path(self, path: str, params: Mapping[str, object] | None) -> str:
+        target = self._crew.target
+        if not path.startswith("/"):
+            rest = path.removeprefix(target.url) if path.startswith(target.url) else ""
+            if not rest.startswith("/"):
+                raise UsageError(
+                    f"{path!r} is no path of {target.url}", cure="Start it with a slash"
+                )
+            path = rest
+        if params:
+            path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
+        path = path.partition("#")[0]
+        return path if VISIBLE.fullmatch(path) else quote(path, safe=_KEPT)
+
+    def _payload(self, body: object, json: object, form: object) -> tuple[bytes | None, str]:
+        if (body is not None) + (json is not None) + (form is not None) > 1:
+            raise UsageError("a request with two bodies", cure="Give one of body, json and form")
+        body, json, form = (one(self) if callable(one) else one for one in (body, json, form))
+        if json is not None:
+            try:
+                return jsons.dumps(json, allow_nan=False).encode(), "application/json"
+            except (TypeError, ValueError) as error:
+                raise UsageError(
+                    f"the request's data has no form in JSON: {error}",
+                    cure="Use dictionaries, lists, strings, numbers, true, false and None",
+                ) from error
+        if form is not None:
+            encoded = urlencode(form, doseq=True).encode()  # type: ignore[arg-type]  # a mapping
+            return encoded, "application/x-www-form-urlencoded"
+        if isinstance(body, str):
+            return body.encode(), "text/plain; charset=utf-8"
+        if body is not None and not isinstance(body, bytes):
+            raise UsageError(
+                f"a body of the type {type(body).__name__}", cure="Give bytes or text, or json=…"
+            )
+        return body, ""
+
+    def _composed(
+        self,
+        method: str,
+        path: str,
+        name: str,
+        headers: Mapping[str, str] | None,
+        payload: bytes | None,
+        kind: str,
+    ) -> Request:
+        if not _METHOD.fullmatch(method):
+            raise UsageError(f"{method!r} is no HTTP method", cure="Write it in capitals: GET")
+        named: dict[str, str] = {**self._crew.headers_of(self.scenario), **self.headers}
+        if kind:
+            named.setdefault("content-type", kind)
+        prefix = self._crew.target.prefix
+        if cookies := self.cookies.header(prefix + path):
+            named.setdefault("cookie", cookies)
+        for key, value in (headers or {}).items():
+            named[key.lower()] = value
+            if not value:
+                del named[key.lower()]
+        return compose(
+            self._crew.target,
+            path,
+            step=self._crew.step(name or f"{method} {path.partition('?')[0]}"),
+            method=method,
+            headers=named,
+            body=payload,
+            wishes=self._crew.wishes,
+        )
+
+
+class _Headers(MutableMapping[str, str]):
+    """Headers in lower case, which say when they change."""
+
+    __slots__ = ("_changed", "_of")
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._of: dict[str, str] = {}
+        self._changed = changed
+
+    def __getitem__(self, name: str) -> str:
+        return self._of[name.lower()]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        check_headers({name: value})
+        self._of[name.lower()] = value
+        self._changed()
+
+    def __delitem__(self, name: str) -> None:
+        del self._of[name.lower()]
+        self._changed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
