@@ -146,6 +146,7 @@ def _causes() -> Section:
                 subject="QueuePool size=5",
                 summary=say("Requests wait {mean:duration} for a connection", mean=0.0431),
                 evidence={"mean_s": 0.0431, "waits_per_s": 12.5, "pool_ratio": 1.0},
+                example="curl -i -H 'authorization: ***' http://127.0.0.1:8000/agents",
             ),
             Finding(
                 code="query.scan",
@@ -179,6 +180,7 @@ def _causes() -> Section:
                 explanation=ATTACK,
                 cure="SELECT '</code></pre><script>alert(4)</script>'",
                 link="javascript:alert(5)",
+                example="curl '</code></pre><script>alert(6)</script>'",
             ),
         ),
         recommendations=(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -50,3 +52,9 @@ def _tags(page: str) -> list[str]:
     """The elements in their order; those that only colour or break text are left out."""
     body = page[page.index("<body") :]
     return [one for one in re.findall(r"<(/?\w+)", body) if one not in ("wbr", "span", "/span")]
+
+
+@pytest.mark.parametrize("format", ["text", "json", "html", "markdown"])
+def test_a_finding_shows_how_to_see_it_again(sample: Report, format: str) -> None:
+    shown = html.unescape(render(sample, format))
+    assert "curl -i -H 'authorization: ***' http://127.0.0.1:8000/agents" in shown

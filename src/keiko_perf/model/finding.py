@@ -37,6 +37,7 @@ class Finding:
         explanation: why it matters and what it comes from.
         cure: the statement or setting that cures it, as the user would type it.
         link: the section of the manual.
+        example: a command that shows one case of it again; its secrets are masked.
     """
 
     code: str
@@ -47,6 +48,7 @@ class Finding:
     explanation: Text | None = None
     cure: str | None = None
     link: str | None = None
+    example: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

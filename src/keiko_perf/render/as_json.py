@@ -125,6 +125,7 @@ def _finding(one: Finding) -> Json:
         "explanation": None if one.explanation is None else _text(one.explanation),
         "cure": one.cure,
         "link": one.link,
+        "example": one.example,
     }
 
 

@@ -130,7 +130,8 @@ def _of_comparison(one: Comparison, lang: str) -> _Case:
 
 def _of_finding(one: Finding, lang: str) -> _Case:
     kind = "failure" if one.severity is Severity.CRITICAL else None
-    return _Case(f"{one.code}: {one.subject}", kind, phrase(one.summary, lang), one.cure or "")
+    shown = "\n".join(filter(None, (one.cure, one.example)))
+    return _Case(f"{one.code}: {one.subject}", kind, phrase(one.summary, lang), shown)
 
 
 def _of_gap(one: Gap, lang: str) -> _Case:

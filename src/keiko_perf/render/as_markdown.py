@@ -124,6 +124,9 @@ def _finding(one: Finding, lang: str) -> Iterator[str]:
     if one.cure:
         yield f"{_phrase(say('What cures it'), lang)}:"
         yield _fence(one.cure)
+    if one.example:
+        yield f"{_phrase(say('To see one again'), lang)}:"
+        yield _fence(one.example, "sh")
     if one.link:
         yield _phrase(say("Manual: {link}", link=_code(one.link)), lang)
 

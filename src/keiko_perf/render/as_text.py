@@ -175,6 +175,9 @@ def _finding(one: Finding, lang: str) -> _Blocks:
     if one.cure:
         yield _indented(Styled(phrase(say("What cures it"), lang) + ":"))
         yield _sql(one.cure)
+    if one.example:
+        yield _indented(Styled(phrase(say("To see one again"), lang) + ":"))
+        yield _sql(one.example)
     if one.link:
         yield _indented(Styled(phrase(say("Manual: {link}", link=clean_line(one.link)), lang)))
 

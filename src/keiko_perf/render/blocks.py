@@ -173,6 +173,7 @@ def _finding(finding: Finding, lang: str) -> Markup:
         paragraphs((finding.explanation,) if finding.explanation else (), lang),
         _evidence(finding.evidence, lang),
         finding.cure and _sql(say("What cures it"), finding.cure, lang),
+        finding.example and _command(say("To see one again"), finding.example, lang),
         _link(finding.link, lang),
         class_=f"card finding {tone(finding.severity)}",
     )
@@ -223,6 +224,15 @@ def _sql(title: Message, statement: str, lang: str) -> Markup:
         "div",
         tag("p", tag("span", phrase(title, lang)), hint, class_="sql-title"),
         _pre(statement),
+        class_="sql",
+    )
+
+
+def _command(title: Message, line: str, lang: str) -> Markup:
+    return tag(
+        "div",
+        tag("p", tag("span", phrase(title, lang)), class_="sql-title"),
+        tag("pre", tag("code", line)),
         class_="sql",
     )
 

@@ -28,6 +28,7 @@ TEMPLATES = {
     "Target": "Ziel",
     "Targets met": "Ziele erreicht",
     "The change": "Die Änderung",
+    "To see one again": "Um eine noch einmal zu sehen",
     "Validity": "Gültigkeit",
     "What could not be looked at": "Was nicht untersucht werden konnte",
     "What cures it": "Was dagegen hilft",
