@@ -349,7 +349,7 @@ async def test_an_advisor_that_is_cancelled_anywhere_leaves_nothing_on_the_serve
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(slowly(work), patience_s)
             async with Database.connect(engine) as database:
-                assert await database.rows("SELECT * FROM hypopg()") == []
+                assert await database.rows("SELECT * FROM public.hypopg()") == []
                 assert await database.rows(PREPARED) == []
     finally:
         await engine.dispose()

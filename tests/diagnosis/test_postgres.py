@@ -19,9 +19,14 @@ from sqlalchemy.orm import Session
 
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis import postgres as module
+from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.catalog import find_table, recorded_workload
+from keiko_perf.diagnosis.collect import collect
+from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.failure import Address, StatementFailed, statement_failed
 from keiko_perf.diagnosis.postgres import TAG, Database, server_of
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, UsageError
+from keiko_perf.render import phrase
 
 SECRET = "s3cr3t-of-mine"
 
@@ -70,7 +75,7 @@ async def test_every_statement_is_read_only_and_under_timeouts(url: URL) -> None
         with pytest.raises(StatementFailed) as refused:
             await database.send("CREATE TABLE written (x int)")
         assert refused.value.sqlstate == "25006"
-        assert await database.value("SELECT to_regclass('written')") is None
+        assert await database.value("SELECT to_regclass('public.written')") is None
 
 
 @pytest.mark.postgres
@@ -81,7 +86,7 @@ async def test_its_statements_are_known_by_their_comment(url: URL) -> None:
             "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()"
         )
         recorded = await database.rows(
-            "SELECT query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
+            "SELECT query FROM public.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
             " WHERE d.datname = current_database() AND query ~ 'AS mark|set_config|READ ONLY'"
         )
     assert all(TAG in row["query"] for row in (*texts, *recorded))
@@ -138,7 +143,7 @@ async def test_a_failed_statement_takes_nothing_else_of_the_transaction_along(ur
                 await database.send("SELECT 1 / 0")
             assert await database.value("SELECT count(*) FROM scratch") == 0
             assert await database.value("SELECT current_setting('work_mem')") == "123MB"
-        assert await database.value("SELECT to_regclass('scratch')") is None
+        assert await database.value("SELECT to_regclass('public.scratch')") is None
         with pytest.raises(StatementFailed, match="read-only"):
             await database.send("CREATE TABLE scratch (x int)")
 
@@ -308,3 +313,56 @@ async def test_wherever_it_is_cancelled_no_connection_is_left_behind(url: URL, d
     async with Database.connect(url) as database:
         left = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
         assert await database.value(f"{left} AND datname = current_database()") == 0
+
+
+TRAPS = """
+ALTER DATABASE {name} SET search_path = public, pg_catalog;
+CREATE TABLE orders (id int PRIMARY KEY, customer int);
+INSERT INTO orders SELECT i, i % 500 FROM generate_series(1, 20000) i;
+ANALYZE orders;
+SELECT * FROM orders WHERE customer = 7;
+CREATE FUNCTION equal(name, text) RETURNS bool LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'trapped by ='; END $$;
+CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = text, FUNCTION = equal);
+DO $do$
+DECLARE one record;
+BEGIN
+    FOR one IN
+        SELECT proname, pg_get_function_identity_arguments(oid) AS takes,
+               pg_get_function_result(oid) AS gives
+        FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f'
+          AND proname ~ '^(set_config|current_|version|has_|array_|quote_|pg_(get|stat|is|rel)'
+                        '|to_|unnest|generate_series|concat|regexp|round|abs|float|int|text|now)'
+          AND proname NOT IN ('current_schema', 'to_regtype')  -- SQLAlchemy and psycopg ask them
+          AND NOT proargmodes && ARRAY['o', 'v', 't']::"char"[] IS TRUE
+    LOOP
+        BEGIN
+            EXECUTE format('CREATE FUNCTION public.%I(%s) RETURNS %s LANGUAGE plpgsql AS %L',
+                           one.proname, one.takes, one.gives,
+                           format('BEGIN RAISE ''trapped by %s''; END', one.proname));
+        EXCEPTION WHEN OTHERS THEN NULL;  -- of types that no such function can have
+        END;
+    END LOOP;
+END $do$;
+"""
+
+
+@pytest.mark.postgres
+async def test_a_function_of_a_built_ins_name_is_never_called_with_our_rights(url: URL) -> None:
+    async with await psycopg.AsyncConnection.connect(libpq(url), autocommit=True) as db:
+        await db.execute(TRAPS.format(name=url.database))
+    async with await psycopg.AsyncConnection.connect(libpq(url), autocommit=True) as db:
+        with pytest.raises(psycopg.errors.RaiseException, match="trapped by version"):
+            await db.execute("SELECT version()")
+    async with Database.connect(url) as database:
+        assert database.server.search_path == ("public", "pg_catalog")
+        assert [one.name for one in (await collect(database)).tables] == ["orders"]
+        assert await find_table(database, "orders") == ("public", "orders")
+        advice = await advise(database, await recorded_workload(database))
+        assert [one.statement for one in advice.indexes] == [
+            "CREATE INDEX CONCURRENTLY orders_customer_idx ON orders (customer)"
+        ]
+        # The user's own statement does see the traps, and so it is not executed.
+        explained = await explain(database, "SELECT * FROM orders")
+        assert "equal" in phrase(explained.why_not_executed or "")

@@ -36,6 +36,36 @@ CREATE TABLE guarded (id int);
 INSERT INTO guarded VALUES (1);
 CREATE POLICY only_touched ON guarded USING (touch(id) = id);
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION with_default(kept, int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT touch(1)';
+CREATE FUNCTION by_default(int DEFAULT touch(1)) RETURNS int LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE FUNCTION liar() RETURNS bool LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RETURN pg_try_advisory_lock(1); END $$;
+CREATE FUNCTION quoting() RETURNS bool LANGUAGE sql STABLE AS
+    $$ SELECT 'it"s' IS NULL OR "pg_try_advisory_lock"(1) $$;
+CREATE FUNCTION parsed() RETURNS bool LANGUAGE sql STABLE
+    BEGIN ATOMIC SELECT pg_try_advisory_lock(1); END;
+CREATE FUNCTION dynamic() RETURNS bool LANGUAGE plpgsql STABLE AS
+    $$ DECLARE b bool; BEGIN EXECUTE 'SELECT pg_try_' || 'advisory_lock(1)' INTO b; RETURN b;
+    END $$;
+CREATE FUNCTION calls_liar() RETURNS bool LANGUAGE sql STABLE AS 'SELECT liar()';
+CREATE VIEW locking AS SELECT pg_try_advisory_lock(1);
+CREATE FUNCTION reads_view() RETURNS bool LANGUAGE sql STABLE AS 'TABLE locking';
+CREATE FUNCTION first_of(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE AGGREGATE moving (int) (SFUNC = first_of, STYPE = int, INITCOND = '0',
+    MSFUNC = adds, MINVFUNC = adds, MSTYPE = int, MINITCOND = '0');
+CREATE FUNCTION no(int, int) RETURNS bool LANGUAGE sql AS 'SELECT touch($1) > 0';
+CREATE FUNCTION yes(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+CREATE OPERATOR ### (LEFTARG = int, RIGHTARG = int, FUNCTION = yes, NEGATOR = !###);
+CREATE OPERATOR !### (LEFTARG = int, RIGHTARG = int, FUNCTION = no, NEGATOR = ###);
+CREATE FUNCTION honest_count(int) RETURNS bigint LANGUAGE plpgsql STABLE AS
+    $$ BEGIN IF $1 > 1 THEN RETURN pure($1); END IF; RETURN (SELECT count(*) FROM kept); END $$;
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE program (x text) SERVER files OPTIONS (program 'echo 1');
+CREATE TABLE parent (x text);
+CREATE FOREIGN TABLE child () INHERITS (parent) SERVER files OPTIONS (program 'echo 1');
+CREATE EXTENSION tablefunc;
+CREATE EXTENSION pg_trgm;
 """
 
 NEVER_EXECUTED = [
@@ -50,7 +80,7 @@ NEVER_EXECUTED = [
     ("SELECT id FROM kept WHERE touch(id) > 5", "touch, a volatile function"),
     ("SELECT * FROM kept ORDER BY touch(id)", "touch, a volatile function"),
     ("SELECT * FROM kept JOIN LATERAL touch(kept.id) t ON true", "touch, a volatile function"),
-    ("SELECT touchsum(id) FROM kept", "touchsum, a volatile function"),
+    ("SELECT touchsum(id) FROM kept", "adds, a volatile function, without naming it"),
     ("SELECT kept.touched FROM kept", "touched, a volatile function, without naming it"),
     ("SELECT 1 &&& 2", "adds, a volatile function, without naming it"),
     ("SELECT * FROM outer_view", "touch, a volatile function"),
@@ -62,6 +92,32 @@ NEVER_EXECUTED = [
     ("SELECT * INTO copied FROM kept", "SELECT INTO"),
     ("SELECT pg_advisory_lock(1)", "volatile function"),
     ("SELECT * FROM kept WHERE id = $1", "parameters"),
+    ("SELECT (1::bigint).pg_try_advisory_lock", "pg_try_advisory_lock, a volatile function"),
+    ("SELECT (k.id::bigint).pg_try_advisory_lock FROM kept k", "without naming it"),
+    ("SELECT (0.0::float8).pg_sleep", "pg_sleep, a volatile function, without naming it"),
+    ("SELECT k.with_default FROM kept k", "with_default, a volatile function, without naming it"),
+    ("SELECT by_default()", "touch, a volatile function"),
+    ("SELECT liar()", "pg_try_advisory_lock, a volatile function"),
+    ("SELECT quoting()", "pg_try_advisory_lock, a volatile function"),
+    ("SELECT parsed()", "pg_try_advisory_lock, a volatile function"),
+    ("SELECT dynamic()", "dynamic, a function that cannot be looked into"),
+    ("SELECT calls_liar()", "pg_try_advisory_lock, a volatile function"),
+    ("SELECT reads_view()", "pg_try_advisory_lock, a volatile function"),
+    (
+        "SELECT moving(id) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM kept",
+        "adds, a volatile function, without naming it",
+    ),
+    ("SELECT * FROM kept WHERE NOT (id ### 1)", "no, a volatile function, without naming it"),
+    ("SELECT * FROM program", "program, a foreign table"),
+    ("SELECT * FROM parent", "child, a foreign table"),
+    ("SELECT table_to_xml('locking', true, false, '')", "table_to_xml, which does more than read"),
+    ("SELECT schema_to_xml('public', true, false, '')", "schema_to_xml, which does more"),
+    ("SELECT txid_current()", "txid_current, which does more than read"),
+    (
+        "SELECT * FROM crosstab('SELECT x::text, x::text, x::text FROM locking') AS t(a text)",
+        "crosstab, a function that cannot be looked into",
+    ),
+    ('SELECT U&"pg_try_advisory\\005flock"(1)', "pg_try_advisory_lock, a volatile function"),
 ]
 
 REFUSED = [
@@ -99,6 +155,10 @@ EXECUTED = [
     "SELECT * FROM honest",
     "SELECT name FROM kept WHERE name LIKE '%1' AND id % 2 = 0",
     r"SELECT 'a\', '; DROP TABLE kept; --'",
+    "SELECT honest_count(1), honest_count(2)",
+    "SELECT name, similarity(name, 'n1') FROM kept WHERE name % 'n1'",
+    "SELECT k.id, k.name FROM kept k WHERE k.id BETWEEN 1 AND 5 AND k.name ~ '^n'",
+    "SELECT * FROM information_schema.tables",
 ]
 
 
@@ -117,9 +177,10 @@ async def database(postgres: Cluster) -> AsyncIterator[Database]:
 
 async def effects(database: Database) -> dict[str, object]:
     row = await database.row(
-        "SELECT (SELECT count(*) FROM kept) AS kept, (SELECT count(*) FROM noted) AS noted,"
-        " (SELECT last_value || ' ' || is_called FROM counted) AS counted,"
-        " to_regclass('copied') AS copied,"
+        "SELECT (SELECT count(*) FROM public.kept) AS kept,"
+        " (SELECT count(*) FROM public.noted) AS noted,"
+        " (SELECT last_value || ' ' || is_called FROM public.counted) AS counted,"
+        " to_regclass('public.copied') AS copied,"
         " (SELECT count(*) FROM pg_prepared_statements) AS prepared,"
         " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') AS locks"
     )
@@ -141,6 +202,40 @@ async def test_what_could_write_is_planned_and_never_executed(database: Database
         assert explained.why_not_executed is not None, sql
         assert reason in phrase(explained.why_not_executed), sql
         assert await effects(database) == UNTOUCHED, sql
+
+
+# Each would put all other statements in doubt as well, for it is reached without being named.
+REACHED_UNNAMED = [
+    (
+        "CREATE DOMAIN locking_number AS bigint CHECK (pg_try_advisory_lock(VALUE))",
+        "SELECT id::locking_number FROM kept",
+    ),
+    (
+        "CREATE FUNCTION casts(kept) RETURNS bool LANGUAGE sql AS 'SELECT touch(1) > 0';"
+        " CREATE CAST (kept AS bool) WITH FUNCTION casts(kept)",
+        "SELECT k::bool FROM kept k",
+    ),
+    (
+        "CREATE FUNCTION compares(kept, kept) RETURNS bool LANGUAGE sql AS 'SELECT touch(1) > 0';"
+        " CREATE OPERATOR <= (LEFTARG = kept, RIGHTARG = kept, FUNCTION = compares);"
+        " CREATE OPERATOR >= (LEFTARG = kept, RIGHTARG = kept, FUNCTION = compares)",
+        "SELECT * FROM kept k WHERE k BETWEEN k AND k",
+    ),
+]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("setup", "sql"), REACHED_UNNAMED, ids=["domain", "cast", "between"])
+async def test_what_is_called_without_a_name_is_found_too(
+    database: Database, postgres: Cluster, setup: str, sql: str
+) -> None:
+    libpq = f"{postgres.url.rpartition('/')[0]}/{database.server.database}".replace("+psycopg", "")
+    async with await psycopg.AsyncConnection.connect(libpq, autocommit=True) as db:
+        await db.execute(setup)
+    explained = await explain(database, sql)
+    assert explained.why_not_executed is not None
+    assert "volatile function" in phrase(explained.why_not_executed)
+    assert await effects(database) == UNTOUCHED
 
 
 @pytest.mark.postgres

@@ -103,7 +103,7 @@ async def test_statements_are_priced_as_they_are_recorded_and_not_executed(
     async with Database.connect(url) as database:
         async with pricer.session(database) as session:
             assert (await session.price(text, parameters, NONE)).cost > 0
-        assert await database.value("SELECT count(*) FROM events") == 50000
+        assert await database.value("SELECT count(*) FROM public.events") == 50000
 
 
 async def test_a_statement_that_cannot_be_planned_is_refused_and_the_session_goes_on(
@@ -160,7 +160,7 @@ async def test_a_cancelled_session_leaves_nothing_in_a_pooled_connection(
         with pytest.raises(asyncio.CancelledError):
             await task
         async with Database.connect(engine) as database:  # the same pool, of a single connection
-            assert await database.rows("SELECT * FROM hypopg()") == []
+            assert await database.rows("SELECT * FROM public.hypopg()") == []
             assert await database.rows(PREPARED) == []
     finally:
         await engine.dispose()
@@ -181,7 +181,7 @@ async def test_a_statement_that_the_cancellation_aborted_on_the_server_spoils_no
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(work(), 2.0)
         async with Database.connect(engine) as database:
-            assert await database.rows("SELECT * FROM hypopg()") == []
+            assert await database.rows("SELECT * FROM public.hypopg()") == []
             assert await database.rows(PREPARED) == []
     finally:
         await engine.dispose()
@@ -197,7 +197,7 @@ async def test_an_error_in_the_middle_leaves_nothing_either(url: str, pricer: Pr
     async with Database.connect(url) as database:
         with pytest.raises(ZeroDivisionError):
             await fail(database)
-        assert await database.rows("SELECT * FROM hypopg()") == []
+        assert await database.rows("SELECT * FROM public.hypopg()") == []
         assert await database.rows(PREPARED) == []
     assert left_behind(url) == []
 

@@ -25,11 +25,11 @@ async def read_schema(database: Database, names: Collection[str]) -> Schema:
     System catalogs, views and foreign tables are left out: no index of ours can serve them.
     """
     wanted = sorted(set(names))
-    tables = await database.rows(_TABLES, names=wanted)
+    path = list(database.server.search_path)
+    tables = await database.rows(_TABLES, names=wanted, path=path)
     oids = [row["oid"] for row in tables]
     columns = _grouped(await database.rows(_COLUMNS, oids=oids))
     indexes = _grouped(await database.rows(_INDEXES, oids=oids))
-    path = await database.value("SELECT current_schemas(false)::text[] AS path")
     read = [_table(row, columns.get(row["oid"], ()), indexes.get(row["oid"], ())) for row in tables]
     return Schema(tables={one.name: one for one in read}, search_path=tuple(path))
 
@@ -42,7 +42,8 @@ async def find_table(database: Database, name: str) -> TableName | None:
         name: such as `tasks`, `app.tasks` or `app."Odd name"`.
     """
     schema, bare = _as_written(name)
-    row = await database.row(_FIND_TABLE, name=name, schema=schema, bare=bare)
+    path = list(database.server.search_path)
+    row = await database.row(_FIND_TABLE, name=name, schema=schema, bare=bare, path=path)
     return TableName(row["schema"], row["name"]) if row else None
 
 
@@ -142,10 +143,19 @@ def _index_key(
     return Key(column, descending, None if nulls_first is descending else nulls_first, opclass)
 
 
-_TABLES = """
+# Not pg_table_is_visible: our own questions are not asked on the user's search path.
+_IS_VISIBLE = """
+coalesce(c.relnamespace = (
+    SELECT v.relnamespace FROM pg_catalog.pg_class v
+    JOIN pg_catalog.pg_namespace vn ON vn.oid = v.relnamespace
+    WHERE v.relname = c.relname AND vn.nspname = ANY(CAST(:path AS text[]))
+    ORDER BY array_position(CAST(:path AS text[]), vn.nspname::text) LIMIT 1), false)
+"""
+
+_TABLES = f"""
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, c.reltuples::float8 AS rows,
-       pg_catalog.pg_table_is_visible(c.oid) AS is_visible,
+       {_IS_VISIBLE} AS is_visible,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
            AS is_readable,
        pg_catalog.pg_stat_get_tuples_updated(c.oid) AS updates,
@@ -155,7 +165,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = ANY(:names) AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 ORDER BY n.nspname, c.relname
-"""
+"""  # noqa: S608
 
 # A type sorts if it, or a type that it is stored as, has a default operator class for B-trees.
 _COLUMNS = """
@@ -209,17 +219,17 @@ GROUP BY i.indrelid, i.indexrelid, x.relname, m.amname, i.indisunique, i.indisva
 ORDER BY i.indrelid, x.relname
 """
 
-_FIND_TABLE = """
+_FIND_TABLE = f"""
 SELECT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-CROSS JOIN LATERAL (SELECT pg_catalog.pg_table_is_visible(c.oid)) AS seen(is_so)
+CROSS JOIN LATERAL (SELECT {_IS_VISIBLE}) AS seen(is_so)
 WHERE c.relkind IN ('r', 'p', 'm') AND (
       (c.relname = :name AND seen.is_so) OR n.nspname || '.' || c.relname = :name
       OR (c.relname = :bare AND (n.nspname = :schema OR (:schema = '' AND seen.is_so))))
 ORDER BY c.relname = :name DESC, n.nspname || '.' || c.relname = :name DESC, n.nspname
 LIMIT 1
-"""
+"""  # noqa: S608
 
 _TAKEN = """
 SELECT c.relname::text AS name

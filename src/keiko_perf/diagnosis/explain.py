@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keiko_perf.diagnosis.doubt import doubt
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.plan import Plan, read_plan
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.safety import Inspected, doubt, inspect
+from keiko_perf.diagnosis.safety import Inspected, inspect
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
 

@@ -5,6 +5,9 @@ It leaves no mark: every statement runs in a read-only transaction that is rolle
 statement and a lock timeout, as application `keiko-perf`, and carries the comment
 `/* keiko-perf */`. All settings are local to the transaction, so that a borrowed connection goes
 back as it came, and a pooler in transaction mode may stand between.
+
+SQL of ours finds only what is in pg_catalog: a function or operator that somebody put into a
+schema of the search path under a built-in's name is never called with our rights.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ _CONNECT_TIMEOUT_S = 10.0
 _GRACE_S = 5.0
 """How long after its own timeout a server may take to say so."""
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class Server:
         user: as whom we are in.
         is_superuser: whether that user may do anything.
         is_standby: whether the server follows another one.
+        search_path: the schemas in which that user's statements find a bare name, in this order.
     """
 
     version: int
@@ -63,6 +68,7 @@ class Server:
     user: str
     is_superuser: bool
     is_standby: bool
+    search_path: tuple[str, ...] = ("public",)
 
     @property
     def major(self) -> int:
@@ -74,7 +80,9 @@ class Database:
     A connection that only reads. For one task: statements are sent one after the other.
 
     `rows`, `row` and `value` send SQL of ours with `:name` parameters, `send` sends SQL as it is
-    written. Each call is a transaction of its own, or a part of the one of `transaction()`.
+    written. Each call is a transaction of its own, or a part of the one of `transaction()`. Names
+    without a schema are looked for in pg_catalog alone by the former, and along the user's own
+    search path by the latter and within `transaction()`.
 
     Errors of the server are `StatementFailed`, with its SQLSTATE; after one the connection can
     be used on. A lost connection is a plain `DatabaseUnavailable`.
@@ -159,13 +167,14 @@ class Database:
         The rows of a query of ours, each as a dict.
 
         Args:
-            sql: with `:name` parameters; the type of one is told by CAST(:name AS type).
+            sql: with `:name` parameters; the type of one is told by CAST(:name AS type). What is
+                not in pg_catalog stands with its schema; within `transaction()` everything does.
 
         Raises:
             StatementFailed: the server answered with an error.
             DatabaseUnavailable: the connection was lost.
         """
-        return await self._run(text(f"{TAG} {sql}"), parameters)
+        return await self._run(text(f"{TAG} {sql}"), parameters, settings=_OUR_PATH)
 
     async def row(self, sql: str, /, **parameters: object) -> dict[str, Any] | None:
         """The first row of a query, or None if there is none."""
@@ -210,10 +219,14 @@ class Database:
             await self._end()
 
     async def _run(
-        self, statement: Executable | str, parameters: Mapping[str, object] | None = None
+        self,
+        statement: Executable | str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         if not self._in_transaction:
-            async with self.transaction():
+            async with self.transaction(settings=settings):
                 return await self._run(statement, parameters)
         if not self._is_read_only:
             await self._execute(f"{TAG} SAVEPOINT keiko_perf")
@@ -230,7 +243,9 @@ class Database:
         try:
             await self._execute(f"{TAG} {_BEGIN} {mode}")
             ours = self._settings() | dict(settings)
-            calls = ", ".join(f"set_config(:n{i}, :v{i}, true)" for i in range(len(ours)))
+            calls = ", ".join(
+                f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i in range(len(ours))
+            )
             values = {f"n{i}": name for i, name in enumerate(ours)}
             values |= {f"v{i}": value for i, value in enumerate(ours.values())}
             await self._execute(text(f"{TAG} SELECT {calls}"), values)
@@ -297,9 +312,7 @@ class Database:
         )
 
     async def _who_is_there(self) -> Server:
-        row = await self.row(_WHO_IS_THERE)
-        assert row is not None
-        return server_of(row)
+        return server_of((await self.send(_WHO_IS_THERE))[0])
 
 
 def server_of(row: Mapping[str, Any]) -> Server:
@@ -322,17 +335,23 @@ def server_of(row: Mapping[str, Any]) -> Server:
         user=row["user_name"],
         is_superuser=row["is_superuser"] == "on",
         is_standby=row["is_standby"],
+        search_path=tuple(row["search_path"]),
     )
 
 
 _UNKNOWN = Server(
     version=0, version_text="", database="", user="", is_superuser=False, is_standby=False
 )
+# Asked on the user's own search path, which is part of the question: each name has its schema.
 _WHO_IS_THERE = """
-SELECT version() AS version, current_setting('server_version_num') AS number,
-       current_setting('server_version') AS version_text,
-       current_database()::text AS database, current_user::text AS user_name,
-       current_setting('is_superuser') AS is_superuser, pg_is_in_recovery() AS is_standby
+SELECT pg_catalog.version() AS version,
+       pg_catalog.current_setting('server_version_num') AS number,
+       pg_catalog.current_setting('server_version') AS version_text,
+       CAST(pg_catalog.current_database() AS pg_catalog.text) AS database,
+       CAST(current_user AS pg_catalog.text) AS user_name,
+       pg_catalog.current_setting('is_superuser') AS is_superuser,
+       pg_catalog.pg_is_in_recovery() AS is_standby,
+       CAST(pg_catalog.current_schemas(false) AS pg_catalog.text[]) AS search_path
 """
 
 

@@ -2,9 +2,8 @@
 What may be executed: only a single statement that provably only reads.
 
 Two questions are asked, and a doubt in either means that the statement is planned but not run.
-`inspect` asks PostgreSQL's own parser what the statement is made of; `doubt` asks the catalog
-whether any of that could do more than read: volatile functions, also behind views, policies,
-operators and casts.
+`inspect` asks PostgreSQL's own parser what the statement is made of; `doubt`, in a module of its
+own, asks the catalog whether any of that could do more than read.
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.parser import NotUnderstood, ast, parse
-from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
 
 MOST_CHARACTERS = 4_000_000
 """A longer statement is not looked into."""
-_MOST_VIEWS = 200
 
 _PLANNABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+_BETWEEN = ("<=", ">=", "<", ">")
+"""What BETWEEN, and NOT BETWEEN, compare with."""
 _WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
@@ -84,38 +82,6 @@ def inspect(sql: str) -> Inspected:
             (n.schemaname, str(n.relname)) for n in nodes if isinstance(n, ast.RangeVar)
         ),
     )
-
-
-async def doubt(database: Database, inspected: Inspected) -> Message | None:
-    """
-    Why a statement is not executed; None if it provably only reads.
-
-    It follows views and row security policies to what they are made of.
-    """
-    if inspected.why_not is not None:
-        return inspected.why_not
-    if inspected.parameters:
-        return say("it has parameters, so there are no values to execute it with")
-    seen: set[int] = set()
-    waiting = [inspected]
-    while waiting:
-        one = waiting.pop()
-        if one.why_not is not None:
-            return say("a view that it reads could write or lock rows")
-        volatile = await _volatile(database, one)
-        if volatile is not None:
-            return volatile
-        for oid, definition in await _definitions(database, one):
-            if oid in seen:
-                continue
-            seen.add(oid)
-            if len(seen) > _MOST_VIEWS:
-                return say("it reads too many views to look into them all")
-            try:
-                waiting.append(inspect(definition))
-            except StatementRefused:
-                return say("a view or policy that it reads cannot be looked into")
-    return None
 
 
 def _only_statement(sql: str) -> Any:
@@ -180,93 +146,9 @@ def _operators(nodes: list[Any]) -> Iterator[str]:
     yield from ("=", "<", ">")  # what DISTINCT, GROUP BY, ORDER BY and USING compare with
     for node in nodes:
         if isinstance(node, ast.A_Expr):
-            yield _last(node.name)
+            name = _last(node.name)
+            yield from _BETWEEN if "BETWEEN" in name else (name,)
         elif isinstance(node, ast.SubLink) and node.operName:
             yield _last(node.operName)
         elif isinstance(node, ast.SortBy) and node.useOp:
             yield _last(node.useOp)
-
-
-_VOLATILE_FUNCTIONS = """
-SELECT wanted.name,
-       count(p.oid) AS known,
-       count(p.oid) FILTER (
-           WHERE p.provolatile = 'v' OR t.provolatile = 'v' OR f.provolatile = 'v'
-       ) AS volatile
-FROM unnest(CAST(:names AS text[])) AS wanted (name)
-LEFT JOIN pg_catalog.pg_proc p ON p.proname = wanted.name
-LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
-LEFT JOIN pg_catalog.pg_proc t ON t.oid = a.aggtransfn
-LEFT JOIN pg_catalog.pg_proc f ON f.oid = a.aggfinalfn
-GROUP BY wanted.name
-ORDER BY wanted.name
-"""
-
-# Own ones only: PostgreSQL's own operators, casts and types call nothing volatile.
-_VOLATILE_OTHERS = """
-SELECT 'attribute' AS kind, p.proname::text AS name
-FROM pg_catalog.pg_proc p
-WHERE p.proname = ANY (CAST(:attributes AS text[])) AND p.provolatile = 'v'
-  AND p.pronargs = 1 AND p.oid >= 16384
-UNION ALL
-SELECT 'operator', p.proname::text
-FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
-WHERE o.oprname = ANY (CAST(:operators AS text[])) AND p.provolatile = 'v' AND o.oid >= 16384
-UNION ALL
-SELECT 'cast', p.proname::text
-FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
-WHERE p.provolatile = 'v' AND c.oid >= 16384
-UNION ALL
-SELECT 'domain', p.proname::text
-FROM pg_catalog.pg_constraint c
-JOIN pg_catalog.pg_depend d
-    ON d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = c.oid
-JOIN pg_catalog.pg_proc p
-    ON d.refclassid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.refobjid
-WHERE c.contypid <> 0 AND p.provolatile = 'v'
-LIMIT 1
-"""
-
-
-async def _volatile(database: Database, inspected: Inspected) -> Message | None:
-    for row in await database.rows(_VOLATILE_FUNCTIONS, names=sorted(inspected.functions)):
-        if not row["known"]:
-            return say("it calls {name}, a function that is not known", name=row["name"])
-        if row["volatile"]:
-            return say("it calls {name}, a volatile function", name=row["name"])
-    other = await database.row(
-        _VOLATILE_OTHERS,
-        attributes=sorted(inspected.attributes),
-        operators=sorted(inspected.operators),
-    )
-    if other is None:
-        return None
-    return say("it may call {name}, a volatile function, without naming it", name=other["name"])
-
-
-# By name alone, whatever the schema: a view too many in doubt is better than one too few.
-_DEFINITIONS = """
-SELECT c.oid::bigint AS oid, pg_catalog.pg_get_viewdef(c.oid) AS definition
-FROM pg_catalog.pg_class c
-WHERE c.relname = ANY (CAST(:names AS text[])) AND c.relkind = 'v'
-UNION ALL
-SELECT p.oid::bigint,
-       'SELECT ' || pg_catalog.pg_get_expr(p.polqual, p.polrelid)
-FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-WHERE c.relname = ANY (CAST(:names AS text[])) AND c.relrowsecurity AND p.polqual IS NOT NULL
-  AND p.polcmd IN ('r', '*')
-LIMIT 1000
-"""
-
-
-async def _definitions(database: Database, inspected: Inspected) -> list[tuple[int, str]]:
-    names = sorted({name for _, name in inspected.relations})
-    if not names:
-        return []
-    try:
-        rows = await database.rows(_DEFINITIONS, names=names)
-    except StatementFailed as error:
-        if error.sqlstate != "XX000":  # a view that another session just dropped
-            raise
-        return []
-    return [(row["oid"], row["definition"] or "") for row in rows]

@@ -261,8 +261,10 @@ class _Hypothetical:
         if not indexes:
             return
         rows = await self._database.rows(
-            "SELECT made.indexrelid::bigint AS oid, made.indexname::text AS name"  # noqa: S608
-            " FROM unnest(CAST(:definitions AS text[])) WITH ORDINALITY AS wanted(sql, place)"
+            "SELECT CAST(made.indexrelid AS pg_catalog.int8) AS oid,"  # noqa: S608
+            " CAST(made.indexname AS pg_catalog.text) AS name"
+            " FROM pg_catalog.unnest(CAST(:definitions AS pg_catalog.text[]))"
+            " WITH ORDINALITY AS wanted(sql, place)"
             f" CROSS JOIN LATERAL {self._place}.hypopg_create_index(wanted.sql) AS made"
             " ORDER BY wanted.place",
             definitions=[index.definition() for index in indexes],
@@ -275,7 +277,8 @@ class _Hypothetical:
         if oids:
             await self._database.rows(
                 f"SELECT {self._place}.hypopg_drop_index(gone.oid)"  # noqa: S608
-                " FROM unnest(CAST(CAST(:oids AS bigint[]) AS oid[])) AS gone(oid)",
+                " FROM pg_catalog.unnest(CAST(CAST(:oids AS pg_catalog.int8[])"
+                " AS pg_catalog.oid[])) AS gone(oid)",
                 oids=oids,
             )
 
@@ -310,7 +313,9 @@ class _Built:
             await self._create(index)
         name = f"{quoted(index.table.schema)}.{quoted(self._there[index])}"
         size = await self._database.value(
-            "SELECT pg_relation_size(CAST(CAST(:name AS text) AS regclass))", name=name
+            "SELECT pg_catalog.pg_relation_size("
+            "CAST(CAST(:name AS pg_catalog.text) AS pg_catalog.regclass))",
+            name=name,
         )
         return int(size)
 
@@ -359,7 +364,9 @@ async def _forget_prepared(database: Database) -> None:
     """A prepared statement outlives its transaction; a cancellation may have left ours."""
     with suppress(DatabaseUnavailable):
         if await database.rows(
-            "SELECT FROM pg_catalog.pg_prepared_statements WHERE name = :name", name=_PREPARED
+            "SELECT FROM pg_catalog.pg_prepared_statements"
+            " WHERE name OPERATOR(pg_catalog.=) CAST(:name AS pg_catalog.text)",
+            name=_PREPARED,
         ):
             await _surely(database, f"DEALLOCATE {_PREPARED}")
 

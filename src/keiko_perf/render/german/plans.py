@@ -97,10 +97,14 @@ TEMPLATES = {
     "fetches {read:count} rows of {table} and throws all but {kept:count} away": (
         "holt {read:count} Zeilen von {table} und wirft alle bis auf {kept:count} weg"
     ),
+    "it calls {name}, a function that cannot be looked into": (
+        "sie ruft {name} auf, eine Funktion, in die sich nicht hineinsehen lässt"
+    ),
     "it calls {name}, a function that is not known": (
         "sie ruft {name} auf, eine Funktion, die nicht bekannt ist"
     ),
     "it calls {name}, a volatile function": "sie ruft {name} auf, eine VOLATILE-Funktion",
+    "it calls {name}, which does more than read": "sie ruft {name} auf, das mehr tut als lesen",
     "it creates a table (SELECT INTO)": "sie legt eine Tabelle an (SELECT INTO)",
     "it has a WITH query that writes": "sie hat eine WITH-Abfrage, die schreibt",
     "it has parameters, so there are no values to execute it with": (
@@ -110,9 +114,10 @@ TEMPLATES = {
     "it may call {name}, a volatile function, without naming it": (
         "sie ruft vielleicht {name} auf, eine VOLATILE-Funktion, ohne sie zu nennen"
     ),
-    "it reads too many views to look into them all": (
-        "sie liest zu viele Sichten, um in alle hineinzusehen"
+    "it reaches too many views and functions to look into them all": (
+        "sie erreicht zu viele Sichten und Funktionen, um in alle hineinzusehen"
     ),
+    "it reads {name}, a foreign table": "sie liest {name}, eine fremde Tabelle (FOREIGN TABLE)",
     "it writes": "sie schreibt",
     "its hash table does not fit into work_mem and goes to disk in batches": (
         "seine Hashtabelle passt nicht in work_mem und geht in Teilen auf die Platte"
@@ -135,6 +140,7 @@ TEMPLATES = {
     "runs its inner side {loops:count} times where {expected:count} were expected": (
         "führt seine innere Seite {loops:count}-mal aus, wo {expected:count}-mal erwartet war"
     ),
+    "something that it reads is being changed": "etwas, das sie liest, wird gerade geändert",
     "sorts on disk, {spilled:bytes}: it does not fit into work_mem": (
         "sortiert auf der Platte, {spilled:bytes}: es passt nicht in work_mem"
     ),
