@@ -190,3 +190,5 @@ def test_the_samples_that_a_quantile_needs_are_those_of_the_order_statistics(
     q: float, needed: int
 ) -> None:
     assert samples_needed(q) == needed
+    assert Histogram([0.1] * (needed - 1)).known_quantile(q) is None
+    assert Histogram([0.1] * needed).known_quantile(q) == pytest.approx(0.1, rel=0.0055)

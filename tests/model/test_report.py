@@ -88,6 +88,14 @@ def test_a_row_that_does_not_fit_its_table_is_refused() -> None:
         Table(title="t", columns=(Column("a"), Column("b")), rows=((1,),))
 
 
+@pytest.mark.parametrize(("most", "shown", "left_out"), [(1, 1, 7), (3, 3, 5), (9, 3, 5)])
+def test_rows_over_the_bound_of_a_table_are_counted(most: int, shown: int, left_out: int) -> None:
+    rows = ((1,), (2,), (3,))
+    table = Table(title="t", columns=(Column("a"),), rows=rows, left_out=5).first(most)
+    assert table.rows == rows[:shown]
+    assert table.left_out == left_out
+
+
 def test_a_message_whose_values_do_not_fit_its_template_is_refused() -> None:
     with pytest.raises(ValueError, match="names"):
         say("{a} and {b}", a=1)

@@ -33,7 +33,6 @@ from keiko_perf.model import (
     Status,
     Table,
     Verdict,
-    samples_needed,
     say,
 )
 from keiko_perf.monitoring.kpis import PerformanceKPIs
@@ -161,11 +160,6 @@ def _gaps(verdicts: tuple[Verdict, ...], age_s: float) -> tuple[Gap, ...]:
 def _routes(snapshot: Snapshot) -> Table:
     """The routes by the time that they took in all, the longest first."""
     routes = sorted(snapshot.of(Kind.ROUTE), key=lambda one: (-one.sum_s, one.name))
-    rows = []
-    for one in routes[:_MAX_ROUTES]:
-        is_enough = one.succeeded.count >= samples_needed(0.95)
-        p95_s = one.succeeded.quantile(0.95) if is_enough else None
-        rows.append((one.name, one.count, one.rate_per_s, one.error_ratio, p95_s, one.sum_s))
     return Table(
         title=say("By the time that they took in all"),
         columns=(
@@ -176,6 +170,15 @@ def _routes(snapshot: Snapshot) -> Table:
             Column(say("response time p95"), "duration"),
             Column(say("time in all"), "duration"),
         ),
-        rows=tuple(rows),
-        left_out=max(0, len(routes) - _MAX_ROUTES),
-    )
+        rows=tuple(
+            (
+                one.name,
+                one.count,
+                one.rate_per_s,
+                one.error_ratio,
+                one.succeeded.known_quantile(0.95),
+                one.sum_s,
+            )
+            for one in routes
+        ),
+    ).first(_MAX_ROUTES)

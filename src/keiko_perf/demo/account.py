@@ -115,6 +115,8 @@ def account(found: Account, *, now: datetime | None = None) -> Report:
 def _status(found: Account, comparisons: tuple[Comparison, ...]) -> Status:
     if any(one.result.invalid for one in _measurements(found)):
         return Status.INVALID
+    if found.after is None:
+        return Status.of(verdicts=found.before.verdicts)
     # The targets were missed on purpose; what counts is whether the fix is proven.
     return Status.of(comparisons=[one for one in comparisons if one.subject == found.hot_step])
 
@@ -348,7 +350,6 @@ def _routes(snapshot: Snapshot) -> Table:
 
 
 def _statements(workload: Workload) -> Table:
-    shown = workload.statements[:_SHOWN_STATEMENTS]
     return Table(
         title=say("Statements, by the time that they took"),
         columns=(
@@ -364,10 +365,9 @@ def _statements(workload: Workload) -> Table:
                 one.calls,
                 one.mean_s,
             )
-            for one in shown
+            for one in workload.statements
         ),
-        left_out=len(workload.statements) - len(shown),
-    )
+    ).first(_SHOWN_STATEMENTS)
 
 
 def _quantile(series: Series, q: float) -> float | Message | None:

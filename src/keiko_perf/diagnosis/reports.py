@@ -36,7 +36,6 @@ MOST_NODES = 200
 def slow_report(evidence: Evidence, findings: Iterable[Finding], *, server: Server) -> Report:
     """The statements that take most of the database's time."""
     queries = [one for one in evidence.statements if is_query(one.query)]
-    shown = queries[:MOST_ROWS]
     total_s = evidence.statements_total_s
     rows = tuple(
         (
@@ -48,7 +47,7 @@ def slow_report(evidence: Evidence, findings: Iterable[Finding], *, server: Serv
             one.rows_per_call,
             one.hit_ratio,
         )
-        for one in shown
+        for one in queries
     )
     table = Table(
         title=say("The statements that take most of the time"),
@@ -62,15 +61,14 @@ def slow_report(evidence: Evidence, findings: Iterable[Finding], *, server: Serv
             Column(say("From cache"), "ratio"),
         ),
         rows=rows,
-        left_out=len(queries) - len(shown) + evidence.statements_left_out,
-    )
+        left_out=evidence.statements_left_out,
+    ).first(MOST_ROWS)
     title = say("Statements of the database {database}", database=server.database)
     return _report("db slow", title, evidence, findings, table=table, server=server)
 
 
 def tables_report(evidence: Evidence, findings: Iterable[Finding], *, server: Server) -> Report:
     """The tables, the largest first."""
-    shown = evidence.tables[:MOST_ROWS]
     rows = tuple(
         (
             one.full_name,
@@ -82,7 +80,7 @@ def tables_report(evidence: Evidence, findings: Iterable[Finding], *, server: Se
             one.last_analyze_at,
             needs_vacuum(one, evidence.autovacuum),
         )
-        for one in shown
+        for one in evidence.tables
     )
     table = Table(
         title=say("The largest tables"),
@@ -97,15 +95,14 @@ def tables_report(evidence: Evidence, findings: Iterable[Finding], *, server: Se
             Column(say("Needs vacuum"), "text"),
         ),
         rows=rows,
-        left_out=len(evidence.tables) - len(shown) + evidence.tables_left_out,
-    )
+        left_out=evidence.tables_left_out,
+    ).first(MOST_ROWS)
     title = say("Tables of the database {database}", database=server.database)
     return _report("db tables", title, evidence, findings, table=table, gaps=(), server=server)
 
 
 def indexes_report(evidence: Evidence, findings: Iterable[Finding], *, server: Server) -> Report:
     """The indexes, the largest first."""
-    shown = evidence.indexes[:MOST_ROWS]
     table = Table(
         title=say("The largest indexes"),
         columns=(
@@ -116,10 +113,11 @@ def indexes_report(evidence: Evidence, findings: Iterable[Finding], *, server: S
             Column(say("Rows written to its table"), "count"),
         ),
         rows=tuple(
-            (one.full_name, one.table, one.size_bytes, one.scans, one.table_writes) for one in shown
+            (one.full_name, one.table, one.size_bytes, one.scans, one.table_writes)
+            for one in evidence.indexes
         ),
-        left_out=len(evidence.indexes) - len(shown) + evidence.indexes_left_out,
-    )
+        left_out=evidence.indexes_left_out,
+    ).first(MOST_ROWS)
     title = say("Indexes of the database {database}", database=server.database)
     return _report("db indexes", title, evidence, findings, table=table, gaps=(), server=server)
 
@@ -195,7 +193,6 @@ def _plan_table(plan: Plan) -> Table:
     depths = [0] * len(plan.nodes)
     for node in plan.nodes:
         depths[node.id] = 0 if node.parent is None else depths[node.parent] + 1
-    shown = plan.nodes[:MOST_NODES]
     return Table(
         title=say("Its steps, as they are nested"),
         columns=(
@@ -216,10 +213,9 @@ def _plan_table(plan: Plan) -> Table:
                 node.plan_rows * max(node.loops or 1.0, 1.0),
                 node.loops,
             )
-            for node in shown
+            for node in plan.nodes
         ),
-        left_out=len(plan.nodes) - len(shown),
-    )
+    ).first(MOST_NODES)
 
 
 def _report(

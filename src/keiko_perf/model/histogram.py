@@ -171,6 +171,10 @@ class Histogram:
         """
         return self.quantiles((q,))[0]
 
+    def known_quantile(self, q: float) -> float | None:
+        """Quantile *q*; None while there are fewer than `samples_needed(q)`, which cannot tell."""
+        return self.quantile(q) if self.count >= samples_needed(q) else None
+
     def quantiles(self, qs: Iterable[float]) -> list[float | None]:
         """Several quantiles in one pass; see `quantile`."""
         cumulative = list(accumulate(self._counts, initial=self.below))

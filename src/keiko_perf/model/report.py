@@ -8,7 +8,7 @@ not prose, so that the terminal, the page, CI and a program can never disagree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Self
@@ -74,6 +74,11 @@ class Table:
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError("each row of a table has one cell for each column")
+
+    def first(self, most: int) -> Self:
+        """The first rows alone, at *most* so many; the others are left out too."""
+        over = max(0, len(self.rows) - most)
+        return replace(self, rows=self.rows[:most], left_out=self.left_out + over)
 
 
 @dataclass(frozen=True, slots=True)

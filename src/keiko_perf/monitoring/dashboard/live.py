@@ -11,16 +11,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any, TypeVar
 
 from keiko_perf.model import (
     Kind,
     Outcome,
-    Series,
     Severity,
     Snapshot,
     Verdict,
-    samples_needed,
 )
 from keiko_perf.monitoring.alerts import Alert, AlertState
 from keiko_perf.monitoring.dashboard.cards import Card, cards
@@ -161,7 +160,7 @@ def _check(verdict: Verdict) -> Document:
         "outcome": verdict.outcome.value,
         "severity": target.severity.word,
         "value": value,
-        "limit": target.limit,
+        "limit": target.limit if isfinite(target.limit) else None,
         "value_text": show(value, format),
         "limit_text": f"{'≤' if target.at_least is None else '≥'} {show(target.limit, format)}",
         "reason": phrase(verdict.reason),
@@ -176,7 +175,7 @@ def _routes(snapshot: Snapshot | None) -> tuple[list[Document], int]:
     all_s = sum(one.sum_s for one in ordered)
     rows = []
     for one in ordered[:MAX_ROUTES]:
-        p95_s = _told(one, 0.95)
+        p95_s = one.succeeded.known_quantile(0.95)
         share = one.sum_s / all_s if all_s else None
         rows.append(
             {
@@ -186,21 +185,15 @@ def _routes(snapshot: Snapshot | None) -> tuple[list[Document], int]:
                 "rate_text": show(one.rate_per_s, "rate"),
                 "errors": one.errors,
                 "error_text": show(one.error_ratio, "ratio"),
-                "p50_text": _shown(_told(one, 0.5)),
+                "p50_text": _shown(one.succeeded.known_quantile(0.5)),
                 "p95_text": _shown(p95_s),
-                "p99_text": _shown(_told(one, 0.99)),
+                "p99_text": _shown(one.succeeded.known_quantile(0.99)),
                 "p95_ms": None if p95_s is None else p95_s * 1000,
                 "share": share,
                 "share_text": show(share, "ratio"),
             }
         )
     return rows, max(0, len(ordered) - MAX_ROUTES)
-
-
-def _told(series: Series, q: float) -> float | None:
-    """The quantile of the successes, if they are enough to tell it."""
-    succeeded = series.succeeded
-    return succeeded.quantile(q) if succeeded.count >= samples_needed(q) else None
 
 
 def _shown(duration_s: float | None) -> str:
