@@ -13,9 +13,7 @@ its owner calls `expire`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from enum import IntEnum
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from keiko_perf.errors import KeikoError
 from keiko_perf.loadtest.framing import (
@@ -28,52 +26,20 @@ from keiko_perf.loadtest.framing import (
     check_start,
     read_head,
 )
+from keiko_perf.loadtest.home import Home, Known, Phase
 from keiko_perf.loadtest.reading import Reading
 from keiko_perf.loadtest.refusal import why_lost, why_not_connected
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.sending import Sending
-from keiko_perf.loadtest.transport import Channel, Failure, Owner
-
-Known = dict[bytes, tuple[int, int]]
-"""Header blocks that were seen before: the status, and the length of the body."""
+from keiko_perf.loadtest.transport import Answer, Channel, Failure, Owner
 
 _END = b"\r\n\r\n"
 _MOST_INTERIM = 32
 _NOTHING: Final[Known] = {}  # stays empty: what is looked up in it goes the slow way
 
 
-class Home(Protocol):
-    """What a connection needs of its transport."""
-
-    known: Known
-    known_for_head: Known
-    is_tls: bool
-    channels: set[Http1Channel]
-    connections: set[asyncio.BaseTransport]
-    tasks: set[asyncio.Task[None]]
-    clock: Callable[[], float]
-
-    async def connect(self, channel: Http1Channel) -> None: ...
-    def doubt(self) -> None: ...
-    def gone(self, connection: asyncio.BaseTransport) -> None: ...
-    def remember(self, block: bytes, head: Head, *, answers_head: bool) -> None: ...
-    def remember_fields(self, block: bytes, head: Head) -> None: ...
-    def recall(self, block: bytes) -> Head | None: ...
-
-
-class _Phase(IntEnum):
-    """Where a connection is; the numbers are compared in the hot path."""
-
-    NEW = 0
-    CONNECTING = 1
-    IDLE = 2
-    HEAD = 3
-    BODY = 4
-    CLOSED = 5
-
-
 # Attributes of an enum cost a look-up each; these are read for every answer.
-_IDLE, _HEAD, _BODY, _CLOSED = _Phase.IDLE, _Phase.HEAD, _Phase.BODY, _Phase.CLOSED
+_IDLE, _HEAD, _BODY, _CLOSED = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.CLOSED
 
 
 class Http1Channel(Channel, asyncio.Protocol):
@@ -106,7 +72,7 @@ class Http1Channel(Channel, asyncio.Protocol):
         self._home = home
         self._owner = owner
         self._answered = owner.answered
-        self._phase: _Phase = _Phase.NEW
+        self._phase: Phase = Phase.NEW
         self._known = self._known_if_plain = home.known
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -131,7 +97,7 @@ class Http1Channel(Channel, asyncio.Protocol):
             self._connect_soon()
 
     def expire(self) -> None:
-        if self._phase is _Phase.CONNECTING:
+        if self._phase is Phase.CONNECTING:
             self._home.doubt()
             self._fail(Failure.CONNECT_TIMEOUT, "no connection in time")
         elif self._phase is _HEAD:
@@ -216,7 +182,7 @@ class Http1Channel(Channel, asyncio.Protocol):
     # Sending
 
     def _connect_soon(self) -> None:
-        self._phase = _Phase.CONNECTING
+        self._phase = Phase.CONNECTING
         self._connecting = asyncio.get_running_loop().create_task(self._connect())
         self._home.tasks.add(self._connecting)
         self._connecting.add_done_callback(self._home.tasks.discard)
@@ -242,9 +208,7 @@ class Http1Channel(Channel, asyncio.Protocol):
         wishes = request.wishes
         self._known = _NOTHING
         self.answer, self.decoded_bytes = None, 0
-        if wishes is not None:
-            self._reading = Reading(wishes, due=self.due, clock=self._home.clock)
-        elif request.is_head:
+        if wishes is None and request.is_head:
             self._known = self._home.known_for_head
         self._write(request.wire)
         if request.rest or request.upload is not None:
@@ -274,7 +238,8 @@ class Http1Channel(Channel, asyncio.Protocol):
                 self.received_bytes += len(data)
                 self._take_body(data)
             elif phase is _HEAD:
-                self._take_head(data)
+                if self._block or not self._take_whole(data):
+                    self._take_head(data)
             elif phase is _IDLE:
                 # Bytes that nobody asked for would be taken for the next answer.
                 self._lose()
@@ -282,13 +247,32 @@ class Http1Channel(Channel, asyncio.Protocol):
             failure = Failure.TLS if str(malformed) == SPEAKS_TLS else Failure.PROTOCOL
             self._fail(failure, str(malformed))
 
+    def _take_whole(self, data: bytes) -> bool:
+        """Collect a whole answer at once whose header block is known; say whether it was one."""
+        request = self.request
+        assert request is not None
+        wishes = request.wishes
+        if wishes is None or not wishes.only_collects or request.is_head or self._sending:
+            return False
+        end = data.find(_END)
+        head = self._home.recall(data[:end])
+        if head is None or head.body is not Body.LENGTH or not head.keeps_alive:
+            return False
+        size = self.received_bytes = len(data)
+        if size != end + 4 + head.length or head.length > wishes.max_body_bytes:
+            return False
+        self.answer = Answer(head.status, head.fields, data[end + 4 :])
+        self.decoded_bytes = head.length
+        self._head, self._status = head, head.status
+        self._hand_over()
+        return True
+
     def _take_head(self, data: bytes) -> None:
         block = self._block
         if not block:
             if not self._interim:
                 self.received_bytes = 0
-                if self._reading is not None:
-                    self._reading.begin()
+                self._begin_reading()
             self.received_bytes += len(data)
             end = data.find(_END)
         else:
@@ -314,6 +298,11 @@ class Http1Channel(Channel, asyncio.Protocol):
                 return
             end = data.find(_END)
         self._take_body(data)
+
+    def _begin_reading(self) -> None:
+        wishes = self.request.wishes if self.request is not None else None
+        if wishes is not None:
+            self._reading = Reading(wishes, due=self.due, clock=self._home.clock)
 
     def _take_block(self, block: bytes) -> None:
         assert self.request is not None

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from keiko_perf.loadtest import malloc, tls
-from keiko_perf.loadtest.connection import Http1Channel, Known
+from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
 from keiko_perf.loadtest.framing import Body, Head
+from keiko_perf.loadtest.home import Known
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
 from keiko_perf.loadtest.request import Request

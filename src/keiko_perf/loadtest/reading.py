@@ -18,6 +18,8 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 class Reading:
     """
+    It begins with the first byte of the answer.
+
     Args:
         wishes: what is to be done with the answer.
         due: when its request was due.
@@ -37,7 +39,6 @@ class Reading:
         "_events_left",
         "_fields",
         "_gunzip",
-        "_is_begun",
         "_observer",
         "_room",
         "_status",
@@ -56,26 +57,20 @@ class Reading:
         self._room = wishes.max_body_bytes
         self._status = 0
         self._fields: Fields = ()
-        self._is_begun = False
         self._before: float | None = None
         self.decoded_bytes = 0
         self.is_enough = False
-
-    def begin(self) -> None:
-        """The first byte is here; told again, it is no news."""
-        if not self._is_begun:
-            self._is_begun = True
-            if self._observer is not None:
-                self._observer.began(self._due, self._clock())
+        if wishes.observer is not None:
+            wishes.observer.began(due, clock())
 
     def head(self, status: int, fields: Fields) -> None:
         """The final answer's status and headers."""
         self._status, self._fields = status, fields
         if self._gunzip is not None and _value(fields, b"content-encoding") not in _GZIPS:
             self._gunzip = None
-        kind = _value(fields, b"content-type").partition(b";")[0].strip()
-        if kind == b"text/event-stream" and (self._observer or self._events_left > 0):
-            self._events = Events()
+        if self._observer is not None or self._events_left > 0:
+            kind = _value(fields, b"content-type").partition(b";")[0].strip()
+            self._events = Events() if kind == b"text/event-stream" else None
 
     def feed(self, data: bytes) -> None:
         """

@@ -57,6 +57,7 @@ class Wishes:
         takes_gzip: a compressed body is decoded. The request has to ask for one, too.
         observer: who is told of its first byte and its events.
         events: after how many server-sent events the answer counts as complete; 0 is never.
+        only_collects: it wishes for nothing else, which has a short way.
     """
 
     collects: bool = False
@@ -64,6 +65,11 @@ class Wishes:
     takes_gzip: bool = False
     observer: Observer | None = None
     events: int = 0
+    only_collects: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        others = self.takes_gzip or self.observer is not None or self.events
+        object.__setattr__(self, "only_collects", self.collects and not others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,70 @@
+"""
+Home: what the connections of one transport have in common, as they see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+from keiko_perf.loadtest.framing import Head
+
+if TYPE_CHECKING:
+    from keiko_perf.loadtest.connection import Http1Channel
+
+Known = dict[bytes, tuple[int, int]]
+"""Header blocks that were seen before: the status, and the length of the body."""
+
+
+class _Phase(IntEnum):
+    """Where a connection is; the numbers are compared in the hot path."""
+
+    NEW = 0
+    CONNECTING = 1
+    IDLE = 2
+    HEAD = 3
+    BODY = 4
+    CLOSED = 5
+
+
+class Home(Protocol):
+    """
+    What a connection needs of its transport.
+
+    Attributes:
+        known: what answers with these header blocks are.
+        known_for_head: the same of answers to HEAD, which have no body.
+        is_tls: whether connections are secured.
+        channels: those that may still send.
+        connections: what is open.
+        tasks: what is under way beside the callbacks.
+        clock: that of the owners.
+    """
+
+    known: Known
+    known_for_head: Known
+    is_tls: bool
+    channels: set[Http1Channel]
+    connections: set[asyncio.BaseTransport]
+    tasks: set[asyncio.Task[None]]
+    clock: Callable[[], float]
+
+    async def connect(self, channel: Http1Channel) -> None:
+        """Connect it; raises OSError or KeikoError."""
+
+    def doubt(self) -> None:
+        """A connection took too long to be made."""
+
+    def gone(self, connection: asyncio.BaseTransport) -> None:
+        """A socket was closed."""
+
+    def remember(self, block: bytes, head: Head, *, answers_head: bool) -> None:
+        """Keep what *block* means, where that is a length and nothing else."""
+
+    def remember_fields(self, block: bytes, head: Head) -> None:
+        """Keep what *block* means, headers and all."""
+
+    def recall(self, block: bytes) -> Head | None:
+        """What `remember_fields` kept of *block*."""
