@@ -53,7 +53,7 @@ def test_how_a_recommendation_was_verified_is_told(by: str | None, told: str) ->
 @pytest.mark.parametrize(
     ("ratio", "low", "high", "format", "effect", "interval"),
     [
-        (0.1, 0.08, 0.125, "duration", f"10 {TIMES} faster", f"8.0 \N{EN DASH} 12.5 {TIMES}"),
+        (0.1, 0.08, 0.125, "duration", f"10 {TIMES} faster", f"8.0 \N{EN DASH} 12 {TIMES}"),
         (2.0, 1.5, 2.5, "duration", f"2.0 {TIMES} slower", f"1.50 \N{EN DASH} 2.5 {TIMES}"),
         (0.5, None, None, "bytes", f"2.0 {TIMES} less", None),
         (3.0, 2.0, 4.0, "bytes", f"3.0 {TIMES} more", f"2.0 \N{EN DASH} 4.0 {TIMES}"),
