@@ -18,7 +18,7 @@ Known = dict[bytes, tuple[int, int]]
 """Header blocks that were seen before: the status, and the length of the body."""
 
 
-class _Phase(IntEnum):
+class Phase(IntEnum):
     """Where a connection is; the numbers are compared in the hot path."""
 
     NEW = 0
