@@ -21,7 +21,7 @@ from keiko_perf.fakes import Answer, run_virtually, series, snapshot
 from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.request import Request
-from keiko_perf.model import Change, Report, Status, say
+from keiko_perf.model import Change, Outcome, Report, Status, say
 from keiko_perf.monitoring.kpis import PerformanceKPIs
 from keiko_perf.render import phrase, render
 
@@ -111,12 +111,23 @@ def test_no_secret_is_in_any_form_of_it(found: Account) -> None:
 
 def test_without_a_useful_index_nothing_is_claimed(found: Account) -> None:
     report = account(replace(found, advice=NO_ADVICE, after=None), now=NOW)
-    assert report.status is Status.OK
     assert phrase(report.headline) == (
         f"{HOT_ROUTE} is the slowest endpoint, and no index would make it faster"
     )
     assert list(report.comparisons) == []
     assert "no index would help" in told(report)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(Outcome.MET, Status.OK), (Outcome.MISSED, Status.MISSED)]
+)
+def test_without_a_fix_it_is_the_targets_that_count(
+    found: Account, outcome: Outcome, status: Status
+) -> None:
+    verdict = replace(found.before.verdicts[0], outcome=outcome)
+    before = replace(found.before, verdicts=(verdict,))
+    report = account(replace(found, advice=NO_ADVICE, before=before, after=None), now=NOW)
+    assert report.status is status
 
 
 def test_a_fix_that_made_it_worse_is_a_regression(found: Account) -> None:

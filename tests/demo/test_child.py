@@ -61,6 +61,55 @@ async def test_one_that_ends_at_once_is_quoted(tmp_path: Path, module: Module) -
             pass
 
 
+async def test_one_that_dies_in_the_middle_ends_what_is_done_with_it(
+    tmp_path: Path, module: Module
+) -> None:
+    name = module(
+        "import sys\nprint('ready http://x:1', flush=True)\nsys.exit('the memory is used up')\n"
+    )
+    with pytest.raises(ServiceUnavailable, match="ended in the middle: the memory is used up"):
+        async with running_service(SETTINGS, log=tmp_path / "log", module=name):
+            await asyncio.sleep(30)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0, "what comes next is not cancelled"
+
+
+async def test_one_that_dies_is_said_also_by_who_takes_no_notice_of_it(
+    tmp_path: Path, module: Module
+) -> None:
+    name = module("print('ready http://x:1', flush=True)")
+
+    async def use() -> None:
+        async with running_service(SETTINGS, log=tmp_path / "log", module=name):
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                assert task is not None
+                task.uncancel()
+
+    with pytest.raises(ServiceUnavailable, match="ended in the middle"):
+        await use()
+
+
+async def test_who_is_cancelled_himself_stays_cancelled(tmp_path: Path, module: Module) -> None:
+    name = module("import sys\nprint('ready http://x:1', flush=True)\nsys.stdin.read()")
+    begun = asyncio.Event()
+
+    async def use() -> None:
+        async with running_service(SETTINGS, log=tmp_path / "log", module=name):
+            begun.set()
+            await asyncio.sleep(30)
+
+    task = asyncio.create_task(use())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _children() == []
+
+
 async def test_one_that_takes_no_notice_is_killed(
     tmp_path: Path, module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,35 @@ async def test_programs_that_fail_say_why_and_leave_nothing(tmp_path: Path) -> N
     assert not list(place.iterdir())
 
 
+async def test_it_is_the_complaint_that_is_quoted_and_not_the_last_line(tmp_path: Path) -> None:
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    program = directory / "initdb"
+    program.write_text(
+        "#!/bin/sh\n"
+        "echo 'FATAL:  the disk is full' >&2\n"
+        "echo 'removing data directory' >&2\n"
+        "exit 1\n"
+    )
+    program.chmod(0o755)
+    for above in (tmp_path, *tmp_path.parents[:3]):
+        above.chmod(0o755)
+    with pytest.raises(Unavailable, match="FATAL:  the disk is full"):
+        async with private_cluster(find=lambda: Programs(directory, 15, "system"), parent=tmp_path):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run programs as another user")
+async def test_a_temporary_folder_that_is_closed_to_the_runner_is_said(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(Unavailable, match="Permission denied") as refused:
+        async with private_cluster(parent=closed):
+            pass
+    assert f"{closed} is closed to it" in refused.value.cure
+    assert not list(closed.iterdir())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run programs as another user")
 def test_programs_closed_to_their_user_are_copied(tmp_path: Path) -> None:
     closed = tmp_path / "closed"

@@ -2,7 +2,7 @@
 Child: the demo service as a process of its own, for as long as it is wanted.
 
 It says one line when it serves. It ends by itself when its standard input closes, so that it
-cannot outlive us, whatever our death.
+cannot outlive us, whatever our death. If it ends before it should, so does what was done with it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ async def running_service(
         patience_s: how long it may take until it serves.
 
     Raises:
-        ServiceUnavailable: it ended, or did not serve in time; what it said is named.
+        ServiceUnavailable: it did not serve in time, or it ended, also in the middle of the
+            context, which is then cancelled; what it said is named.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with log.open("ab") as output:
@@ -49,9 +50,41 @@ async def running_service(
             start_new_session=True,
         )  # fmt: skip
     try:
-        yield await _base_url(process, log, patience_s)
+        url = await _base_url(process, log, patience_s)
+        async with _as_long_as_it_runs(process, log):
+            yield url
     finally:
         await _end(process)
+
+
+@asynccontextmanager
+async def _as_long_as_it_runs(
+    process: asyncio.subprocess.Process, log: Path
+) -> AsyncIterator[None]:
+    owner = asyncio.current_task()
+    assert owner is not None
+    is_over = False
+
+    async def watch() -> None:
+        nonlocal is_over
+        await process.wait()
+        is_over = True
+        owner.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        # Somebody else may have cancelled as well, and that goes on.
+        if not is_over or owner.uncancel():
+            raise
+    finally:
+        watching.cancel()
+    if is_over:
+        raise ServiceUnavailable(
+            f"the demo service ended in the middle{_last_words(log)}",
+            cure="See what ended it, such as a lack of memory, and try again",
+        )
 
 
 async def _base_url(process: asyncio.subprocess.Process, log: Path, patience_s: float) -> str:

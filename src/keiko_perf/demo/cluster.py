@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -40,6 +41,7 @@ _SETTINGS = {
     "logging_collector": "off",
 }
 _PATIENCE_S = 60.0
+_COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|ERROR|error):")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +176,17 @@ async def _initdb(programs: Programs, user: str | None, folder: Path, password: 
     if process.returncode:
         raise Unavailable(
             f"PostgreSQL could not make a database cluster: {_last_words(log)}",
-            cure="Free some disk space under the temporary folder, or name another one in TMPDIR",
+            cure=_cure(_read(log), folder, user),
         )
+
+
+def _cure(said: bytes, folder: Path, user: str | None) -> str:
+    if user is not None and b"Permission denied" in said:
+        return (
+            f"Name a temporary folder in TMPDIR that the user {user} may enter, such as /tmp: "
+            f"as root PostgreSQL runs as that user, and {folder.parent} is closed to it"
+        )
+    return "Free some disk space under the temporary folder, or name another one in TMPDIR"
 
 
 def _group(user: str | None) -> int | None:
@@ -251,8 +262,10 @@ def _read(log: Path) -> bytes:
 
 
 def _last_words(log: Path) -> str:
+    """What a program complained of last, else what it said last."""
     lines = _read(log).decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    return (complaints or lines or ["it said nothing"])[-1].strip()
 
 
 def _libpq(url: str) -> str:

@@ -2,7 +2,8 @@
 Place: the database that the demonstration happens on.
 
 Either a private PostgreSQL of ours, which nobody else uses, or the database of a URL that the user
-gave. There the demo keeps to a schema of its own, which it makes and removes.
+gave. There the demo keeps to a schema of its own, which it makes and removes; one that was there
+before stays, since another demo may be at it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 
 from keiko_perf.demo.cluster import private_cluster
 from keiko_perf.demo.programs import Programs, find_programs
-from keiko_perf.demo.seed import drop
+from keiko_perf.demo.schema import SCHEMA
+from keiko_perf.demo.seed import drop, is_seeded
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.verify import HypoPg
-from keiko_perf.errors import UsageError
+from keiko_perf.errors import DatabaseUnavailable, KeikoError, UsageError
 from keiko_perf.model import Message, say
 
 _DATABASE = "keiko_demo"
@@ -55,11 +57,8 @@ async def place(
         Unavailable: it cannot be reached, or PostgreSQL's programs are not to be had.
     """
     if url is not None:
-        try:
-            yield await _look(url, say("the database that was given"))
-        finally:
-            with suppress(UsageError):  # what carries the demo's name, but was not made by it
-                await drop(url)
+        async with _given(url) as where:
+            yield where
         return
     async with private_cluster(find=find, parent=parent) as cluster:
         label = (
@@ -68,6 +67,40 @@ async def place(
             else say("the embedded programs")
         )
         yield await _look(await cluster.create_database(_DATABASE), label)
+
+
+@asynccontextmanager
+async def _given(url: str) -> AsyncIterator[Place]:
+    was_there = await is_seeded(url)
+    label = (
+        say("the database that was given, where the demo's tables are already, and stay")
+        if was_there
+        else say("the database that was given")
+    )
+    where = await _look(url, label)
+    failed: KeikoError | None = None
+    try:
+        yield where
+    except KeikoError as error:
+        failed = error
+        raise
+    finally:
+        if not was_there:
+            await _remove(url, failed)
+
+
+async def _remove(url: str, failed: KeikoError | None) -> None:
+    try:
+        with suppress(UsageError):  # what carries the demo's name, but was not made by it
+            await drop(url)
+    except DatabaseUnavailable as error:
+        if failed is None:
+            raise
+        # Why it failed in the first place is what the reader needs; this comes on top.
+        raise DatabaseUnavailable(
+            f"{failed.what}; and then the schema {SCHEMA} could not be removed",
+            cure=f"{failed.cure}. If it is still there: DROP SCHEMA {SCHEMA} CASCADE",
+        ) from error
 
 
 async def _look(url: str, label: Message) -> Place:

@@ -105,6 +105,22 @@ async def seed(
     return sizes
 
 
+async def is_seeded(url: str) -> bool:
+    """
+    Whether the demo's schema is there with tables in it, whoever made them.
+
+    Raises:
+        DatabaseUnavailable: the server cannot be reached, or refuses.
+    """
+    engine = open_engine(url, poolclass=NullPool)
+    try:
+        with explained(url, doing="the database cannot be looked at"):
+            async with engine.connect() as db:
+                return await _has_tables(db)
+    finally:
+        await engine.dispose()
+
+
 async def drop(url: str) -> bool:
     """
     Remove what `seed` made, and nothing else.

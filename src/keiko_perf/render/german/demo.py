@@ -115,6 +115,9 @@ TEMPLATES = {
     "statements counted by the service itself": "Anweisungen, die der Dienst selbst zählt",
     "the database is ready": "die Datenbank ist bereit",
     "the database that was given": "die angegebene Datenbank",
+    "the database that was given, where the demo's tables are already, and stay": (
+        "die angegebene Datenbank, in der die Tabellen der Vorführung schon sind und bleiben"
+    ),
     "the embedded programs": "die eingebetteten Programme",
     "this machine's own programs": "die Programme dieser Maschine",
     "with HypoPG": "mit HypoPG",
