@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.loadtest.framing import Body, Chunks, Head, Malformed, read_head
+from keiko_perf.loadtest.framing import Body, Chunks, Head, read_head
+from keiko_perf.loadtest.transport import Malformed
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
 from keiko_perf.errors import ServiceUnavailable
-from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.plan import Plan, Upload
+from keiko_perf.loadtest.reading import Reading
+from keiko_perf.loadtest.redirect import followed
 from keiko_perf.loadtest.request import Request
-from keiko_perf.loadtest.transport import Channel, Failure, Owner
+from keiko_perf.loadtest.transport import Channel, Failure, Malformed, Owner
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -32,14 +35,28 @@ class AsgiTransport:
     Calls *application* for each request, within the running event loop.
 
     Its lifespan is started before the first request and ended after the last one; an application
-    that knows no lifespan is served without, as servers do.
+    that knows no lifespan is served without, as servers do. There is no wire, so what its channels
+    count as received are the bytes of bodies.
+
+    Args:
+        application: what is called.
+        plan: says what its requests name as their target.
+        clock: that of the owners of its channels.
     """
 
     is_in_process = True
 
-    def __init__(self, application: Application, plan: Plan) -> None:
+    def __init__(
+        self,
+        application: Application,
+        plan: Plan,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.application = application
         self.target = plan.target
+        self.follows = plan.follow_redirects
+        self.clock = clock
         self.state: dict[str, Any] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self._lifespan: _Lifespan | None = None
@@ -62,48 +79,76 @@ class AsgiTransport:
 class _AsgiChannel(Channel):
     """One request at a time, each in a task of its own."""
 
-    __slots__ = ("_home", "_owner", "_task")
+    __slots__ = ("_exchange", "_home", "_owner", "_task")
 
     def __init__(self, home: AsgiTransport, owner: Owner) -> None:
         super().__init__()
         self._home = home
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
+        self._exchange: _Exchange | None = None
 
     def send(self, request: Request) -> None:
-        self.request = request
-        self._task = asyncio.get_running_loop().create_task(self._serve(request))
-        self._home.tasks.add(self._task)
-        self._task.add_done_callback(self._home.tasks.discard)
+        self.redirects = 0
+        self._ask(request)
 
     def expire(self) -> None:
+        has_begun = self._exchange is not None and self._exchange.has_begun
         self.close()
-        self._owner.failed(self, Failure.TIMEOUT_HEADERS, "no answer in time")
+        if has_begun:
+            self._owner.failed(self, Failure.TIMEOUT_BODY, "no end of the answer in time")
+        else:
+            self._owner.failed(self, Failure.TIMEOUT_HEADERS, "no answer in time")
 
     def close(self) -> None:
         self.is_open = False
         if self._task is not None:
             self._task.cancel()
 
+    def _ask(self, request: Request) -> None:
+        self.request = request
+        self._task = asyncio.get_running_loop().create_task(self._serve(request))
+        self._home.tasks.add(self._task)
+        self._task.add_done_callback(self._home.tasks.discard)
+
     async def _serve(self, request: Request) -> None:
-        exchange = _Exchange(request, self._finished)
+        exchange = _Exchange(request, self._finished, due=self.due, clock=self._home.clock)
+        self._exchange = exchange
         try:
             await self._home.application(self._scope(request), exchange.receive, exchange.send)
         except Exception:  # the application's code: a server would answer 500, too
             exchange.crashed()
         else:
             exchange.returned()
+        finally:
+            await exchange.close()
 
-    def _finished(self, status: int, failure: Failure | None, detail: str) -> None:
+    def _finished(self, exchange: _Exchange, failure: Failure | None, detail: str) -> None:
         if not self.is_open:  # given up before
             return
         # What the application does after its answer does not hold up the next request.
-        self._task = None
-        if failure is None:
-            self._owner.answered(self, status)
-        else:
+        self._task = self._exchange = None
+        self.received_bytes = exchange.received_bytes
+        if exchange.reading is not None:
+            self.answer = exchange.reading.answer
+            self.decoded_bytes = exchange.reading.decoded_bytes
+        following = None if failure is not None else self._following(exchange)
+        if following is not None and self.redirects >= self._home.follows:
+            failure, detail = Failure.PROTOCOL, f"more than {self._home.follows} redirects"
+        if failure is not None:
             self.is_open = False
             self._owner.failed(self, failure, detail)
+        elif following is not None:
+            self.redirects += 1
+            self._ask(following)
+        else:
+            self._owner.answered(self, exchange.status)
+
+    def _following(self, exchange: _Exchange) -> Request | None:
+        if not self._home.follows or not 300 <= exchange.status < 400:
+            return None
+        location = next((value for name, value in exchange.headers if name == b"location"), b"")
+        return followed(exchange.request, exchange.status, location, target=self._home.target)
 
     def _scope(self, request: Request) -> Scope:
         path, _, query = request.path.partition("?")
@@ -126,17 +171,43 @@ class _AsgiChannel(Channel):
 
 
 class _Exchange:
-    """What is said between the application and its server about one request."""
+    """
+    What is said between the application and its server about one request.
+
+    Attributes:
+        status: of the answer, 0 until it began.
+        headers: of the answer, names in lower case.
+        received_bytes: how long its body is so far.
+        reading: what becomes of it, where the request has wishes.
+    """
 
     def __init__(
-        self, request: Request, finished: Callable[[int, Failure | None, str], None]
+        self,
+        request: Request,
+        finished: Callable[[_Exchange, Failure | None, str], None],
+        *,
+        due: float,
+        clock: Callable[[], float],
     ) -> None:
+        self.request = request
+        self.status = 0
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.received_bytes = 0
+        self.reading: Reading | None = None
         self._body: bytes | None = request.body
+        self._upload = None if request.upload is None else _made(request.upload)
         self._finished = finished
-        self._status = 0
+        self._due = due
+        self._clock = clock
         self._over = asyncio.Event()
 
+    @property
+    def has_begun(self) -> bool:
+        return bool(self.status)
+
     async def receive(self) -> MutableMapping[str, Any]:
+        if self._upload is not None:
+            return await self._receive_upload(self._upload)
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -147,19 +218,21 @@ class _Exchange:
         if self._over.is_set():
             return
         if message["type"] == "http.response.start":
-            self._status = int(message["status"])
+            self._begin(message)
         elif message["type"] == "http.response.body":
-            if not self._status:
+            if not self.status:
                 self._end(Failure.PROTOCOL, "a body before its status")
-            elif not message.get("more_body", False):
-                self._end(None, "")
+                return
+            is_over = self._take(message.get("body", b"")) or not message.get("more_body", False)
+            if is_over:
+                self._complete()
             else:
                 # A real server's write lets other requests run as well.
                 await asyncio.sleep(0)
 
     def crashed(self) -> None:
-        if not self._status:
-            self._status = 500
+        if not self.status:
+            self.status = 500
             self._end(None, "")
         else:
             self._end(Failure.PROTOCOL, "the application failed in the middle of the body")
@@ -167,10 +240,71 @@ class _Exchange:
     def returned(self) -> None:
         self._end(Failure.PROTOCOL, "the application returned without an answer")
 
+    async def close(self) -> None:
+        """Let go of what makes the body."""
+        if self._upload is not None:
+            with contextlib.suppress(Exception):  # the caller's code
+                await self._upload.aclose()
+
+    async def _receive_upload(
+        self, upload: AsyncGenerator[bytes, None]
+    ) -> MutableMapping[str, Any]:
+        try:
+            piece = await anext(upload, None)
+        except Exception as error:  # the caller's code
+            self._end(Failure.GENERATOR, f"making the request's body raised {type(error).__name__}")
+            return {"type": "http.disconnect"}
+        if piece is not None:
+            return {"type": "http.request", "body": bytes(piece), "more_body": True}
+        self._upload, self._body = None, None
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    def _begin(self, message: MutableMapping[str, Any]) -> None:
+        self.status = int(message["status"])
+        self.headers = tuple(
+            (bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())
+        )
+        if self.request.wishes is not None:
+            self.reading = Reading(self.request.wishes, due=self._due, clock=self._clock)
+            self.reading.head(self.status, self.headers)
+
+    def _take(self, body: bytes) -> bool:
+        """A piece of the body; say whether that is enough of it."""
+        if self.request.is_head:  # servers leave it out
+            return False
+        self.received_bytes += len(body)
+        if self.reading is None:
+            return False
+        try:
+            self.reading.feed(body)
+        except Malformed as malformed:
+            self._end(Failure.PROTOCOL, str(malformed))
+        return self.reading.is_enough
+
+    def _complete(self) -> None:
+        try:
+            if self.reading is not None:
+                self.reading.end()
+        except Malformed as malformed:
+            self._end(Failure.PROTOCOL, str(malformed))
+        else:
+            self._end(None, "")
+
     def _end(self, failure: Failure | None, detail: str) -> None:
         if not self._over.is_set():
             self._over.set()
-            self._finished(self._status, failure, detail)
+            self._finished(self, failure, detail)
+
+
+async def _made(upload: Upload) -> AsyncGenerator[bytes, None]:
+    """The pieces of a body, whichever kind of iterable makes them."""
+    source = upload()
+    if isinstance(source, AsyncIterable):
+        async for piece in source:
+            yield piece
+    else:
+        for piece in source:
+            yield piece
 
 
 class _Lifespan:

@@ -22,7 +22,6 @@ from keiko_perf.loadtest.framing import (
     Body,
     Chunks,
     Head,
-    Malformed,
     check_start,
     read_head,
 )
@@ -31,7 +30,7 @@ from keiko_perf.loadtest.reading import Reading
 from keiko_perf.loadtest.refusal import why_lost, why_not_connected
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.sending import Sending
-from keiko_perf.loadtest.transport import Answer, Channel, Failure, Owner
+from keiko_perf.loadtest.transport import Answer, Channel, Failure, Malformed, Owner
 
 _END = b"\r\n\r\n"
 _MOST_INTERIM = 32

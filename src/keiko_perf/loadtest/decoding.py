@@ -7,7 +7,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from keiko_perf.loadtest.framing import Malformed
+from keiko_perf.loadtest.transport import Malformed
 
 MOST_DECODED_BYTES = 256 * 1024 * 1024
 """An answer that decodes to more is refused: a few hundred KiB can hide any length."""

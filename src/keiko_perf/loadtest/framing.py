@@ -18,6 +18,8 @@ from httptools import (
     HttpResponseParser,
 )
 
+from keiko_perf.loadtest.transport import Malformed
+
 LARGEST_HEAD_BYTES = 64 * 1024
 """A longer header block is refused; servers themselves refuse from 8 to 32 KiB on."""
 
@@ -27,10 +29,6 @@ _SWITCHES = "it switches to another protocol"
 _ALERT = b"\x15\x03"  # RFC 8446, 5.1: a record of type alert, and TLS's major version
 _END = b"\r\n\r\n"
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-class Malformed(Exception):
-    """An answer that is no HTTP/1.1; the words say what is wrong, without the bytes."""
 
 
 class Body(Enum):

@@ -33,6 +33,10 @@ class Failure(StrEnum):
     GENERATOR = "generator"  # this machine had no port, file or memory left
 
 
+class Malformed(Exception):
+    """An answer that is not what it says it is; the words say how, without the bytes."""
+
+
 class Answer(NamedTuple):
     """
     An answer that was asked to be collected (`Wishes.collects`).

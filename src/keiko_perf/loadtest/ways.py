@@ -14,9 +14,10 @@ from errno import ECONNREFUSED
 from typing import Protocol, cast
 
 from keiko_perf.loadtest.address import resolve
-from keiko_perf.loadtest.framing import Malformed, read_head
+from keiko_perf.loadtest.framing import read_head
 from keiko_perf.loadtest.proxy import Proxy
 from keiko_perf.loadtest.target import Target
+from keiko_perf.loadtest.transport import Malformed
 
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 _LONGEST_ANSWER_BYTES = 16 * 1024  # of a proxy to CONNECT
