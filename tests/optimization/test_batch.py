@@ -433,7 +433,7 @@ async def test_drain_counts_all_failures_and_keeps_the_first() -> None:
 
 async def test_a_processor_that_is_not_async_is_said_at_once() -> None:
     ran: list[int] = []
-    with pytest.raises(UsageError, match="make it an `async def`"):
+    with pytest.raises(UsageError, match="Make it an `async def`"):
         await Batch(range(100), ran.append, limit=1).collect()  # type: ignore[arg-type]
     assert ran == [0]
 
@@ -441,9 +441,9 @@ async def test_a_processor_that_is_not_async_is_said_at_once() -> None:
 async def test_a_batch_runs_only_once() -> None:
     batch = Batch(range(3), double)
     await batch.collect()
-    with pytest.raises(UsageError, match="make a new Batch"):
+    with pytest.raises(UsageError, match="Make a new Batch"):
         await batch.collect()
-    with pytest.raises(UsageError, match="make a new Batch"):
+    with pytest.raises(UsageError, match="Make a new Batch"):
         async with batch.in_order():
             pass
 

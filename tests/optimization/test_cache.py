@@ -207,7 +207,7 @@ async def test_a_load_that_asks_for_itself_is_told_so() -> None:
     async def load(key: str) -> str:
         return await cache.get_or_load(key, load)
 
-    with pytest.raises(UsageError, match="load it from its source"):
+    with pytest.raises(UsageError, match="Load it from its source"):
         await cache.get_or_load("a", load)
 
 

@@ -127,7 +127,7 @@ async def test_cancelled_at_any_await_it_leaves_no_trace(
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, "3", None])
 def test_a_limit_that_is_none_is_refused(limit: object) -> None:
-    with pytest.raises(UsageError, match="give a whole number from 1 on"):
+    with pytest.raises(UsageError, match="Give a whole number from 1 on"):
         Limiter(limit)  # type: ignore[arg-type] # that is the point
     limiter = Limiter(2)
     with pytest.raises(UsageError):

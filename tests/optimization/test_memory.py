@@ -237,7 +237,7 @@ async def test_a_decorated_function_looks_as_it_did() -> None:
 
 
 def test_only_async_functions_are_decorated() -> None:
-    with pytest.raises(UsageError, match="make it an `async def`"):
+    with pytest.raises(UsageError, match="Make it an `async def`"):
         memory_optimized(len)  # type: ignore[arg-type] # that is the point
     with pytest.raises(UsageError, match="either the optimizer or the numbers"):
         memory_optimized(memory_threshold_mb=5, optimizer=MemoryOptimizer())

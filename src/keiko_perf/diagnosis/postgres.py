@@ -326,7 +326,7 @@ def server_of(row: Mapping[str, Any]) -> Server:
     if not words.startswith("PostgreSQL") or int(row["number"]) < LEAST_VERSION:
         raise DatabaseUnavailable(
             f"the server is {' '.join(words.split()[:2])!r}, not PostgreSQL 13 or newer",
-            cure="keiko-perf reads PostgreSQL 13 to 18; upgrade the server",
+            cure="Upgrade the server: keiko-perf reads PostgreSQL 13 to 18",
         )
     return Server(
         version=int(row["number"]),

@@ -83,15 +83,15 @@ class Batch(Generic[T, R]):
         if not isinstance(items, Iterable | AsyncIterable):
             raise UsageError(
                 f"a batch cannot read items from {type(items).__name__}",
-                cure="give an iterable or an async iterable",
+                cure="Give an iterable or an async iterable",
             )
         if not callable(processor):
             raise UsageError(
                 f"a batch cannot call {type(processor).__name__}",
-                cure="give an async function of one item",
+                cure="Give an async function of one item",
             )
         if on_error not in get_args(OnError):
-            raise UsageError(f"on_error={on_error!r} is not known", cure="give collect or stop")
+            raise UsageError(f"on_error={on_error!r} is not known", cure="Give collect or stop")
         self._limit = checked_limit(limit)
         self._crew = Crew(
             items,
@@ -202,7 +202,7 @@ class Outcomes(Generic[T, R], AsyncIterator[Outcome[T, R]]):
         if self._running is None:
             raise UsageError(
                 "the outcomes of a batch were read before it was begun",
-                cure="write `async with batch.as_completed() as outcomes:` around the loop",
+                cure="Write `async with batch.as_completed() as outcomes:` around the loop",
             )
         while self._next not in self._ready:
             if self._crew.has_ended:

@@ -91,7 +91,7 @@ class Cache(Generic[K, V]):
     ) -> None:
         if not max_bytes > 0:
             raise UsageError(
-                f"a cache of {max_bytes!r} bytes keeps nothing", cure="give max_bytes from 1 on"
+                f"a cache of {max_bytes!r} bytes keeps nothing", cure="Give max_bytes from 1 on"
             )
         self._max_bytes = max_bytes
         self._ttl_s = _checked_ttl(ttl_s)
@@ -234,7 +234,7 @@ class Cache(Generic[K, V]):
             size_bytes = self._size_of(value)
         if size_bytes < 0:
             raise UsageError(
-                f"a value cannot take {size_bytes} bytes", cure="give its size in bytes, or None"
+                f"a value cannot take {size_bytes} bytes", cure="Give its size in bytes, or None"
             )
         return _Entry(
             value,
@@ -300,6 +300,6 @@ def _checked_ttl(ttl_s: float | None) -> float | None:
     if ttl_s is not None and not ttl_s > 0:
         raise UsageError(
             f"a value that is good for {ttl_s!r} s is never good",
-            cure="give a positive ttl_s, or None for no limit",
+            cure="Give a positive ttl_s, or None for no limit",
         )
     return ttl_s

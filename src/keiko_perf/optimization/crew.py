@@ -137,7 +137,7 @@ class Crew(Generic[T, R]):
             UsageError: it has begun before.
         """
         if self._began_at is not None:
-            raise UsageError("a batch runs only once", cure="make a new Batch of the same items")
+            raise UsageError("a batch runs only once", cure="Make a new Batch of the same items")
         self._began_at = self._progress_at = self._clock()
         self._put = put
         self._window = window
@@ -273,14 +273,14 @@ class _NotAsync(UsageError):
 def _not_async(answer: object) -> _NotAsync:
     return _NotAsync(
         f"the processor returned {type(answer).__name__}, which cannot be awaited",
-        cure="make it an `async def`, or wrap it with asyncio.to_thread if it blocks",
+        cure="Make it an `async def`, or wrap it with asyncio.to_thread if it blocks",
     )
 
 
 def _cancelled_within(error: asyncio.CancelledError) -> WorkCancelled:
     failure = WorkCancelled(
         "the work was cancelled from within",
-        cure="look for what cancels the task, or the future, that it waits for",
+        cure="Look for what cancels the task, or the future, that it waits for",
     )
     failure.__cause__ = error
     return failure

@@ -47,12 +47,12 @@ class Operation:
         if not callable(run):
             raise UsageError(
                 f"an operation cannot run {type(run).__name__}",
-                cure="give an async function without arguments",
+                cure="Give an async function without arguments",
             )
         if not isinstance(is_read, bool):
             raise UsageError(
                 f"is_read={is_read!r} does not say whether the operation reads",
-                cure="give True or False",
+                cure="Give True or False",
             )
 
 
@@ -112,7 +112,7 @@ async def _run(numbered: tuple[int, Operation]) -> Any:
     if not isawaitable(answer):
         raise UsageError(
             f"the operation returned {type(answer).__name__}, which cannot be awaited",
-            cure="make it an `async def`, or wrap it with asyncio.to_thread if it blocks",
+            cure="Make it an `async def`, or wrap it with asyncio.to_thread if it blocks",
         )
     return await answer
 
@@ -124,7 +124,7 @@ def _as_operation(given: Any, index: int) -> Operation:
     if run is None:
         raise UsageError(
             f"operation {index} is {type(given).__name__}, in which there is nothing to run",
-            cure=f"give an async function, an Operation, or a mapping with one of {_NAMES}",
+            cure=f"Give an async function, an Operation, or a mapping with one of {_NAMES}",
         )
     is_read, name = _attribute(given, "is_read", True), _attribute(given, "name", None)
     if not isinstance(name, str):

@@ -84,7 +84,7 @@ def memory_optimized(
     else:
         raise UsageError(
             "an optimizer has a threshold and an interval of its own",
-            cure="give either the optimizer or the numbers",
+            cure="Give either the optimizer or the numbers",
         )
     return _Decorator(chosen) if function is None else _Decorator(chosen)(function)
 
@@ -99,7 +99,7 @@ class _Decorator:
         if not iscoroutinefunction(function):
             raise UsageError(
                 f"@memory_optimized decorates async functions, not {function!r}",
-                cure="make it an `async def`",
+                cure="Make it an `async def`",
             )
         look = self._optimizer.look
 

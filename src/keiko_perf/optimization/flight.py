@@ -46,7 +46,7 @@ class SingleFlight(Generic[K, V]):
             flight.task.add_done_callback(partial(self._landed, key, flight))
         elif flight.task is asyncio.current_task():
             raise UsageError(
-                "a load asks for the very key that it loads", cure="load it from its source"
+                "a load asks for the very key that it loads", cure="Load it from its source"
             )
         return await self._wait(key, flight)
 
@@ -77,7 +77,7 @@ class SingleFlight(Generic[K, V]):
         if flight.task.cancelled():
             raise WorkCancelled(
                 "the work was cancelled from within",
-                cure="look for what cancels the task, or the future, that it waits for",
+                cure="Look for what cancels the task, or the future, that it waits for",
             )
         return flight.task.result()
 

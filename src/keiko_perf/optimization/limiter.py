@@ -97,7 +97,7 @@ class Limiter:
             self._refused += 1
             raise WouldBlock(
                 f"all {self._limit} places are taken",
-                cure="wait with acquire(), or try again later",
+                cure="Wait with acquire(), or try again later",
             )
         self._take()
 
@@ -127,7 +127,7 @@ class Limiter:
         if self._in_use <= 0:
             raise UsageError(
                 "a place was given back that nobody had taken",
-                cure="call release() once for each acquire(), or use `async with`",
+                cure="Call release() once for each acquire(), or use `async with`",
             )
         self._in_use -= 1
         self._let_in()
@@ -165,6 +165,6 @@ def checked_limit(limit: int) -> int:
     whole: object = limit
     if isinstance(whole, bool) or not isinstance(whole, int) or limit < 1:
         raise UsageError(
-            f"a limit of {limit!r} lets nobody in", cure="give a whole number from 1 on"
+            f"a limit of {limit!r} lets nobody in", cure="Give a whole number from 1 on"
         )
     return limit

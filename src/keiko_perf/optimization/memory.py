@@ -271,5 +271,5 @@ def _trim() -> None:
 
 def _positive(number: float, name: str) -> float:
     if not number > 0:
-        raise UsageError(f"{name}={number!r} is not positive", cure="give a number over 0")
+        raise UsageError(f"{name}={number!r} is not positive", cure="Give a number over 0")
     return number

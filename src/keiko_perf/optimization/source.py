@@ -80,7 +80,7 @@ class Source(Generic[T]):
                     raise
                 failure = WorkCancelled(
                     "the source of the batch was cancelled from within",
-                    cure="look for what cancels the task, or the future, that it waits for",
+                    cure="Look for what cancels the task, or the future, that it waits for",
                 )
                 failure.__cause__ = error
                 return self._end(failure)
