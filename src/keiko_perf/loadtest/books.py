@@ -17,6 +17,7 @@ from keiko_perf.loadtest.transport import Asked, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 _RECENT = 10  # intervals
+_MOST_TOLD = 30  # steps of a progress: merging more would hold up the requests
 
 
 class Books:
@@ -33,6 +34,8 @@ class Books:
         failures: how many of those not well.
         dropped: how many were not sent.
         waited: how many waited for a connection.
+        again: how many ended well and had the next one due at once, since `settle`; they count
+            as offered and as finished.
         looks: how many are in flight, seen now and then.
     """
 
@@ -46,6 +49,7 @@ class Books:
         "_prompt",
         "_queued",
         "_queued_late",
+        "again",
         "begins",
         "dropped",
         "failures",
@@ -69,12 +73,14 @@ class Books:
         self._queued = Histogram()  # lag of those that waited for one
         self._queued_late = Histogram()  # the generator's own part of that
         self.begins = 0.0
-        self.offered = self.finished = self.failures = self.dropped = self.waited = 0
+        self.offered = self.finished = self.failures = self.dropped = self.waited = self.again = 0
         self.looks = Looks()
 
     def begin(self, at: float) -> None:
         """Measure what is due from *at* on."""
         self.begins = at
+        for meter in self._meters:
+            meter.begin(at)
         self.looks.start(at, interval_s=self.interval_s, intervals=self._intervals)
 
     # While it runs
@@ -86,7 +92,9 @@ class Books:
             if len(self._numbers) >= MOST_STEPS and name != OTHER:
                 self.folded += 1
                 return self.number(OTHER)
-            self._meters.append(StepMeter(name))
+            meter = StepMeter(name)
+            meter.begin(self.begins)
+            self._meters.append(meter)
             number = self._numbers[name] = len(self._meters) - 1
         return number
 
@@ -101,8 +109,13 @@ class Books:
             self._queued.record(now - due)
             self._queued_late.record(noticed - due)
 
+    @property
+    def meters(self) -> list[StepMeter]:
+        """One for each step, and for each name that was met; they observe answers, too."""
+        return self._meters
+
     def answered(self, channel: Asked, status: int, now: float) -> None:
-        """The hot path: one count for each histogram, and no object."""
+        """One count for each histogram, and no object."""
         due = channel.due
         if due < self.begins:
             return
@@ -111,12 +124,13 @@ class Books:
             self.failed(channel, failure, f"HTTP {status}", now=now)
             return
         meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
-        position = int((due - self.begins) * self._per_interval)
-        if position != meter.position:
-            meter.move_to(position)
+        if not meter.since <= due < meter.until:
+            meter.move_to(self._position(due), self.interval_s)
         meter.record(now - due)
         if self._is_service_apart:
-            meter.record_service(now - channel.sent)
+            sent = channel.sent
+            meter.record_service(now - sent)
+            meter.record_lag(sent - due)
         self.finished += 1
         self.looks.count -= 1
 
@@ -126,13 +140,25 @@ class Books:
         if channel.due < self.begins or request is None:
             return
         meter = self._meters[request.step]
-        position = int((channel.due - self.begins) * self._per_interval)
-        meter.fail(position, now - channel.due, now - channel.sent)
+        meter.fail(
+            self._position(channel.due),
+            response_s=now - channel.due,
+            service_s=now - channel.sent,
+        )
         at_s = now - self.begins
         self._errors.add(failure, request, step=meter.name, detail=detail, at_s=at_s)
         self.failures += 1
         self.finished += 1
         self.looks.count -= 1
+
+    def settle(self) -> None:
+        """Bring `offered` and `finished` up to date."""
+        self.offered += self.again
+        self.finished += self.again
+        self.again = 0
+
+    def _position(self, due: float) -> int:
+        return int((due - self.begins) * self._per_interval)
 
     def broke(self, failure: Failure, where: str, detail: str, *, example: str, due: float) -> None:
         """Something that was due at *due* failed, and was no request."""
@@ -163,7 +189,7 @@ class Books:
                 recent_s=begun_s - first * self.interval_s,
                 whole_s=begun_s,
             )
-            for meter in self._meters
+            for meter in self._meters[:_MOST_TOLD]
         )
 
     # Afterwards

@@ -22,7 +22,7 @@ from typing import Any
 from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
 from keiko_perf.loadtest.alarm import Repeating
 from keiko_perf.loadtest.desk import Desk
-from keiko_perf.loadtest.engine import _AT_ONCE, _PAUSE_S
+from keiko_perf.loadtest.engine import AT_ONCE
 from keiko_perf.loadtest.feed import Row
 from keiko_perf.loadtest.outcome import Outcomes, place, words
 from keiko_perf.loadtest.pacer import Users, weighted_order
@@ -31,6 +31,7 @@ from keiko_perf.loadtest.reply import RequestFailed
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.scenario import Act, Scenario, Think
 from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.traffic import PAUSE_S
 from keiko_perf.loadtest.transport import Failure, Transport
 from keiko_perf.loadtest.user import User
 
@@ -50,8 +51,7 @@ class Crew(Desk):
         share: Share | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(plan, transport, on_tick, **options)
-        self._share = share or Share()
+        super().__init__(plan, transport, on_tick, share=share, **options)
         self._in_order = weighted_order(tuple(one.weight for one in plan.scenarios))
         self._order = self._share.sequence(cycle(self._in_order))
         self._numbers = self._share.sequence(count())
@@ -99,7 +99,7 @@ class Crew(Desk):
         self._call(user, due)
 
     def _ring_for_users(self) -> None:
-        now, turns, left = self._clock(), self._turns, _AT_ONCE
+        now, turns, left = self._clock(), self._turns, AT_ONCE
         while turns and turns[0][0] <= now < self._until and left:
             due, _, user = heappop(turns)
             self._call(user, due)
@@ -192,7 +192,7 @@ class Crew(Desk):
             at = max(now, user.begun + scenario.pacing_s)
         else:
             at = now + user.drawn(self._think(scenario))
-        at = at if got_on else max(at, now + _PAUSE_S)
+        at = at if got_on else max(at, now + PAUSE_S)
         if at <= now:
             return 0.0
         user.wake = self._loop.create_future()

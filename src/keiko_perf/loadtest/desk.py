@@ -42,7 +42,7 @@ class Desk(Engine):
         self._books.begins = inf  # what is asked for before the load is not measured
         if isinstance(plan.load, Users):
             # A user who asks for several things at once has a connection for each.
-            self._most_channels = max(plan.load.count, plan.connections)
+            self._most_channels = self._share.count(max(plan.load.count, plan.connections))
         self._known: dict[str, dict[tuple[str, str], Request]] = {}
         self._headers: dict[str, dict[str, str]] = {}
         for one in plan.scenarios:

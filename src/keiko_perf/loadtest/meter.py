@@ -8,6 +8,7 @@ afterwards, which is exact. Nothing is kept for a single request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import StepProgress
@@ -34,51 +35,89 @@ class StepMeter:
     The measurements of one step.
 
     Attributes:
-        position: the interval that `record` counts in.
+        since: the instant at which the interval that `record` counts in begins; what was due
+            before it belongs to another one.
+        until: the instant at which it ends, likewise.
         record: counts a response time in the current interval.
         record_service: counts a service time.
+        record_lag: counts a schedule lag.
         failed: response times of failures by interval; most have none.
+
+    It is an `Observer` of the answers to its requests, too.
     """
 
     __slots__ = (
+        "_begins",
+        "_phases",
         "_settled",
         "_settled_to",
         "failed",
+        "failed_lag",
         "failed_service",
+        "lag",
         "name",
-        "position",
         "record",
+        "record_lag",
         "record_service",
         "service",
+        "since",
         "timeline",
+        "until",
     )
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.timeline = [Histogram()]
-        self.position = 0
-        self.record = self.timeline[0].record
+        self.timeline: list[Histogram] = []
+        self.since = self.until = inf
+        self.record = Histogram().record
         self.service = Histogram()
         self.record_service = self.service.record
+        self.lag = Histogram()
+        self.record_lag = self.lag.record
         self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
+        self.failed_lag = Histogram()
+        self._begins = inf
+        self._phases: dict[str, Histogram] = {}
         self._settled = Histogram()  # the successes of the first intervals, merged
         self._settled_to = 0
 
-    def move_to(self, position: int) -> None:
+    def begin(self, at: float) -> None:
+        """Measure what is due from *at* on."""
+        self._begins = at
+        self.since = self.until = inf
+
+    def move_to(self, position: int, interval_s: float) -> None:
         """Count in another interval from now on."""
         while len(self.timeline) <= position:
             self.timeline.append(Histogram())
-        self.position = position
+        self.since = self._begins + position * interval_s
+        self.until = self._begins + (position + 1) * interval_s
         self.record = self.timeline[position].record
 
-    def fail(self, position: int, response_s: float, service_s: float) -> None:
+    def fail(self, position: int, *, response_s: float, service_s: float) -> None:
         """Count a failure that was due in interval *position*."""
         failed = self.failed.get(position)
         if failed is None:
             failed = self.failed[position] = Histogram()
         failed.record(response_s)
         self.failed_service.record(service_s)
+        self.failed_lag.record(max(0.0, response_s - service_s))
+
+    def began(self, due: float, now: float) -> None:
+        """The first byte of an answer came."""
+        self._phase("first byte", due, now - due)
+
+    def event(self, due: float, before: float | None, now: float) -> None:
+        """A server-sent event came."""
+        if before is None:
+            self._phase("first event", due, now - due)
+        else:
+            self._phase("event gap", due, now - before)
+
+    def _phase(self, name: str, due: float, duration_s: float) -> None:
+        if due >= self._begins:
+            self._phases.setdefault(name, Histogram()).record(duration_s)
 
     def progress(
         self, *, first: int, settled_to: int, recent_s: float, whole_s: float
@@ -119,24 +158,26 @@ class StepMeter:
         self.timeline.extend(Histogram() for _ in range(intervals - len(self.timeline)))
         response = Histogram.merged(self.timeline)
         failed = [self.failed.get(at) for at in range(len(self.timeline))]
+
+        def series(succeeded: Histogram, failures: Histogram) -> Series:
+            return Series(
+                kind=Kind.STEP,
+                name=self.name,
+                window_s=duration_s,
+                succeeded=succeeded,
+                failed=failures,
+            )
+
         return StepResult(
             name=self.name,
-            response=Series(
-                kind=Kind.STEP,
-                name=self.name,
-                window_s=duration_s,
-                succeeded=response,
-                failed=Histogram.merged(self.failed.values()),
+            response=series(response, Histogram.merged(self.failed.values())),
+            service=series(
+                self.service if is_service_apart else response.copy(), self.failed_service
             ),
-            service=Series(
-                kind=Kind.STEP,
-                name=self.name,
-                window_s=duration_s,
-                succeeded=self.service if is_service_apart else response.copy(),
-                failed=self.failed_service,
-            ),
+            lag=series(self.lag, self.failed_lag),
             timeline=tuple(one.copy() for one in self.timeline),
             failures=tuple(0 if one is None else one.count for one in failed),
+            phases=dict(self._phases),
         )
 
 

@@ -7,28 +7,61 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from types import ModuleType
 
 from keiko_perf.errors import MissingExtra
 from keiko_perf.loadtest.engine import run
+from keiko_perf.loadtest.malloc import keep_memory
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import OnTick
+from keiko_perf.loadtest.quiet import quiet
 from keiko_perf.loadtest.result import Result
 
 
-def run_in_own_loop(plan: Plan, on_tick: OnTick | None = None) -> Result:
+def run_in_own_loop(
+    plan: Plan, on_tick: OnTick | None = None, *, processes: int | None = None
+) -> Result:
     """
     Carry out *plan* in a uvloop of its own. The first Ctrl-C stops the run, a second cancels it.
+
+    Args:
+        plan: what to do.
+        on_tick: called each second.
+        processes: how many processes do it. None is this thread, where what *on_tick* does delays
+            requests; with a process of its own, or several, it does not.
 
     Raises:
         MissingExtra: uvloop or httptools is not installed.
         KeyboardInterrupt: it was cancelled.
     """
+    if processes is not None:
+        from keiko_perf.loadtest.processes import run_in_processes
+
+        _uvloop()
+        return run_in_processes(plan, on_tick, processes=processes)
+    keep_memory()
+    with quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_run_until_interrupted(plan, on_tick))
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """
+    The event loop that load is generated in.
+
+    Raises:
+        MissingExtra: uvloop is not installed.
+    """
+    loop: asyncio.AbstractEventLoop = _uvloop().new_event_loop()
+    return loop
+
+
+def _uvloop() -> ModuleType:
     try:
         import uvloop
     except ImportError as error:
         raise MissingExtra("uvloop", extra="load", purpose="the load engine") from error
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run_until_interrupted(plan, on_tick))
+    module: ModuleType = uvloop
+    return module
 
 
 async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:

@@ -13,29 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from keiko_perf.loadtest.generator import Generator
 from keiko_perf.loadtest.pacer import Load, Users
 from keiko_perf.loadtest.transport import Failure
-from keiko_perf.model import (
-    Gauge,
-    Histogram,
-    Kind,
-    Message,
-    Series,
-    Snapshot,
-    Target,
-    samples_needed,
-    say,
+from keiko_perf.loadtest.validity import (
+    CPU_LIMIT_RATIO,
+    LATE_FLOOR_S,
+    LATE_SHARE,
+    notes,
+    why_invalid,
 )
+from keiko_perf.model import Gauge, Histogram, Kind, Message, Series, Snapshot, Target
 
-CPU_LIMIT_RATIO = 0.9
-"""A generator's thread that is busier than this was itself what limited the load."""
-
-LATE_SHARE = 0.1
-LATE_FLOOR_S = 0.005
-"""A woken thread waits for a time slice of whatever else runs, up to 4 ms: less is no fault."""
-
-_LITTLE_SHARE = 0.3
-_LITTLE_SAMPLES = 200
+__all__ = [
+    "CPU_LIMIT_RATIO",
+    "LATE_FLOOR_S",
+    "LATE_SHARE",
+    "ErrorGroup",
+    "InFlight",
+    "Result",
+    "StepResult",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +45,9 @@ class StepResult:
         service: service times, from sent.
         timeline: response times of successes by the interval in which they were due.
         failures: how many failures were due in each interval.
+        lag: from due to sent.
+        phases: what else was measured of its answers, each from due unless it says otherwise:
+            `first byte`, `first event`, and `event gap` from event to event.
     """
 
     name: str
@@ -54,6 +55,8 @@ class StepResult:
     service: Series
     timeline: tuple[Histogram, ...]
     failures: tuple[int, ...] = ()
+    lag: Series
+    phases: Mapping[str, Histogram] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +122,15 @@ class Result:
         opened: how many connections were made.
         lag: from due to sent.
         late: the generator's own part of it: how late it turned to a request that was due.
-        cpu_ratio: the generator's thread, as a share of one core; None if it was not measured.
+        cpu_ratio: the generator's thread, as a share of one core; of several processes the busiest
+            one's. None if it was not measured.
         in_flight: how many requests were under way.
         interrupted: whether the run was stopped before its end.
         environment: what it was measured with.
         targets: what was promised of it.
+        generators: what each process of the generator saw of itself.
+        lost: how many processes ended before the run did, and took their measurements with them.
+        same_host: whether the service runs on the generator's machine.
     """
 
     target: str
@@ -148,6 +155,9 @@ class Result:
     interrupted: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
+    generators: tuple[Generator, ...] = ()
+    lost: int = 0
+    same_host: bool = False
 
     @property
     def ended_at(self) -> datetime:
@@ -182,7 +192,12 @@ class Result:
     @property
     def invalid(self) -> tuple[Message, ...]:
         """Why the result may not be believed; empty if it may."""
-        return _why_invalid(self)
+        return why_invalid(self)
+
+    @property
+    def notes(self) -> tuple[Message, ...]:
+        """What whoever reads the figures should know, though it makes none of them wrong."""
+        return notes(self)
 
     def step(self, name: str) -> StepResult | None:
         """One step, or None if the plan had none of that name."""
@@ -206,83 +221,3 @@ class Result:
 
     def _whole(self, series: list[Series]) -> Series:
         return Series.merged(series, kind=Kind.STEP, name="", window_s=self.duration_s)
-
-
-def _why_invalid(result: Result) -> tuple[Message, ...]:
-    checks = (_nothing, _dropped, _unfinished, _starved, _busy, _late, _against_little)
-    return tuple(reason for check in checks if (reason := check(result)) is not None)
-
-
-def _nothing(result: Result) -> Message | None:
-    return None if result.response.count else say("no request was finished")
-
-
-def _dropped(result: Result) -> Message | None:
-    if not result.dropped:
-        return None
-    return say(
-        "{dropped:count} requests were not sent, because too many were in flight",
-        dropped=result.dropped,
-    )
-
-
-def _unfinished(result: Result) -> Message | None:
-    # Whoever stops a run knows that what was under way is left out.
-    if not result.unfinished or result.interrupted:
-        return None
-    return say(
-        "{count:count} requests had no answer when the run ended, the oldest after {age:duration}",
-        count=result.unfinished,
-        age=result.unfinished_s,
-    )
-
-
-def _starved(result: Result) -> Message | None:
-    count = sum(one.count for one in result.errors if one.failure is Failure.GENERATOR)
-    if not count:
-        return None
-    return say(
-        "{count:count} requests failed for want of ports, files or memory on this machine",
-        count=count,
-    )
-
-
-def _busy(result: Result) -> Message | None:
-    if result.cpu_ratio is None or result.cpu_ratio <= CPU_LIMIT_RATIO:
-        return None
-    return say(
-        "the load generator used {cpu:ratio} of its core, so it was the limit itself",
-        cpu=result.cpu_ratio,
-    )
-
-
-def _late(result: Result) -> Message | None:
-    q = 0.99 if result.late.count >= samples_needed(0.99) else 0.5
-    if result.late.count < samples_needed(q):
-        return None
-    late_s = result.late.quantile(q) or 0.0
-    response_s = result.response.succeeded.quantile(q) or 0.0
-    if late_s <= max(LATE_FLOOR_S, LATE_SHARE * response_s):
-        return None
-    return say(
-        "the load generator was late by {late:duration} (p{percent}): the response times hold that",
-        late=late_s,
-        percent=f"{q * 100:g}",
-    )
-
-
-def _against_little(result: Result) -> Message | None:
-    """Mean in flight = rate x mean response time, whatever the distribution (Little, 1961)."""
-    seen = result.in_flight
-    if result.unfinished or not result.duration_s:
-        return None
-    expected = result.response.sum_s / result.duration_s
-    if seen.samples * min(seen.mean, expected, 1.0) < _LITTLE_SAMPLES:
-        return None
-    if abs(seen.mean - expected) <= _LITTLE_SHARE * max(seen.mean, expected):
-        return None
-    return say(
-        "on average {seen:number} requests were in flight, by the response times {expected:number}",
-        seen=seen.mean,
-        expected=expected,
-    )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.loadtest.generator import Generator
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
 from keiko_perf.loadtest.saved_targets import targets_from_list, targets_to_list
@@ -101,6 +102,9 @@ def to_dict(result: Result) -> dict[str, Any]:
         "interrupted": result.interrupted,
         "environment": dict(result.environment),
         "targets": targets_to_list(result.targets),
+        "generators": [one.to_dict() for one in result.generators],
+        "lost": result.lost,
+        "same_host": result.same_host,
     }
 
 
@@ -159,6 +163,9 @@ def _result(document: Mapping[str, Any]) -> Result:
         interrupted=bool(document["interrupted"]),
         environment={str(name): str(value) for name, value in document["environment"].items()},
         targets=targets_from_list(document["targets"]),
+        generators=tuple(Generator.from_dict(one) for one in document["generators"]),
+        lost=int(document["lost"]),
+        same_host=bool(document["same_host"]),
     )
 
 
@@ -169,6 +176,8 @@ def _step_to_dict(step: StepResult) -> dict[str, Any]:
         "service": _series_to_dict(step.service),
         "timeline": [base64.b64encode(one.to_bytes()).decode() for one in step.timeline],
         "failures": list(step.failures),
+        "lag": _series_to_dict(step.lag),
+        "phases": {phase: one.to_dict() for phase, one in step.phases.items()},
     }
 
 
@@ -183,6 +192,8 @@ def _step_from_dict(document: Mapping[str, Any], duration_s: float) -> StepResul
             for one in document["timeline"]
         ),
         failures=tuple(int(one) for one in document["failures"]),
+        lag=_series_from_dict(document["lag"], name, duration_s),
+        phases={str(phase): Histogram.from_dict(one) for phase, one in document["phases"].items()},
     )
 
 

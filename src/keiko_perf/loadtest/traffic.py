@@ -1,0 +1,207 @@
+"""
+Traffic: the requests that are under way and those that wait, and the channels that carry them.
+
+It is the owner of its channels, and has one way of going on for open load and one for users. There
+is no task and no timer for a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from heapq import heappush
+
+from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, precise_alarm
+from keiko_perf.loadtest.books import Books
+from keiko_perf.loadtest.pacer import Users
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.request import Request, in_turn
+from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.transport import Channel, Failure, Transport
+
+PAUSE_S = 0.1
+"""Of a user who got no connection, so that a dead service is not hammered."""
+
+
+class Traffic:
+    """What one engine has under way."""
+
+    def __init__(
+        self, plan: Plan, transport: Transport, *, clock: Callable[[], float] | None, share: Share
+    ) -> None:
+        self._plan = plan
+        self._transport = transport
+        self._share = share
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._clock = clock or time.perf_counter
+        self._is_virtual = clock is not None
+        self._alarm = self._new_alarm(self._ring)
+        self._load = plan.load
+        self._is_closed = isinstance(plan.load, Users)
+        self._think_s = plan.load.think_s if isinstance(plan.load, Users) else 0.0
+        self._most_channels = share.count(
+            plan.load.count if isinstance(plan.load, Users) else plan.connections
+        )
+        self._most_in_flight = share.count(plan.max_in_flight)
+        # Users who don't think are due the instant they are sent.
+        self._is_at_once = self._is_closed and not self._think_s
+        self._books = Books(plan, is_service_apart=not self._is_at_once)
+        self._meters = self._books.meters
+        self._requests = share.sequence(in_turn(plan, self._meters if plan.steps else ()))
+        self._timers: list[asyncio.Handle] = []
+        self._until = 0.0
+
+        self._channels: set[Channel] = set()
+        self._idle: list[Channel] = []  # the last one used is the next one used
+        self._waiting: deque[tuple[float, float, Request]] = deque()  # due, looked at, what
+        self._users: list[float] = []  # when each user is due who thinks, a heap
+        self._in_flight = 0
+        self._has_arrivals = True
+        self._peak = self._opened = 0
+
+    def _new_alarm(self, ring: Callable[[], None]) -> Alarm:
+        return LoopAlarm(self._loop, ring) if self._is_virtual else precise_alarm(self._loop, ring)
+
+    def _ring(self) -> None:
+        """Send what is due, and set the alarm for what is due next."""
+        raise NotImplementedError
+
+    # What is due
+
+    def _arrive(self, due: float, now: float) -> None:
+        """A request is due, and *now* is when that was noticed."""
+        request = next(self._requests)
+        books = self._books
+        is_measured = due >= books.begins
+        books.offered += is_measured
+        if self._in_flight >= self._most_in_flight:
+            books.dropped += is_measured
+            return
+        self._in_flight += 1
+        if self._in_flight > self._peak:
+            self._peak = self._in_flight
+        books.looks.count += is_measured
+        if self._idle:
+            channel = self._idle.pop()
+        elif len(self._channels) < self._most_channels:
+            channel = self._new_channel()
+        else:
+            self._waiting.append((due, now, request))
+            books.waited += is_measured
+            return
+        books.sent(due, now)
+        channel.due = due
+        channel.sent = now
+        channel.send(request)
+
+    def _new_channel(self) -> Channel:
+        channel = self._transport.channel(self)
+        self._channels.add(channel)
+        self._opened += 1
+        return channel
+
+    def _end_arrivals(self, drain_s: float | None = None) -> None:
+        if not self._has_arrivals:
+            return
+        self._has_arrivals = False
+        self._is_at_once = False
+        if not self._in_flight:
+            self._end()
+        else:
+            drain_s = self._plan.timeout_s * 1.2 if drain_s is None else drain_s
+            self._timers.append(self._loop.call_later(drain_s, self._end))
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    # What channels tell
+
+    def answered(self, channel: Channel, status: int) -> None:
+        now = self._clock()
+        # The hot path: the same user asks again, within the same interval. One count, no object.
+        if self._is_at_once and status < 400 and channel.is_open and now < self._until:
+            meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
+            due = channel.due
+            if meter.since <= due < meter.until:
+                meter.record(now - due)
+                self._books.again += 1
+                channel.due = channel.sent = now
+                channel.send(next(self._requests))
+                return
+        self._books.answered(channel, status, now)
+        self._in_flight -= 1
+        if channel.is_open:
+            self._go_on(channel, now)
+        else:
+            self._channels.discard(channel)
+            self._go_on(None, now)
+
+    def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
+        now = self._clock()
+        self._books.failed(channel, failure, detail, now=now)
+        self._in_flight -= 1
+        self._channels.discard(channel)
+        self._go_on(None, now, pause_s=PAUSE_S)
+
+    def lost(self, channel: Channel) -> None:
+        self._channels.discard(channel)
+        if channel in self._idle:
+            self._idle.remove(channel)
+
+    def _go_on(self, channel: Channel | None, now: float, pause_s: float = 0.0) -> None:
+        """Use a channel that got free, or the room that one left, for what is due next."""
+        if self._is_closed and self._has_arrivals:
+            due = now + (self._think_s or pause_s)
+            if channel is not None and due == now:
+                self._send_on(channel, now)
+                return
+            heappush(self._users, due)
+            if channel is not None:
+                channel.request = None
+                self._idle.append(channel)
+            self._alarm.set(min(self._users[0], self._until) - now)
+        elif self._waiting:
+            due, noticed, request = self._waiting.popleft()
+            self._books.sent_late(due, noticed, now)
+            channel = channel or self._new_channel()
+            channel.due = due
+            channel.sent = now
+            channel.send(request)
+        elif channel is not None:
+            channel.request = None
+            self._idle.append(channel)
+        if not self._in_flight and not self._has_arrivals:
+            self._end()
+
+    def _send_on(self, channel: Channel, now: float) -> None:
+        """The next request of a user who does not think."""
+        if now >= self._until:
+            channel.request = None
+            self._idle.append(channel)
+            self._end_arrivals()
+            return
+        self._in_flight += 1
+        books = self._books
+        if now >= books.begins:
+            books.offered += 1
+            books.looks.count += 1
+        channel.due = channel.sent = now
+        channel.send(next(self._requests))
+
+    # What is under way
+
+    def _sweep(self) -> None:
+        """Give up what took too long: one look at all is cheaper than a timer for each."""
+        limit = self._clock() - self._plan.timeout_s
+        late = [one for one in self._channels if one.request is not None and one.sent <= limit]
+        for channel in late:
+            channel.expire()
+
+    def _pending(self) -> list[float]:
+        """When each request was due that is under way or waits."""
+        pending = [channel.due for channel in self._channels if channel.request is not None]
+        return pending + [due for due, _, _ in self._waiting]
