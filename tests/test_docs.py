@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import runpy
+from importlib import import_module
+from inspect import isclass, isfunction
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,37 @@ import keiko_perf
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = runpy.run_path(str(ROOT / "scripts" / "cli-reference"))["reference"]()
+API = runpy.run_path(str(ROOT / "scripts" / "api-reference"))
 COMMANDS = re.findall(r"^## (keiko-perf .+)$", REFERENCE, re.M)
 
 
 def test_the_command_reference_is_that_of_the_commands() -> None:
     written = (ROOT / "docs" / "cli.md").read_text()
     assert written == REFERENCE, "run scripts/cli-reference"
+
+
+def test_the_reference_of_names_is_that_of_the_code() -> None:
+    written = (ROOT / "docs" / "api.md").read_text()
+    assert written == API["reference"](), "run scripts/api-reference"
+
+
+@pytest.mark.parametrize("part", sorted(API["PARTS"]))
+def test_each_public_name_says_what_it_is(part: str) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    module = import_module(f"keiko_perf.{part}")
+    for name in module.__all__:
+        assert f"\n### {name}\n" in page
+        one = getattr(module, name)
+        if isclass(one) or isfunction(one):
+            own = vars(one).get("__doc__") if isclass(one) else one.__doc__
+            # What a dataclass gets by itself is its signature, which says nothing.
+            assert own, name
+            assert not own.startswith(f"{name}("), name
+
+
+def test_each_name_of_the_package_is_that_of_a_part() -> None:
+    told = {name for part in API["PARTS"] for name in import_module(f"keiko_perf.{part}").__all__}
+    assert set(keiko_perf.__all__) - {"__version__"} <= told
 
 
 @pytest.mark.parametrize("command", COMMANDS)

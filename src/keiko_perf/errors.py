@@ -17,6 +17,18 @@ report can show them apart. None ever carries a password or a token.
 
 from __future__ import annotations
 
+__all__ = [
+    "ConfigError",
+    "DatabaseUnavailable",
+    "KeikoError",
+    "MissingExtra",
+    "ServiceUnavailable",
+    "StatementRefused",
+    "StoreUnavailable",
+    "Unavailable",
+    "UsageError",
+]
+
 
 class KeikoError(Exception):
     """

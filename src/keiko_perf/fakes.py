@@ -30,6 +30,22 @@ from keiko_perf.loadtest import (
 )
 from keiko_perf.model import Histogram, Kind, Series, Snapshot
 
+__all__ = [
+    "EPOCH",
+    "Answer",
+    "FakeClock",
+    "FakeTransport",
+    "Service",
+    "VirtualLoop",
+    "freezing",
+    "in_virtual_time",
+    "queueing",
+    "run_virtually",
+    "series",
+    "snapshot",
+    "steady",
+]
+
 T = TypeVar("T")
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -92,6 +92,8 @@ class Node:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
+    What the planner chose for a statement, and what came of it.
+
     Attributes:
         nodes: parents before their children; the root first.
         executed: whether it was run (EXPLAIN ANALYZE), not only planned.

@@ -19,6 +19,8 @@ from keiko_perf.model.snapshot import Snapshot
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
+    What a KPI is in one snapshot, and how much that rests on.
+
     Attributes:
         value: the figure in the KPI's own unit; None if there is none.
         samples: how many observations it rests on.

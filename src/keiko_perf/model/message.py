@@ -33,6 +33,7 @@ class Message:
 
 
 Text = Message | str
+"""A sentence for a person; as a plain string it stands as it is in every language."""
 
 
 def say(template: str, /, **values: object) -> Message:

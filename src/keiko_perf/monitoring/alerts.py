@@ -29,6 +29,8 @@ class AlertState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """
+    A target that is missed, or was until just now.
+
     Attributes:
         metric: the check's name, such as `api_response_time`.
         severity: of the target that is missed.

@@ -32,6 +32,8 @@ _ENTRY_BYTES = 176
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStatistics:
     """
+    How full a cache is, and how much it was of use.
+
     Attributes:
         entries: how many values are kept.
         size_bytes: what they take, estimated.

@@ -31,6 +31,8 @@ OnError = Literal["collect", "stop"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStatistics:
     """
+    How far a batch has come.
+
     Attributes:
         total: how many items there are in all; None if the source does not say.
         taken: how many were read from the source so far.

@@ -27,6 +27,8 @@ class WouldBlock(Unavailable):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimiterStatistics:
     """
+    How many are in, and how many had to wait.
+
     Attributes:
         limit: how many may be in at once.
         in_use: how many are; over the limit for a while after it was lowered.

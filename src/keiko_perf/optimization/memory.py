@@ -59,6 +59,8 @@ class MemoryUsage(TypedDict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryStatistics:
     """
+    What was done to keep the process under its threshold.
+
     Attributes:
         looks: how often the process's memory was looked at, because somebody called.
         optimizations: how often it was over the threshold, and something was done.

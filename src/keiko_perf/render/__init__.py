@@ -12,6 +12,7 @@ from keiko_perf.model import Report
 from keiko_perf.render.language import LANGUAGES, known, phrase
 
 FORMATS = ("text", "json", "html", "markdown", "junit")
+"""What `render` makes of a report."""
 
 __all__ = ["FORMATS", "LANGUAGES", "phrase", "render"]
 

@@ -18,6 +18,7 @@ from keiko_perf.render.units import name_without_unit, show
 from keiko_perf.render.words import Word, name
 
 LANGUAGES = ("en", "de")
+"""What a person may read a report in."""
 
 
 def phrase(text: Text, lang: str = "en") -> str:

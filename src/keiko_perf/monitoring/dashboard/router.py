@@ -27,6 +27,7 @@ async def _bring_monitor(request: Request) -> None:
 performance_router = APIRouter(
     prefix=PREFIX, tags=["performance"], dependencies=[Depends(_bring_monitor)]
 )
+"""The dashboard and its JSON under `/performance`, for `app.include_router`."""
 
 for _page in PAGES:
     performance_router.add_api_route(
