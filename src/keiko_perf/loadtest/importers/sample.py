@@ -1,0 +1,209 @@
+"""
+Sample: one value that a JSON schema allows, the same each time.
+
+What the document gives goes first: an example, a default, a constant, the first of an enumeration.
+Else the smallest value of the type, with required properties alone. A schema that requires itself
+has no such value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from keiko_perf.loadtest.importers.document import Document, plain
+from keiko_perf.loadtest.importers.imported import expect
+
+_DEEPEST = 30
+_LONGEST = 10_000
+_FORMATS = {
+    "byte": "c2FtcGxl",
+    "date": "2024-01-01",
+    "date-time": "2024-01-01T00:00:00Z",
+    "duration": "PT1H",
+    "email": "user@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "00:00:00Z",
+    "uri": "https://example.com/",
+    "url": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+_TRIED = ("string", "a", "A", "1", "0", "aA1", "2024-01-01", "example.com", "user@example.com")
+
+
+class NoSample(Exception):
+    """There is no value that can be made up; the words say why."""
+
+
+def sample(document: Document, schema: Any, place: str) -> Any:
+    """
+    A value that *schema* allows.
+
+    Raises:
+        NoSample: none can be made up.
+        UsageError: the schema at *place* is no schema.
+    """
+    return plain(_sample(document, schema, place, 0))
+
+
+def given(document: Document, node: Mapping[str, Any], place: str) -> tuple[Any, ...]:
+    """The value of the `example`, or the first of the `examples`, of a parameter or body."""
+    if "example" in node:
+        return (plain(node["example"]),)
+    examples = node.get("examples")
+    if isinstance(examples, Mapping):
+        for name, one in examples.items():
+            found = document.resolve(one, f"{place}.examples.{name}")
+            if "value" in found:
+                return (plain(found["value"]),)
+    return ()
+
+
+def _sample(document: Document, schema: Any, place: str, depth: int) -> Any:
+    if schema is True:
+        return {}
+    if schema is False or depth > _DEEPEST:
+        raise NoSample("its schema allows nothing" if schema is False else "it requires itself")
+    node = _merged(document, document.resolve(schema, place), place, depth)
+    for key in ("example", "default", "const"):
+        if key in node:
+            return node[key]
+    for key in ("examples", "enum"):
+        if isinstance(node.get(key), list) and node[key]:
+            return node[key][0]
+    for key in ("oneOf", "anyOf"):
+        if node.get(key):
+            return _first_of(document, node, f"{place}.{key}", depth, options=node[key])
+    kind = _kind(node)
+    if kind == "object":
+        return _object(document, node, place, depth)
+    if kind == "array":
+        size = _whole(node.get("minItems"), 0)
+        if not size:
+            return []
+        return [_sample(document, node.get("items", True), f"{place}.items", depth + 1)] * size
+    if kind in ("integer", "number"):
+        return _number(node, is_whole=kind == "integer")
+    if kind == "boolean":
+        return True
+    return None if kind == "null" else _text(node)
+
+
+def _merged(document: Document, node: dict[str, Any], place: str, depth: int) -> dict[str, Any]:
+    """The schema with all of its `allOf`."""
+    parts = node.get("allOf")
+    if not parts:
+        return node
+    if depth > _DEEPEST:
+        raise NoSample("it requires itself")
+    whole = {key: value for key, value in node.items() if key != "allOf"}
+    for index, part in enumerate(expect(parts, list, f"{place}.allOf")):
+        where = f"{place}.allOf[{index}]"
+        one = _merged(document, document.resolve(part, where), where, depth + 1)
+        properties = {**one.get("properties", {}), **whole.get("properties", {})}
+        required = [*whole.get("required", []), *one.get("required", [])]
+        whole = {**one, **whole}
+        if properties:
+            whole["properties"] = properties
+        if required:
+            whole["required"] = required
+    return whole
+
+
+def _first_of(
+    document: Document, node: dict[str, Any], place: str, depth: int, *, options: Any
+) -> Any:
+    beside = {key: value for key, value in node.items() if key not in ("oneOf", "anyOf")}
+    reason = NoSample("it is one of nothing")
+    for index, option in enumerate(expect(options, list, place)):
+        one = document.resolve(option, f"{place}[{index}]")
+        if one.get("type") == "null":
+            continue
+        try:
+            both = {"allOf": [one, beside]} if beside.get("properties") else one
+            return _sample(document, both, f"{place}[{index}]", depth + 1)
+        except NoSample as error:
+            reason = error
+    raise reason
+
+
+def _kind(node: Mapping[str, Any]) -> str:
+    kind = node.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "null")
+    if isinstance(kind, str):
+        return kind
+    if "properties" in node or "additionalProperties" in node:
+        return "object"
+    if "items" in node:
+        return "array"
+    if "minimum" in node or "maximum" in node or "multipleOf" in node:
+        return "number"
+    return "string"
+
+
+def _object(document: Document, node: Mapping[str, Any], place: str, depth: int) -> dict[str, Any]:
+    properties = expect(node.get("properties", {}), dict, f"{place}.properties")
+    required = expect(node.get("required", []), list, f"{place}.required")
+    return {
+        str(name): _sample(
+            document, properties.get(name, True), f"{place}.properties.{name}", depth + 1
+        )
+        for name in dict.fromkeys(required)
+    }
+
+
+def _number(node: Mapping[str, Any], *, is_whole: bool) -> float:
+    low, is_above = _bound(node, "minimum")
+    high, is_below = _bound(node, "maximum")
+    given_step = node.get("multipleOf")
+    step = given_step if isinstance(given_step, int | float) and given_step > 0 else 0
+    step = step or (1 if is_whole else 0)
+    value = low if low is not None else 1 if high is None else min(1, high)
+    if step:
+        value = ceil(value / step - 1e-9) * step
+    if (is_above and value == low) or (is_below and value == high and low is None):
+        value += (step or 1) * (1 if is_above else -1)
+    if high is not None and low is not None and not step and value >= high:
+        value = high if low == high else (low + high) / 2
+    is_over = high is not None and (value > high or (is_below and value == high))
+    if is_over or (low is not None and (value < low or (is_above and value == low))):
+        raise NoSample("no number is between its bounds")
+    return int(value) if is_whole or value == int(value) else value
+
+
+def _bound(node: Mapping[str, Any], key: str) -> tuple[float | None, bool]:
+    """A bound, and whether it is itself outside; OpenAPI 3.1 writes that as a number."""
+    exclusive = node.get(f"exclusive{key.capitalize()}")
+    if isinstance(exclusive, int | float) and not isinstance(exclusive, bool):
+        return exclusive, True
+    bound = node.get(key)
+    return (bound if isinstance(bound, int | float) else None), exclusive is True
+
+
+def _text(node: Mapping[str, Any]) -> str:
+    least = _whole(node.get("minLength"), 0)
+    most = _whole(node.get("maxLength"), _LONGEST)
+    if least > most or least > _LONGEST:
+        raise NoSample("no text is as long as it asks for")
+    pattern = node.get("pattern")
+    if pattern is None:
+        return _FORMATS.get(str(node.get("format")), "string").ljust(least, "a")[:most]
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise NoSample(f"its pattern {pattern!r} cannot be read") from error
+    for start in (_FORMATS.get(str(node.get("format")), "string"), *_TRIED):
+        for length in {len(start), max(least, 1), min(most, 100), *range(1, 13)}:
+            text: str = (start * (length // len(start) + 1))[:length]
+            if least <= len(text) <= most and compiled.search(text):
+                return text
+    raise NoSample(f"it has no example that fits its pattern {pattern!r}")
+
+
+def _whole(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and value >= 0 else default
