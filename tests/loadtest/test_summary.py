@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from keiko_perf.fakes import Answer, freezing, run_virtually, steady
@@ -9,15 +11,17 @@ from keiko_perf.loadtest import (
     ConstantRate,
     Plan,
     Poisson,
+    Stage,
+    Stages,
     Step,
     Users,
     compare_results,
     comparisons,
     report,
 )
-from keiko_perf.model import Change, Status, Target
-from keiko_perf.model.kpi import ERROR_RATIO, LATENCY_P95
-from keiko_perf.render import render
+from keiko_perf.model import Change, Severity, Status, Target
+from keiko_perf.model.kpi import ERROR_RATIO, LATENCY_P50, LATENCY_P95
+from keiko_perf.render import phrase, render
 
 
 def measured(service=None, **changes):
@@ -40,13 +44,69 @@ def test_an_invalid_run_is_invalid_whatever_its_targets_say():
     assert found.status.exit_code == 4
     assert found.headline.template.startswith("INVALID")
     assert any("were not sent" in one.template for one in found.sections[0].paragraphs)
+    assert section(found, "How far to trust it").paragraphs[0].template.startswith("INVALID")
 
 
-def test_a_missed_target_is_the_headline():
-    targets = (Target(kpi=LATENCY_P95, at_most=0.001), Target(kpi=ERROR_RATIO, at_most=0.0))
+def test_missed_targets_are_the_headline():
+    targets = (Target(kpi=LATENCY_P95, at_most=0.001), Target(kpi=LATENCY_P50, at_most=0.001))
     found = report(measured(), targets)
     assert found.status is Status.MISSED
-    assert found.headline.values == {"missed": 1, "all": 2}
+    assert found.headline.values == {"missed": 2, "all": 2}
+
+
+@pytest.mark.parametrize(
+    ("target", "headline"),
+    [
+        (Target(kpi=LATENCY_P95, at_most=0.001), "response time p95 is 10 ms, the limit is 1 ms"),
+        (
+            Target(kpi=LATENCY_P95, at_most=0.001, subject="GET /"),
+            "response time p95 of GET / is 10 ms, the limit is 1 ms",
+        ),
+        (Target(kpi=ERROR_RATIO, at_most=0.1), "error rate is 50 %, the limit is 10 %"),
+    ],
+)
+def test_a_single_missed_target_is_told_with_its_figures(target, headline):
+    def every_other_second(now_s: float, _request: object) -> Answer:
+        return Answer(0.01, 503 if int(now_s) % 2 else 200)
+
+    assert phrase(report(measured(every_other_second), (target,)).headline) == headline
+
+
+def test_a_missed_target_says_when_and_under_which_load_it_broke():
+    def slower_from_200(now_s: float, _request: object) -> Answer:
+        return Answer(0.01 if now_s < 30 else 0.5)
+
+    load = Stages((Stage(30, 20), Stage(0, 100), Stage(30, 100)), start_per_s=20)
+    targets = (Target(kpi=LATENCY_P95, at_most=0.1),)
+    found = report(measured(slower_from_200, load=load), targets)
+    (verdict,) = found.verdicts
+    assert verdict.reason.values["at"] == 30.0
+    assert verdict.reason.values["rate"] == pytest.approx((9 * 20 + 100) / 10, rel=0.05)
+    assert verdict.reason.values["share"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_errors_that_came_late_broke_late():
+    service = lambda now_s, _request: Answer(0.001, 503 if now_s >= 40 else 200)  # noqa: E731
+    (verdict,) = report(measured(service), (Target(kpi=ERROR_RATIO, at_most=0.01),)).verdicts
+    assert verdict.reason.values["at"] == 40.0
+    assert phrase(verdict.reason) == "broke 40 s into the run, at 50/s; missed in 33.3 % of it"
+
+
+def test_a_target_that_was_kept_broke_nowhere():
+    (verdict,) = report(measured(), (Target(kpi=LATENCY_P95, at_most=1.0),)).verdicts
+    assert phrase(verdict.reason) == "within the limit"
+
+
+def test_targets_of_the_result_itself_count_unless_others_are_given():
+    result = replace(measured(), targets=(Target(kpi=LATENCY_P95, at_most=0.001),))
+    assert report(result).status is Status.MISSED
+    assert report(result, ()).status is Status.OK
+
+
+def section(found, title: str):
+    """The section of a title."""
+    (one,) = [one for one in found.sections if one.title.template == title]
+    return one
 
 
 def cells(found, title: str) -> dict[str, object]:
@@ -65,9 +125,8 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
     row = cells(report(measured(duration_s=2)), "Response time, from due")  # 100 samples
     assert row["requests"] == 100
     assert row["p95"] == pytest.approx(0.01, rel=0.01)
-    assert row["p99"] is None
-    assert row["p99.9"] is None
-    assert row["too few by"] == 2895
+    assert phrase(row["p99"]) == "– (299)"
+    assert phrase(row["p99.9"]) == "– (2,995)"
     (gap,) = report(measured(duration_s=2)).gaps
     assert gap.reason.values == {"seen": 100, "needed": 299}
     assert gap.remedy.values["duration"] == 7.0
@@ -76,48 +135,98 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
 def test_percentiles_with_enough_samples_need_nothing():
     row = cells(report(measured()), "Response time, from due")  # 3,000 samples
     assert row["p99.9"] == pytest.approx(0.01, rel=0.01)
-    assert row["too few by"] == 0
     assert not list(report(measured()).gaps)
 
 
 def test_a_run_without_a_success_points_to_its_errors():
     found = report(measured(lambda _now_s, _request: Answer(0.001, 503)))
-    row = cells(found, "Failures by class")
-    assert (row["class"], row["detail"], row["requests"]) == ("http-5xx", "HTTP 503", 3000)
     assert cells(found, "Response time, from due")["p50"] is None
     (gap,) = found.gaps
     assert "Look at the errors" in gap.remedy.template
     assert found.status is Status.MISSED
     assert found.headline.template.startswith("not one of")
     (finding,) = found.findings
-    assert finding.evidence == {"error_ratio": 1.0, "class": "http-5xx"}
+    assert finding.code == "load.http-5xx"
+    assert finding.severity is Severity.CRITICAL
 
 
-def test_some_failures_are_a_finding_and_no_catastrophe():
-    found = report(measured(lambda now_s, _request: Answer(0.001, 503 if now_s < 1 else 200)))
-    (finding,) = found.findings
-    assert finding.summary.values == {"failed": 50, "all": 3000}
+def test_failures_are_grouped_by_class_with_their_span_and_a_line_to_repeat():
+    def answer(now_s: float, _request: object) -> Answer:
+        return Answer(0.001, 503 if 10 <= now_s < 11 else 404 if now_s < 2 else 200)
+
+    plan = Step(path="/a?token=hunter2", headers={"authorization": "hunter2"})
+    found = report(measured(answer, steps=(plan,)))
+    first, second = found.findings
+    assert (first.code, second.code) == ("load.http-4xx", "load.http-5xx")
+    assert first.summary.values["failed"] == 100
+    assert second.summary.values == {
+        "failed": 50,
+        "all": 3000,
+        "failure": "http-5xx",
+        "detail": "HTTP 503",
+    }
+    assert second.evidence["first_seen_s"] == pytest.approx(10.0, abs=0.01)
+    assert second.evidence["last_seen_s"] == pytest.approx(11.0, abs=0.03)
+    assert second.example.startswith("curl -i")
+    assert "hunter2" not in render(found, "json")
     assert found.status is Status.OK
+
+
+def test_more_kinds_of_failures_than_a_reader_takes_in_are_a_table():
+    found = report(measured(lambda now_s, _request: Answer(0.001, 500 + int(now_s) % 20)))
+    assert len(list(found.findings)) == 8
+    (table,) = section(found, "Errors").tables
+    assert len(table.rows) == 12
 
 
 def test_several_steps_have_a_row_for_all():
     steps = (Step(path="/a"), Step(path="/b"))
     found = report(measured(steps=steps))
-    (table,) = [table for table in found.sections[1].tables if len(table.rows) == 3]
+    (table,) = section(found, "Steps").tables
     assert [row[1] for row in table.rows] == [1500, 1500, 3000]
 
 
 def test_closed_load_is_told_what_it_hides():
     found = report(measured(load=Users(2, think_s=0.1)))
-    assert any("Closed load" in one.template for one in found.sections[0].paragraphs)
+    trusted = section(found, "How far to trust it")
+    assert any("Closed load" in one.template for one in trusted.paragraphs)
+    assert "asked" not in section(found, "Verdict").paragraphs[0].values
+
+
+def line(chart, name: str) -> dict[float, float | None]:
+    """The points of one line."""
+    (one,) = [one for one in chart.lines if getattr(one.name, "template", one.name) == name]
+    return dict(one.points)
 
 
 def test_a_chart_shows_the_stall_where_it_was():
-    found = report(measured(freezing(0.001, from_s=20, to_s=25)))
-    ((chart,),) = [section.charts for section in found.sections if section.charts]
-    p95 = dict(chart.lines[1].points)
+    found = report(measured(freezing(0.001, from_s=20, to_s=25), load=ConstantRate(100)))
+    p95 = line(section(found, "Over time").charts[0], "p95")
     assert p95[20.0] == pytest.approx(4.95, rel=0.02)
     assert p95[30.0] == pytest.approx(0.001, rel=0.02)
+
+
+def test_a_chart_has_no_more_points_than_the_samples_tell():
+    response = section(report(measured()), "Over time").charts[0]  # 50 a second
+    assert [len(one.points) for one in response.lines] == [60, 30, 10]
+
+
+def test_charts_of_throughput_failures_and_requests_in_flight():
+    def answer(now_s: float, _request: object) -> Answer:
+        return Answer(0.1, 503 if 10 <= now_s < 20 else 200)
+
+    load = Stages((Stage(30, 20), Stage(0, 60), Stage(30, 60)), start_per_s=20)
+    drawn = section(report(measured(answer, load=load)), "Over time").charts
+    found = {one.title.template: one for one in drawn}
+    succeeded = line(found["Requests by the second in which they were due"], "succeeded")
+    assert (succeeded[5.0], succeeded[15.0], succeeded[40.0]) == (20, 0, 60)
+    asked = line(found["Requests by the second in which they were due"], "asked for")
+    assert asked == {0.0: 20, 30.0: 60, 60.0: 60}
+    failed = line(found["Failures by the second in which they were due"], "GET /")
+    assert (failed[5.0], failed[15.0]) == (0, 20)
+    in_flight = line(found["Requests in flight"], "mean of each second")
+    assert in_flight[40.0] == pytest.approx(6.0, rel=0.1)  # Little: 60/s × 0.1 s
+    assert [at for at, _ in found["Requests in flight"].marks] == [30.0]
 
 
 def noisy(middle_s: float, seed: int):

@@ -15,6 +15,7 @@ from math import isfinite
 from urllib.parse import quote
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.masks import masked_path
 from keiko_perf.loadtest.pacer import (
     ConstantRate,
     Load,
@@ -47,7 +48,8 @@ class Step:
         method: GET, POST…
         path: from the slash on, with its query; `{id}` stands for a value of *rows*. It stays a
             template in every name.
-        name: what results call it; the method and the path unless given.
+        name: what results call it; unless given, the method and the path, with the secrets of its
+            query masked.
         headers: sent with this step, beside those of the plan.
         body: what is sent, or None.
         weight: how often it comes up, against the other steps.
@@ -72,7 +74,7 @@ class Step:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", tuple(self.rows))
         if not self.name:
-            object.__setattr__(self, "name", f"{self.method} {self.path}")
+            object.__setattr__(self, "name", f"{self.method} {masked_path(self.path)}")
         _check_step(self)
         check_headers(self.headers)
 

@@ -9,7 +9,6 @@ Also how a request is shown to a person: as a curl line with its secrets masked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -18,21 +17,13 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.masks import masked_body, masked_header, masked_path
 from keiko_perf.loadtest.plan import Plan, Upload, check_headers
 from keiko_perf.loadtest.target import VISIBLE, Target
 
 LARGE_BODY_BYTES = 64 * 1024
 """A larger body is written piece by piece, as fast as the connection takes it."""
 
-MASK = "***"
-_SECRET = re.compile(
-    r"auth|cookie|token|secret|passw|credential|session|api[-_]?key|signature", re.I
-)
-_JSON_SECRET = re.compile(
-    rf'("[^"]*(?:{_SECRET.pattern})[^"]*"\s*:\s*)("(?:[^"\\]|\\.)*"|[^\s,}}\]]+)', re.I
-)
-_FORM_SECRET = re.compile(rf"((?:^|[?&])[^=&]*(?:{_SECRET.pattern})[^=&]*=)[^&]*", re.I)
-_SHOWN_BODY = 500
 _OF_CURL = (b"host", b"content-length", b"transfer-encoding", b"accept", b"user-agent")
 
 
@@ -201,15 +192,13 @@ def curl(request: Request, base_url: str) -> str:
     for name, value in request.headers:
         if name in _OF_CURL:
             continue
-        shown = MASK if _SECRET.search(name.decode()) else value.decode("latin-1")
+        shown = masked_header(name.decode(), value.decode("latin-1"))
         words += ["-H", quote(f"{name.decode()}: {shown}")]
     if request.upload is not None:
         words += ["--data-binary", "@-"]
     elif request.body:
-        words += ["--data-binary", quote(_masked_body(request.body))]
-    path, _, query = request.path.partition("?")
-    masked = _FORM_SECRET.sub(rf"\g<1>{MASK}", f"?{query}") if query else ""
-    return " ".join([*words, quote(f"{base_url}{path}{masked}")])
+        words += ["--data-binary", quote(masked_body(request.body))]
+    return " ".join([*words, quote(f"{base_url}{masked_path(request.path)}")])
 
 
 def _of_step(plan: Plan, index: int, *, path: str, observer: Observer | None) -> Request:
@@ -234,14 +223,3 @@ def _of_step(plan: Plan, index: int, *, path: str, observer: Observer | None) ->
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
-
-
-def _masked_body(body: bytes) -> str:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return f"({len(body)} bytes)"
-    if len(text) > _SHOWN_BODY:
-        return f"({len(body)} bytes)"
-    text = _JSON_SECRET.sub(rf'\g<1>"{MASK}"', text)
-    return _FORM_SECRET.sub(rf"\g<1>{MASK}", text)

@@ -1,27 +1,27 @@
 """
-Summary: a result as a report. The verdict comes first, then the figures.
+Summary: a result as a report. The verdict comes first, then what failed, then the figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
+from keiko_perf.loadtest.breaking import judge
+from keiko_perf.loadtest.charts import charts
+from keiko_perf.loadtest.failures import failures, further
 from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Replay, Users
 from keiko_perf.loadtest.result import Result, StepResult
+from keiko_perf.loadtest.trust import trust
 from keiko_perf.model import (
-    Chart,
     Column,
-    Finding,
     Gap,
     Histogram,
-    Line,
     Message,
     Outcome,
     Report,
     Section,
     Series,
-    Severity,
     Status,
     Table,
     Target,
@@ -32,33 +32,55 @@ from keiko_perf.model import (
 )
 
 _QUANTILES = (0.5, 0.95, 0.99, 0.999)
-_MOST_CHARTS = 12
-_MOST_POINTS = 600
 
 
-def report(result: Result, targets: Iterable[Target] = (), *, command: str = "load run") -> Report:
+def report(
+    result: Result, targets: Iterable[Target] | None = None, *, command: str = "load run"
+) -> Report:
     """
     What *result* says.
 
     Args:
         result: what was measured.
-        targets: promises that the response times, errors or throughput are held against.
+        targets: promises that the response times, errors or throughput are held against; those
+            that the result itself carries if None.
         command: what the report says it is the answer of.
     """
-    snapshot = result.snapshot()
-    verdicts = tuple(target.judge(snapshot) for target in targets)
-    findings = _findings(result)
+    promised = result.targets if targets is None else tuple(targets)
+    verdicts = tuple(judge(result, target) for target in promised)
+    found = failures(result)
     return Report(
         command=command,
         title=say("Load test of {target}", target=result.target),
         headline=_headline(result, verdicts),
-        status=(
-            Status.INVALID if result.invalid else Status.of(verdicts=verdicts, findings=findings)
-        ),
+        status=Status.INVALID if result.invalid else Status.of(verdicts=verdicts, findings=found),
         created_at=result.ended_at,
-        sections=(_verdict(result, verdicts, findings), *_figures(result)),
+        sections=tuple(_sections(result, verdicts, promised)),
         environment={**result.environment, "load": load_words(result.load)},
     )
+
+
+def _sections(
+    result: Result, verdicts: tuple[Verdict, ...], targets: Sequence[Target]
+) -> Iterator[Section]:
+    yield Section(title=say("Verdict"), paragraphs=tuple(_verdict(result)), verdicts=verdicts)
+    if result.errors:
+        yield Section(title=say("Errors"), findings=failures(result), tables=further(result))
+    yield Section(
+        title=say("Steps"),
+        paragraphs=(
+            say(
+                "Response time runs from the instant a request was due to the last byte of its "
+                "answer; failures are not in it."
+            ),
+        ),
+        tables=tuple(_steps(result)),
+        gaps=_gaps(result),
+    )
+    drawn = charts(result, targets)
+    if drawn:
+        yield Section(title=say("Over time"), charts=drawn)
+    yield trust(result)
 
 
 # The verdict
@@ -70,6 +92,8 @@ def _headline(result: Result, verdicts: Sequence[Verdict]) -> Message:
     if result.response.errors and not result.response.succeeded:
         return say("not one of {count:count} requests succeeded", count=result.response.count)
     missed = [one for one in verdicts if one.outcome is Outcome.MISSED]
+    if len(missed) == 1:
+        return _missed(missed[0])
     if missed:
         return say(
             "{missed:count} of {all:count} targets were missed",
@@ -79,10 +103,38 @@ def _headline(result: Result, verdicts: Sequence[Verdict]) -> Message:
     return _figures_in_a_sentence(result)
 
 
+def _missed(verdict: Verdict) -> Message:
+    target = verdict.target
+    label = target.kpi.label
+    what = (
+        label
+        if target.subject is None
+        else say("{kpi} of {subject}", kpi=label, subject=target.subject)
+    )
+    limit = _value(target.limit, target.kpi.format)
+    if not verdict.is_told or verdict.value is None:
+        return say("{what} is over its limit of {limit}", what=what, limit=limit)
+    value = _value(verdict.value, target.kpi.format)
+    if target.at_most is None:
+        return say(
+            "{what} is {value}, at least {limit} was wanted", what=what, value=value, limit=limit
+        )
+    return say("{what} is {value}, the limit is {limit}", what=what, value=value, limit=limit)
+
+
+def _value(value: float, format: str) -> Message:
+    """A figure of a load test with its unit."""
+    if format == "duration":
+        return say("{duration:duration}", duration=value)
+    if format == "rate":
+        return say("{rate:rate}", rate=value)
+    return say("{share:ratio}", share=value)
+
+
 def _figures_in_a_sentence(result: Result) -> Message:
     response = result.response
     errors = response.error_ratio or 0.0
-    p95_s = _known(response.succeeded, 0.95)
+    p95_s = response.succeeded.known_quantile(0.95)
     if p95_s is None:
         return say(
             "{count:count} requests at {rate:rate}, {errors:ratio} failed",
@@ -98,41 +150,8 @@ def _figures_in_a_sentence(result: Result) -> Message:
     )
 
 
-def _verdict(
-    result: Result, verdicts: tuple[Verdict, ...], findings: tuple[Finding, ...]
-) -> Section:
-    return Section(
-        title=say("Verdict"),
-        paragraphs=(*result.invalid, *_remarks(result)),
-        verdicts=verdicts,
-        findings=findings,
-        gaps=_gaps(result),
-    )
-
-
-def _findings(result: Result) -> tuple[Finding, ...]:
-    """Failures, whether or not a target is about them; all of a step's is never fine."""
-    return tuple(
-        Finding(
-            code="load.failures",
-            severity=Severity.WARNING if step.response.succeeded else Severity.CRITICAL,
-            subject=step.name,
-            summary=say(
-                "{failed:count} of {all:count} requests failed",
-                failed=step.response.errors,
-                all=step.response.count,
-            ),
-            evidence={
-                "error_ratio": step.response.error_ratio,
-                "class": next(one.failure.value for one in result.errors if one.step == step.name),
-            },
-        )
-        for step in result.steps
-        if step.response.errors and any(one.step == step.name for one in result.errors)
-    )
-
-
-def _remarks(result: Result) -> Iterable[Text]:
+def _verdict(result: Result) -> Iterator[Text]:
+    yield from result.invalid
     if result.interrupted:
         yield say(
             "The run was stopped after {duration:duration}; {count:count} requests were under way.",
@@ -140,20 +159,87 @@ def _remarks(result: Result) -> Iterable[Text]:
             count=result.unfinished,
         )
     if result.is_closed:
-        yield say(
-            "Closed load: a slow service is asked less often, so the percentiles leave out whoever "
-            "would have come meanwhile. An open rate shows them."
-        )
+        yield say("Answered: {achieved:rate}.", achieved=result.achieved_per_s)
     else:
         yield say(
-            "Response time runs from the instant a request was due to the last byte of its answer."
+            "Asked for: {asked:rate}, answered: {achieved:rate}.",
+            asked=result.offered_per_s,
+            achieved=result.achieved_per_s,
         )
-    if result.waited:
-        yield say(
-            "{count:count} requests waited until one of {connections:count} connections was free.",
-            count=result.waited,
-            connections=result.connections,
+
+
+# The figures
+
+
+def _steps(result: Result) -> Iterator[Table]:
+    series = [step.response for step in result.steps]
+    if len(series) > 1:
+        series.append(result.response)
+    yield Table(
+        title=say("Response time, from due"), columns=_columns(), rows=tuple(map(_row, series))
+    )
+    if result.waited:  # else the two are the same but for the generator's own lateness
+        yield Table(
+            title=say("Service time, from sent"),
+            columns=_columns(),
+            rows=tuple(_row(step.service) for step in result.steps),
         )
+    phases = [
+        (step.name, phase, histogram)
+        for step in result.steps
+        for phase, histogram in step.phases.items()
+        if histogram
+    ]
+    if phases:
+        yield _phases(phases)
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column(say("step")),
+        Column(say("requests"), "count"),
+        Column(say("rate"), "rate"),
+        Column(say("failed"), "ratio"),
+        *(Column(f"p{_percent(q)}", "duration") for q in _QUANTILES),
+        Column(say("longest"), "duration"),
+    )
+
+
+def _row(series: Series) -> tuple[object, ...]:
+    succeeded = series.succeeded
+    return (
+        series.name or say("all steps"),
+        series.count,
+        series.rate_per_s,
+        series.error_ratio,
+        *(_told(succeeded, q) for q in _QUANTILES),
+        succeeded.max_s,
+    )
+
+
+def _phases(phases: Sequence[tuple[str, str, Histogram]]) -> Table:
+    return Table(
+        title=say("Phases of answers"),
+        columns=(
+            Column(say("step")),
+            Column(say("phase")),
+            Column(say("seen"), "count"),
+            *(Column(f"p{_percent(q)}", "duration") for q in _QUANTILES),
+            Column(say("longest"), "duration"),
+        ),
+        rows=tuple(
+            (step, phase, one.count, *(_told(one, q) for q in _QUANTILES), one.max_s)
+            for step, phase, one in phases
+        ),
+    )
+
+
+def _told(histogram: Histogram, q: float) -> float | Message | None:
+    """A quantile; where the samples cannot tell it a dash, with how many it takes."""
+    if not histogram:
+        return None
+    known_s = histogram.known_quantile(q)
+    return say("– ({needed:count})", needed=samples_needed(q)) if known_s is None else known_s
 
 
 def _gaps(result: Result) -> tuple[Gap, ...]:
@@ -171,7 +257,7 @@ def _gaps(result: Result) -> tuple[Gap, ...]:
         for step in result.steps
         for q in _QUANTILES[:3]
         if step.response.succeeded.count < samples_needed(q)
-        if q == 0.5
+        if q == _QUANTILES[0]
         or step.response.succeeded.count >= samples_needed(_QUANTILES[_QUANTILES.index(q) - 1])
     )
 
@@ -187,142 +273,6 @@ def _remedy(result: Result, step: StepResult, q: float) -> Message:
     )
 
 
-# The figures
-
-
-def _figures(result: Result) -> tuple[Section, ...]:
-    sections = [Section(title=say("Steps"), tables=(_steps(result), _services(result)))]
-    if result.errors:
-        sections.append(Section(title=say("Errors"), tables=(_errors(result),)))
-    charts = _charts(result)
-    if charts:
-        sections.append(Section(title=say("Over time"), charts=charts))
-    sections.append(Section(title=say("The generator"), tables=(_generator(result),)))
-    return tuple(sections)
-
-
-def _steps(result: Result) -> Table:
-    series = [step.response for step in result.steps]
-    if len(series) > 1:
-        series.append(result.response)
-    return Table(
-        title=say("Response time, from due"), columns=_columns(), rows=tuple(map(_row, series))
-    )
-
-
-def _services(result: Result) -> Table:
-    return Table(
-        title=say("Service time, from sent"),
-        columns=_columns(),
-        rows=tuple(_row(step.service) for step in result.steps),
-    )
-
-
-def _columns() -> tuple[Column, ...]:
-    return (
-        Column(say("step")),
-        Column(say("requests"), "count"),
-        Column(say("rate"), "rate"),
-        Column(say("failed"), "ratio"),
-        *(Column(f"p{_percent(q)}", "duration") for q in _QUANTILES),
-        Column(say("longest"), "duration"),
-        Column(say("too few by"), "count"),
-    )
-
-
-def _row(series: Series) -> tuple[object, ...]:
-    """Percentiles that the samples don't tell are left out; the last cell says what they lack."""
-    succeeded = series.succeeded
-    return (
-        series.name or say("all steps"),
-        series.count,
-        series.rate_per_s,
-        series.error_ratio,
-        *(_known(succeeded, q) for q in _QUANTILES),
-        succeeded.max_s,
-        max(0, samples_needed(_QUANTILES[-1]) - succeeded.count),
-    )
-
-
-def _errors(result: Result) -> Table:
-    return Table(
-        title=say("Failures by class"),
-        columns=(
-            Column(say("class")),
-            Column(say("detail")),
-            Column(say("step")),
-            Column(say("requests"), "count"),
-            Column(say("first after"), "duration"),
-            Column(say("last after"), "duration"),
-            Column(say("example")),
-        ),
-        rows=tuple(
-            (
-                group.failure.value,
-                group.detail,
-                group.step,
-                group.count,
-                max(0.0, group.first_s),
-                max(0.0, group.last_s),
-                group.example,
-            )
-            for group in result.errors
-        ),
-    )
-
-
-def _charts(result: Result) -> tuple[Chart, ...]:
-    return tuple(
-        Chart(
-            title=say("Response time of {step}", step=step.name),
-            format="duration",
-            lines=tuple(
-                Line(f"p{_percent(q)}", _points(step.timeline, result.interval_s, q))
-                for q in (0.5, 0.95)
-            ),
-            logarithmic=True,
-        )
-        for step in result.steps[:_MOST_CHARTS]
-        if step.response.succeeded and len(step.timeline) > 1
-    )
-
-
-def _points(
-    timeline: Sequence[Histogram], interval_s: float, q: float
-) -> tuple[tuple[float, float | None], ...]:
-    """At most so many points; where there are more intervals, neighbours are merged."""
-    together = ceil(len(timeline) / _MOST_POINTS)
-    return tuple(
-        (at * interval_s, Histogram.merged(timeline[at : at + together]).quantile(q))
-        for at in range(0, len(timeline), together)
-    )
-
-
-def _generator(result: Result) -> Table:
-    rows: list[tuple[object, ...]] = [
-        (say("offered"), say("{rate:rate}", rate=result.offered_per_s)),
-        (say("achieved"), say("{rate:rate}", rate=result.achieved_per_s)),
-        (say("requests due"), say("{count:count}", count=result.offered)),
-        (say("dropped"), say("{count:count}", count=result.dropped)),
-        (say("unfinished"), say("{count:count}", count=result.unfinished)),
-        (say("most in flight"), say("{count:count}", count=result.in_flight.peak)),
-        (say("connections made"), say("{count:count}", count=result.opened)),
-        (say("measured for"), say("{duration:duration}", duration=result.duration_s)),
-    ]
-    lag_s, late_s = result.lag.quantile(0.99), result.late.quantile(0.99)
-    if lag_s is not None and not result.is_closed:
-        rows.append((say("schedule lag p99"), say("{lag:duration}", lag=lag_s)))
-    if late_s is not None and not result.is_closed:
-        rows.append((say("of it the generator's own"), say("{late:duration}", late=late_s)))
-    if result.cpu_ratio is not None:
-        rows.append((say("CPU of its core"), say("{cpu:ratio}", cpu=result.cpu_ratio)))
-    return Table(
-        title=say("Was the measurement sound"),
-        columns=(Column(say("figure")), Column(say("value"))),
-        rows=tuple(rows),
-    )
-
-
 def load_words(load: Load) -> str:
     """The load as its option on the command line says it."""
     if isinstance(load, ConstantRate):
@@ -334,11 +284,6 @@ def load_words(load: Load) -> str:
     if isinstance(load, Replay):
         return f"--replay, {load.count} instants"
     return "--stages " + ",".join(f"{one.per_s:g}@{one.duration_s:g}s" for one in load.stages)
-
-
-def _known(histogram: Histogram, q: float) -> float | None:
-    """The quantile, if there are enough samples to tell it."""
-    return histogram.quantile(q) if histogram.count >= samples_needed(q) else None
 
 
 def _percent(q: float) -> str:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "Answered: {achieved:rate}.": "Beantwortet: {achieved:rate}.",
+    "Asked for: {asked:rate}, answered: {achieved:rate}.": (
+        "Verlangt: {asked:rate}, beantwortet: {achieved:rate}."
+    ),
     "CPU of its core": "CPU seines Kerns",
+    "CPU of process {number:count}": "CPU von Prozess {number:count}",
     "Closed load: a slow service is asked less often, so the percentiles leave out whoever"
     " would have come meanwhile. An open rate shows them.": (
         "Geschlossene Last: ein langsamer Dienst wird seltener gefragt, also fehlen in den"
         " Perzentilen alle, die inzwischen gekommen wären. Eine offene Rate zeigt sie."
     ),
     "Comparison of two load tests of {target}": "Vergleich zweier Lasttests von {target}",
-    "Failures by class": "Fehler nach Art",
+    "Connections are hardly used again: {opened:count} were made for {count:count} requests."
+    " This machine has {ports:count} ports for those of a minute.": (
+        "Verbindungen werden kaum wieder benutzt: {opened:count} wurden für {count:count}"
+        " Anfragen aufgebaut. Für die einer Minute hat diese Maschine {ports:count} Ports."
+    ),
+    "Failures by the second in which they were due": (
+        "Fehler nach der Sekunde, in der die Anfragen fällig waren"
+    ),
+    "Further failures": "Weitere Fehler",
+    "How far to trust it": "Wie weit ihr zu trauen ist",
     "INVALID: a measurement cannot be trusted": "UNGÜLTIG: einer Messung ist nicht zu trauen",
     "INVALID: the measurement cannot be trusted": "UNGÜLTIG: der Messung ist nicht zu trauen",
+    "INVALID: {reasons}.": "UNGÜLTIG: {reasons}.",
+    "Little's law holds within {off:ratio}": "Littles Gesetz gilt auf {off:ratio} genau",
     "Load test of {target}": "Lasttest von {target}",
     "Look at the errors: not one request of this step succeeded": (
         "Die Fehler ansehen: keine Anfrage dieses Schritts gelang"
@@ -21,32 +37,53 @@ TEMPLATES = {
         "Etwa {duration:duration} lang messen oder die Rate erhöhen"
     ),
     "Over time": "Im Verlauf",
+    "Phases of answers": "Phasen der Antworten",
     "Repeat one of the runs under the load of the other": (
         "Einen der Läufe unter der Last des anderen wiederholen"
     ),
+    "Requests by the second in which they were due": (
+        "Anfragen nach der Sekunde, in der sie fällig waren"
+    ),
+    "Requests in flight": "Anfragen unterwegs",
     "Response time of {step}": "Antwortzeit von {step}",
-    "Response time runs from the instant a request was due to the last byte of its answer.": (
-        "Die Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig war, bis zum letzten"
-        " Byte ihrer Antwort."
+    "Response time runs from the instant a request was due to the last byte of its answer;"
+    " failures are not in it.": (
+        "Die Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig war, bis zum"
+        " letzten Byte ihrer Antwort; Fehler sind nicht darin."
     ),
     "Response time, from due": "Antwortzeit, ab Fälligkeit",
     "Run both with the same steps": "Beide mit denselben Schritten laufen lassen",
     "Service time, from sent": "Bedienzeit, ab dem Senden",
     "Steps": "Schritte",
     "The generator": "Der Lastgenerator",
+    "The load generator had {files:count} files open, of {limit:count} that it may open.": (
+        "Der Lastgenerator hatte {files:count} Dateien offen, von {limit:count}, die er öffnen"
+        " darf."
+    ),
+    "The measurement is valid: {parts}.": "Die Messung ist gültig: {parts}.",
     "The run was stopped after {duration:duration}; {count:count} requests were under way.": (
         "Der Lauf wurde nach {duration:duration} abgebrochen; {count:count} Anfragen waren"
         " unterwegs."
     ),
+    "The service runs on the generator's machine: both share its cores.": (
+        "Der Dienst läuft auf der Maschine des Lastgenerators: beide teilen sich ihre Kerne."
+    ),
     "The two runs": "Die beiden Läufe",
-    "Was the measurement sound": "War die Messung zuverlässig",
     "What changed": "Was sich geändert hat",
     "achieved": "erreicht",
     "all steps": "alle Schritte",
+    "asked for": "verlangt",
+    "broke {at:duration} into the run, at {rate:rate}; missed in {share:ratio} of it": (
+        "ab {at:duration} nach Beginn verfehlt, bei {rate:rate}; in {share:ratio} der Zeit"
+    ),
+    "by Little's law": "nach Littles Gesetz",
     "connections made": "Verbindungen aufgebaut",
     "dropped": "ausgelassen",
+    "every request that was due was sent": "jede fällige Anfrage wurde gesendet",
+    "in flight": "unterwegs",
+    "it used {cpu:ratio} of its core": "er brauchte {cpu:ratio} seines Kerns",
+    "mean of each second": "Mittel jeder Sekunde",
     "measured for": "gemessen über",
-    "most in flight": "höchstens unterwegs",
     "no request was finished": "keine Anfrage wurde fertig",
     "no step got slower or faster": "kein Schritt wurde langsamer oder schneller",
     "not one of {count:count} requests succeeded": "keine von {count:count} Anfragen gelang",
@@ -62,7 +99,16 @@ TEMPLATES = {
     ),
     "response time p{percent} of {step}": "Antwortzeit p{percent} von {step}",
     "schedule lag p99": "Verspätung p99",
+    "succeeded": "gelungen",
     "the effect of the change alone": "die Wirkung der Änderung allein",
+    "the garbage collector held up the load generator for {share:ratio} of the time, at most"
+    " for {longest:duration} at once": (
+        "die Speicherbereinigung hielt den Lastgenerator {share:ratio} der Zeit auf, höchstens"
+        " {longest:duration} am Stück"
+    ),
+    "the generator was late by {late:duration} (p99)": (
+        "der Lastgenerator war um {late:duration} zu spät (p99)"
+    ),
     "the load differed: {before} before, {after} after": (
         "die Last war verschieden: {before} vorher, {after} nachher"
     ),
@@ -74,6 +120,7 @@ TEMPLATES = {
         " Antwortzeiten"
     ),
     "the two runs have no step in common": "die beiden Läufe haben keinen Schritt gemeinsam",
+    "to {rate:rate}": "auf {rate:rate}",
     "undecided for {count:count} of {all:count} steps": (
         "unentschieden bei {count:count} von {all:count} Schritten"
     ),
@@ -104,13 +151,29 @@ TEMPLATES = {
         "{dropped:count} Anfragen wurden nicht gesendet, weil zu viele unterwegs waren"
     ),
     "{duration:duration}": "{duration:duration}",
-    "{failed:count} of {all:count} requests failed": (
-        "{failed:count} von {all:count} Anfragen schlugen fehl"
+    "{expected:number} on average": "{expected:number} im Mittel",
+    "{failed:count} of {all:count} requests: {failure}, {detail}": (
+        "{failed:count} von {all:count} Anfragen: {failure}, {detail}"
     ),
     "{lag:duration}": "{lag:duration}",
     "{late:duration}": "{late:duration}",
+    "{lost:count} of {all:count} processes of the load generator ended before the run did, so"
+    " their share of the load is missing": (
+        "{lost:count} von {all:count} Prozessen des Lastgenerators endeten vor dem Lauf, also"
+        " fehlt ihr Teil der Last"
+    ),
+    "{mean:number} on average, {peak:count} at most": (
+        "{mean:number} im Mittel, {peak:count} höchstens"
+    ),
     "{missed:count} of {all:count} targets were missed": (
         "{missed:count} von {all:count} Zielen wurden verfehlt"
     ),
     "{rate:rate}": "{rate:rate}",
+    "{share:ratio}": "{share:ratio}",
+    "{what} is over its limit of {limit}": "{what} liegt über der Grenze von {limit}",
+    "{what} is {value}, at least {limit} was wanted": (
+        "{what} ist {value}, gewollt war mindestens {limit}"
+    ),
+    "{what} is {value}, the limit is {limit}": "{what} ist {value}, die Grenze {limit}",
+    "– ({needed:count})": "– ({needed:count})",
 }

@@ -1,0 +1,97 @@
+"""
+Breaking: when in a run a target was first missed, under which load, and for how much of the run.
+
+A target is judged over the whole run; here it is judged over each stretch of ten intervals, so
+that a reader knows where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from keiko_perf.loadtest.result import Result, StepResult
+from keiko_perf.model import Histogram, Kind, Outcome, Series, Snapshot, Target, Verdict, say
+
+_STRETCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """
+    Attributes:
+        at_s: when a target was first missed, from the start of measuring.
+        per_s: how many requests were due a second at that time.
+        share: of the stretches that could be judged, how many missed it.
+    """
+
+    at_s: float
+    per_s: float
+    share: float
+
+
+def judge(result: Result, target: Target) -> Verdict:
+    """The verdict over the whole run; the reason of a missed one says where it broke."""
+    verdict = target.judge(result.snapshot())
+    if verdict.outcome is not Outcome.MISSED:
+        return verdict
+    found = broke(result, target)
+    if found is None:
+        return verdict
+    return replace(
+        verdict,
+        reason=say(
+            "broke {at:duration} into the run, at {rate:rate}; missed in {share:ratio} of it",
+            at=found.at_s,
+            rate=found.per_s,
+            share=found.share,
+        ),
+    )
+
+
+def broke(result: Result, target: Target) -> Break | None:
+    """Where the run first missed *target*; None if no stretch of it shows that."""
+    if target.at_most is None:
+        return None
+    first: tuple[float, float] | None = None
+    judged = missed = 0
+    for at, window in _stretches(result, target.subject):
+        outcome = target.judge(window).outcome
+        judged += outcome is not Outcome.UNKNOWN
+        if outcome is Outcome.MISSED:
+            missed += 1
+            series = window.whole(Kind.STEP)
+            first = first or (at * result.interval_s, series.rate_per_s)
+    return None if first is None else Break(*first, missed / judged)
+
+
+def _stretches(result: Result, subject: str | None) -> Iterator[tuple[int, Snapshot]]:
+    """The number of each interval, and what was due in the stretch that ends with it."""
+    steps = [one for one in result.steps if subject is None or one.name == subject]
+    timeline, failures = _together(steps)
+    for at in range(len(timeline)):
+        start = max(0, at + 1 - _STRETCH)
+        window_s = (at + 1 - start) * result.interval_s
+        failed = Histogram()
+        # How long the failures took is not asked here, only how many they were.
+        failed.below = sum(failures[start : at + 1])
+        series = Series(
+            kind=Kind.STEP,
+            name=subject or "",
+            window_s=window_s,
+            succeeded=Histogram.merged(timeline[start : at + 1]),
+            failed=failed,
+        )
+        yield at, Snapshot(started_at=result.started_at, window_s=window_s, series=(series,))
+
+
+def _together(steps: list[StepResult]) -> tuple[list[Histogram], list[int]]:
+    """The timelines of several steps as one."""
+    length = max((len(one.timeline) for one in steps), default=0)
+    return (
+        [
+            Histogram.merged(one.timeline[at] for one in steps if at < len(one.timeline))
+            for at in range(length)
+        ],
+        [sum(one.failures[at] for one in steps if at < len(one.failures)) for at in range(length)],
+    )

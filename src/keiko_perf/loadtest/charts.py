@@ -1,0 +1,165 @@
+"""
+Charts: a result over time. What too few samples cannot tell is a gap, never a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from math import ceil
+
+from keiko_perf.loadtest.pacer import ConstantRate, Poisson, Stages
+from keiko_perf.loadtest.result import Result, StepResult
+from keiko_perf.model import Chart, Histogram, Line, Target, Text, samples_needed, say
+
+_QUANTILES = (0.5, 0.95, 0.99)
+_MOST_CHARTS = 12
+_MOST_POINTS = 600
+
+Points = tuple[tuple[float, float | None], ...]
+
+
+def charts(result: Result, targets: Iterable[Target] = ()) -> tuple[Chart, ...]:
+    """Response times of each step, then throughput, errors and requests in flight."""
+    found = [_response(result, step, tuple(targets)) for step in result.steps[:_MOST_CHARTS]]
+    if any(len(step.timeline) > 1 for step in result.steps):
+        found += [_throughput(result), _failed(result), _in_flight(result)]
+    return tuple(chart for chart in found if chart is not None)
+
+
+def _response(result: Result, step: StepResult, targets: Sequence[Target]) -> Chart | None:
+    lines = [
+        Line(f"p{q * 100:g}", points)
+        for q in _QUANTILES
+        if (points := _quantile(step.timeline, result.interval_s, q))
+    ]
+    if not lines:
+        return None
+    names = (step.name, None) if len(result.steps) == 1 else (step.name,)
+    limits = [
+        target.at_most
+        for target in targets
+        if target.kpi.format == "duration" and target.subject in names
+    ]
+    return Chart(
+        title=say("Response time of {step}", step=step.name),
+        format="duration",
+        lines=tuple(lines),
+        limit=next((limit for limit in limits if limit is not None), None),
+        marks=_marks(result),
+        logarithmic=True,
+    )
+
+
+def _throughput(result: Result) -> Chart:
+    counts = [
+        sum(step.timeline[at].count if at < len(step.timeline) else 0 for step in result.steps)
+        for at in range(_length(result))
+    ]
+    lines = [Line(say("succeeded"), _rates(counts, result.interval_s))]
+    asked = _asked(result)
+    if asked:
+        lines.append(Line(say("asked for"), asked))
+    return Chart(
+        title=say("Requests by the second in which they were due"),
+        format="rate",
+        lines=tuple(lines),
+        marks=_marks(result),
+    )
+
+
+def _failed(result: Result) -> Chart | None:
+    if not any(any(step.failures) for step in result.steps):
+        return None
+    lines = [
+        Line(step.name, _rates(step.failures, result.interval_s))
+        for step in result.steps[:_MOST_CHARTS]
+        if any(step.failures)
+    ]
+    return Chart(
+        title=say("Failures by the second in which they were due"),
+        format="rate",
+        lines=tuple(lines),
+        marks=_marks(result),
+    )
+
+
+def _in_flight(result: Result) -> Chart | None:
+    timeline = result.in_flight.timeline
+    if len(timeline) < 2:
+        return None
+    together = ceil(len(timeline) / _MOST_POINTS)
+    points = tuple(
+        (at * result.interval_s, _mean(timeline[at : at + together]))
+        for at in range(0, len(timeline), together)
+    )
+    return Chart(
+        title=say("Requests in flight"),
+        format="number",
+        lines=(Line(say("mean of each second"), points),),
+        marks=_marks(result),
+    )
+
+
+def _quantile(timeline: Sequence[Histogram], interval_s: float, q: float) -> Points:
+    """
+    Points of as many intervals each as it takes on average to tell the quantile; none if that
+    leaves fewer than two of them.
+    """
+    count = sum(one.count for one in timeline)
+    if not count:
+        return ()
+    needed = samples_needed(q)
+    together = max(ceil(len(timeline) / _MOST_POINTS), ceil(needed * len(timeline) / count - 1e-9))
+    if len(timeline) < 2 * together:
+        return ()
+    points = []
+    for at in range(0, len(timeline) - together + 1, together):
+        merged = Histogram.merged(timeline[at : at + together])
+        points.append((at * interval_s, merged.quantile(q) if merged.count >= needed else None))
+    return tuple(points)
+
+
+def _rates(counts: Sequence[int], interval_s: float) -> Points:
+    together = ceil(len(counts) / _MOST_POINTS) or 1
+    return tuple(
+        (at * interval_s, sum(some) / (len(some) * interval_s))
+        for at in range(0, len(counts), together)
+        for some in (counts[at : at + together],)
+    )
+
+
+def _asked(result: Result) -> Points:
+    """The rate that the load asks for; none for users, whom the service sets the pace."""
+    load, end_s = result.load, result.planned_s
+    if isinstance(load, ConstantRate | Poisson):
+        return ((0.0, load.per_s), (end_s, load.per_s))
+    if isinstance(load, Stages):
+        ends_s = accumulate(stage.duration_s for stage in load.stages)
+        rates = [(at_s, stage.per_s) for at_s, stage in zip(ends_s, load.stages, strict=True)]
+        return ((0.0, load.start_per_s), *rates)
+    return ()
+
+
+def _marks(result: Result) -> tuple[tuple[float, Text], ...]:
+    """Where a stage of the load begins."""
+    return tuple(_stages(result))
+
+
+def _stages(result: Result) -> Iterator[tuple[float, Text]]:
+    if not isinstance(result.load, Stages):
+        return
+    begun_s = 0.0
+    for stage in result.load.stages:
+        if begun_s and stage.duration_s:
+            yield begun_s, say("to {rate:rate}", rate=stage.per_s)
+        begun_s += stage.duration_s
+
+
+def _length(result: Result) -> int:
+    return max(len(step.timeline) for step in result.steps)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    seen = [one for one in values if one is not None]
+    return sum(seen) / len(seen) if seen else None
