@@ -48,6 +48,11 @@ def test_each_name_of_the_package_is_that_of_a_part() -> None:
     assert set(keiko_perf.__all__) - {"__version__"} <= told
 
 
+def test_the_types_of_each_name_of_the_package_are_checked() -> None:
+    source = (ROOT / "tests" / "typing" / "api.py").read_text()
+    assert {name for name in keiko_perf.__all__ if not re.search(rf"\b{name}\b", source)} == set()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_has_a_line_for_each_command(command: str) -> None:
     assert f"| `{command}` |" in (ROOT / "README.md").read_text()
