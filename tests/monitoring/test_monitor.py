@@ -483,6 +483,22 @@ def test_a_catch_all_route_does_not_hide_the_dashboard(serve):
     assert page.headers["content-type"].startswith("text/html")
 
 
+async def test_a_request_to_a_mounted_application_is_counted_once():
+    monitor = PerformanceMonitor(window_s=60)
+    parent, child = FastAPI(), FastAPI()
+    child.add_route("/hello", hello)
+    monitor.install(child)
+    monitor.install(parent)
+    parent.mount("/below", child)
+    transport = httpx.ASGITransport(parent)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        assert (await http.get("/below/hello")).text == "hello"
+    assert [(one.name, one.count) for one in monitor.recorder.peek().of(Kind.ROUTE)] == [
+        ("GET /below/hello", 1)
+    ]
+    await monitor.stop()
+
+
 async def test_an_application_that_runs_already_is_refused():
     app = FastAPI()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:

@@ -29,7 +29,7 @@ from keiko_perf.cli.output import (
 )
 from keiko_perf.config import load_settings
 from keiko_perf.errors import MissingExtra
-from keiko_perf.model import Message
+from keiko_perf.model import Message, Report
 from keiko_perf.render import phrase
 
 INTERRUPTED = 130
@@ -89,12 +89,21 @@ async def _tell(options: Any, destination: Destination, html: Path, *, serve: bo
     with TerminalTeller(console, destination.lang) as teller:
         async with tell(options, teller) as told:
             teller.close()
-            exit_code = show(told.report, destination)
-            save(told.report, html, format=Format.HTML, lang=destination.lang)
+            exit_code = deliver(told.report, destination, html)
             console.print(f"The report: [bold]{escape(str(html))}[/bold]", soft_wrap=True)
             if serve:
                 await _serve(told, console)
     return exit_code
+
+
+def deliver(report: Report, destination: Destination, html: Path) -> int:
+    """
+    Write the HTML report to *html*, then show the report; return its exit code.
+
+    In this order: who reads what is shown may have gone, as `head` has after its lines.
+    """
+    save(report, html, format=Format.HTML, lang=destination.lang)
+    return show(report, destination)
 
 
 async def _serve(told: Any, console: Console) -> None:

@@ -18,6 +18,8 @@ from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
 from keiko_perf.monitoring.protocol import Monitor
 
+_SEEN_BY = "keiko_perf.monitor"
+
 
 def install(monitor: Monitor, app: Any) -> None:
     """See `PerformanceMonitor.install`."""
@@ -63,6 +65,10 @@ class MonitorMiddleware:
         if scope["type"] == "lifespan":
             return self._live(scope, receive, send)
         self._monitor.start()
+        # A request to an application that is mounted in another one may come by twice.
+        if scope.get(_SEEN_BY) is self._monitor:
+            return self._app(scope, receive, send)
+        scope[_SEEN_BY] = self._monitor
         if scope["type"] == "http" and is_dashboard(scope):
             return self._app(scope, receive, send)
         return self._recorded(scope, receive, send)

@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     | (?P<line_comment>--[^\n]*)
     | (?P<comment>/\*)
     | (?P<percent>%%)
-    | %\((?P<named>[^)]*)\)[sbt]
+    | %\((?P<named>[^)%]*)\)[sbt]  # no % within, or `%(%(%(…` would take its square of time
     | (?P<positional>%[sbt])
     | (?P<mark>\?)
     | (?<![\w$])\$(?P<number>\d+)
