@@ -12,52 +12,57 @@ When the load ends, users who wait for an answer get it, and then all are cancel
 from __future__ import annotations
 
 import asyncio
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import count, cycle
 from math import inf
 from typing import Any
 
-from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
-from keiko_perf.loadtest.alarm import Repeating
+from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.desk import Desk
-from keiko_perf.loadtest.engine import AT_ONCE
+from keiko_perf.loadtest.engine import AT_ONCE, Engine
 from keiko_perf.loadtest.feed import Row
 from keiko_perf.loadtest.outcome import Outcomes, place, words
 from keiko_perf.loadtest.pacer import Users, weighted_order
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.progress import OnTick
 from keiko_perf.loadtest.reply import RequestFailed
 from keiko_perf.loadtest.result import Result
-from keiko_perf.loadtest.scenario import Act, Scenario, Think
+from keiko_perf.loadtest.scenario import Scenario, Think
 from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.stage import Stage
 from keiko_perf.loadtest.traffic import PAUSE_S
 from keiko_perf.loadtest.transport import Failure, Transport
 from keiko_perf.loadtest.user import User
 
-_STAGE_S = 300.0  # how long a set-up or tear-down may take
 _LEAVING_S = 5.0  # how long cancelled users may take to clean up
 
 
-class Crew(Desk):
-    """One run of scenarios."""
+class Crew(Desk, Engine):
+    """
+    One run of scenarios.
+
+    Args:
+        given: what the scenarios were given by their `set_up`, by name, if that is done already.
+            It is torn down where it was set up.
+    """
 
     def __init__(
         self,
         plan: Plan,
         transport: Transport,
-        on_tick: Any,
+        on_tick: OnTick | None,
         *,
-        share: Share | None = None,
+        given: Mapping[str, object] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(plan, transport, on_tick, share=share, **options)
+        super().__init__(plan, transport, on_tick, **options)
+        self._given = given
+        self._stage: Stage | None = None
         self._in_order = weighted_order(tuple(one.weight for one in plan.scenarios))
         self._order = self._share.sequence(cycle(self._in_order))
         self._numbers = self._share.sequence(count())
         self._rows: dict[int, Iterator[Row]] = {}  # by feed
-        self._set_up: dict[Act, object] = {}
-        self._given: dict[str, object] = {}
         self._outcomes = Outcomes()
         self._tasks: dict[asyncio.Task[None], User] = {}
         self._resting: dict[str, list[User]] = {one.name: [] for one in plan.scenarios}
@@ -86,7 +91,7 @@ class Crew(Desk):
     def _arrive(self, due: float, now: float) -> None:
         scenario = self._plan.scenarios[next(self._order)]
         resting = self._resting[scenario.name]
-        if self._busy >= self._plan.max_in_flight:
+        if self._busy >= self._most_in_flight:
             is_measured = due >= self._books.begins
             self._books.offered += is_measured
             self._books.dropped += is_measured
@@ -116,7 +121,7 @@ class Crew(Desk):
         if row is None:
             return None
         user = User(self, scenario, next(self._numbers))
-        user.row, user.given = row, self._given.get(scenario.name)
+        user.row, user.given = row, (self._given or {}).get(scenario.name)
         user.wake = self._loop.create_future()
         task = self._loop.create_task(self._live(user))
         self._tasks[task] = user
@@ -263,11 +268,10 @@ class Crew(Desk):
                 task.cancel()
 
     async def _prepare(self) -> None:
-        for scenario in self._plan.scenarios:
-            act = scenario.set_up
-            if act is not None and act not in self._set_up:
-                self._set_up[act] = await self._stage(scenario, act)
-            self._given[scenario.name] = self._set_up.get(act) if act else None
+        if self._given is None:
+            clock = self._clock if self._is_virtual else None
+            self._stage = Stage(self._plan, self._transport, clock=clock, share=Share())
+            self._given = await self._stage.set_up()
 
     async def _clean_up(self) -> None:
         self._is_open = False
@@ -276,44 +280,8 @@ class Crew(Desk):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_LEAVING_S)
-        self._books.begins = inf
-        for kept in (self._idle, self._channels, self._replies, self._line):
-            kept.clear()
-        done: set[Act] = set()
-        for scenario in reversed(self._plan.scenarios):
-            act = scenario.tear_down
-            if act is None or act in done or scenario.name not in self._given:
-                continue
-            done.add(act)
-            try:
-                await self._stage(scenario, act)
-            except KeikoError as error:
-                # The result is there and worth more than this.
-                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
-
-    async def _stage(self, scenario: Scenario, act: Act) -> object:
-        """Do *act* once, unmeasured."""
-        user = User(self, scenario, next(count()))
-        user.given = self._given.get(scenario.name)
-        what = f"{act.__name__} of the scenario {scenario.name!r}"
-        sweeping = Repeating(self._loop, min(0.1, self._plan.timeout_s / 10), self._sweep)
-        self._is_open = True
-        try:
-            async with asyncio.timeout(_STAGE_S):
-                return await act(user)
-        except RequestFailed as error:
-            raise ServiceUnavailable(f"{what}: {error}", cure="See that it answers") from error
-        except KeikoError:
-            raise
-        except Exception as error:  # the scenario's code
-            where = place(error, getattr(act, "__code__", None))
-            raise UsageError(
-                f"{what} failed: {words(error)} ({where})", cure="Correct it"
-            ) from error
-        finally:
-            self._is_open = self._has_arrivals
-            sweeping.cancel()
-            self._settle(user)
+        if self._stage is not None:
+            await self._stage.tear_down()
 
     # What the engine tells
 

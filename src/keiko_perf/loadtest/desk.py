@@ -1,5 +1,5 @@
 """
-Desk: an engine at which users ask for requests, each at any time.
+Desk: traffic that users ask for, each at any time.
 
 Requests go through the channels, the waiting line and the books of the engine; whoever asks waits
 for the answer in one future. An answer is counted when its user had time to check it: with the
@@ -15,17 +15,17 @@ from math import inf
 from typing import Any
 
 from keiko_perf.loadtest.books import Books
-from keiko_perf.loadtest.engine import Engine
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.reply import Reply, RequestFailed
 from keiko_perf.loadtest.request import Request, Wishes
 from keiko_perf.loadtest.scenario import Scenario
+from keiko_perf.loadtest.traffic import Traffic
 from keiko_perf.loadtest.transport import Channel, Failure, Transport
 from keiko_perf.loadtest.user import User
 
 
-class Desk(Engine):
+class Desk(Traffic):
     """
     Attributes:
         target: where the requests go.
@@ -33,12 +33,13 @@ class Desk(Engine):
         wishes: of every request.
     """
 
-    def __init__(self, plan: Plan, transport: Transport, on_tick: Any, **options: Any) -> None:
-        super().__init__(plan, transport, on_tick, **options)
+    def __init__(self, plan: Plan, transport: Transport, *more: Any, **options: Any) -> None:
+        super().__init__(plan, transport, *more, **options)
         self.target = plan.target
         self.seed = plan.seed
         self.wishes = Wishes(collects=True, takes_gzip=plan.accept_gzip)
         self._books = Books(plan, is_service_apart=True)
+        self._meters = self._books.meters
         self._books.begins = inf  # what is asked for before the load is not measured
         if isinstance(plan.load, Users):
             # A user who asks for several things at once has a connection for each.

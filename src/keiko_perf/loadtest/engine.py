@@ -13,7 +13,7 @@ when `run` ends, however it ends, no task and no socket is left.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop
 from math import inf
@@ -49,6 +49,7 @@ async def run(
     clock: Callable[[], float] | None = None,
     share: Share | None = None,
     gate: Gate | None = None,
+    given: Mapping[str, object] | None = None,
 ) -> Result:
     """
     Carry out *plan* in the event loop that runs.
@@ -65,6 +66,8 @@ async def run(
         share: what of the plan this process does, of several.
         gate: awaited once the target was found; it hands back the instant, on the clock, at which
             the load begins.
+        given: what the plan's scenarios were set up with elsewhere, by name; they are set up, and
+            torn down, here if None.
 
     Raises:
         UsageError: the target may not be put under load, or this process may not open as many
@@ -77,7 +80,12 @@ async def run(
         if not transport.is_in_process:
             make_room_for(plan.connections)
         await transport.open()
-        engine = _kind(plan)(plan, transport, on_tick, clock=clock, share=share, gate=gate)
+        if plan.scenarios:
+            from keiko_perf.loadtest.crew import Crew  # is an engine itself
+
+            crew = Crew(plan, transport, on_tick, clock=clock, share=share, gate=gate, given=given)
+            return await crew.run(stop)
+        engine = Engine(plan, transport, on_tick, clock=clock, share=share, gate=gate)
         return await engine.run(stop)
     finally:
         await transport.close()
@@ -89,14 +97,6 @@ def _http(plan: Plan) -> Transport:
     except ImportError as error:
         raise MissingExtra("httptools", extra="load", purpose="the load engine") from error
     return HttpTransport(plan)
-
-
-def _kind(plan: Plan) -> type[Engine]:
-    if not plan.scenarios:
-        return Engine
-    from keiko_perf.loadtest.crew import Crew  # is an engine itself
-
-    return Crew
 
 
 class Engine(Traffic):

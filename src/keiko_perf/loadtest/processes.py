@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -30,6 +30,7 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import OnTick, Progress
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.stage import staged
 
 _STARTING_S = 60.0
 _TOGETHER_S = 0.1  # from the word to begin until all have heard it
@@ -57,10 +58,11 @@ def run_in_processes(plan: Plan, on_tick: OnTick | None = None, *, processes: in
     """
     shares = tuple(Share(index, processes) for index in range(processes))
     _check(plan, processes)
-    jobs = [_packed(plan, share) for share in shares]
-    with _interruptible() as interruptions, _Crowd(jobs) as crowd:
-        crowd.begin(interruptions)
-        return crowd.result(plan, on_tick, interruptions)
+    with staged(plan) as given:
+        jobs = [_packed(plan, share, given) for share in shares]
+        with _interruptible() as interruptions, _Crowd(jobs) as crowd:
+            crowd.begin(interruptions)
+            return crowd.result(plan, on_tick, interruptions)
 
 
 class _Interruptions:
@@ -224,9 +226,9 @@ def _check(plan: Plan, processes: int) -> None:
             )
 
 
-def _packed(plan: Plan, share: Share) -> bytes:
+def _packed(plan: Plan, share: Share, given: Mapping[str, object]) -> bytes:
     try:
-        return pickle.dumps((plan, share))
+        return pickle.dumps((plan, share, given))
     except Exception as error:  # whatever the caller's own objects raise
         raise UsageError(
             f"the plan cannot be sent to another process: {error}",

@@ -26,7 +26,7 @@ from keiko_perf.loadtest.session import Session
 from keiko_perf.loadtest.target import VISIBLE
 
 if TYPE_CHECKING:
-    from keiko_perf.loadtest.crew import Crew
+    from keiko_perf.loadtest.desk import Desk
 
 Body = bytes | str
 _MOST_KNOWN = 1000
@@ -46,7 +46,7 @@ class User:
     """
 
     __slots__ = (
-        "_crew",
+        "_desk",
         "_known",
         "_random",
         "asked",
@@ -64,16 +64,16 @@ class User:
         "wake",
     )
 
-    def __init__(self, crew: Crew, scenario: Scenario, number: int) -> None:
-        self._crew = crew
+    def __init__(self, desk: Desk, scenario: Scenario, number: int) -> None:
+        self._desk = desk
         self.scenario = scenario
         self.number = number
         self.row: Row = {}
         self.given: Any = None
         self.headers: MutableMapping[str, str] = _Headers(self._forget)
-        self.cookies = Session(crew.target, time.time)
+        self.cookies = Session(desk.target, time.time)
         # Requests that were asked for before; of users without headers and cookies they are equal.
-        self._known = crew.known_to_all(scenario)
+        self._known = desk.known_to_all(scenario)
         self._random: Random | None = None
         # What the crew keeps of a user.
         self.due = 0.0  # of the iteration, until its first request takes it
@@ -91,7 +91,7 @@ class User:
     def random(self) -> Random:
         """Chance that is the same in each run for the same seed of the plan and number."""
         if self._random is None:
-            self._random = Random(f"{self._crew.seed} {self.scenario.name} {self.number}")
+            self._random = Random(f"{self._desk.seed} {self.scenario.name} {self.number}")
         return self._random
 
     # Asking
@@ -108,7 +108,7 @@ class User:
         if headers is None and params is None:
             request = self._known.get((name, path))
             if request is not None:
-                return self._crew.ask(self, request)
+                return self._desk.ask(self, request)
         return self.request("GET", path, name=name, headers=headers, params=params)
 
     def head(self, path: str, **more: Any) -> asyncio.Future[Reply]:
@@ -180,7 +180,7 @@ class User:
                 if len(self._known) >= _MOST_KNOWN:
                     self._known.clear()
                 self._known[key] = request
-        return self._crew.ask(self, request)
+        return self._desk.ask(self, request)
 
     # Judging, waiting
 
@@ -228,7 +228,7 @@ class User:
         self._known = {}
 
     def _path(self, path: str, params: Mapping[str, object] | None) -> str:
-        target = self._crew.target
+        target = self._desk.target
         if not path.startswith("/"):
             rest = path.removeprefix(target.url) if path.startswith(target.url) else ""
             if not rest.startswith("/"):
@@ -275,10 +275,10 @@ class User:
     ) -> Request:
         if not _METHOD.fullmatch(method):
             raise UsageError(f"{method!r} is no HTTP method", cure="Write it in capitals: GET")
-        named: dict[str, str] = {**self._crew.headers_of(self.scenario), **self.headers}
+        named: dict[str, str] = {**self._desk.headers_of(self.scenario), **self.headers}
         if kind:
             named.setdefault("content-type", kind)
-        prefix = self._crew.target.prefix
+        prefix = self._desk.target.prefix
         if cookies := self.cookies.header(prefix + path):
             named.setdefault("cookie", cookies)
         for key, value in (headers or {}).items():
@@ -286,13 +286,13 @@ class User:
             if not value:
                 del named[key.lower()]
         return compose(
-            self._crew.target,
+            self._desk.target,
             path,
-            step=self._crew.step(name or f"{method} {path.partition('?')[0]}"),
+            step=self._desk.step(name or f"{method} {path.partition('?')[0]}"),
             method=method,
             headers=named,
             body=payload,
-            wishes=self._crew.wishes,
+            wishes=self._desk.wishes,
         )
 
 

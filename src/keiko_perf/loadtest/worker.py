@@ -37,14 +37,14 @@ def main(descriptor: int) -> None:
 
 
 def _carried_out(connection: Connection) -> Any:
-    plan, share = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own parent
+    plan, share, given = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own parent
     from keiko_perf.loadtest.malloc import keep_memory
     from keiko_perf.loadtest.own_loop import new_loop
     from keiko_perf.loadtest.quiet import quiet
 
     keep_memory()
     with quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(_Worker(connection, share).run(plan))
+        return runner.run(_Worker(connection, share).run(plan, given))
 
 
 class _Worker:
@@ -55,7 +55,7 @@ class _Worker:
         self._stop = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
 
-    async def run(self, plan: Any) -> Any:
+    async def run(self, plan: Any, given: Any) -> Any:
         from keiko_perf.loadtest.engine import run
 
         loop = asyncio.get_running_loop()
@@ -65,7 +65,12 @@ class _Worker:
         with _Mouth(self._connection) as mouth:
             try:
                 return await run(
-                    plan, mouth.say, stop=self._stop, share=self._share, gate=self._gate
+                    plan,
+                    mouth.say,
+                    stop=self._stop,
+                    share=self._share,
+                    gate=self._gate,
+                    given=given,
                 )
             except asyncio.CancelledError:
                 raise EOFError from None  # nobody waits for a result any more
