@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,8 @@ from keiko_perf.diagnosis.rules.tables import needs_vacuum, vacuum_threshold
 from keiko_perf.model import Finding, Gap, Severity
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
+DAY_BEFORE = AT - timedelta(days=1)
+MINUTE_BEFORE = AT - timedelta(minutes=1)
 EMPTY = Evidence(read_at=AT)
 MIB = 1024 * 1024
 
@@ -32,7 +34,7 @@ STATEMENT = StatementStats(
 TABLE = TableStats(
     schema="public", name="tasks", size_bytes=100 * MIB, estimated_rows=100_000.0,
     inserts=100_000, updates=0, deletes=0, live_rows=100_000, dead_rows=0, modified_rows=0,
-    inserted_rows=0, last_vacuum_at=AT, last_analyze_at=AT, seq_scans=10, index_scans=10_000,
+    inserted_rows=0, last_vacuum_at=DAY_BEFORE, last_analyze_at=DAY_BEFORE, seq_scans=10, index_scans=10_000,
 )  # fmt: skip
 INDEX = IndexStats(
     schema="public", table="tasks", name="tasks_a", shape="btree a", size_bytes=10 * MIB, scans=500,
@@ -121,6 +123,14 @@ TABLES = [
     ("analysed before the counters were reset", None, {"last_analyze_at": None}, []),
     ("a little changed", None, {"modified_rows": 15_000}, []),
     ("much changed", None, {"modified_rows": 60_000}, [(STALE, WARNING)]),
+    ("much changed, but autovacuum was here a minute ago", None,
+     {"modified_rows": 60_000, "last_analyze_at": MINUTE_BEFORE}, []),
+    ("much changed since a minute ago, and nobody comes by", OFF,
+     {"modified_rows": 60_000, "last_analyze_at": MINUTE_BEFORE}, [(STALE, WARNING)]),
+    ("the same ten rows changed again and again", None,
+     {"modified_rows": 60_000, "estimated_rows": 10.0, "live_rows": 10}, []),
+    ("ten rows are left of many", None,
+     {"modified_rows": 220_000, "live_rows": 10}, [(STALE, NOTE)]),
     ("a fourth changed", None, {"modified_rows": 25_000}, [(STALE, NOTE)]),
 ]  # fmt: skip
 

@@ -134,9 +134,46 @@ async def test_an_index_that_later_ones_have_replaced_goes_again() -> None:
     first = await found(plans, query(BOTH), query(ONLY_A), candidates=candidates, max_indexes=1)
     assert [one.index for one in first.chosen] == [A]
     result = await found(plans, query(BOTH), query(ONLY_A), candidates=candidates)
-    assert [one.index for one in result.chosen] == [AB, AC]
+    assert [one.index for one in result.chosen] == [AC, AB]
     assert reasons(result) == {A: "superseded"}
     assert result.cost_after == 21.0
+
+
+async def test_a_wider_index_that_does_nearly_as_much_stands_in_for_the_one_it_begins_with() -> (
+    None
+):
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, frozenset({A}): 10.0, frozenset({AB}): 11.0},
+            BOTH: {NONE: 1000.0, frozenset({A}): 10.0, frozenset({AB}): 1.0},
+        }
+    )
+    result = await found(plans, query(ONLY_A), query(BOTH))
+    assert [one.index for one in result.chosen] == [AB]
+    assert reasons(result)[A] == "superseded"
+    assert result.cost_after == 12.0
+
+
+async def test_both_are_kept_where_the_narrower_one_does_what_the_wider_cannot() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, frozenset({A}): 10.0, frozenset({AB}): 500.0},
+            BOTH: {NONE: 1000.0, frozenset({A}): 10.0, frozenset({AB}): 1.0},
+        }
+    )
+    result = await found(plans, query(ONLY_A), query(BOTH))
+    assert {one.index for one in result.chosen} == {A, AB}
+
+
+async def test_a_little_gain_in_a_large_workload_is_not_worth_an_index() -> None:
+    calls = 1000
+    plans = Plans({ONLY_A: {NONE: 100.0}, ONLY_C: {NONE: 10.0, frozenset({C}): 5.0}})
+    result = await found(plans, query(ONLY_A, calls), query(ONLY_C, calls // 10))
+    assert result.chosen == ()
+    assert reasons(result)[C] == "small_gain"
+    plans.plans[ONLY_C][frozenset({C})] = 1.0  # far cheaper: somebody waits for this one
+    result = await found(plans, query(ONLY_A, calls), query(ONLY_C, calls // 10))
+    assert [one.index for one in result.chosen] == [C]
 
 
 async def test_beyond_the_bound_the_reason_is_the_bound() -> None:

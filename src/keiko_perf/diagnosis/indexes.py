@@ -25,6 +25,12 @@ class Index:
     def columns(self) -> tuple[str, ...]:
         return tuple(key.column for key in self.keys)
 
+    def begins_with(self, other: Index) -> bool:
+        """Whether its first columns are all of a narrower one's."""
+        width = len(other.keys)
+        is_wider = self.table == other.table and len(self.keys) > width
+        return is_wider and self.keys[:width] == other.keys
+
     def definition(self, *, name: str = "", concurrently: bool = False, table: str = "") -> str:
         """
         The statement that makes it.

@@ -3,8 +3,9 @@ Search: which of the candidates are worth having, by what the planner says.
 
 First all candidates at once: a statement that they don't help together, none of them helps. Then
 one after the other, always the one that saves most beside those chosen already, less what the
-workload's writes cost; in the end whatever the others have made superfluous goes again. The same
-questions get the same answer: ties go to the narrower index, then to the one proposed first.
+workload's writes cost. One whose columns are the first of another one's goes again if that does
+nearly as much, and in the end so does whatever the others have made superfluous. The same questions
+get the same answer: ties go to the narrower index, then to the one proposed first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ from keiko_perf.model import say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
+LEAST_SHARE = 0.01
+"""It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
+FAR_CHEAPER = 3.0
+"""By this factor."""
+_OWN = 0.1
+"""What an index must save of its own if a wider one begins with its columns: this share."""
 _ABOUT_EQUAL = 0.01
 """Of two candidates that save the same but for this share, the narrower one is taken."""
 
@@ -72,10 +79,12 @@ class Search:
     max_indexes: int
     _unplanned: dict[int, str] = field(default_factory=dict)
     _refused: dict[Index, Refusal] = field(default_factory=dict)
+    _cost_before: float = 0.0
 
     async def run(self) -> Found:
         """Search to the end."""
         numbers = await self._planned()
+        self._cost_before = await self._total(numbers, NONE)
         live = await self._helped(numbers)
         chosen = await self._choose(live)
         chosen = await self._without_superfluous(chosen, live)
@@ -85,7 +94,7 @@ class Search:
             chosen=tuple(described),
             refusals=tuple(sorted(self._refused.values(), key=lambda one: one.index)),
             unplanned=self._unplanned,
-            cost_before=await self._total(numbers, NONE),
+            cost_before=self._cost_before,
             cost_after=await self._total(numbers, frozenset(chosen)),
         )
 
@@ -138,8 +147,34 @@ class Search:
             best = await self._best(chosen, live)
             if best is None:
                 break
-            chosen.append(best)
+            chosen = await self._with(best, chosen, live)
         return chosen
+
+    async def _with(self, best: Index, chosen: list[Index], live: list[int]) -> list[Index]:
+        """The chosen with one more, in the place of those for which it can stand."""
+        replaced = [
+            one
+            for one in chosen
+            if best.begins_with(one) and not await self._adds(one, [*chosen, best], live)
+        ]
+        if not replaced:
+            return [*chosen, best]
+        place = chosen.index(replaced[0])
+        kept = [one for one in chosen if one not in replaced]
+        return [*kept[:place], best, *kept[place:]]
+
+    async def _adds(self, index: Index, chosen: Iterable[Index], live: list[int]) -> bool:
+        """Whether an index saves something of its own beside wider ones that begin with it."""
+        wider = [one for one in chosen if one.begins_with(index)]
+        if not wider:
+            return True
+        beside = self._saved(await self._gains(index, chosen, live))
+        alone = self._saved(await self._gains(index, set(chosen) - set(wider), live))
+        return beside >= _OWN * alone
+
+    @staticmethod
+    def _saved(gains: Iterable[Gain]) -> float:
+        return sum(gain.saved for gain in gains)
 
     async def _best(self, chosen: list[Index], live: list[int]) -> Index | None:
         best: Index | None = None
@@ -148,12 +183,24 @@ class Search:
             if bound <= most / (1 + _ABOUT_EQUAL):
                 break
             gains = await self._gains(candidate, chosen, live)
-            benefit = sum(gain.saved for gain in gains) - self.upkeep[candidate]
-            if benefit <= 0 or not any(_gained(gain) for gain in gains):
+            if not self._pays(candidate, gains) or not await self._adds(candidate, chosen, live):
                 continue
+            benefit = self._saved(gains) - self.upkeep[candidate]
             if best is None or self._is_better(candidate, benefit, best, most):
                 best, most = candidate, benefit
         return best
+
+    def _pays(self, index: Index, gains: list[Gain]) -> bool:
+        """Whether what an index saves is worth having it."""
+        return self._saved(gains) > self.upkeep[index] and self._is_notable(gains)
+
+    def _is_notable(self, gains: list[Gain]) -> bool:
+        if not any(_gained(gain) for gain in gains):
+            return False
+        is_much = self._saved(gains) >= LEAST_SHARE * self._cost_before
+        return is_much or any(
+            gain.cost_before >= FAR_CHEAPER * gain.cost_after and gain.saved > 0 for gain in gains
+        )
 
     def _is_better(self, one: Index, benefit: float, other: Index, most: float) -> bool:
         if abs(benefit - most) > _ABOUT_EQUAL * max(benefit, most):
@@ -190,9 +237,7 @@ class Search:
         """The chosen without those that later ones have replaced."""
         kept = list(chosen)
         for index in chosen:
-            gains = await self._gains(index, kept, live)
-            benefit = sum(gain.saved for gain in gains) - self.upkeep[index]
-            if benefit <= 0 or not any(_gained(gain) for gain in gains):
+            if not self._pays(index, await self._gains(index, kept, live)):
                 kept.remove(index)
         return kept
 
@@ -216,7 +261,18 @@ class Search:
                 "small_gain",
                 say("it makes no statement cheaper by {least:ratio} or more", least=LEAST_GAIN),
             )
-        saved = sum(gain.saved for gain in alone)
+        if not self._is_notable(alone):
+            return Refusal(
+                index,
+                "small_gain",
+                say(
+                    "it saves less than {least:ratio} of the workload's cost, and makes no"
+                    " statement {factor:factor} cheaper",
+                    least=LEAST_SHARE,
+                    factor=FAR_CHEAPER,
+                ),
+            )
+        saved = self._saved(alone)
         if saved <= self.upkeep[index]:
             return Refusal(
                 index,
@@ -228,8 +284,7 @@ class Search:
                 ),
             )
         rest = await self._gains(index, chosen, live)
-        worthwhile = sum(gain.saved for gain in rest) > self.upkeep[index]
-        if worthwhile and any(_gained(gain) for gain in rest):
+        if self._pays(index, rest) and await self._adds(index, chosen, live):
             return Refusal(
                 index,
                 "limit",

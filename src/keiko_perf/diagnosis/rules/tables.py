@@ -5,7 +5,7 @@ Tables: dead rows that nobody clears away, and statistics that are no longer tru
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keiko_perf.diagnosis.evidence import Autovacuum, Evidence, TableStats
 from keiko_perf.diagnosis.parser import quoted
@@ -15,6 +15,8 @@ LEAST_ROWS = 1_000
 """Fewer dead or changed rows than this cost nothing."""
 BEHIND = 2.0
 """Autovacuum comes by each minute: only at this many times its threshold is it behind."""
+JUST_NOW = timedelta(minutes=5)
+"""What was analysed within this time is not behind, however much has changed since."""
 _MIB = 1024 * 1024
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 
@@ -104,6 +106,9 @@ def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
         )
         watched = is_autovacuumed(table, evidence.autovacuum)
         least = max(LEAST_ROWS, threshold * (BEHIND if watched else 1.0))
+        is_small = max(table.live_rows, table.estimated_rows or 0) < LEAST_ROWS
+        if is_small or (watched and _was_just_analysed(table, evidence)):
+            continue
         if table.modified_rows < least and not (never and table.live_rows >= LEAST_ROWS):
             continue
         yield Finding(
@@ -129,6 +134,11 @@ def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
             cure=f"ANALYZE {_name(table)};",
             link=f"{_VACUUM}#VACUUM-FOR-STATISTICS",
         )
+
+
+def _was_just_analysed(table: TableStats, evidence: Evidence) -> bool:
+    at = table.last_analyze_at
+    return at is not None and evidence.read_at - at < JUST_NOW
 
 
 def _staleness(table: TableStats) -> Severity:

@@ -119,6 +119,11 @@ TEMPLATES = {
     "it makes no statement cheaper by {least:ratio} or more": (
         "er macht keine Anweisung um {least:ratio} oder mehr billiger"
     ),
+    "it saves less than {least:ratio} of the workload's cost, and makes no statement"
+    " {factor:factor} cheaper": (
+        "er spart weniger als {least:ratio} der Kosten der Last und macht keine Anweisung"
+        " {factor:factor} billiger"
+    ),
     "it saves {saved:number}, but costs the writes {upkeep:number}": (
         "er spart {saved:number}, kostet aber beim Schreiben {upkeep:number}"
     ),
