@@ -75,3 +75,27 @@ def test_a_target_that_makes_no_sense_is_refused(project: Path) -> None:
     write(project, "kpis = { cpu_usage_max = -1 }")
     with pytest.raises(UsageError, match="cpu_usage_max"):
         load_settings()
+
+
+def test_a_file_that_is_no_text_is_refused(project: Path) -> None:
+    (project / "pyproject.toml").write_bytes(b"[tool.keiko-perf]\nlang = '\xff'")
+    with pytest.raises(ConfigError, match="no UTF-8 from byte 26 on"):
+        load_settings()
+
+
+def test_a_variable_that_is_no_json_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEIKO_PERF_KPIS", "api_response_time_p95=150")
+    with pytest.raises(ConfigError, match="KEIKO_PERF_") as caught:
+        load_settings()
+    assert "KEIKO_PERF_KPIS__API_RESPONSE_TIME_P95=150" in caught.value.cure
+
+
+def test_an_empty_variable_says_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, "store = 'perf.db'")
+    monkeypatch.setenv("KEIKO_PERF_STORE", "")
+    monkeypatch.setenv("KEIKO_PERF_KPIS__CPU_USAGE_MAX", "")
+    settings = load_settings()
+    assert settings.store == Path("perf.db")
+    assert settings.performance_kpis() == PerformanceKPIs()

@@ -20,6 +20,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     PyprojectTomlConfigSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from keiko_perf.errors import ConfigError
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         pyproject_toml_table_header=TABLE,
         extra="forbid",
         frozen=True,
@@ -100,6 +102,21 @@ def load_settings() -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             f"pyproject.toml cannot be read: {error}", cure="Correct the file at that place"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"pyproject.toml cannot be read: it is no UTF-8 from byte {error.start} on",
+            cure="Save the file as UTF-8",
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"pyproject.toml cannot be read: {error.strerror}",
+            cure="Give yourself the right to read it, or call this from another folder",
+        ) from error
+    except SettingsError as error:
+        raise ConfigError(
+            f"a variable {PREFIX}… cannot be used: its value is no JSON",
+            cure=f"Give single values as in {PREFIX}KPIS__API_RESPONSE_TIME_P95=150",
         ) from error
     return settings
 

@@ -63,6 +63,7 @@ def test_each_field_reaches_its_own_target():
         ("api_response_time_p95", -1.0, "from 0 on"),
         ("api_response_time_p99", math.nan, "finite"),
         ("requests_per_second", math.inf, "finite"),
+        ("requests_per_second", 10**400, "finite"),
         ("tasks_per_minute", "500", "is a number"),
         ("cpu_usage_max", True, "is a number"),
         ("memory_usage_max", 100.1, "at most 100"),

@@ -150,6 +150,17 @@ async def test_a_target_of_ones_own_is_judged_beside_the_nine():
     assert alert["message"] == "response time p95 of GET /agents is 50 ms, limit 10 ms"
 
 
+async def test_questions_in_a_row_do_not_measure_their_own_cpu():
+    time = Time()
+    samples = []
+    monitor = watched(time, sample=lambda recorder: samples.append(time.s))
+    for pause_s in (0.0, 0.01, 0.5, 0.6):
+        time.s += pause_s
+        await monitor.check_performance_health()
+        await monitor.get_performance_alerts()
+    assert samples == [1000.0, 1001.11]
+
+
 async def test_a_minute_ago_is_forgotten():
     time = Time()
     monitor = watched(time)
@@ -528,6 +539,13 @@ def test_what_is_no_application_of_these_kinds_is_refused_with_the_cure():
         ({"window_s": 0}, "windows of 0"),
         ({"window_s": 120}, "windows of 120"),
         ({"token": " "}, "empty token"),
+        ({"metrics_window_s": 1e12}, "cannot be judged"),
+        ({"kpis": {"cpu_usage_max": 50}}, "not dict"),
+        ({"targets": ["api_response_time"]}, "not str"),
+        ({"token": b"secret"}, "not bytes"),
+        ({"store": 7}, "kept in int"),
+        ({"store": ""}, "names no store"),
+        ({"notify": "me@example.com"}, "told to str"),
     ],
 )
 def test_senseless_options_are_refused(options, reason):

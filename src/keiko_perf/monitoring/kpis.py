@@ -9,7 +9,6 @@ health, alerts and the dashboard speak of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import isfinite
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kpi, Severity, Target
@@ -37,6 +36,9 @@ _CHECKS: dict[str, Kpi] = {
     "task_failure_rate": TASK_FAILURE_RATIO,
 }
 _CHECK_OF = {kpi.name: check for check, kpi in _CHECKS.items()}
+_MOST = 1e15
+"""Of anything. What is more is no promise, and beyond what floats and JSON are sure of."""
+
 _PER_CENT = (
     "cpu_usage_max",
     "memory_usage_max",
@@ -114,10 +116,13 @@ def checks(*targets: Target) -> dict[str, Target]:
 
 def _refuse_senseless(name: str, value: object) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise UsageError(f"{name} is a number, not {value!r}", cure=f"Give it as in {name}=200.0")
-    if not isfinite(value) or value < 0:
+        example = 70.0 if name in _PER_CENT else 200.0
         raise UsageError(
-            f"{name} is a finite number from 0 on, not {value!r}",
+            f"{name} is a number, not {value!r}", cure=f"Give it as in {name}={example}"
+        )
+    if not 0 <= value <= _MOST:
+        raise UsageError(
+            f"{name} is a finite number from 0 on, not {str(value)[:40]}",
             cure=f"Leave {name} out to take the default",
         )
     if name in _PER_CENT and value > 100:

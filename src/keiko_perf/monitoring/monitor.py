@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
+from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("keiko_perf.monitor")
 
+_YEAR_S = 366 * 86_400.0
+_LEAST_BETWEEN_S = 1.0
+"""Between two samples of the process, where no ticker takes them."""
 _LAST_WORDS_S = 2.0
 """How long alerts may take to be delivered once the service shuts down."""
 
@@ -81,7 +84,8 @@ class PerformanceMonitor:
         sample: takes the gauges of the process, once a window.
 
     Raises:
-        UsageError: a window is not positive, or longer than what is judged; an empty token.
+        UsageError: a window is not positive, or longer than what is judged, or that over a year;
+            an empty token or path; something of another type than it should be.
     """
 
     def __init__(
@@ -100,16 +104,13 @@ class PerformanceMonitor:
         max_series: int = 200,
         sample: Callable[[Recorder], None] = process.sample,
     ) -> None:
-        if not 0 < window_s <= metrics_window_s:
+        targets, notify = tuple(targets), None if notify is None else tuple(notify)
+        if not 0 < window_s <= metrics_window_s <= _YEAR_S:
             raise UsageError(
                 f"windows of {window_s} s cannot be judged over {metrics_window_s} s",
-                cure="Let window_s be over 0 and at most metrics_window_s",
+                cure="Let window_s be over 0 and at most metrics_window_s, and that at most a year",
             )
-        if token is not None and not token.strip():
-            raise UsageError(
-                "an empty token protects nothing",
-                cure="Give a secret, or None to answer on loopback only",
-            )
+        _refuse_strangers(kpis, targets, token, notify)
         self.kpis = kpis or PerformanceKPIs()
         self.checks: Mapping[str, Target] = checks(*self.kpis.targets(), *targets)
         self.store = SteadyStore(_store(store))
@@ -128,6 +129,7 @@ class PerformanceMonitor:
         self._courier = Courier((LogNotifier(),) if notify is None else notify)
         self._ticker: asyncio.Task[None] | None = None
         self._ticks = self._failed_ticks = 0
+        self._sampled_s = -inf
         self._broken: set[str] = set()  # what was complained of already
 
     def __repr__(self) -> str:
@@ -186,8 +188,9 @@ class PerformanceMonitor:
 
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""
-        if self._ticker is None:
-            self._take_sample()  # nobody else does
+        # Nobody else does; the CPU of some milliseconds would be that of the question itself.
+        if self._ticker is None and self.recorder.clock() - self._sampled_s >= _LEAST_BETWEEN_S:
+            self._take_sample()
         return await self.metrics_collector.snapshot()
 
     @property
@@ -259,6 +262,7 @@ class PerformanceMonitor:
         return Verdict(target, Outcome.UNKNOWN, say("it cannot be computed"))
 
     def _take_sample(self) -> None:
+        self._sampled_s = self.recorder.clock()
         try:
             self._sample(self.recorder)
         except Exception:  # a stranger's sampler, or a kernel's file that is like no other
@@ -293,11 +297,50 @@ class PerformanceMonitor:
                     _log.exception("a window could not be judged; the monitor goes on")
 
 
+def _refuse_strangers(
+    kpis: object, targets: tuple[object, ...], token: object, notify: tuple[object, ...] | None
+) -> None:
+    if kpis is not None and not isinstance(kpis, PerformanceKPIs):
+        raise UsageError(
+            f"kpis are PerformanceKPIs, not {type(kpis).__name__}",
+            cure="Give them as in kpis=PerformanceKPIs(api_response_time_p95=150)",
+        )
+    for target in targets:
+        if not isinstance(target, Target):
+            raise UsageError(
+                f"a target is a Target, not {type(target).__name__}",
+                cure="Give it as in targets=[Target(kpi=LATENCY_P95, at_most=0.15)]",
+            )
+    if token is not None and (not isinstance(token, str) or not token.strip()):
+        raise UsageError(
+            "an empty token protects nothing"
+            if isinstance(token, str)
+            else f"a token is text, not {type(token).__name__}",
+            cure="Give a secret, or None to answer on loopback only",
+        )
+    for one in notify or ():
+        if not callable(one):
+            raise UsageError(
+                f"alerts cannot be told to {type(one).__name__}",
+                cure="Give async functions of an alert, or notifiers such as WebhookNotifier(url)",
+            )
+
+
 def _store(store: Store | str | PathLike[str] | None) -> Store:
     if store is None:
         return MemoryStore()
     if isinstance(store, str | PathLike):
+        if not str(store):
+            raise UsageError(
+                "an empty path names no store",
+                cure="Name a file, or None to keep the windows in memory",
+            )
         from keiko_perf.monitoring.store import SqliteStore
 
         return SqliteStore(Path(store))
+    if not isinstance(store, Store):
+        raise UsageError(
+            f"windows cannot be kept in {type(store).__name__}",
+            cure="Name a file, or give a store with append, between and close",
+        )
     return store
