@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
+import uvloop
+
+Factory = Callable[[], asyncio.AbstractEventLoop]
+_ON_BOTH_LOOPS = ("test_hostile", "test_http1", "test_transport")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Factory]:
+    """What speaks to sockets is tested on both loops: they differ in how connections end."""
+    name = item.path.stem
+    factories: dict[str, Factory] = {"asyncio": asyncio.new_event_loop}
+    if name.startswith(_ON_BOTH_LOOPS):
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
+
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_server(behaviour: Behaviour, *, host: str = "127.0.0.1") -> AsyncIterator[str]:
-    """Serves *behaviour* for each connection; yields the base URL."""
+async def raw_server(
+    behaviour: Behaviour,
+    *,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+    path: Path | None = None,
+) -> AsyncIterator[str]:
+    """Serves *behaviour* for each connection, at the unix socket *path* if any; yields the URL."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,10 +53,16 @@ async def raw_server(behaviour: Behaviour, *, host: str = "127.0.0.1") -> AsyncI
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, host, 0)
-    port = server.sockets[0].getsockname()[1]
+    scheme = "https" if tls else "http"
+    if path is not None:
+        server = await asyncio.start_unix_server(serve, path, ssl=tls)
+        url = f"{scheme}+unix://{quote(str(path), safe='')}"
+    else:
+        server = await asyncio.start_server(serve, host, 0, ssl=tls)
+        port = server.sockets[0].getsockname()[1]
+        url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     try:
-        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        yield url
     finally:
         server.close()
         for task in tasks:
@@ -60,16 +90,21 @@ def says(answer: bytes, *, then_closes: bool = False, piece: int = 0) -> Behavio
 
 @pytest.fixture
 async def nothing_left() -> AsyncIterator[None]:
-    """Fails if a test leaves a task or a file descriptor behind."""
-    tasks, files = _tasks(), psutil.Process().num_fds()
+    """Fails if a test leaves a task or a socket behind."""
+    tasks, sockets = _tasks(), _sockets()
     yield
     for _ in range(50):  # the server's side of a socket closes a few turns of the loop later
-        if _tasks() <= tasks and psutil.Process().num_fds() <= files:
+        if _tasks() <= tasks and _sockets() <= sockets:
             return
         await asyncio.sleep(0.01)
     assert _tasks() <= tasks
-    assert psutil.Process().num_fds() <= files
+    assert _sockets() <= sockets
 
 
 def _tasks() -> set[asyncio.Task[object]]:
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+def _sockets() -> set[object]:
+    """Not all files: uvloop opens one for itself with its first listener."""
+    return {(one.fd, one.laddr, one.raddr) for one in psutil.Process().net_connections("all")}

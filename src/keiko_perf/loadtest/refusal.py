@@ -43,6 +43,9 @@ def why_lost(error: Exception) -> tuple[Failure, str]:
         return Failure.TLS, tls.words(error)
     if getattr(error, "errno", None) in _GENERATOR_ERRORS:
         return Failure.GENERATOR, words(error)
+    if getattr(error, "errno", None) == errno.ENOTCONN:
+        # The queue of a unix socket was full, which asyncio takes for a connection.
+        return Failure.CONNECT_REFUSED, words(error)
     return Failure.RESET, words(error)
 
 

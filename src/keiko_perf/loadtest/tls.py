@@ -70,7 +70,7 @@ def words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         known = _CERTIFICATE.get(error.verify_code)
         return known or f"its certificate is refused: {error.verify_message}"
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # not there if Python itself raised it
     return _REASONS.get(reason) or reason.lower().replace("_", " ") or "the handshake failed"
 
 
@@ -94,5 +94,5 @@ def _no_password() -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return words(error) if error.reason else str(error.args[0])
+        return words(error) if getattr(error, "reason", None) else str(error.args[0])
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
