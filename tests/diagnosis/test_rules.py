@@ -34,7 +34,8 @@ STATEMENT = StatementStats(
 TABLE = TableStats(
     schema="public", name="tasks", size_bytes=100 * MIB, estimated_rows=100_000.0,
     inserts=100_000, updates=0, deletes=0, live_rows=100_000, dead_rows=0, modified_rows=0,
-    inserted_rows=0, last_vacuum_at=DAY_BEFORE, last_analyze_at=DAY_BEFORE, seq_scans=10, index_scans=10_000,
+    inserted_rows=0, last_vacuum_at=DAY_BEFORE, last_analyze_at=DAY_BEFORE, seq_scans=10,
+    index_scans=10_000,
 )  # fmt: skip
 INDEX = IndexStats(
     schema="public", table="tasks", name="tasks_a", shape="btree a", size_bytes=10 * MIB, scans=500,

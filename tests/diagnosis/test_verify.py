@@ -9,6 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keiko_perf.demo.cluster import Cluster
+from keiko_perf.diagnosis import verify
+from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import Key, TableName
@@ -19,7 +23,9 @@ from keiko_perf.diagnosis.verify import (
     RolledBackBuild,
     Session,
 )
+from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused
+from keiko_perf.render import phrase
 
 pytestmark = pytest.mark.postgres
 
@@ -200,6 +206,33 @@ async def test_an_error_in_the_middle_leaves_nothing_either(url: str, pricer: Pr
         assert await database.rows("SELECT * FROM public.hypopg()") == []
         assert await database.rows(PREPARED) == []
     assert left_behind(url) == []
+
+
+async def test_the_locks_of_plans_are_given_back_while_the_questions_go_on(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "_LONGEST_LOCKED_S", 0.0)
+    async with Database.connect(url) as database, HypoPg().session(database) as session:
+        before = await session.price(QUERY, 1, frozenset({BY_KIND}))
+        await session.price("DELETE FROM events WHERE kind = $1", 1, frozenset({BY_KIND}))
+        with psycopg.connect(url.replace("+psycopg", "")) as other:
+            other.execute("SET lock_timeout = '1s'")
+            other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        # What was assumed is still there.
+        assert await session.price(QUERY, 1, frozenset({BY_KIND})) == before
+
+
+async def test_a_lock_that_never_goes_is_waited_for_once(url: str) -> None:
+    texts = ("SELECT id FROM events WHERE kind = $1", QUERY, "DELETE FROM events WHERE at < $1")
+    workload = Workload.of(Statement(text=text, calls=10) for text in texts)
+    with psycopg.connect(url.replace("+psycopg", "")) as other:
+        other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        async with Database.connect(url, lock_timeout_s=0.2) as database:
+            advice = await advise(database, workload, pricer=HypoPg())
+            assert advice.planner_calls == 1
+            assert "a lock was not free" in phrase(advice.gaps[0].reason)
+            with pytest.raises(StatementFailed, match=r"a lock was not free within 0\.2 s"):
+                await explain(database, texts[0])
 
 
 def test_building_needs_the_word_that_the_database_is_ones_own() -> None:

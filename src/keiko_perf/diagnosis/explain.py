@@ -15,6 +15,8 @@ from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
 
 _NAME = "keiko_perf_explained"
+_NOT_ITS_FAULT = ("55P03", "57014")
+"""A lock or the statement timeout: the error says so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ async def explain(database: Database, sql: str, *, execute: bool = True) -> Expl
 
     Raises:
         StatementRefused: it is not one statement with a plan, or the server cannot plan it.
-        DatabaseUnavailable: the connection was lost.
+        DatabaseUnavailable: the connection was lost, or a table stays locked by somebody.
     """
     inspected = inspect(sql)
     why = say("execution was not asked for") if not execute else await doubt(database, inspected)
@@ -68,6 +70,8 @@ async def estimated(database: Database, inspected: Inspected) -> Plan:
             return _plan_of(await database.send(sent))
         return await _generic(database, inspected)
     except StatementFailed as error:
+        if error.sqlstate in _NOT_ITS_FAULT:
+            raise
         raise StatementRefused(
             f"the server cannot plan the statement: {error.message}",
             cure="Check the names in it, the search_path, and that the user may read the tables",

@@ -89,7 +89,7 @@ def unresolved_gap(queries: Sequence[Query]) -> Iterator[Gap]:
         for query in queries
         if query.shape.unresolved
         # The columns of a catalog or of a function's result are none that an index is made for.
-        and any(use.table.schema not in _CATALOGS for use in query.shape.uses)
+        and any(not _is_catalog(use.table) for use in query.shape.uses)
     ]
     if found:
         yield Gap(
@@ -105,7 +105,7 @@ def unresolved_gap(queries: Sequence[Query]) -> Iterator[Gap]:
 def unknown_tables_gap(queries: Sequence[Query], schema: Schema) -> Iterator[Gap]:
     """What is no table of this database: views, foreign and temporary tables, other schemas."""
     names = _tables(queries) - schema.tables.keys()
-    names = {one for one in names if one.schema not in _CATALOGS and one.name[:3] != "pg_"}
+    names = {one for one in names if not _is_catalog(one)}
     if names:
         yield Gap(
             subject=say("the relations {names}", names=_listed(names)),
@@ -125,6 +125,10 @@ def hidden_tables_gap(queries: Sequence[Query], schema: Schema) -> Iterator[Gap]
             reason=say("the role may not read them"),
             remedy=say("GRANT SELECT on them to the role, or grant it pg_read_all_data"),
         )
+
+
+def _is_catalog(table: TableName) -> bool:
+    return table.schema in _CATALOGS or table.name.startswith("pg_")
 
 
 def _tables(queries: Sequence[Query]) -> set[TableName]:

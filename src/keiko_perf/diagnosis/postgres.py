@@ -218,6 +218,16 @@ class Database:
         finally:
             await self._end()
 
+    async def release(self) -> None:
+        """
+        Give back the locks that the statements of a read-only `transaction()` have taken.
+
+        A plan, too, locks the tables that it is for until the end: as long as an INSERT was
+        planned, nobody can make an index, and whoever waits to do so stops all that come after.
+        """
+        if self._in_transaction and self._is_read_only:
+            await self._execute(f"{TAG} ROLLBACK TO SAVEPOINT keiko_perf")
+
     async def _run(
         self,
         statement: Executable | str,

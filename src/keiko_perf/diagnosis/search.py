@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from keiko_perf.diagnosis.advice import Gain, Refusal
 from keiko_perf.diagnosis.costs import NONE, Costs, Indexes
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.verify import IndexRefused
+from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.verify import IndexRefused, TableLocked
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import say
 
@@ -101,15 +102,24 @@ class Search:
     async def _planned(self) -> list[int]:
         """The statements that the server can plan."""
         planned = []
+        locked: dict[frozenset[TableName], str] = {}
         for number, query in enumerate(self.costs.queries):
             if not query.shape.is_plannable:
                 continue
-            try:
-                await self.costs.price(number, NONE)
-            except StatementRefused as refusal:
-                self._unplanned[number] = refusal.what
-            else:
+            tables = query.shape.tables
+            # To wait for the same lock again, for each statement, could take minutes.
+            why = next((why for held, why in locked.items() if held and held <= tables), None)
+            if why is None:
+                try:
+                    await self.costs.price(number, NONE)
+                except StatementRefused as refusal:
+                    why = refusal.what
+                    if isinstance(refusal, TableLocked):
+                        locked[tables] = why
+            if why is None:
                 planned.append(number)
+            else:
+                self._unplanned[number] = why
         return planned
 
     async def _helped(self, numbers: Iterable[int]) -> list[int]:

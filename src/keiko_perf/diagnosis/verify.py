@@ -10,6 +10,7 @@ since recorded statements hold `$1` in place of values.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -25,6 +26,9 @@ from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
 
 _PREPARED = "keiko_perf"
 _SYNTAX_ERROR = "42601"
+_LOCK_TIMEOUT = "55P03"
+_LONGEST_LOCKED_S = 0.1
+"""For how long the locks of plans are kept: giving them back after each costs a question more."""
 _GENERIC_PLAN_SINCE = 160000
 
 
@@ -90,6 +94,10 @@ class IndexRefused(StatementRefused):
         super().__init__(f"no index on {index} can be made: {reason}", cure="Leave this index out")
         self.index = index
         self.reason = reason
+
+
+class TableLocked(StatementRefused):
+    """A statement was not planned because somebody keeps a table of it locked."""
 
 
 class HypoPg:
@@ -220,6 +228,7 @@ class _Hypothetical:
         self._place = place
         self._planner = _Planner(database)
         self._there: dict[Index, tuple[int, str]] = {}
+        self._released_at = asyncio.get_running_loop().time()
 
     @property
     def planner_calls(self) -> int:
@@ -229,6 +238,7 @@ class _Hypothetical:
         await self._drop(self._there.keys() - indexes)
         await self._create(indexes - self._there.keys())
         plan = await self._planner.plan(text, parameters)
+        await self._release()
         names = set(_index_names(plan))
         used = (index for index, (_, name) in self._there.items() if name in names)
         return Price(float(plan["Total Cost"]), frozenset(used))
@@ -241,6 +251,12 @@ class _Hypothetical:
             oid=self._there[index][0],
         )
         return None if size is None else int(size)
+
+    async def _release(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._released_at >= _LONGEST_LOCKED_S:
+            await self._database.release()
+            self._released_at = now
 
     async def _create(self, indexes: AbstractSet[Index]) -> None:
         """Assume them all with one question, or find the one that cannot be made."""
@@ -386,6 +402,8 @@ def _index_names(plan: dict[str, Any]) -> Iterator[str]:
 
 
 def _not_planned(failure: StatementFailed) -> StatementRefused:
+    if failure.sqlstate == _LOCK_TIMEOUT:
+        return TableLocked(failure.what, cure=failure.cure)
     return StatementRefused(
         f"the server cannot plan it: {failure.message}",
         cure="Run EXPLAIN on it to see why",
