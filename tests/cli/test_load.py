@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
+import psutil
 import pytest
 from fastapi import FastAPI, Request, Response
 from typer.testing import CliRunner
@@ -36,6 +37,11 @@ async def echo(request: Request) -> Response:
 @app.get("/slow")
 async def slow() -> None:
     await asyncio.sleep(0.05)
+
+
+@app.get("/stuck", include_in_schema=False)
+async def stuck() -> None:
+    await asyncio.sleep(6)
 
 
 @pytest.fixture(scope="module")
@@ -160,37 +166,163 @@ def test_how_a_url_is_split(url, parts):
     assert split_url(url) == parts
 
 
-def test_ctrl_c_reports_what_was_measured(url, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_load_and_reports_what_was_measured(url, tmp_path, number):
     file = tmp_path / "result.json"
+    with running(f"{url}/ok", "--rate", "20", "--save", str(file)) as process:
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert "The run was stopped" in output
+    assert errors.splitlines()[-1].endswith("the report holds what was measured")
+    assert json.loads(file.read_text())["interrupted"] is True
+
+
+def test_a_stopped_run_waits_for_the_answers_under_way(url):
+    with running(f"{url}/slow", "--rate", "50", "--format", "json") as process:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    verdict = json.loads(output)["sections"][0]
+    stopped = next(one for one in verdict["paragraphs"] if "stopped" in one["text"])
+    assert stopped["values"]["count"] == 0
+
+
+def test_a_second_signal_ends_it_at_once(url):
+    with running(f"{url}/stuck", "--rate", "20", "--timeout", "60s") as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # or the two become one
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert output == ""
+    assert time.monotonic() - began < 4  # a first one alone waits for answers for 5 s
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run of a minute as a process of its own, from the moment its load began."""
+    program = "from keiko_perf.cli.main import app, run; run()"
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", "from keiko_perf.cli.load import app; app()"),
-            *("run", f"{url}/ok", "--duration", "60s", "--rate", "20", "--save", str(file)),
-        ],
+        [sys.executable, "-c", program, "load", "run", *arguments, "--duration", "60s"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    assert process.stderr is not None
-    # It has a line of progress out after ten seconds; a request that arrives says it earlier.
-    _wait_for_requests(process.pid)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=20)
-    assert process.returncode == 130, errors
-    assert "The run was stopped" in output
-    assert json.loads(Path(file).read_text())["interrupted"] is True
+    try:
+        _wait_for_requests(process.pid)
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def _wait_for_requests(pid: int) -> None:
-    """Until the process has a connection, that is to say, until its load began."""
-    import time
-
-    import psutil
-
+    """Until the process that generates the load has a connection: then its load began."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        if any(one.status == "ESTABLISHED" for one in psutil.Process(pid).net_connections()):
-            return
+        for one in psutil.Process(pid).children():
+            if any(it.status == "ESTABLISHED" for it in one.net_connections()):
+                return
         time.sleep(0.05)
     pytest.fail("the load did not begin")
+
+
+# What is asked
+
+
+def asked(*arguments: str) -> dict[str, int]:
+    """The steps of a short run, and how often each was asked."""
+    done = keiko(
+        *("run", *arguments, "--rate", "40", "--duration", "1s", "--max-errors", "100"),
+        *("--format", "json"),
+    )
+    assert done.exit_code in (0, 3), done.output
+    sections = json.loads(done.stdout)["sections"]
+    (steps,) = [one for one in sections if one["title"]["text"] == "Steps"]
+    return {row[0]: row[1] for row in steps["tables"][0]["rows"] if isinstance(row[0], str)}
+
+
+def test_an_openapi_document_is_asked_where_it_was_fetched(url):
+    found = asked("--openapi", f"{url}/openapi.json")
+    assert found == {"GET /ok": 20, "GET /slow": 20}
+
+
+def test_what_an_import_leaves_out_is_said(url):
+    done = keiko("run", "--openapi", f"{url}/openapi.json", "--duration", "100ms")
+    assert "left out: POST /echo, it is not safe to repeat" in done.stderr
+
+
+def test_writes_are_asked_for_on_purpose(url):
+    assert "POST /echo" in asked("--openapi", f"{url}/openapi.json", "--writes")
+
+
+def test_an_openapi_document_from_a_file_needs_to_know_where(url, tmp_path):
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(app.openapi()))
+    done = keiko("run", "--openapi", str(file))
+    assert "--url" in done.exception.cure
+    assert set(asked("--openapi", str(file), "--url", url)) == {"GET /ok", "GET /slow"}
+
+
+def test_a_curl_line_is_asked(url):
+    line = f"curl -X POST -H 'X-One: 1' --json '{{\"a\": 1}}' {url}/echo"
+    assert asked("--curl", line) == {"POST /echo": 40}
+
+
+def test_a_recording_of_a_browser_is_asked_at_another_place(url, tmp_path):
+    entry = {"request": {"method": "GET", "url": "https://example.org/ok", "headers": []}}
+    file = tmp_path / "recorded.har"
+    file.write_text(json.dumps({"log": {"entries": [entry]}}))
+    assert asked("--har", str(file), "--url", url) == {"GET /ok": 40}
+
+
+def test_scenarios_of_a_file_are_carried_out(url, tmp_path):
+    file = tmp_path / "shop.py"
+    file.write_text(
+        "from keiko_perf.loadtest.scenario import scenario\n"
+        "@scenario\n"
+        "async def browse(user):\n"
+        "    await user.get('/ok')\n"
+        "    await user.get('/ok?page=2', name='second page')\n"
+    )
+    assert asked(str(file), "--url", url) == {"GET /ok": 40, "second page": 40}
+
+
+def test_two_processes_share_the_load(url):
+    assert asked(f"{url}/ok", "--processes", "2") == {"GET /ok": 40}
+
+
+def test_requests_come_at_recorded_instants(url, tmp_path):
+    file = tmp_path / "instants.txt"
+    file.write_text("0.0\n0.1\n0.2\n0.25\n")
+    done = keiko("run", f"{url}/ok", "--replay", str(file), "--save", str(tmp_path / "r.json"))
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["offered"] == 4
+    assert result["planned_s"] == pytest.approx(1 / 3)  # the last instant, and a distance more
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "nothing to put under load"),
+        (("http://127.0.0.1:1", "--curl", "curl http://127.0.0.1:1"), "at once"),
+        (("http://127.0.0.1:1", "--url", "http://127.0.0.1:2"), "--url goes with"),
+        (("http://127.0.0.1:1", "--writes"), "--writes goes with --openapi"),
+        (("--curl", "curl http://127.0.0.1:1", "--json", "{}"), "--json goes with a URL"),
+        (("shop.py",), "does not say where the service is"),
+        (("shop.py", "--url", "http://127.0.0.1:1"), "there is no file"),
+        (("--har", "/nowhere"), "cannot be read"),
+        (("--openapi", "http://127.0.0.1:1/openapi.json"), "cannot be fetched"),
+        (("http://127.0.0.1:1", "--processes", "0"), "0 processes"),
+    ],
+)
+def test_what_is_asked_has_to_be_one_thing(arguments, reason):
+    done = keiko("run", "--rate", "1", *arguments)
+    assert isinstance(done.exception, KeikoError), done.output
+    assert reason in str(done.exception)
+    assert done.exception.cure

@@ -132,6 +132,14 @@ def test_percentiles_without_enough_samples_are_left_out_with_what_they_need():
     assert gap.remedy.values["duration"] == 7.0
 
 
+def test_steps_that_lack_the_same_percentile_are_one_gap():
+    steps = tuple(Step(path=f"/{name}") for name in "abcd")
+    (gap,) = report(measured(duration_s=20, steps=steps)).gaps  # 250 each
+    assert phrase(gap.subject) == "response time p99 of 4 steps"
+    (gap,) = report(measured(duration_s=10, steps=steps[:2])).gaps
+    assert phrase(gap.subject) == "response time p99 of GET /a, GET /b"
+
+
 def test_percentiles_with_enough_samples_need_nothing():
     row = cells(report(measured()), "Response time, from due")  # 3,000 samples
     assert row["p99.9"] == pytest.approx(0.01, rel=0.01)

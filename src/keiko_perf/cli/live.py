@@ -7,7 +7,6 @@ seconds; always on standard error, so that nothing but the report is on standard
 
 from __future__ import annotations
 
-import sys
 import threading
 from queue import SimpleQueue
 
@@ -19,15 +18,13 @@ from keiko_perf.cli.screen import Course, plain, screen
 from keiko_perf.loadtest import Progress
 
 _PLAIN_EVERY = 5
-_SWITCH_S = 0.0005
-"""How long drawing may keep the interpreter while a request is due; Python's own is 5 ms."""
 
 
 class LiveView:
     """
     Shows each progress that it is called with, while its context lasts.
 
-    It draws in a thread of its own: the engine, which calls it, goes on at once.
+    It draws in a thread of its own: whoever calls it goes on at once.
     """
 
     def __init__(self, console: Console, course: Course) -> None:
@@ -38,11 +35,8 @@ class LiveView:
         self._queue: SimpleQueue[Progress | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._show_all, name="live view", daemon=True)
         self._ticks = 0
-        self._switch_s = 0.0
 
     def __enter__(self) -> LiveView:
-        self._switch_s = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_S)
         if self._draws:
             self._live.start()
         self._thread.start()
@@ -53,7 +47,6 @@ class LiveView:
         self._thread.join()
         if self._draws:
             self._live.stop()
-        sys.setswitchinterval(self._switch_s)
 
     def __call__(self, progress: Progress) -> None:
         self._queue.put(progress)

@@ -5,7 +5,7 @@ Charts: a result over time. What too few samples cannot tell is a gap, never a l
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import ceil
 
 from keiko_perf.loadtest.pacer import ConstantRate, Poisson, Stages
@@ -15,6 +15,7 @@ from keiko_perf.model import Chart, Histogram, Line, Target, Text, samples_neede
 _QUANTILES = (0.5, 0.95, 0.99)
 _MOST_CHARTS = 12
 _MOST_POINTS = 600
+_ALIKE = 1.1
 
 Points = tuple[tuple[float, float | None], ...]
 
@@ -130,7 +131,19 @@ def _rates(counts: Sequence[int], interval_s: float) -> Points:
 
 
 def _asked(result: Result) -> Points:
-    """The rate that the load asks for; none for users, whom the service sets the pace."""
+    """
+    The rate of requests that the load asks for. Users have none, the service sets their pace; and
+    where scenarios send several requests an arrival, it is not known beforehand.
+    """
+    points = _arrivals(result)
+    expected = sum(
+        (after_s - at_s) * (rate + next_rate) / 2
+        for (at_s, rate), (after_s, next_rate) in pairwise(points)
+    )
+    return points if result.offered <= _ALIKE * expected else ()
+
+
+def _arrivals(result: Result) -> tuple[tuple[float, float], ...]:
     load, end_s = result.load, result.planned_s
     if isinstance(load, ConstantRate | Poisson):
         return ((0.0, load.per_s), (end_s, load.per_s))

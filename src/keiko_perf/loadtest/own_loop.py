@@ -17,12 +17,15 @@ from keiko_perf.loadtest.progress import OnTick
 from keiko_perf.loadtest.quiet import quiet
 from keiko_perf.loadtest.result import Result
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def run_in_own_loop(
     plan: Plan, on_tick: OnTick | None = None, *, processes: int | None = None
 ) -> Result:
     """
-    Carry out *plan* in a uvloop of its own. The first Ctrl-C stops the run, a second cancels it.
+    Carry out *plan* in a uvloop of its own. The first Ctrl-C or SIGTERM stops the run, a
+    second cancels it.
 
     Args:
         plan: what to do.
@@ -77,10 +80,12 @@ async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:
             task.cancel()
         stop.set()
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, interrupt)
     try:
         return await run(plan, on_tick, stop=stop)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

@@ -41,7 +41,8 @@ _ENDING_S = 5.0
 
 def run_in_processes(plan: Plan, on_tick: OnTick | None = None, *, processes: int) -> Result:
     """
-    Carry out *plan* by so many processes. The first Ctrl-C stops all, a second ends them.
+    Carry out *plan* by so many processes. The first Ctrl-C or SIGTERM stops all, a second
+    ends them.
 
     Args:
         plan: what to do. It is sent to the processes, so what it holds has to be importable there.
@@ -253,7 +254,7 @@ def _none_left() -> Unavailable:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[_Interruptions]:
-    """Count Ctrl-C in the place of raising it; only the main thread can."""
+    """Count Ctrl-C and SIGTERM in the place of ending by them; only the main thread can."""
     interruptions = _Interruptions()
     if threading.current_thread() is not threading.main_thread():
         yield interruptions
@@ -262,8 +263,10 @@ def _interruptible() -> Iterator[_Interruptions]:
     def interrupt(*_: object) -> None:
         interruptions.count += 1
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield interruptions
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

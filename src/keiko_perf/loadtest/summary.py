@@ -32,6 +32,7 @@ from keiko_perf.model import (
 )
 
 _QUANTILES = (0.5, 0.95, 0.99, 0.999)
+_MOST_NAMED = 3
 
 
 def report(
@@ -243,33 +244,40 @@ def _told(histogram: Histogram, q: float) -> float | Message | None:
 
 
 def _gaps(result: Result) -> tuple[Gap, ...]:
-    """One for each step: the first percentile that it has too few samples for."""
-    return tuple(
-        Gap(
-            subject=say("response time p{percent} of {step}", percent=_percent(q), step=step.name),
-            reason=say(
-                "only {seen:count} seen, {needed:count} are needed to tell",
-                seen=step.response.succeeded.count,
-                needed=samples_needed(q),
-            ),
-            remedy=_remedy(result, step, q),
-        )
-        for step in result.steps
-        for q in _QUANTILES[:3]
-        if step.response.succeeded.count < samples_needed(q)
-        if q == _QUANTILES[0]
-        or step.response.succeeded.count >= samples_needed(_QUANTILES[_QUANTILES.index(q) - 1])
+    """One for each percentile: the steps that have too few samples for it, and for no lower one."""
+    gaps = []
+    untold = [step for step in result.steps if step.response.count]
+    for q in _QUANTILES[:3]:
+        few = [step for step in untold if step.response.succeeded.count < samples_needed(q)]
+        untold = [step for step in untold if step not in few]
+        if few:
+            gaps.append(_gap(result, few, q))
+    return tuple(gaps)
+
+
+def _gap(result: Result, steps: Sequence[StepResult], q: float) -> Gap:
+    fewest = min(step.response.succeeded.count for step in steps)
+    names: Text = (
+        ", ".join(step.name for step in steps)
+        if len(steps) <= _MOST_NAMED
+        else say("{count:count} steps", count=len(steps))
+    )
+    needed = samples_needed(q)
+    return Gap(
+        subject=say("response time p{percent} of {step}", percent=_percent(q), step=names),
+        reason=say(
+            "only {seen:count} seen, {needed:count} are needed to tell", seen=fewest, needed=needed
+        ),
+        remedy=_remedy(result, fewest, needed),
     )
 
 
-def _remedy(result: Result, step: StepResult, q: float) -> Message:
-    seen = step.response.succeeded.count
+def _remedy(result: Result, seen: int, needed: int) -> Message:
     if not seen:
         return say("Look at the errors: not one request of this step succeeded")
-    factor = samples_needed(q) / seen
     return say(
         "Measure for about {duration:duration}, or raise the rate",
-        duration=float(ceil(result.planned_s * factor * 1.05)),
+        duration=float(ceil(result.planned_s * needed / seen * 1.05)),
     )
 
 

@@ -33,22 +33,21 @@ class Asked:
 
 def arrivals(asked: Asked) -> tuple[Load, float]:
     """
-    The load, and how long it is measured.
+    The load, and how long it is measured; 0 is as long as the load itself says.
 
     Raises:
         UsageError: an option makes no sense, or two don't go together.
         StoreUnavailable: the recording cannot be read.
     """
     _check(asked)
-    duration_s = DEFAULT_S if asked.duration is None else seconds(asked.duration)
+    given_s = 0.0 if asked.duration is None else seconds(asked.duration)
+    duration_s = DEFAULT_S if asked.duration is None else given_s
     if asked.users is not None:
         return Users(asked.users, seconds(asked.think or "0s")), duration_s
     if asked.stages is not None:
-        stages = Stages(tuple(_stage(one) for one in asked.stages.split(",")))
-        return stages, stages.duration_s if asked.duration is None else duration_s
+        return Stages(tuple(_stage(one) for one in asked.stages.split(","))), given_s
     if asked.replay is not None:
-        recorded = replay(asked.replay)
-        return recorded, recorded.duration_s if asked.duration is None else duration_s
+        return replay(asked.replay), given_s
     per_s = DEFAULT_PER_S if asked.rate is None else asked.rate
     if asked.spike is not None:
         return _spike(per_s, asked.spike, duration_s), duration_s

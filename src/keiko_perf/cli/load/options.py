@@ -32,6 +32,34 @@ Url = Annotated[
         rich_help_panel=_ASKED,
     ),
 ]
+OpenApi = Annotated[
+    str | None,
+    typer.Option(
+        "--openapi",
+        help="Ask for each operation of this OpenAPI document, a URL or a file.",
+        rich_help_panel=_ASKED,
+    ),
+]
+Writes = Annotated[
+    bool,
+    typer.Option(
+        "--writes",
+        help="With --openapi: also POST, PUT, PATCH and DELETE, which change what is stored.",
+        rich_help_panel=_ASKED,
+    ),
+]
+HarFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--har",
+        help="Ask what a browser recorded in this HAR file, without its cookies and tokens.",
+        rich_help_panel=_ASKED,
+    ),
+]
+CurlLine = Annotated[
+    str | None,
+    typer.Option("--curl", help="Ask what this curl command line asks.", rich_help_panel=_ASKED),
+]
 Method = Annotated[
     str | None,
     typer.Option(
@@ -120,6 +148,13 @@ Duration = Annotated[
     ),
 ]
 Warmup = Annotated[str, typer.Option(help="Load before measuring begins.", rich_help_panel=_LOAD)]
+
+Processes = Annotated[
+    int,
+    typer.Option(
+        help="Processes that share the load, where one is not enough.", rich_help_panel=_LOAD
+    ),
+]
 
 # The way there
 

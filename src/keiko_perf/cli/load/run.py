@@ -4,10 +4,14 @@ load run: put a service under load, show how it goes, report what it took.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.arrivals import Asked, arrivals
@@ -17,8 +21,10 @@ from keiko_perf.cli.load.options import (
     CaFile,
     CertFile,
     Connections,
+    CurlLine,
     Duration,
     FollowRedirects,
+    HarFile,
     Header,
     IsInsecure,
     IsOwnTarget,
@@ -33,6 +39,8 @@ from keiko_perf.cli.load.options import (
     MaxRate,
     Method,
     MinRate,
+    OpenApi,
+    Processes,
     Rate,
     ReplayFile,
     ResolvesEach,
@@ -44,12 +52,15 @@ from keiko_perf.cli.load.options import (
     Timeout,
     Token,
     UnixSocket,
+    Url,
     UserCount,
     UsesProxy,
     Warmup,
+    Writes,
 )
 from keiko_perf.cli.load.promises import Promised, check_subjects, promises
-from keiko_perf.cli.load.values import headers, json_value, seconds, split_url
+from keiko_perf.cli.load.source import Given, Source, source
+from keiko_perf.cli.load.values import headers, seconds
 from keiko_perf.cli.output import (
     Destination,
     Format,
@@ -63,14 +74,20 @@ from keiko_perf.cli.output import (
 )
 from keiko_perf.cli.screen import Course
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest import Limits, Plan, Step, bearer, report, run_in_own_loop, save
+from keiko_perf.loadtest import Limits, Plan, bearer, report, run_in_own_loop, save
 from keiko_perf.loadtest.target import Tls
 
 _INTERRUPTED = 130
+_MOST_TOLD = 5
 
 
 def run_command(
     target: TargetArgument = None,
+    url: Url = None,
+    openapi: OpenApi = None,
+    writes: Writes = False,
+    har: HarFile = None,
+    curl: CurlLine = None,
     method: Method = None,
     header: Header = None,
     json_body: JsonBody = None,
@@ -84,6 +101,7 @@ def run_command(
     think: ThinkTime = None,
     duration: Duration = None,
     warmup: Warmup = "0s",
+    processes: Processes = 1,
     timeout: Timeout = "10s",
     connections: Connections = 100,
     ca: CaFile = None,
@@ -109,8 +127,6 @@ def run_command(
     lang: LanguageOption = Language.ENGLISH,
 ) -> None:
     """Put TARGET under load and report what it took. Open load, at a fixed rate, unless --users."""
-    if target is None:
-        raise UsageError("nothing to put under load", cure="Name a URL")
     load, duration_s = arrivals(
         Asked(
             rate=rate,
@@ -123,25 +139,6 @@ def run_command(
             duration=duration,
         )
     )
-    base_url, path = split_url(target)
-    plan = Plan(
-        base_url=base_url,
-        steps=(_step(path, method=method, body=json_body),),
-        load=load,
-        duration_s=duration_s,
-        warmup_s=seconds(warmup),
-        timeout_s=seconds(timeout),
-        connections=connections,
-        headers=bearer(token) | headers(header or []),
-        own_target=own_target,
-        limits=Limits(duration_s=seconds(max_duration), per_s=max_rate),
-        tls=Tls(ca_file=_path(ca), cert_file=_path(cert), key_file=_path(key), verify=not insecure),
-        unix_socket=_path(unix_socket),
-        follow_redirects=follow_redirects,
-        accept_gzip=gzip,
-        uses_proxy=proxy_from_env,
-        resolves_each=dns_per_connection,
-    )
     targets = promises(
         Promised(
             max_p50=max_p50 or (),
@@ -151,26 +148,74 @@ def run_command(
             min_rate=min_rate or (),
         )
     )
-    check_subjects(targets, [step.name for step in plan.steps])
+    sent = bearer(token) | headers(header or [])
+    asked = source(
+        Given(
+            target=target,
+            url=url,
+            openapi=openapi,
+            writes=writes,
+            har=har,
+            curl=curl,
+            method=method,
+            body=json_body,
+            headers=sent,
+        )
+    )
+    plan = Plan(
+        base_url=asked.base_url,
+        steps=asked.steps,
+        scenarios=asked.scenarios,
+        load=load,
+        duration_s=duration_s,
+        warmup_s=seconds(warmup),
+        timeout_s=seconds(timeout),
+        connections=connections,
+        headers=sent,
+        own_target=own_target,
+        limits=Limits(duration_s=seconds(max_duration), per_s=max_rate),
+        tls=Tls(
+            ca_file=_path(ca),
+            cert_file=_path(cert),
+            key_file=_path(key),
+            verify=asked.verify and not insecure,
+        ),
+        unix_socket=_path(unix_socket),
+        follow_redirects=follow_redirects,
+        accept_gzip=gzip,
+        uses_proxy=proxy_from_env,
+        resolves_each=dns_per_connection,
+    )
+    if processes < 1:
+        raise UsageError(f"{processes} processes", cure="Use 1 or more")
+    if plan.steps:
+        check_subjects(targets, asked.names)
     for file in filter(None, (save_to, output)):
         check_writable(file)
     console = progress_console()
+    _tell_left_out(asked, console)
     with LiveView(console, Course(plan.load, targets, warmup_s=plan.warmup_s)) as view:
-        result = replace(run_in_own_loop(plan, view), targets=targets)
+        result = run_in_own_loop(plan, view, processes=processes)
+    result = replace(result, targets=targets)
     if save_to is not None:
         save(result, save_to)
-    found = report(result, targets)
-    exit_code = show(found, Destination(format=format, file=output, language=lang))
+    exit_code = show(report(result), Destination(format=format, file=output, language=lang))
     if result.interrupted:
         exit_code = _INTERRUPTED
-    console.print(last_line(exit_code, saved=save_to, written=output))
+    console.print(last_line(exit_code, saved=save_to, written=output), soft_wrap=True)
     raise typer.Exit(exit_code)
 
 
-def _step(path: str, *, method: str | None, body: str | None) -> Step:
-    if body is None:
-        return Step(method=method or "GET", path=path)
-    return Step.with_json(json_value(body), path, method=method or "POST")
+def _tell_left_out(asked: Source, console: Console) -> None:
+    """What an import did not take: whoever reads the figures has to know."""
+    for line in islice(_left_out(asked), _MOST_TOLD):
+        console.print(Text(line, "dim"), soft_wrap=True)
+    if len(asked.left_out) > _MOST_TOLD:
+        console.print(Text(f"left out: {len(asked.left_out) - _MOST_TOLD} more", "dim"))
+
+
+def _left_out(asked: Source) -> Iterator[str]:
+    return (f"left out: {one.what}, {one.why}" for one in asked.left_out)
 
 
 def _path(file: Path | None) -> str:

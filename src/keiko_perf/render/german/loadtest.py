@@ -146,6 +146,7 @@ TEMPLATES = {
     "{count:count} requests waited until one of {connections:count} connections was free.": (
         "{count:count} Anfragen warteten, bis eine von {connections:count} Verbindungen frei war."
     ),
+    "{count:count} steps": "{count:count} Schritten",
     "{cpu:ratio}": "{cpu:ratio}",
     "{dropped:count} requests were not sent, because too many were in flight": (
         "{dropped:count} Anfragen wurden nicht gesendet, weil zu viele unterwegs waren"
