@@ -98,3 +98,9 @@ def test_fewer_rows_than_expected_are_no_misestimate_where_not_all_were_wanted(
     join = node("Hash Join", scan, node("Hash"), total_ms=90.0)
     asked = node("Result" if above else "Limit", join)
     assert "plan.row-misestimate" not in codes(asked), why
+
+
+def test_rows_of_one_loop_are_rounded_and_so_no_misestimate() -> None:
+    few = inner(loops=9000, rows=0, planned=40, total_ms=0.009)
+    join = node("Nested Loop", outer(rows=9000, planned=9000), few, total_ms=99.0)
+    assert "plan.row-misestimate" not in codes(node("Aggregate", join))

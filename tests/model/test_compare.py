@@ -106,3 +106,10 @@ def test_the_same_input_gives_the_same_answer() -> None:
 def test_senseless_arguments_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="needs"):
         compare([], [], subject="GET /", **arguments)  # type: ignore[arg-type]
+
+
+def test_seconds_without_a_request_are_no_hindrance() -> None:
+    bursts = [Histogram([0.1] * 100), *(Histogram() for _ in range(29))]
+    comparison = compared(bursts, bursts)
+    assert comparison.ratio == 1.0
+    assert comparison.low == comparison.high == pytest.approx(1.0)

@@ -192,3 +192,27 @@ def test_the_samples_that_a_quantile_needs_are_those_of_the_order_statistics(
     assert samples_needed(q) == needed
     assert Histogram([0.1] * (needed - 1)).known_quantile(q) is None
     assert Histogram([0.1] * needed).known_quantile(q) == pytest.approx(0.1, rel=0.0055)
+
+
+def test_a_run_of_empty_buckets_over_the_end_is_refused() -> None:
+    # Version, scale; nothing below or above, no sum, bucket 1280 first, two of them: one count, and
+    # a zero that stands for five.
+    encoded = Histogram().to_bytes()[:2] + bytes((0, 0, 0, 0x80, 0x0A, 2, 1, 0, 5))
+    with pytest.raises(ValueError, match="cut short"):
+        Histogram.from_bytes(encoded)
+
+
+@pytest.mark.parametrize("q", [0.0, 1.0])
+def test_the_bounds_need_one_sample(q: float) -> None:
+    assert samples_needed(q) == 1
+
+
+def test_it_equals_only_a_histogram_that_counted_the_same() -> None:
+    assert Histogram([0.1, 0.2]) == Histogram([0.2, 0.1])
+    assert Histogram([0.1]) != Histogram([0.1, 0.1])
+    assert Histogram() != 0
+
+
+def test_it_shows_what_is_in_it() -> None:
+    assert repr(Histogram()) == "<Histogram count=0 p50=None p99=None max=None (s)>"
+    assert repr(Histogram([0.25])) == "<Histogram count=1 p50=0.25 p99=0.25 max=0.25 (s)>"

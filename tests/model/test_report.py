@@ -83,6 +83,19 @@ def test_a_report_gathers_the_values_of_its_sections() -> None:
     assert [*report.gaps] == [*report.comparisons] == [*report.recommendations] == []
 
 
+def test_severities_have_an_order_and_a_word() -> None:
+    ordered = sorted(Severity, reverse=True)
+    assert [one.word for one in ordered] == ["critical", "warning", "note"]
+
+
+def test_a_report_of_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        Report(
+            command="check", title="t", headline="h", status=Status.OK,
+            created_at=datetime(2026, 3, 1),  # noqa: DTZ001  # that is the point
+        )  # fmt: skip
+
+
 def test_a_row_that_does_not_fit_its_table_is_refused() -> None:
     with pytest.raises(ValueError, match="one cell for each column"):
         Table(title="t", columns=(Column("a"), Column("b")), rows=((1,),))

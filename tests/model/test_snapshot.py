@@ -73,5 +73,22 @@ def test_a_time_without_a_zone_is_refused() -> None:
         Snapshot(started_at=datetime(2026, 3, 1), window_s=1)  # noqa: DTZ001  # that is the point
 
 
+def test_a_window_of_negative_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="no negative time"):
+        window(0, -1, [])
+
+
+def test_a_gauge_without_a_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        Gauge(0.0, samples=0, peak=0.0)
+
+
+def test_the_time_that_a_series_took_is_that_of_failures_too() -> None:
+    series = Series(
+        kind=Kind.TASK, name="t", window_s=1, succeeded=Histogram([1.0]), failed=Histogram([0.5])
+    )
+    assert series.sum_s == 1.5
+
+
 def test_a_series_without_requests_has_no_error_ratio() -> None:
     assert Series(kind=Kind.ROUTE, name="GET /", window_s=10).error_ratio is None

@@ -30,6 +30,8 @@ P95 = Target(kpi=kpis.LATENCY_P95, at_most=0.2)
 ERRORS = Target(kpi=kpis.ERROR_RATIO, at_most=0.001)
 THROUGHPUT = Target(kpi=kpis.THROUGHPUT, at_least=1000)
 TASKS = Target(kpi=kpis.TASKS_PER_MINUTE, at_least=500)
+FAILURES = Target(kpi=kpis.TASK_FAILURE_RATIO, at_most=0.01)
+AT_LEAST_P95 = Target(kpi=kpis.LATENCY_P95, at_least=0.1)
 CPU = Target(kpi=kpis.CPU_RATIO, at_most=0.7, severity=Severity.WARNING)
 
 
@@ -69,6 +71,10 @@ CPU = Target(kpi=kpis.CPU_RATIO, at_most=0.7, severity=Severity.WARNING)
             Outcome.MISSED,
             "more was asked",
         ),
+        (FAILURES, a_minute(), Outcome.UNKNOWN, "no background task"),
+        (FAILURES, a_minute([0.1] * 99, failed=1, kind=Kind.TASK), Outcome.MET, "within"),
+        (FAILURES, a_minute([0.1] * 98, failed=2, kind=Kind.TASK), Outcome.MISSED, "over"),
+        (AT_LEAST_P95, a_minute([5.0] * 2), Outcome.UNKNOWN, "needed to tell"),
     ],
 )
 def test_a_target_is_judged_with_its_reason(
@@ -91,6 +97,40 @@ def test_a_target_on_one_route_does_not_look_at_the_others() -> None:
         "GET /quick": Outcome.MET,
         "GET /slow": Outcome.MISSED,
         "GET /never": Outcome.UNKNOWN,
+    }
+
+
+@pytest.mark.parametrize(("samples", "told"), [(0, False), (58, False), (59, True)])
+def test_a_figure_is_told_from_enough_samples_on(samples: int, told: bool) -> None:
+    assert P95.judge(a_minute([0.1] * samples)).is_told is told
+
+
+def test_a_target_on_one_task_does_not_look_at_the_others() -> None:
+    tasks = {"mail": 2, "report": 0}
+    snapshot = Snapshot(
+        started_at=NOON,
+        window_s=60,
+        series=tuple(
+            Series(
+                kind=Kind.TASK,
+                name=name,
+                window_s=60,
+                succeeded=Histogram([0.1] * (100 - failed)),
+                failed=Histogram([0.1] * failed),
+            )
+            for name, failed in tasks.items()
+        ),
+    )
+    outcomes = {
+        name: Target(kpi=kpis.TASK_FAILURE_RATIO, at_most=0.01, subject=name)
+        .judge(snapshot)
+        .outcome
+        for name in (*tasks, "unheard of")
+    }
+    assert outcomes == {
+        "mail": Outcome.MISSED,
+        "report": Outcome.MET,
+        "unheard of": Outcome.UNKNOWN,
     }
 
 

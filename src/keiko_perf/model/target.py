@@ -82,12 +82,8 @@ class Target:
 
     def _decide_from_few(self, reading: Reading, snapshot: Snapshot) -> tuple[Outcome, Message]:
         seen, needed = reading.samples, reading.needed
-        surely_above = self.kpi.surely_above
-        if self.at_most is not None and surely_above is not None:
-            missed = surely_above(snapshot, self.subject, self.at_most)
-        else:
-            missed = False
-        if missed:
+        surely_above, limit = self.kpi.surely_above, self.at_most
+        if surely_above and limit is not None and surely_above(snapshot, self.subject, limit):
             return Outcome.MISSED, say("sure already from {seen:count} seen", seen=seen)
         return Outcome.UNKNOWN, say(
             "only {seen:count} seen, {needed:count} are needed to tell", seen=seen, needed=needed

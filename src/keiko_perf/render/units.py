@@ -25,6 +25,8 @@ _BYTES: _Steps = tuple(
 )
 _LONG_S = 120.0
 """From here on a duration is told in minutes, hours or days."""
+_LONG = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+"""A long duration is told in two units: whole ones of the first, and what is left in the second."""
 _TOO_LONG_TO_WRITE = 1e15
 
 _WORDS = {
@@ -119,15 +121,9 @@ def _duration(value_s: float) -> str:
     if rounded_s < _LONG_S or rounded_s >= _TOO_LONG_TO_WRITE:
         return _in_unit(value_s, _step(rounded_s, _DURATION))
     seconds = round(value_s)
-    for size, unit, smaller, small_unit in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if seconds >= size:
-            whole, rest = divmod(round(value_s / smaller), size // smaller)
-            return f"{whole:,} {unit}" + (f" {rest} {small_unit}" if rest else "")
-    raise AssertionError(f"{value_s} s is not long")
+    size, unit, smaller, small_unit = next(one for one in _LONG if seconds >= one[0])
+    whole, rest = divmod(round(value_s / smaller), size // smaller)
+    return f"{whole:,} {unit}" + (f" {rest} {small_unit}" if rest else "")
 
 
 def _bytes(value: float) -> str:
