@@ -126,11 +126,25 @@ class Books:
         meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
         if not meter.since <= due < meter.until:
             meter.move_to(self._position(due), self.interval_s)
+        if self._is_service_apart and not meter.is_apart:
+            meter.part()
         meter.record(now - due)
         if self._is_service_apart:
             sent = channel.sent
             meter.record_service(now - sent)
             meter.record_lag(sent - due)
+        self.finished += 1
+        self.looks.count -= 1
+
+    def answered_at_once(self, asked: Asked, now: float) -> None:
+        """A success of a step of whose requests each was sent when it was due."""
+        due = asked.due
+        if due < self.begins:
+            return
+        meter = self._meters[asked.request.step]  # type: ignore[union-attr]  # just answered
+        if not meter.since <= due < meter.until:
+            meter.move_to(self._position(due), self.interval_s)
+        meter.record(now - due)
         self.finished += 1
         self.looks.count -= 1
 
@@ -207,7 +221,6 @@ class Books:
             meter.result(
                 duration_s=duration_s,
                 intervals=intervals,
-                is_service_apart=self._is_service_apart,
             )
             for meter in self._meters
         )

@@ -261,8 +261,8 @@ class Crew(Desk, Engine):
             return
         self._is_open = False
         super()._end_arrivals(drain_s)
-        waiting = {id(one.user) for one in self._replies.values()}
-        waiting |= {id(one.user) for _, _, one in self._line}
+        waiting = {id(user) for user, _ in self._asked.values()}
+        waiting |= {id(user) for _, _, _, user, _ in self._line}
         for task, user in self._tasks.items():
             if id(user) not in waiting:
                 task.cancel()

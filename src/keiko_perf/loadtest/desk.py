@@ -24,6 +24,8 @@ from keiko_perf.loadtest.traffic import Traffic
 from keiko_perf.loadtest.transport import Channel, Failure, Transport
 from keiko_perf.loadtest.user import User
 
+Wake = asyncio.Future[Reply]
+
 
 class Desk(Traffic):
     """
@@ -52,10 +54,10 @@ class Desk(Traffic):
             if plan.accept_gzip:
                 headers.setdefault("accept-encoding", "gzip")
             self._headers[one.name] = headers
-        self._names: dict[int, str] = {}  # of steps
         self._is_open = True  # whether users may ask
-        self._line: deque[tuple[float, float, Reply]] = deque()  # due, noticed; for a channel
-        self._replies: dict[Channel, Reply] = {}
+        # Who waits for a channel: due, noticed, what, who, and the future to tell.
+        self._line: deque[tuple[float, float, Request, User, Wake]] = deque()
+        self._asked: dict[Channel, tuple[User, Wake]] = {}
         self._without_cookies: object = None
 
     # What users call
@@ -66,16 +68,16 @@ class Desk(Traffic):
             raise asyncio.CancelledError
         if user.open_replies:
             self._settle(user)
-        now, books = self._clock(), self._books
-        due = user.due or now
-        user.due = 0.0
+        wake: asyncio.Future[Reply] = self._loop.create_future()
+        now, due, books = self._clock(), user.due, self._books
         user.asked += 1
-        reply = Reply(self._names[request.step], request, due)
-        reply.user = user
-        reply.wake = wake = self._loop.create_future()
-        is_measured = due >= books.begins
-        books.offered += is_measured
-        books.looks.count += is_measured
+        if due:
+            user.due = 0.0
+        else:
+            due = now
+        if due >= books.begins:
+            books.offered += 1
+            books.looks.count += 1
         self._in_flight += 1
         if self._in_flight > self._peak:
             self._peak = self._in_flight
@@ -84,21 +86,20 @@ class Desk(Traffic):
         elif len(self._channels) < self._most_channels:
             channel = self._new_channel()
         else:
-            self._line.append((due, now, reply))
-            books.waited += is_measured
+            self._line.append((due, now, request, user, wake))
+            books.waited += due >= books.begins
             return wake
-        books.sent(due, now)
+        if due != now:
+            books.sent(due, now)
         channel.due = due
-        channel.sent = reply.sent = now
-        self._replies[channel] = reply
+        channel.sent = now
+        self._asked[channel] = user, wake
         channel.send(request)
         return wake
 
     def step(self, name: str) -> int:
         """The step that requests of *name* are counted for."""
-        number = self._books.number(name)
-        self._names.setdefault(number, name)
-        return number
+        return self._books.number(name)
 
     def known_to_all(self, scenario: Scenario) -> dict[tuple[str, str], Request]:
         """Requests that any user of *scenario* sends in the same words."""
@@ -108,60 +109,61 @@ class Desk(Traffic):
         """What each request of *scenario* carries, names in lower case."""
         return self._headers[scenario.name]
 
+    def name_of(self, request: Request) -> str:
+        """What results call *request*."""
+        return self._meters[request.step].name
+
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
         now = self._clock()
-        reply = self._replies.pop(channel)
-        reply.status, reply.done, reply.answer = status, now, channel.answer
-        user, wake = self._over_with(reply)
-        user.open_replies.append(reply)
+        user, wake = self._asked.pop(channel)
         answer = channel.answer
+        reply = Reply(user, channel, now, status=status, answer=answer)
+        user.open_replies.append(reply)
+        self._in_flight -= 1
+        if channel.due >= self._books.begins:
+            self._books.looks.count -= 1
         # Connections repeat the headers that they know, so most are looked through once.
         if answer is not None and answer.headers is not self._without_cookies:
-            lines = [v.decode("latin-1") for name, v in answer.headers if name == b"set-cookie"]
+            lines = [text for name, text in answer.headers if name == b"set-cookie"]
             if lines:
                 user.received(reply, lines)
             else:
                 self._without_cookies = answer.headers
         if not wake.done():  # else the user gave up waiting
             wake.set_result(reply)
-        if not channel.is_open:
+        if channel.is_open:
+            if self._line or not self._has_arrivals:
+                self._go_on(channel, now)
+            else:
+                channel.request = None
+                self._idle.append(channel)
+        else:
             self._channels.discard(channel)
             self._go_on(None, now)
-        else:
-            self._go_on(channel, now)
 
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
-        reply = self._replies.pop(channel)
-        reply.failure, reply.detail, reply.done = failure, detail, now
-        user, wake = self._over_with(reply)
-        self._count(reply, user)
-        if not wake.done():
-            wake.set_exception(RequestFailed(reply.name, failure, detail))
-        self._channels.discard(channel)
-        self._go_on(None, now)
-
-    def _over_with(self, reply: Reply) -> tuple[User, asyncio.Future[Reply]]:
-        user, wake = reply.user, reply.wake
-        assert user is not None
-        assert wake is not None
-        reply.user = reply.wake = None  # the future holds the reply: no cycle is to be left
+        user, wake = self._asked.pop(channel)
+        user.failed += 1
         self._in_flight -= 1
-        if reply.due >= self._books.begins:
-            self._books.looks.count -= 1
-        return user, wake
+        self._books.failed(channel, failure, detail, now=now)
+        self._channels.discard(channel)
+        if not wake.done():
+            assert channel.request is not None
+            wake.set_exception(RequestFailed(self.name_of(channel.request), failure, detail))
+        self._go_on(None, now)
 
     def _go_on(self, channel: Channel | None, now: float, pause_s: float = 0.0) -> None:
         if self._line:
-            due, noticed, reply = self._line.popleft()
+            due, noticed, request, user, wake = self._line.popleft()
             self._books.sent_late(due, noticed, now)
             channel = channel or self._new_channel()
             channel.due = due
-            channel.sent = reply.sent = now
-            self._replies[channel] = reply
-            channel.send(reply.request)
+            channel.sent = now
+            self._asked[channel] = user, wake
+            channel.send(request)
         elif channel is not None:
             channel.request = None
             self._idle.append(channel)
@@ -173,20 +175,35 @@ class Desk(Traffic):
     def _settle(self, user: User) -> None:
         """Count the answers that *user* had time to check."""
         for reply in user.open_replies:
-            self._count(reply, user)
+            meter, due = self._meters[reply.request.step], reply.due
+            reply.is_settled = True
+            # The hot path: it was sent when it was due, and all of its name were.
+            if (
+                reply.status < 400
+                and reply.failure is None
+                and reply.sent == due
+                and meter.since <= due < meter.until
+                and not meter.is_apart
+            ):
+                meter.record(reply.done - due)
+                self._books.finished += 1
+            else:
+                self._count(reply, user)
         user.open_replies.clear()
 
     def _count(self, reply: Reply, user: User) -> None:
         books = self._books
-        reply.is_settled = True
         status = 200 if reply.is_expected else reply.status
         user.failed += reply.failure is not None or status >= 400
+        meter = self._meters[reply.request.step]
         if reply.due >= books.begins:
             books.looks.count += 1  # the books take it off once more
-        if reply.failure is None:
-            books.answered(reply, status, reply.done)
-        else:
+        if reply.failure is not None:
             books.failed(reply, reply.failure, reply.detail, now=reply.done)
+        elif status < 400 and reply.sent == reply.due and not meter.is_apart:
+            books.answered_at_once(reply, reply.done)
+        else:
+            books.answered(reply, status, reply.done)
 
     def _pending(self) -> list[float]:
-        return super()._pending() + [due for due, _, _ in self._line]
+        return super()._pending() + [one[0] for one in self._line]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from keiko_perf.loadtest import malloc, tls
+from keiko_perf.loadtest.collecting import CollectingChannel
 from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
 from keiko_perf.loadtest.framing import Body, Head
@@ -86,6 +87,8 @@ class HttpTransport:
             self._channel = ForwardedChannel
         elif self.follows:
             self._channel = FollowingChannel
+        elif self._plan.scenarios:
+            self._channel = CollectingChannel
 
     def channel(self, owner: Owner) -> Channel:
         channel = self._channel(self, owner)

@@ -41,6 +41,8 @@ class StepMeter:
         record: counts a response time in the current interval.
         record_service: counts a service time.
         record_lag: counts a schedule lag.
+        is_apart: whether service times and lags are counted; until there is a request that was due
+            before it was sent, they follow from the response times.
         failed: response times of failures by interval; most have none.
 
     It is an `Observer` of the answers to its requests, too.
@@ -54,6 +56,7 @@ class StepMeter:
         "failed",
         "failed_lag",
         "failed_service",
+        "is_apart",
         "lag",
         "name",
         "record",
@@ -74,6 +77,7 @@ class StepMeter:
         self.record_service = self.service.record
         self.lag = Histogram()
         self.record_lag = self.lag.record
+        self.is_apart = False
         self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
         self.failed_lag = Histogram()
@@ -94,6 +98,12 @@ class StepMeter:
         self.since = self._begins + position * interval_s
         self.until = self._begins + (position + 1) * interval_s
         self.record = self.timeline[position].record
+
+    def part(self) -> None:
+        """Count service times and lags from now on; what was counted had no lag."""
+        self.is_apart = True
+        self.service.merge(Histogram.merged(self.timeline))
+        self.lag.merge(_zeros(self.service.count))
 
     def fail(self, position: int, *, response_s: float, service_s: float) -> None:
         """Count a failure that was due in interval *position*."""
@@ -152,7 +162,7 @@ class StepMeter:
             ),
         )
 
-    def result(self, *, duration_s: float, intervals: int, is_service_apart: bool) -> StepResult:
+    def result(self, *, duration_s: float, intervals: int) -> StepResult:
         """What was measured, over *duration_s*."""
         intervals = max(intervals, max(self.failed, default=0) + 1)
         self.timeline.extend(Histogram() for _ in range(intervals - len(self.timeline)))
@@ -171,14 +181,23 @@ class StepMeter:
         return StepResult(
             name=self.name,
             response=series(response, Histogram.merged(self.failed.values())),
-            service=series(
-                self.service if is_service_apart else response.copy(), self.failed_service
-            ),
+            service=series(self.service if self.is_apart else response.copy(), self.failed_service),
             lag=series(self.lag, self.failed_lag),
             timeline=tuple(one.copy() for one in self.timeline),
             failures=tuple(0 if one is None else one.count for one in failed),
             phases=dict(self._phases),
         )
+
+
+def _zeros(count: int) -> Histogram:
+    """So many durations of 0 s, without as many steps."""
+    zeros, one = Histogram(), Histogram([0.0])
+    while count:
+        if count & 1:
+            zeros.merge(one)
+        one.merge(one.copy())
+        count >>= 1
+    return zeros
 
 
 @dataclass(slots=True)

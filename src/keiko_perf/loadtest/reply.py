@@ -7,7 +7,6 @@ ends: until then a check can make a failure of it, or a success of a status that
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Collection
 from types import TracebackType
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.checks import why_not
-from keiko_perf.loadtest.transport import Answer, Failure
+from keiko_perf.loadtest.transport import Answer, Asked, Failure
 
 if TYPE_CHECKING:
     from keiko_perf.loadtest.request import Request
@@ -42,51 +41,43 @@ class RequestFailed(Exception):
 class Reply:
     """
     Attributes:
-        name: what results call the request.
+        user: who asked.
         request: what was sent.
         due: when it was due, on the engine's clock.
         sent: when it was sent, likewise.
         done: when the answer was there, likewise.
         status: 100 to 999.
         failure: why it counts as a failure whatever its status, or None.
+        detail: that in a few words.
         is_expected: whether the status is no failure although it is 400 or more.
         is_settled: whether it is counted.
     """
 
-    __slots__ = (
-        "answer",
-        "detail",
-        "done",
-        "due",
-        "failure",
-        "is_expected",
-        "is_settled",
-        "name",
-        "request",
-        "sent",
-        "status",
-        "user",
-        "wake",
-    )
+    # One is made for each request, so what is rarely set is set for all.
+    failure: Failure | None = None
+    detail = ""
+    is_expected = False
+    is_settled = False
 
-    def __init__(self, name: str, request: Request, due: float) -> None:
-        self.name = name
-        self.request = request
-        # Whom the crew tells of the answer; both are let go then.
-        self.user: User | None = None
-        self.wake: asyncio.Future[Reply] | None = None
-        self.due = due
-        self.sent = due
-        self.done = 0.0
-        self.status = 0
-        self.answer: Answer | None = None
-        self.failure: Failure | None = None
-        self.detail = ""
-        self.is_expected = False
-        self.is_settled = False
+    def __init__(
+        self, user: User, asked: Asked, done: float, *, status: int, answer: Answer | None
+    ) -> None:
+        assert asked.request is not None
+        self.user = user
+        self.request: Request = asked.request
+        self.due = asked.due
+        self.sent = asked.sent
+        self.done = done
+        self.status = status
+        self.answer = answer
 
     def __repr__(self) -> str:
         return f"Reply({self.name!r}, status={self.status})"
+
+    @property
+    def name(self) -> str:
+        """What results call the request."""
+        return self.user.name_of(self.request)
 
     @property
     def is_ok(self) -> bool:

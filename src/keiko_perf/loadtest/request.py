@@ -78,6 +78,7 @@ class Request:
         upload: makes the body piece by piece, in the place of *body*.
         wishes: what it wishes for beyond being counted; None is nothing.
         is_plain: nothing of the above: it is written at once, and its answer counted.
+        is_light: it is written at once, and its answer collected and no more.
     """
 
     step: int
@@ -91,10 +92,13 @@ class Request:
     upload: Upload | None = field(default=None, repr=False)
     wishes: Wishes | None = None
     is_plain: bool = field(init=False, repr=False)
+    is_light: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        is_special = self.is_head or self.rest or self.upload or self.wishes
-        object.__setattr__(self, "is_plain", not is_special)
+        is_special = self.is_head or self.rest or self.upload
+        collects = self.wishes is not None and self.wishes.only_collects
+        object.__setattr__(self, "is_plain", not (is_special or self.wishes))
+        object.__setattr__(self, "is_light", collects and not is_special)
 
 
 def compose(

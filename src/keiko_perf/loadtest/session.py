@@ -71,10 +71,10 @@ class Session:
         self._cookies.clear()
         self._changed()
 
-    def take(self, lines: Iterable[str], path: str) -> None:
+    def take(self, lines: Iterable[bytes], path: str) -> None:
         """Keep what the `Set-Cookie` lines of an answer say that was asked for under *path*."""
         for line in lines:
-            self._take(line, path)
+            self._take(line.decode("latin-1"), path)
 
     def header(self, path: str) -> str:
         """The value of the `Cookie` header for a request of *path*; empty if there is none."""

@@ -216,7 +216,11 @@ class User:
             return think.least_s
         return think.drawn(self.random.random())
 
-    def received(self, reply: Reply, lines: list[str]) -> None:
+    def name_of(self, request: Request) -> str:
+        """What results call *request*."""
+        return self._desk.name_of(request)
+
+    def received(self, reply: Reply, lines: list[bytes]) -> None:
         """Keep the cookies that an answer sets."""
         self.cookies.take(lines, reply.request.path)
         self._forget()
