@@ -46,7 +46,14 @@ _FIGURES = 2 * _NUMBER + 2 * (2 + 3 * _NUMBER)
 _SHORTEST_TREND = 8
 _CPU_AMBER_RATIO = 0.7
 _MOST_TARGETS = 6
+_MOST_ERRORS = 3
+_OF_TARGETS = 47  # columns of a target beside its name
 _GOOD, _AMBER, _RED, _DIM = "green", "yellow", "bold red", "dim"
+_SIGNS = {
+    Outcome.MET: ("✓", _GOOD),
+    Outcome.MISSED: ("✗", _RED),
+    Outcome.UNKNOWN: ("…", _DIM),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,8 @@ class Course:
         progress = self.progress
         if progress is None:
             return "starting"
-        if progress.elapsed_s >= progress.total_s:
-            return "draining"
+        if progress.is_draining:
+            return "waiting for answers"
         if progress.is_warming_up:
             return "warming up"
         if not isinstance(self._load, Stages):
@@ -114,8 +121,7 @@ class Course:
         ends_s = list(accumulate(one.duration_s for one in stages))
         at_s = progress.elapsed_s - self._warmup_s
         number = next((i for i, end_s in enumerate(ends_s) if at_s < end_s), len(ends_s) - 1)
-        to = show(stages[number].per_s, "rate")
-        return f"stage {number + 1} of {len(ends_s)}, to {to}"
+        return f"stage {number + 1}/{len(ends_s)} to {stages[number].per_s:g}/s"
 
     @property
     def is_closed(self) -> bool:
@@ -156,7 +162,7 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
     progress = course.progress
     if progress is None:
         return Text("connecting …", _DIM)
-    rows, left_out = _fitting(course.rows, max(3, height - 10 - min(len(course.verdicts), 6)))
+    rows, left_out = _fitting(course.rows, max(3, height - _beside(course, progress)))
     name = _name_width(rows, width)
     trend = min(_TREND, width - name - _FIGURES - 2)
     lines = [
@@ -170,11 +176,19 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
         lines.append(Text(f"+ {left_out} more steps", _DIM))
     if course.verdicts:
         lines += [Text(), *_targets(course, width)]
+    if progress.errors:
+        lines += [Text(), *_errors(progress)]
     lines += [Text(), *_generator(progress)]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
         line.no_wrap = True
     return Group(*lines)
+
+
+def _beside(course: Course, progress: Progress) -> int:
+    """How many lines the view has beside those of the steps."""
+    targets = min(len(course.verdicts), _MOST_TARGETS + 1)
+    return 11 + targets + min(len(progress.errors), _MOST_ERRORS)
 
 
 def plain(course: Course) -> str:
@@ -187,7 +201,7 @@ def plain(course: Course) -> str:
         f"{clock(progress.elapsed_s)}/{clock(progress.total_s)}",
         course.stage,
         *(() if course.is_closed else (f"asked {show(progress.offered_per_s, 'rate')}",)),
-        f"achieved {show(progress.rate_per_s, 'rate')}",
+        f"answered {show(progress.rate_per_s, 'rate')}",
         f"{progress.in_flight} in flight",
         *(
             f"p{q * 100:g} {ABSENT if value is None else show(value, 'duration')}"
@@ -231,25 +245,27 @@ def clock(duration_s: float) -> str:
 
 def _truth(course: Course, progress: Progress, width: int) -> Text:
     standing, style = course.standing
-    parts = [
-        (f"{clock(progress.elapsed_s)} / {clock(progress.total_s)}", "bold"),
-        (course.stage, ""),
-        (_rates(course, progress), ""),
-        (f"{progress.in_flight:,} in flight", ""),
-        (standing, style),
-    ]
-    told = [(text, style) for text, style in parts if text]
-    for gap in ("   ", "  ", " "):
+    times = clock(progress.elapsed_s), clock(progress.total_s)
+    for gap, between in (("   ", " / "), ("  ", "/"), (" ", "/")):
+        told = [
+            (between.join(times), "bold"),
+            (course.stage, ""),
+            (_rates(course, progress, is_short=gap != "   "), ""),
+            (f"{progress.in_flight:,} in flight", ""),
+            (standing, style),
+        ]
+        told = [(text, style) for text, style in told if text]
         if sum(len(text) for text, _ in told) + len(gap) * (len(told) - 1) <= width:
             break
     return Text(gap).join(Text(text, style) for text, style in told)
 
 
-def _rates(course: Course, progress: Progress) -> str:
+def _rates(course: Course, progress: Progress, *, is_short: bool) -> str:
     achieved = f"{progress.rate_per_s:,.0f}/s"
     if course.is_closed:
-        return f"achieved {achieved}"
-    return f"asked {progress.offered_per_s:,.0f}/s, achieved {achieved}"
+        return achieved if is_short else f"answered {achieved}"
+    asked = f"{progress.offered_per_s:,.0f}"
+    return f"{asked} → {achieved}" if is_short else f"asked {asked}/s, answered {achieved}"
 
 
 def _bar(progress: Progress, width: int) -> Text:
@@ -264,10 +280,8 @@ def _head(name: int, trend: int) -> tuple[Text, Text]:
     above = f"{'':{name}}{'':{2 * _NUMBER}}  {titles}"
     quantiles = "".join(f"{f'p{q * 100:g}':>{_NUMBER}}" for q in _QUANTILES)
     below = f"{'step':{name}}{'per s':>{_NUMBER}}{'err %':>{_NUMBER}}  {quantiles}  {quantiles}"
-    return (
-        Text(above, _DIM),
-        Text(f"{below}  {'p95, last minute'[: max(0, trend)]}", _DIM),
-    )
+    title = "p95, last minute"
+    return Text(above, _DIM), Text(f"{below}  {title if trend >= len(title) else 'p95'}", _DIM)
 
 
 def _step(row: Row, course: Course, name: int, trend: int) -> Text:
@@ -299,29 +313,40 @@ def _step(row: Row, course: Course, name: int, trend: int) -> Text:
 
 def _targets(course: Course, width: int) -> list[Text]:
     shown = sorted(course.verdicts, key=lambda one: one.outcome is not Outcome.MISSED)
-    lines = []
-    named = min(36, max(len(about(one.target, "en")) for one in shown))
-    for one in shown[:_MOST_TARGETS]:
-        sign, style = {
-            Outcome.MET: ("✓", _GOOD),
-            Outcome.MISSED: ("✗", _RED),
-            Outcome.UNKNOWN: ("…", _DIM),
-        }[one.outcome]
-        line = Text.assemble(
-            (f"{sign} ", style),
-            f"{_shortened(clean_line(about(one.target, 'en')), named):{named}}  ",
-            (f"{measured(one, 'en'):>8}", style if one.outcome is Outcome.MISSED else ""),
-            (f"  {limit(one.target, 'en'):<9}", _DIM),
-        )
-        if one.value is not None and one.is_told and one.target.at_most:
-            line.append(f" {headroom(one.value / one.target.at_most)}", style)
-        missed_at = course.missed_at(one)
-        if missed_at is not None:
-            line.append(f"  since {clock(missed_at)}", _DIM)
-        lines.append(line)
+    longest = max(len(about(one.target, "en")) for one in shown)
+    named = max(16, min(longest, width - _OF_TARGETS))
+    lines = [_target(course, one, named) for one in shown[:_MOST_TARGETS]]
     if len(shown) > _MOST_TARGETS:
         lines.append(Text(f"+ {len(shown) - _MOST_TARGETS} more targets", _DIM))
     return lines
+
+
+def _target(course: Course, one: Verdict, named: int) -> Text:
+    sign, style = _SIGNS[one.outcome]
+    is_missed = one.outcome is Outcome.MISSED
+    line = Text.assemble(
+        (f"{sign} ", style),
+        f"{_shortened(clean_line(about(one.target, 'en')), named):{named}} ",
+        (f"{measured(one, 'en'):>9}", style if is_missed else ""),
+        (f"  {limit(one.target, 'en'):<10}", _DIM),
+    )
+    if one.value is not None and one.is_told and one.target.at_most:
+        line.append(headroom(one.value / one.target.at_most), style)
+    missed_at = course.missed_at(one)
+    if is_missed and missed_at is not None:
+        line.append(f"  since {clock(missed_at)}", _DIM)
+    return line
+
+
+def _errors(progress: Progress) -> list[Text]:
+    return [
+        Text.assemble(
+            (f"{group.count:,} × {group.failure.value}", _RED),
+            f"  {clean_line(group.step)}",
+            (f"  {clean_line(group.detail)}", _DIM),
+        )
+        for group in progress.errors[:_MOST_ERRORS]
+    ]
 
 
 def _generator(progress: Progress) -> list[Text]:

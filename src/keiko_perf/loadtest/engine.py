@@ -279,6 +279,8 @@ class Engine(Traffic):
             connections=len(self._channels),
             late=books.late,
             cpu_ratio=cpu_ratio if self._owns_cpu else None,
+            errors=books.errors,
+            is_draining=not self._has_arrivals,
         )
 
     def _result(self) -> Result:

@@ -75,6 +75,8 @@ def merged_progress(parts: Sequence[Progress]) -> Progress:
         connections=sum(one.connections for one in parts),
         late=Histogram.merged(one.late for one in parts),
         cpu_ratio=max((one.cpu_ratio for one in parts if one.cpu_ratio is not None), default=None),
+        errors=_errors(group for one in parts for group in one.errors),
+        is_draining=all(one.is_draining for one in parts),
     )
 
 

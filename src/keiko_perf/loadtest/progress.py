@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from keiko_perf.loadtest.result import ErrorGroup
 from keiko_perf.model import Histogram, Series
 
 
@@ -53,6 +54,8 @@ class Progress:
         late: how late the generator turned to what was due, since measuring began.
         cpu_ratio: the generator's thread since the last progress, as a share of one core; None if
             it is not measured.
+        errors: the failures so far, most frequent first.
+        is_draining: whether nothing more is sent, and answers are waited for.
     """
 
     elapsed_s: float
@@ -70,6 +73,8 @@ class Progress:
     connections: int = 0
     late: Histogram = field(default_factory=Histogram)
     cpu_ratio: float | None = None
+    errors: tuple[ErrorGroup, ...] = ()
+    is_draining: bool = False
 
 
 OnTick = Callable[[Progress], None]
