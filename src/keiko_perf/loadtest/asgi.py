@@ -127,6 +127,8 @@ class _AsgiChannel(Channel):
         if not self.is_open:  # given up before
             return
         # What the application does after its answer does not hold up the next request.
+        if exchange.is_cut and self._task is not None:
+            self._task.cancel()  # as a server does whose client is gone
         self._task = self._exchange = None
         self.received_bytes = exchange.received_bytes
         if exchange.reading is not None:
@@ -179,6 +181,7 @@ class _Exchange:
         headers: of the answer, names in lower case.
         received_bytes: how long its body is so far.
         reading: what becomes of it, where the request has wishes.
+        is_cut: the request is content with what there is, and the application goes on.
     """
 
     def __init__(
@@ -194,6 +197,7 @@ class _Exchange:
         self.headers: tuple[tuple[bytes, bytes], ...] = ()
         self.received_bytes = 0
         self.reading: Reading | None = None
+        self.is_cut = False
         self._body: bytes | None = request.body
         self._upload = None if request.upload is None else _made(request.upload)
         self._finished = finished
@@ -216,6 +220,7 @@ class _Exchange:
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if self._over.is_set():
+            await asyncio.sleep(0)  # it may send for ever, and there is nobody to stop it
             return
         if message["type"] == "http.response.start":
             self._begin(message)
@@ -223,8 +228,10 @@ class _Exchange:
             if not self.status:
                 self._end(Failure.PROTOCOL, "a body before its status")
                 return
-            is_over = self._take(message.get("body", b"")) or not message.get("more_body", False)
-            if is_over:
+            is_last = not message.get("more_body", False)
+            is_enough = self._take(message.get("body", b""))
+            self.is_cut = is_enough and not is_last
+            if is_last or is_enough:
                 self._complete()
             else:
                 # A real server's write lets other requests run as well.
