@@ -45,13 +45,18 @@ class Costs:
     queries: tuple[Query, ...]
     _known: dict[int, list[tuple[Indexes, Price]]] = field(default_factory=dict)
     _openings: dict[int, frozenset[tuple[TableName, str]]] = field(default_factory=dict)
+    _relevant: dict[tuple[int, Indexes], Indexes] = field(default_factory=dict)
 
     def relevant(self, number: int, indexes: Indexes) -> Indexes:
         """Those of the indexes that can matter to a statement."""
-        if number not in self._openings:
-            self._openings[number] = self.queries[number].openings
-        opened = self._openings[number]
-        return frozenset(one for one in indexes if (one.table, one.columns[0]) in opened)
+        known = self._relevant.get((number, indexes))
+        if known is None:
+            if number not in self._openings:
+                self._openings[number] = self.queries[number].openings
+            opened = self._openings[number]
+            known = frozenset(one for one in indexes if (one.table, one.keys[0].column) in opened)
+            self._relevant[number, indexes] = known
+        return known
 
     async def price(self, number: int, indexes: Indexes) -> Price:
         """

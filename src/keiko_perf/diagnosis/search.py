@@ -80,6 +80,9 @@ class Search:
     max_indexes: int
     _unplanned: dict[int, str] = field(default_factory=dict)
     _refused: dict[Index, Refusal] = field(default_factory=dict)
+    _impossible: set[Index] = field(default_factory=set)
+    _possible: Indexes = NONE
+    _places: dict[Index, int] = field(default_factory=dict)
     _cost_before: float = 0.0
 
     async def run(self) -> Found:
@@ -134,17 +137,23 @@ class Search:
 
     @property
     def _all(self) -> Indexes:
-        return frozenset(self.candidates) - self._refused.keys()
+        """The candidates that can be made, as one set for as long as they are the same."""
+        if len(self._possible) + len(self._impossible) != len(self.candidates):
+            self._possible = frozenset(self.candidates) - self._impossible
+        return self._possible
 
     def _preference(self, index: Index) -> tuple[int, int]:
-        return len(index.keys), self.candidates.index(index)
+        if not self._places:
+            self._places = {one: place for place, one in enumerate(self.candidates)}
+        return len(index.keys), self._places[index]
 
     async def _price(self, number: int, indexes: Indexes) -> float:
         """A price; an index that turns out to be impossible is refused and left out."""
         while True:
             try:
-                return (await self.costs.price(number, indexes - self._refused.keys())).cost
+                return (await self.costs.price(number, indexes - self._impossible)).cost
             except IndexRefused as refusal:
+                self._impossible.add(refusal.index)
                 self._refused[refusal.index] = Refusal(
                     refusal.index,
                     "impossible",
