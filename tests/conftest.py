@@ -14,9 +14,14 @@ from typing import Any, NoReturn
 
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 from keiko_perf.demo.cluster import Cluster, private_cluster
 from keiko_perf.errors import KeikoError
+
+# No assertion is timed, and so no example either: a busy machine proves nothing.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
 
 
 @pytest.fixture(scope="session")

@@ -98,9 +98,9 @@ def test_it_proves_that_one_index_cures_the_slow_endpoint(temporary: Path) -> No
     assert fix["verified_by"] in ("hypopg", "build")
     assert "GET /api/v1/agents/{agent_id}/tasks" in told
     assert "statements.slow" in told or "embedded" in told
-    html = page.read_text()
-    assert "CREATE INDEX CONCURRENTLY" in html
-    assert "proof" in html
+    shown = re.sub("<[^>]+>", "", page.read_text())  # keywords stand in spans of their own
+    assert "CREATE INDEX CONCURRENTLY" in shown
+    assert "proof" in shown
 
 
 @pytest.mark.slow
