@@ -70,7 +70,7 @@ def test_an_hour_is_a_small_file(tmp_path):
         ("{}", "no result"),
         ("[" * 100_000, "no result"),
         ('{"format": "keiko-perf load result", "version": 99}', "of version 99"),
-        ('{"format": "keiko-perf load result", "version": 2}', "no result"),
+        ('{"format": "keiko-perf load result", "version": 2}', "damaged"),
         ('{"format": "keiko-perf load result", "version": 1}', "of version 1"),
         ("\x00", "no result"),
     ],
@@ -101,8 +101,24 @@ def test_what_is_no_result_is_refused(tmp_path, text, reason):
 def test_a_result_with_a_senseless_part_is_refused(change, to):
     plan = Plan(base_url="http://service", load=ConstantRate(50), duration_s=1)
     document = json.loads(json.dumps(to_dict(run_virtually(plan, steady(0.001)))))
-    with pytest.raises(UsageError, match="no result"):
+    with pytest.raises(UsageError, match="the damaged result"):
         from_dict(document | {change: to})
+
+
+@pytest.mark.parametrize(("version", "cure"), [(1, "Measure again"), (99, "a newer one")])
+def test_another_version_says_what_to_do(version, cure):
+    with pytest.raises(UsageError) as refused:
+        from_dict({"format": "keiko-perf load result", "version": version})
+    assert cure in refused.value.cure
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path):
+    plan = Plan(base_url="http://service", load=ConstantRate(50), duration_s=1)
+    save(run_virtually(plan, steady(0.001)), tmp_path / "result.json")
+    whole = (tmp_path / "result.json").read_text()
+    (tmp_path / "result.json").write_text(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match="no result"):
+        load(tmp_path / "result.json")
 
 
 def test_a_file_that_cannot_be_read_or_written_is_said(tmp_path):

@@ -1,8 +1,8 @@
 """
 Saved: a result as one JSON file that can be reported on, and compared, at any time.
 
-Histograms of whole runs are objects that others can read (OpenTelemetry's layout), those of the
-timelines are compact. Headers and bodies are not in it.
+`result.schema.json` describes it. Histograms of whole runs are objects that others can read
+(OpenTelemetry's layout), those of the timelines are compact. Headers and bodies are not in it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def load(file: Path) -> Result:
 
     Raises:
         StoreUnavailable: the file cannot be read.
-        UsageError: it is no result, or one of a newer version.
+        UsageError: it is no result, one of another version, or damaged.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -68,6 +70,14 @@ def load(file: Path) -> Result:
     except (ValueError, RecursionError) as error:
         raise _no_result(str(file)) from error
     return from_dict(document, source=str(file))
+
+
+@cache
+def result_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a saved result."""
+    text = files(__package__).joinpath("result.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
 
 
 def to_dict(result: Result) -> dict[str, Any]:
@@ -113,19 +123,19 @@ def from_dict(document: Any, *, source: str = "the document") -> Result:
     Undo `to_dict`.
 
     Raises:
-        UsageError: it is no such document, or of a newer version.
+        UsageError: it is no such document, one of another version, or damaged.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _no_result(source)
     if document.get("version") != VERSION:
-        raise UsageError(
-            f"{source} is a result of version {document.get('version')!r}, this is {VERSION}",
-            cure="Read it with the version of keiko-perf that wrote it, or a newer one",
-        )
+        raise _other_version(source, document.get("version"))
     try:
         return _result(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _no_result(source) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UsageError(
+            f"{source} is the damaged result of a load test",
+            cure="Take another copy of it, or measure again",
+        ) from error
 
 
 def _result(document: Mapping[str, Any]) -> Result:
@@ -232,6 +242,18 @@ def _error_from_dict(document: Mapping[str, Any]) -> ErrorGroup:
         first_s=float(document["first_s"]),
         last_s=float(document["last_s"]),
         example=str(document["example"]),
+    )
+
+
+def _other_version(source: str, version: object) -> UsageError:
+    is_older = isinstance(version, int) and version < VERSION
+    return UsageError(
+        f"{source} is a result of version {version!r}, and this keiko-perf reads {VERSION}",
+        cure=(
+            "Measure again, or read it with the keiko-perf that wrote it"
+            if is_older
+            else "Read it with the keiko-perf that wrote it, or a newer one"
+        ),
     )
 
 
