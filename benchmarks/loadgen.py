@@ -1,15 +1,20 @@
 """
-The load engine beside its peers: client CPU per request, against nginx on one core.
+The load engine beside its peers: client CPU per request, accuracy and lateness.
 
-    python benchmarks/loadgen.py [--rounds 5] [--seconds 2]
+    python benchmarks/loadgen.py [--quick] [--rounds 5] [--seconds 2] [--only engine,tls]
 
-nginx (one worker) is pinned to the first core and every client to the second. The tools run in
-turn, round after round, each in a process of its own, so that a machine that gets slower for a
-while slows all of them down. CPU is user and system time: of wrk its whole process, which starts
-in a millisecond; of a Python client what its own process clock says of the run, imports left out.
-Only the ratios within a round mean anything: absolute figures drift with the machine.
+Its sections are engine, scenario, tls (CPU per request), lag, accuracy and freeze.
 
-Needs nginx and, for the comparison, wrk and httpx; what is missing is said and left out.
+nginx (one worker) is pinned to the first core and every client to the last. The tools run in turn,
+round after round, forwards and backwards, each in a process of its own, so that a machine that gets
+slower for a while slows all of them down. CPU is user and system time: of a program its whole
+process, of k6, which starts slowly, the difference of a long and a short run; of a Python client
+what its own process clock says of the run, imports left out. Only the ratios within a round mean
+anything: absolute figures drift with the machine, and how busy it was is said.
+
+nginx, wrk and hey are the machine's (`scripts/system-packages nginx wrk hey`); the other peers are
+installed into a virtual environment that is removed afterwards. What is missing is said and left
+out.
 """
 
 from __future__ import annotations
@@ -17,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import shutil
 import socket
@@ -26,98 +30,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-CONNECTIONS = 50
+from loadgen_accuracy import accuracy, freeze, lag
+from loadgen_peers import CONNECTIONS, Peers, Tool, count_of, peers
+
 BODY = "x" * 96
+SECTIONS = ("engine", "scenario", "tls", "lag", "accuracy", "freeze")
+PEERS = ("aiohttp", "httpx", "k6", "locust")
+SHORT_S = 1.0
 
-OURS = """
-import sys, time
-from keiko_perf.loadtest import Plan, Users, run_in_own_loop
-plan = Plan(base_url=sys.argv[1], load=Users(int(sys.argv[2])), duration_s=float(sys.argv[3]))
-began = time.process_time()
-result = run_in_own_loop(plan)
-assert not result.errors, result.errors
-print(time.process_time() - began, result.response.count)
-"""
-
-HTTPX = """
-import asyncio, sys, time
-import httpx
-
-async def user(client, until):
-    done = 0
-    while time.perf_counter() < until:
-        began = time.perf_counter()
-        (await client.get("/")).raise_for_status()
-        time.perf_counter() - began
-        done += 1
-    return done
-
-async def main():
-    count = int(sys.argv[2])
-    limits = httpx.Limits(max_connections=count, max_keepalive_connections=count)
-    async with httpx.AsyncClient(base_url=sys.argv[1], limits=limits, trust_env=False) as client:
-        began = time.process_time()
-        until = time.perf_counter() + float(sys.argv[3])
-        done = await asyncio.gather(*(user(client, until) for _ in range(count)))
-        print(time.process_time() - began, sum(done))
-
-asyncio.run(main())
-"""
-
-STREAMS = """
-import asyncio, sys, time
-
-async def user(host, port, until):
-    reader, writer = await asyncio.open_connection(host, port)
-    done = 0
-    while time.perf_counter() < until:
-        writer.write(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
-        head = await reader.readuntil(b"\\r\\n\\r\\n")
-        await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\\r\\n")[0]))
-        done += 1
-    writer.close()
-    return done
-
-async def main():
-    host, port = sys.argv[1].removeprefix("http://").split(":")
-    began = time.process_time()
-    until = time.perf_counter() + float(sys.argv[3])
-    done = await asyncio.gather(*(user(host, port, until) for _ in range(int(sys.argv[2]))))
-    print(time.process_time() - began, sum(done))
-
-asyncio.run(main())
-"""
-
-
-def python(source: str) -> Callable[[str, float], list[str]]:
-    return lambda url, seconds: [sys.executable, "-c", source, url, str(CONNECTIONS), str(seconds)]
-
-
-def wrk(url: str, seconds: float) -> list[str]:
-    return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
-
-
-TOOLS = {
-    "keiko-perf": python(OURS),
-    "wrk": wrk,
-    "asyncio streams loop": python(STREAMS),
-    "httpx loop": python(HTTPX),
-}
+# client CPU of ours ÷ that of the peer, at most
+BARS = {"wrk": 1.1, "hey": 1 / 2.5, "k6": 1 / 6, "aiohttp loop": 0.1, "Locust FastHttpUser": 0.1}
+SCENARIO_BAR = 1.35
+TLS_BAR = 1.3
 
 
 @contextmanager
-def nginx(core: int) -> Iterator[str]:
-    """One worker on *core*, serving a short answer from memory."""
+def nginx(core: int, tls: Path | None = None) -> Iterator[str]:
+    """One worker on *core*, serving a short answer from memory; by TLS with what is in *tls*."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None:
-        sys.exit("This benchmark needs nginx: apt install nginx-light")
+        sys.exit("This benchmark needs nginx: scripts/system-packages nginx")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    secured = f"ssl_certificate {tls}/cert.pem; ssl_certificate_key {tls}/key.pem;" if tls else ""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -128,8 +68,9 @@ def nginx(core: int) -> Iterator[str]:
         (folder / "nginx.conf").write_text(
             f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;"
             f"events {{ worker_connections 1024; }}"
-            f"http {{ access_log off; keepalive_requests 1000000000; {temporary}"
-            f' server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{BODY}"; }} }} }}'
+            f"http {{ access_log off; keepalive_requests 1000000000; {temporary} server {{"
+            f" listen 127.0.0.1:{port}{' ssl' if tls else ''}; {secured}"
+            f' location / {{ return 200 "{BODY}"; }} }} }}'
         )
         process = subprocess.Popen(
             [program, "-c", folder / "nginx.conf", "-e", folder / "error.log"],
@@ -141,69 +82,142 @@ def nginx(core: int) -> Iterator[str]:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait()
 
 
-def cpu_us(command: list[str], core: int) -> float:
+def cpu_us(tool: Tool, url: str, *, seconds: float, core: int) -> float:
     """Client CPU per request of one run, in µs."""
+    cpu_s, count = _ran(tool, url, seconds=seconds, core=core)
+    if tool.starts_slowly:
+        short_s, short = _ran(tool, url, seconds=SHORT_S, core=core)
+        cpu_s, count = cpu_s - short_s, count - short
+    return cpu_s / count * 1e6
+
+
+def compared(
+    title: str, tools: Sequence[Tool], url: str, *, options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Run all in turn; print what each needs for a request, and its ratios to wrk in a round."""
+    core = max(os.sched_getaffinity(0))
+    figures: dict[str, list[float]] = {tool.name: [] for tool in tools}
+    busy = []
+    for number in range(options.rounds):
+        # Forwards and backwards, so that no tool always follows the same one.
+        for tool in tools if number % 2 == 0 else reversed(tools):
+            seconds = options.seconds + (SHORT_S if tool.starts_slowly else 0.0)
+            figures[tool.name].append(cpu_us(tool, url, seconds=seconds, core=core))
+            busy.append(os.getloadavg()[0])
+    base = "wrk" if "wrk" in figures else tools[0].name
+    print(
+        f"\n{title}: {CONNECTIONS} connections, {options.rounds} rounds, client CPU per request;"
+        f" load average {min(busy):.1f} to {max(busy):.1f} on {os.cpu_count()} cores"
+    )
+    print(f"{'tool':<22}{'median':>11}{'÷ ' + base:>12}{'least':>8}{'most':>8}{'÷ ours':>10}")
+    for name, values in figures.items():
+        ratios = [one / other for one, other in zip(values, figures[base], strict=True)]
+        to_ours = [one / other for one, other in zip(values, figures[tools[0].name], strict=True)]
+        print(
+            f"{name:<22}{statistics.median(values):>8.1f} µs{statistics.median(ratios):>12.2f}"
+            f"{min(ratios):>8.2f}{max(ratios):>8.2f}{statistics.median(to_ours):>10.2f}"
+        )
+    return figures
+
+
+def held(name: str, ours: Sequence[float], theirs: Sequence[float], bar: float) -> None:
+    """Say whether the median of the rounds' ratios is within its bar."""
+    ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+    verdict = "held" if ratio <= bar else "MISSED"
+    print(f"  {verdict}: {ratio:.2f} × the CPU of {name}, at most {bar:.2f} ×")
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return folder / "cert.pem"
+
+
+def of_cpu(found: Peers, sections: Sequence[str], options: argparse.Namespace) -> dict[str, object]:
+    """The sections that compare CPU per request."""
+    figures: dict[str, object] = {}
+    core = min(os.sched_getaffinity(0))
+    tools = found.tools()
+    with nginx(core) as url:
+        if "engine" in sections:
+            seen = figures["engine"] = compared("Engine", tools, url, options=options)
+            for name, bar in BARS.items():
+                if name in seen:
+                    held(name, seen["keiko-perf"], seen[name], bar)
+        if "scenario" in sections:
+            chosen = [found.scenario(), *(one for one in tools if one.name == "wrk")]
+            seen = figures["scenario"] = compared("Scenario", chosen, url, options=options)
+            if "wrk" in seen:
+                held("wrk", seen["keiko-perf scenario"], seen["wrk"], SCENARIO_BAR)
+    if "tls" in sections and shutil.which("openssl"):
+        ca_file = certificate(found.folder)
+        with nginx(core, found.folder) as url:
+            seen = figures["tls"] = compared("TLS", found.tls(ca_file), url, options=options)
+            if "wrk" in seen:
+                held("wrk", seen["keiko-perf"], seen["wrk"], TLS_BAR)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="of each run")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer, shorter runs, wrk and hey only"
+    )
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas")
+    parser.add_argument("--json", type=Path, help="keep the figures of each round in this file")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (1.0 if options.quick else 2.0)
+    sections = options.only.split(",")
+    if unknown := set(sections) - set(SECTIONS):
+        parser.error(f"there is no section {sorted(unknown)[0]!r}")
+    for name in ("wrk", "hey"):
+        if shutil.which(name) is None:
+            print(f"{name} is not installed and left out: scripts/system-packages {name}")
+    with peers() as found:
+        if not options.quick and {"engine", "freeze"} & set(sections):
+            found.install(*PEERS)
+        figures = of_cpu(found, sections, options)
+        if "lag" in sections:
+            figures["lag"] = lag(is_quick=options.quick, rounds=options.rounds)
+        if "accuracy" in sections:
+            figures["accuracy"] = accuracy(is_quick=options.quick)
+        if "freeze" in sections:
+            figures["freeze"] = freeze(found, is_quick=options.quick)
+    if options.json:
+        options.json.write_text(json.dumps(figures))
+
+
+def _ran(tool: Tool, url: str, *, seconds: float, core: int) -> tuple[float, int]:
+    """The CPU seconds and the requests of one run."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        command,
+        tool.command(url, seconds),
         capture_output=True,
         text=True,
         check=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if found := re.search(r"(\d+) requests in", done.stdout):
-        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return cpu_s / int(found[1]) * 1e6
-    own_s, count = done.stdout.split()
-    return float(own_s) / int(count) * 1e6
-
-
-def available() -> dict[str, Callable[[str, float], list[str]]]:
-    tools = dict(TOOLS)
-    if shutil.which("wrk") is None:
-        print("wrk is not installed: apt install wrk. It is left out.")
-        del tools["wrk"]
-    try:
-        import httpx  # noqa: F401 - only whether it is there
-    except ImportError:
-        print("httpx is not installed: pip install httpx. It is left out.")
-        del tools["httpx loop"]
-    return tools
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
-    parser.add_argument("--json", type=Path, help="keep the figures of each round in this file")
-    options = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))
-    tools = available()
-    figures: dict[str, list[float]] = {name: [] for name in tools}
-    with nginx(cores[0]) as url:
-        for number in range(options.rounds):
-            # Forwards and backwards, so that no tool always follows the same one.
-            for name in list(tools) if number % 2 == 0 else reversed(list(tools)):
-                command = tools[name](url, options.seconds)
-                figures[name].append(cpu_us(command, cores[-1]))
-    base = "wrk" if "wrk" in tools else "keiko-perf"
-    print(f"{CONNECTIONS} connections, {options.rounds} rounds, client CPU per request")
-    print(f"{'tool':<22}{'median':>10}{'÷ ' + base:>12}{'least':>8}{'most':>8}")
-    for name, values in figures.items():
-        ratios = [value / other for value, other in zip(values, figures[base], strict=True)]
-        print(
-            f"{name:<22}{statistics.median(values):>7.1f} µs{statistics.median(ratios):>12.2f}"
-            f"{min(ratios):>8.2f}{max(ratios):>8.2f}"
-        )
-    if options.json:
-        options.json.write_text(json.dumps(figures))
+    if tool.requests is None:
+        own_s, count = done.stdout.split()
+        return float(own_s), int(count)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_s, count_of(tool, done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,270 @@
+"""
+Accuracy: what load generators report of servers whose truth is known.
+
+A server that freezes, servers of a fixed delay, a queue (M/M/1); and how late ours is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from math import ceil, log
+from pathlib import Path
+
+from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Result, run_in_own_loop
+from loadgen_peers import Peers
+
+SERVER = Path(__file__).with_name("loadgen_server.py")
+RATE = 100
+SERVICE_S = 0.001
+
+AIOHTTP = """
+import asyncio, sys, time
+import aiohttp
+
+async def user(client, until, seen):
+    while (began := time.perf_counter()) < until:
+        async with client.get("/") as answer:
+            await answer.read()
+        seen.append(time.perf_counter() - began)
+        await asyncio.sleep(max(0, 0.1 - seen[-1]))
+
+async def main():
+    seen = []
+    until = time.perf_counter() + float(sys.argv[2])
+    async with aiohttp.ClientSession(sys.argv[1]) as client:
+        await asyncio.gather(*(user(client, until, seen) for _ in range(10)))
+    seen.sort()
+    print(len(seen), *(seen[int(q * len(seen))] for q in (0.5, 0.95, 0.99)))
+
+asyncio.run(main())
+"""
+
+LOCUST = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import os, sys
+import gevent
+from locust import FastHttpUser, constant_pacing, task
+from locust.env import Environment
+
+class Asker(FastHttpUser):
+    wait_time = constant_pacing(0.1)
+    host = sys.argv[1]
+
+    @task
+    def ask(self):
+        self.client.get("/")
+
+env = Environment(user_classes=[Asker])
+env.create_local_runner().start(10, spawn_rate=10)
+gevent.sleep(float(sys.argv[2]))
+total = env.stats.total
+seen = (total.get_response_time_percentile(q) / 1000 for q in (0.5, 0.95, 0.99))
+print(total.num_requests, *seen)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+K6 = """
+import http from 'k6/http';
+export const options = {{scenarios: {{rate: {{executor: 'constant-arrival-rate', rate: {rate},
+  timeUnit: '1s', duration: '{seconds}s', preAllocatedVUs: 20, maxVUs: 20}}}},
+  summaryTrendStats: ['count', 'p(50)', 'p(95)', 'p(99)']}};
+export default function () {{ http.get('{url}/'); }}
+"""
+
+
+@contextmanager
+def server(*arguments: object) -> Iterator[str]:
+    """The server on the first core, so that what asks it has the others."""
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER), *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def freeze_truth(duration_s: float, from_s: float, to_s: float) -> list[float]:
+    """p50, p95 and p99 of requests at equal distances, each charged from when it was due."""
+    times = []
+    for number in range(round(RATE * duration_s)):
+        due, done = number / RATE, number / RATE + SERVICE_S
+        times.append(to_s + SERVICE_S - due if from_s < done and due < to_s else SERVICE_S)
+    times.sort()
+    return [times[ceil(q * len(times)) - 1] for q in (0.5, 0.95, 0.99)]
+
+
+def freeze(peers: Peers, *, is_quick: bool) -> dict[str, list[float]]:
+    """A 1 ms server at 100/s that freezes once for a twelfth of the time; all tools at once."""
+    duration_s, from_s, to_s = (24.0, 8.0, 10.0) if is_quick else (60.0, 20.0, 25.0)
+
+    def ask(name: str) -> tuple[str, list[float] | None]:
+        with server("freeze", SERVICE_S, from_s, to_s) as url:
+            return name, _FREEZE[name](peers, url, duration_s)
+
+    names = [name for name in _FREEZE if _is_there(name, peers)]
+    with ThreadPoolExecutor(len(names)) as threads:
+        answers = dict(threads.map(ask, names))
+    table = {"truth": [RATE * duration_s, *freeze_truth(duration_s, from_s, to_s)]}
+    table |= {name: found for name, found in answers.items() if found is not None}
+    print(f"\nFreeze: {RATE}/s for {duration_s:g} s, frozen from {from_s:g} s to {to_s:g} s")
+    print(f"{'tool':<28}{'requests':>10}{'p50':>10}{'p95':>10}{'p99':>10}   (ms)")
+    for name, (count, *quantiles) in table.items():
+        print(f"{name:<28}{count:>10.0f}" + "".join(f"{1000 * one:>10.1f}" for one in quantiles))
+    return table
+
+
+def accuracy(*, is_quick: bool) -> list[dict[str, object]]:
+    """Ours beside what the server itself measured, and beside theory."""
+    print("\nAccuracy: reported ÷ what the server itself measured, in brackets ÷ theory")
+    print(f"{'server':<22}{'requests':>10}{'p50':>20}{'p95':>20}{'p99':>20}")
+    rows = []
+    longest_s = 3.0 if is_quick else 10.0
+    for service_s in (0.0002, 0.001, 0.01, 0.1, 1.0, 10.0):
+        if service_s > longest_s:
+            continue
+        duration_s = max(longest_s, 3 * service_s)
+        plan = {"load": ConstantRate(RATE), "duration_s": duration_s, "timeout_s": 30}
+        rows.append(
+            _compared(f"{service_s * 1000:g} ms", ("steady", service_s), plan, [service_s] * 3)
+        )
+    seconds = 20 if is_quick else 120
+    theory = [-log(1 - q) / (100 - 50) for q in (0.5, 0.95, 0.99)]
+    plan = {"load": Poisson(50, seed=5), "duration_s": seconds}
+    rows.append(_compared("M/M/1, 50 of 100/s", ("mm1", 0.01, 7), plan, theory))
+    return rows
+
+
+def lag(*, is_quick: bool, rounds: int) -> dict[str, list[list[float]]]:
+    """How late ours turns to a request that is due, without spinning, on the last core."""
+    seconds = 2.0 if is_quick else 5.0
+    rates = (1000, 2000, 5000, 10_000)
+    found: dict[str, list[list[float]]] = {str(rate): [] for rate in rates}
+    with server("steady", 0.0) as url:
+        for _ in range(rounds):
+            for rate in rates:
+                source = _LAG.format(url=url, rate=rate, seconds=seconds)
+                printed = subprocess.run(
+                    [sys.executable, "-c", source], capture_output=True, text=True, check=True
+                ).stdout
+                found[str(rate)].append([float(one) for one in printed.split()])
+    print("\nSchedule lag at a fixed rate, the best and the worst of the rounds (µs)")
+    print(f"{'rate':>8}{'p50':>16}{'p99':>16}{'p99.9':>16}{'CPU of its core':>20}")
+    for rate, runs in found.items():
+        columns = list(zip(*runs, strict=True))
+        cells = "".join(f"{min(c) * 1e6:>8.0f}–{max(c) * 1e6:<7.0f}" for c in columns[:3])
+        print(f"{rate:>6}/s{cells}{min(columns[3]):>12.0%}–{max(columns[3]):.0%}")
+    return found
+
+
+_LAG = """
+import os
+os.sched_setaffinity(0, {{max(os.sched_getaffinity(0))}})
+from keiko_perf.loadtest import ConstantRate, Plan, run_in_own_loop
+result = run_in_own_loop(Plan(base_url="{url}", load=ConstantRate({rate}), duration_s={seconds}))
+assert not result.errors, result.errors
+print(*result.late.quantiles((0.5, 0.99, 0.999)), result.cpu_ratio)
+"""
+
+
+def _compared(
+    name: str, arguments: tuple[object, ...], plan: dict[str, object], theory: list[float]
+) -> dict[str, object]:
+    with server(*arguments) as url:
+        result = run_in_own_loop(Plan(base_url=url, connections=2000, **plan))  # type: ignore[arg-type]  # as typed above
+        with urllib.request.urlopen(f"{url}/stats") as answer:  # noqa: S310 - our own server
+            count, *own = json.load(answer)
+    reported = _quantiles(result)
+    cells = [
+        f"{one / other:>12.4f} ({one / truth:.3f})"
+        for one, other, truth in zip(reported, own, theory, strict=True)
+    ]
+    print(f"{name:<22}{count:>10}" + "".join(f"{cell:>20}" for cell in cells))
+    for reason in result.invalid:
+        print(f"  INVALID: {reason.template}  {dict(reason.values)}")
+    return {"name": name, "count": count, "ours": reported, "server": own, "theory": theory}
+
+
+def _quantiles(result: Result) -> list[float]:
+    found = result.response.succeeded.quantiles((0.5, 0.95, 0.99))
+    return [one for one in found if one is not None]
+
+
+def _ours(_peers: Peers, url: str, seconds: float) -> list[float]:
+    plan = Plan(base_url=url, load=ConstantRate(RATE), duration_s=seconds)
+    result = run_in_own_loop(plan, processes=1)
+    return [result.response.count, *_quantiles(result)]
+
+
+def _wrk(_peers: Peers, url: str, seconds: float) -> list[float]:
+    # It has no rate: one connection, so that it does not eat the other tools' CPU.
+    command = ["wrk", "-t1", "-c1", f"-d{seconds:.0f}s", "--timeout", "30s", "--latency", url]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+    found = {
+        int(q): float(v) * units[u]
+        for q, v, u in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)", printed)
+    }
+    count = re.search(r"(\d+) requests in", printed)
+    assert count is not None
+    return [int(count[1]), found[50], found[90], found[99]]
+
+
+def _hey(_peers: Peers, url: str, seconds: float) -> list[float]:
+    command = ["hey", "-z", f"{seconds:.0f}s", "-c", "10", "-q", "10", "-t", "30", url]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {int(q): float(v) for q, v in re.findall(r"(\d+)%+ in ([\d.]+) secs", printed)}
+    count = re.search(r"\[200\]\s+(\d+) responses", printed)
+    assert count is not None
+    return [int(count[1]), found[50], found[95], found[99]]
+
+
+def _k6(peers: Peers, url: str, seconds: float) -> list[float]:
+    script, summary = peers.folder / "freeze.js", peers.folder / "freeze.json"
+    script.write_text(K6.format(rate=RATE, seconds=round(seconds), url=url))
+    subprocess.run(
+        [peers.k6, "run", "--quiet", "--no-usage-report", f"--summary-export={summary}", script],
+        capture_output=True,
+        check=True,
+    )
+    seen = json.loads(summary.read_text())["metrics"]["http_req_duration"]
+    return [seen["count"], *(seen[f"p({q})"] / 1000 for q in (50, 95, 99))]
+
+
+def _script(peers: Peers, url: str, seconds: float, *, source: str) -> list[float]:
+    command = [str(peers.python), "-W", "ignore", "-c", source, url, str(seconds)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [float(one) for one in printed.split()]
+
+
+_FREEZE = {
+    "keiko-perf": _ours,
+    "wrk (p90 for p95)": _wrk,
+    "hey -c 10 -q 10": _hey,
+    "k6, 20 VUs": _k6,
+    "aiohttp, 10 × 100 ms": lambda *given: _script(*given, source=AIOHTTP),
+    "Locust, 10 × 100 ms": lambda *given: _script(*given, source=LOCUST),
+}
+
+
+def _is_there(name: str, peers: Peers) -> bool:
+    tool = re.split(r"\W", name)[0]
+    if tool in ("wrk", "hey"):
+        return shutil.which(tool) is not None
+    if tool == "k6":
+        return peers.k6.exists()
+    return tool == "keiko" or peers.has(tool.lower())

@@ -1,0 +1,253 @@
+"""
+Peers: the load generators that ours is compared with, and how each is asked and understood.
+
+Python peers and k6 go into a virtual environment of their own, which is removed afterwards; wrk
+and hey come from the machine. What is missing is said and left out.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CONNECTIONS = 50
+
+OURS = """
+import sys, time
+from keiko_perf.loadtest import Plan, Users, run_in_own_loop
+from keiko_perf.loadtest.target import Tls
+plan = Plan(base_url=sys.argv[1], load=Users(int(sys.argv[2])), duration_s=float(sys.argv[3]),
+            tls=Tls(ca_file=sys.argv[4] if len(sys.argv) > 4 else ""))
+began = time.process_time()
+result = run_in_own_loop(plan)
+assert not result.errors, result.errors
+print(time.process_time() - began, result.response.count)
+"""
+
+SCENARIO = """
+import sys, time
+from keiko_perf.loadtest import Plan, Users, run_in_own_loop
+from keiko_perf.loadtest.scenario import scenario
+
+@scenario
+async def ask(user):
+    await user.get("/")
+
+plan = Plan(base_url=sys.argv[1], scenarios=(ask,), load=Users(int(sys.argv[2])),
+            duration_s=float(sys.argv[3]))
+began = time.process_time()
+result = run_in_own_loop(plan)
+assert not result.errors, result.errors
+print(time.process_time() - began, result.response.count)
+"""
+
+HTTPX = """
+import asyncio, sys, time
+import httpx
+
+async def user(client, until):
+    done = 0
+    while time.perf_counter() < until:
+        (await client.get("/")).raise_for_status()
+        done += 1
+    return done
+
+async def main():
+    count = int(sys.argv[2])
+    limits = httpx.Limits(max_connections=count, max_keepalive_connections=count)
+    async with httpx.AsyncClient(base_url=sys.argv[1], limits=limits, trust_env=False) as client:
+        began = time.process_time()
+        until = time.perf_counter() + float(sys.argv[3])
+        done = await asyncio.gather(*(user(client, until) for _ in range(count)))
+        print(time.process_time() - began, sum(done))
+
+asyncio.run(main())
+"""
+
+AIOHTTP = """
+import asyncio, sys, time
+import aiohttp
+
+async def user(client, until):
+    done = 0
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        async with client.get("/") as answer:
+            await answer.read()
+        time.perf_counter() - began
+        done += 1
+    return done
+
+async def main():
+    count = int(sys.argv[2])
+    connector = aiohttp.TCPConnector(limit=count)
+    async with aiohttp.ClientSession(sys.argv[1], connector=connector) as client:
+        began = time.process_time()
+        until = time.perf_counter() + float(sys.argv[3])
+        done = await asyncio.gather(*(user(client, until) for _ in range(count)))
+        print(time.process_time() - began, sum(done))
+
+asyncio.run(main())
+"""
+
+LOCUST = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import sys, time
+import gevent
+from locust import FastHttpUser, HttpUser, constant, task
+from locust.env import Environment
+
+class Asker({user}):
+    wait_time = constant(0)
+    host = sys.argv[1]
+
+    @task
+    def ask(self):
+        self.client.get("/")
+
+env = Environment(user_classes=[Asker])
+runner = env.create_local_runner()
+runner.start(int(sys.argv[2]), spawn_rate=int(sys.argv[2]))
+gevent.sleep(0.5)
+began, before = time.process_time(), env.stats.total.num_requests
+gevent.sleep(float(sys.argv[3]))
+print(time.process_time() - began, env.stats.total.num_requests - before)
+sys.stdout.flush()
+import os
+os._exit(0)
+"""
+
+K6 = """
+import http from 'k6/http';
+export const options = {{vus: {users}, duration: '{seconds}s', discardResponseBodies: true}};
+export default function () {{ http.get('{url}/'); }}
+"""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """
+    Attributes:
+        name: in the table.
+        command: for a URL and a number of seconds.
+        requests: reads how many there were from what it printed; None where it prints its own CPU
+            seconds and their number.
+        starts_slowly: its start costs CPU, so a short run is taken from a long one.
+    """
+
+    name: str
+    command: Callable[[str, float], list[str]]
+    requests: str | None = None
+    starts_slowly: bool = False
+
+
+class Peers:
+    """The tools that are there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = folder / "peers/bin/python"
+        self.k6 = folder / "peers/bin/k6"
+
+    def install(self, *packages: str) -> None:
+        """Into the virtual environment; said if it does not work."""
+        if not self.python.exists():
+            venv.create(self.folder / "peers", with_pip=True)
+        for package in packages:
+            print(f"Installing {package}…", file=sys.stderr)
+            done = subprocess.run(
+                [self.python, "-m", "pip", "install", "--quiet", package],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                print(f"{package} cannot be installed and is left out.", file=sys.stderr)
+
+    def has(self, module: str) -> bool:
+        return (
+            self.python.exists()
+            and subprocess.run(
+                [self.python, "-c", f"import {module}"], capture_output=True, check=False
+            ).returncode
+            == 0
+        )
+
+    def tools(self) -> list[Tool]:
+        """Ours first, then every peer that is there."""
+        tools = [Tool("keiko-perf", self._ours(OURS))]
+        if shutil.which("wrk"):
+            tools.append(Tool("wrk", wrk, r"(\d+) requests in"))
+        if shutil.which("hey"):
+            tools.append(Tool("hey", hey, r"\[200\]\s+(\d+) responses"))
+        if self.k6.exists():
+            tools.append(Tool("k6", self._k6, r"http_reqs\S*\s+(\d+)", starts_slowly=True))
+        for name, module, source in (
+            ("aiohttp loop", "aiohttp", AIOHTTP),
+            ("httpx loop", "httpx", HTTPX),
+            ("Locust FastHttpUser", "locust", LOCUST.format(user="FastHttpUser")),
+            ("Locust HttpUser", "locust", LOCUST.format(user="HttpUser")),
+        ):
+            if self.has(module):
+                tools.append(Tool(name, self._theirs(source)))
+        return tools
+
+    def scenario(self) -> Tool:
+        return Tool("keiko-perf scenario", self._ours(SCENARIO))
+
+    def tls(self, ca_file: Path) -> list[Tool]:
+        def ours(url: str, seconds: float) -> list[str]:
+            return [*self._ours(OURS)(url, seconds), str(ca_file)]
+
+        tools = [Tool("keiko-perf", ours)]
+        if shutil.which("wrk"):
+            tools.append(Tool("wrk", wrk, r"(\d+) requests in"))
+        return tools
+
+    def _ours(self, source: str) -> Callable[[str, float], list[str]]:
+        return lambda url, seconds: [
+            sys.executable, "-c", source, url, str(CONNECTIONS), str(seconds)
+        ]  # fmt: skip
+
+    def _theirs(self, source: str) -> Callable[[str, float], list[str]]:
+        return lambda url, seconds: [
+            str(self.python), "-W", "ignore", "-c", source, url, str(CONNECTIONS), str(seconds)
+        ]  # fmt: skip
+
+    def _k6(self, url: str, seconds: float) -> list[str]:
+        script = self.folder / f"k6-{seconds}.js"
+        script.write_text(K6.format(users=CONNECTIONS, seconds=seconds, url=url))
+        return [str(self.k6), "run", "--quiet", "--no-usage-report", str(script)]
+
+
+def wrk(url: str, seconds: float) -> list[str]:
+    return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
+
+
+def hey(url: str, seconds: float) -> list[str]:
+    return ["hey", "-z", f"{seconds}s", "-c", str(CONNECTIONS), "-cpus", "1", url]
+
+
+def count_of(tool: Tool, printed: str) -> int:
+    """How many requests a tool says that it sent."""
+    assert tool.requests is not None
+    found = re.search(tool.requests, printed.replace(".....", " "))
+    if found is None:
+        raise RuntimeError(f"{tool.name} said:\n{printed}")
+    return int(found[1])
+
+
+@contextmanager
+def peers() -> Iterator[Peers]:
+    """A folder for what peers need, removed afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Peers(Path(name))
