@@ -109,22 +109,24 @@ class Http1Channel(Channel, asyncio.Protocol):
         self.is_open = False
         self._reading = None
         self._home.channels.discard(self)
-        if self._connecting is not None:
-            self._connecting.cancel()
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
+        # Once there is a connection, the task that made it is about to end. To cancel it then
+        # would make uvloop close the socket without a word to the protocol.
         if self._transport is not None:
             self._transport.abort()
+        elif self._connecting is not None:
+            self._connecting.cancel()
 
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._home.connections.add(transport)
         self._transport = cast("asyncio.Transport", transport)
         if self._phase is _CLOSED:  # given up while it was being made
             self._transport.abort()
             return
+        self._home.connections.add(transport)
         self._write = self._transport.write
         assert self.request is not None
         self._begin(self.request)
