@@ -126,8 +126,6 @@ class Books:
         meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
         if not meter.since <= due < meter.until:
             meter.move_to(self._position(due), self.interval_s)
-        if self._is_service_apart and not meter.is_apart:
-            meter.part()
         meter.record(now - due)
         if self._is_service_apart:
             sent = channel.sent
@@ -136,15 +134,13 @@ class Books:
         self.finished += 1
         self.looks.count -= 1
 
-    def answered_at_once(self, asked: Asked, now: float) -> None:
-        """A success of a step of whose requests each was sent when it was due."""
-        due = asked.due
-        if due < self.begins:
+    def answered_apart(self, asked: Asked, now: float) -> None:
+        """A success of a request that was sent after it was due, where most are sent at once."""
+        if asked.due < self.begins:
             return
-        meter = self._meters[asked.request.step]  # type: ignore[union-attr]  # just answered
-        if not meter.since <= due < meter.until:
-            meter.move_to(self._position(due), self.interval_s)
-        meter.record(now - due)
+        self._meters[asked.request.step].record_apart(  # type: ignore[union-attr]  # just answered
+            self._position(asked.due), response_s=now - asked.due, service_s=now - asked.sent
+        )
         self.finished += 1
         self.looks.count -= 1
 
@@ -183,7 +179,7 @@ class Books:
     def recent(self, now: float) -> Series:
         """The response times of the successes that were due in the last intervals."""
         first = max(0, int((now - self.begins) * self._per_interval) - _RECENT + 1)
-        timelines = (meter.timeline[first:] for meter in self._meters)
+        timelines = (meter.successes(first) for meter in self._meters)
         return Series(
             kind=Kind.STEP,
             name="",
@@ -221,6 +217,7 @@ class Books:
             meter.result(
                 duration_s=duration_s,
                 intervals=intervals,
+                is_service_apart=self._is_service_apart,
             )
             for meter in self._meters
         )

@@ -40,7 +40,7 @@ class Desk(Traffic):
         self.target = plan.target
         self.seed = plan.seed
         self.wishes = Wishes(collects=True, takes_gzip=plan.accept_gzip)
-        self._books = Books(plan, is_service_apart=True)
+        self._books = Books(plan, is_service_apart=False)
         self._meters = self._books.meters
         self._books.begins = inf  # what is asked for before the load is not measured
         if isinstance(plan.load, Users):
@@ -177,13 +177,12 @@ class Desk(Traffic):
         for reply in user.open_replies:
             meter, due = self._meters[reply.request.step], reply.due
             reply.is_settled = True
-            # The hot path: it was sent when it was due, and all of its name were.
+            # The hot path: it was sent when it was due.
             if (
                 reply.status < 400
                 and reply.failure is None
                 and reply.sent == due
                 and meter.since <= due < meter.until
-                and not meter.is_apart
             ):
                 meter.record(reply.done - due)
                 self._books.finished += 1
@@ -195,13 +194,12 @@ class Desk(Traffic):
         books = self._books
         status = 200 if reply.is_expected else reply.status
         user.failed += reply.failure is not None or status >= 400
-        meter = self._meters[reply.request.step]
         if reply.due >= books.begins:
             books.looks.count += 1  # the books take it off once more
         if reply.failure is not None:
             books.failed(reply, reply.failure, reply.detail, now=reply.done)
-        elif status < 400 and reply.sent == reply.due and not meter.is_apart:
-            books.answered_at_once(reply, reply.done)
+        elif status < 400 and reply.sent != reply.due:
+            books.answered_apart(reply, reply.done)
         else:
             books.answered(reply, status, reply.done)
 

@@ -7,6 +7,7 @@ afterwards, which is exact. Nothing is kept for a single request.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -41,14 +42,13 @@ class StepMeter:
         record: counts a response time in the current interval.
         record_service: counts a service time.
         record_lag: counts a schedule lag.
-        is_apart: whether service times and lags are counted; until there is a request that was due
-            before it was sent, they follow from the response times.
         failed: response times of failures by interval; most have none.
 
     It is an `Observer` of the answers to its requests, too.
     """
 
     __slots__ = (
+        "_apart",
         "_begins",
         "_phases",
         "_settled",
@@ -56,7 +56,6 @@ class StepMeter:
         "failed",
         "failed_lag",
         "failed_service",
-        "is_apart",
         "lag",
         "name",
         "record",
@@ -77,10 +76,10 @@ class StepMeter:
         self.record_service = self.service.record
         self.lag = Histogram()
         self.record_lag = self.lag.record
-        self.is_apart = False
         self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
         self.failed_lag = Histogram()
+        self._apart: dict[int, Histogram] = {}
         self._begins = inf
         self._phases: dict[str, Histogram] = {}
         self._settled = Histogram()  # the successes of the first intervals, merged
@@ -93,17 +92,23 @@ class StepMeter:
 
     def move_to(self, position: int, interval_s: float) -> None:
         """Count in another interval from now on."""
-        while len(self.timeline) <= position:
-            self.timeline.append(Histogram())
+        self._make_room(position)
         self.since = self._begins + position * interval_s
         self.until = self._begins + (position + 1) * interval_s
         self.record = self.timeline[position].record
 
-    def part(self) -> None:
-        """Count service times and lags from now on; what was counted had no lag."""
-        self.is_apart = True
-        self.service.merge(Histogram.merged(self.timeline))
-        self.lag.merge(_zeros(self.service.count))
+    def record_apart(self, position: int, *, response_s: float, service_s: float) -> None:
+        """
+        Count a success of interval *position* that was sent after it was due, among others that
+        were sent when they were due, whose service time is their response time.
+        """
+        apart = self._apart.get(position)
+        if apart is None:
+            self._make_room(position)
+            apart = self._apart[position] = Histogram()
+        apart.record(response_s)
+        self.record_service(service_s)
+        self.record_lag(max(0.0, response_s - service_s))
 
     def fail(self, position: int, *, response_s: float, service_s: float) -> None:
         """Count a failure that was due in interval *position*."""
@@ -143,30 +148,45 @@ class StepMeter:
             whole_s: how long all lasted so far.
         """
         for at in range(self._settled_to, min(settled_to, len(self.timeline))):
-            self._settled.merge(self.timeline[at])
+            for one in self._at(at):
+                self._settled.merge(one)
             self._settled_to = at + 1
         return StepProgress(
             recent=Series(
                 kind=Kind.STEP,
                 name=self.name,
                 window_s=recent_s,
-                succeeded=Histogram.merged(self.timeline[first:]),
+                succeeded=Histogram.merged(self.successes(first)),
                 failed=Histogram.merged(one for at, one in self.failed.items() if at >= first),
             ),
             whole=Series(
                 kind=Kind.STEP,
                 name=self.name,
                 window_s=whole_s,
-                succeeded=Histogram.merged((self._settled, *self.timeline[self._settled_to :])),
+                succeeded=Histogram.merged((self._settled, *self.successes(self._settled_to))),
                 failed=Histogram.merged(self.failed.values()),
             ),
         )
 
-    def result(self, *, duration_s: float, intervals: int) -> StepResult:
+    def successes(self, first: int) -> Iterator[Histogram]:
+        """The response times of the successes from interval *first* on."""
+        for at in range(first, len(self.timeline)):
+            yield from self._at(at)
+
+    def _at(self, position: int) -> Iterator[Histogram]:
+        yield self.timeline[position]
+        if position in self._apart:
+            yield self._apart[position]
+
+    def _make_room(self, position: int) -> None:
+        while len(self.timeline) <= position:
+            self.timeline.append(Histogram())
+
+    def result(self, *, duration_s: float, intervals: int, is_service_apart: bool) -> StepResult:
         """What was measured, over *duration_s*."""
-        intervals = max(intervals, max(self.failed, default=0) + 1)
-        self.timeline.extend(Histogram() for _ in range(intervals - len(self.timeline)))
-        response = Histogram.merged(self.timeline)
+        self._make_room(max(intervals - 1, max(self.failed, default=0)))
+        response = Histogram.merged(self.successes(0))
+        at_once = () if is_service_apart else self.timeline
         failed = [self.failed.get(at) for at in range(len(self.timeline))]
 
         def series(succeeded: Histogram, failures: Histogram) -> Series:
@@ -181,23 +201,12 @@ class StepMeter:
         return StepResult(
             name=self.name,
             response=series(response, Histogram.merged(self.failed.values())),
-            service=series(self.service if self.is_apart else response.copy(), self.failed_service),
+            service=series(Histogram.merged((self.service, *at_once)), self.failed_service),
             lag=series(self.lag, self.failed_lag),
-            timeline=tuple(one.copy() for one in self.timeline),
+            timeline=tuple(Histogram.merged(self._at(at)) for at in range(len(self.timeline))),
             failures=tuple(0 if one is None else one.count for one in failed),
             phases=dict(self._phases),
         )
-
-
-def _zeros(count: int) -> Histogram:
-    """So many durations of 0 s, without as many steps."""
-    zeros, one = Histogram(), Histogram([0.0])
-    while count:
-        if count & 1:
-            zeros.merge(one)
-        one.merge(one.copy())
-        count >>= 1
-    return zeros
 
 
 @dataclass(slots=True)
