@@ -54,8 +54,7 @@ class LiveView:
     def _show_all(self) -> None:
         while (progress := self._queue.get()) is not None:
             self._course.take(progress)
-            if self._queue.empty():
-                self._show()
+            self._show()
 
     def _show(self) -> None:
         if self._draws:
