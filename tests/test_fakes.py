@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -76,6 +77,14 @@ def test_a_clock_stands_still_until_it_is_told():
     assert clock() == 6.5
     with pytest.raises(ValueError, match="backwards"):
         clock.advance(-1)
+
+
+def test_the_wall_clock_goes_with_the_monotonic_one():
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    clock = FakeClock(100, now_at=noon)
+    assert clock.now() == noon
+    clock.advance(90)
+    assert clock.now() == noon + timedelta(seconds=90)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from keiko_perf.loadtest import (
@@ -58,13 +58,24 @@ _REAL_WAIT_S = 5.0
 
 
 class FakeClock:
-    """A monotonic clock that stands still until it is told."""
+    """
+    A monotonic clock that stands still until it is told, and the wall clock beside it.
 
-    def __init__(self, now_s: float = 0.0) -> None:
+    Args:
+        now_s: what it shows.
+        now_at: what the wall clock shows at that instant, aware UTC.
+    """
+
+    def __init__(self, now_s: float = 0.0, *, now_at: datetime = EPOCH) -> None:
         self.now_s = now_s
+        self._zero_at = now_at - timedelta(seconds=now_s)
 
     def __call__(self) -> float:
         return self.now_s
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC."""
+        return self._zero_at + timedelta(seconds=self.now_s)
 
     def advance(self, by_s: float) -> None:
         """

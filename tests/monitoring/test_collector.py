@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from keiko_perf.errors import UsageError
+from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.recorder import Recorder
@@ -24,22 +25,11 @@ FIGURES = {
 }
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.s = 0.0
-
-    def __call__(self) -> float:
-        return self.s
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.s)
-
-
 class Service:
     """A recorder and a store whose window is cut when the test says so."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = FakeClock(now_at=NOON)
         self.recorder = Recorder(clock=self.clock, now=self.clock.now, worker="w1")
         self.store = MemoryStore()
         self.collector = MetricsCollector(self.recorder, self.store, now=self.clock.now)
@@ -67,7 +57,7 @@ async def test_nothing_measured_is_none_and_never_0(service: Service) -> None:
 
 
 async def test_a_minute_without_a_request_has_no_figures_either(service: Service) -> None:
-    service.clock.s += 30
+    service.clock.advance(30)
     metrics = await service.collector.get_current_metrics()
     assert metrics == {**dict.fromkeys(FIGURES), "samples": 0, "window_s": 30.0}
 
@@ -82,7 +72,7 @@ async def test_the_guides_figures_are_in_the_guides_units(service: Service) -> N
     service.recorder.gauge("cpu_ratio", 0.75)
     service.recorder.gauge("memory_ratio", 0.40)
     service.recorder.gauge("pool_ratio", 0.60)
-    service.clock.s += 20
+    service.clock.advance(20)
     metrics = await service.collector.get_current_metrics()
     assert metrics == {
         "api_p95": pytest.approx(50, rel=0.01),  # the failure is not in it, nor is its duration
@@ -102,7 +92,7 @@ async def test_the_guides_figures_are_in_the_guides_units(service: Service) -> N
 async def test_the_first_impression_of_a_percentile_comes_with_its_samples(
     service: Service,
 ) -> None:
-    service.clock.s += 1
+    service.clock.advance(1)
     service.requests(10, 0.1)
     metrics = await service.collector.get_current_metrics()
     assert metrics["api_p99"] == pytest.approx(100, rel=0.01)
@@ -112,10 +102,10 @@ async def test_the_first_impression_of_a_percentile_comes_with_its_samples(
 async def test_the_last_minute_is_the_stored_windows_and_the_current_one(service: Service) -> None:
     for _ in range(12):
         service.requests(10, 0.1)
-        service.clock.s += 10
+        service.clock.advance(10)
         service.cut()
     service.requests(7, 0.1)
-    service.clock.s += 5
+    service.clock.advance(5)
     metrics = await service.collector.get_current_metrics()
     # Windows that began within the last 60 s: those of 70 to 120, and the 5 s since.
     assert metrics["samples"] == 5 * 10 + 7
@@ -126,13 +116,13 @@ async def test_the_last_minute_is_the_stored_windows_and_the_current_one(service
 async def test_a_window_that_is_cut_amid_the_answer_is_counted_once(service: Service) -> None:
     class CutsAtTheWorstMoment(MemoryStore):
         def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
-            service.clock.s += 1
+            service.clock.advance(1)
             self.append(service.recorder.snapshot())
             return super().between(start_at, end_at)
 
     store = CutsAtTheWorstMoment()
     collector = MetricsCollector(service.recorder, store, now=service.clock.now)
-    service.clock.s += 5
+    service.clock.advance(5)
     service.requests(10, 0.1)
     snapshot = await collector.snapshot()
     assert snapshot is not None
@@ -152,7 +142,7 @@ async def test_percentiles_of_workers_are_merged_and_not_averaged(service: Servi
                 worker=worker,
             )
         )
-    service.clock.s += 10
+    service.clock.advance(10)
     metrics = await service.collector.get_current_metrics()
     assert metrics["api_p95"] == pytest.approx(1000, rel=0.01)  # the average would be 505
     assert metrics["rps"] == pytest.approx(100.0)
@@ -166,10 +156,10 @@ async def test_with_several_workers_only_whole_windows_of_all_count(service: Ser
         service.store.append(
             Snapshot(started_at=NOON, window_s=10.0, series=(series,), worker=worker)
         )
-    service.clock.s += 10
+    service.clock.advance(10)
     service.recorder.snapshot()  # that of w1, which is in the store
     service.requests(50, 0.010)
-    service.clock.s += 5
+    service.clock.advance(5)
     metrics = await service.collector.get_current_metrics()
     assert metrics["rps"] == pytest.approx(20.0)
     assert metrics["samples"] == 200
@@ -177,9 +167,9 @@ async def test_with_several_workers_only_whole_windows_of_all_count(service: Ser
 
 async def test_windows_that_are_too_old_do_not_count(service: Service) -> None:
     service.requests(10, 0.1)
-    service.clock.s += 10
+    service.clock.advance(10)
     service.cut()
-    service.clock.s += 3600
+    service.clock.advance(3600)
     service.recorder.snapshot()
     assert await service.collector.snapshot() is None
 

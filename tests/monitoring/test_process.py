@@ -8,32 +8,25 @@ from typing import Any
 import psutil
 import pytest
 
+from keiko_perf.fakes import FakeClock, VirtualLoop
 from keiko_perf.model import Kind
 from keiko_perf.monitoring import process
 from keiko_perf.monitoring.process import ProcessSampler, watch_loop
 from keiko_perf.monitoring.recorder import Recorder
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.s = 50.0
-
-    def __call__(self) -> float:
-        return self.s
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(50.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def recorder(clock: Clock) -> Recorder:
+def recorder(clock: FakeClock) -> Recorder:
     return Recorder(clock=clock)
 
 
 def test_in_a_container_per_cent_means_per_cent_of_its_limits(
-    machine: Any, recorder: Recorder, clock: Clock
+    machine: Any, recorder: Recorder, clock: FakeClock
 ) -> None:
     machine.write("proc/self/cgroup", "0::/\n")
     machine.write("sys/fs/cgroup/cpu.max", "150000 100000\n")
@@ -42,7 +35,7 @@ def test_in_a_container_per_cent_means_per_cent_of_its_limits(
     machine.write("sys/fs/cgroup/memory.current", "268435456\n")
     sampler = ProcessSampler(recorder, root=machine.root)
     sampler.sample(recorder)
-    clock.s += 10
+    clock.advance(10)
     machine.write("sys/fs/cgroup/cpu.stat", "usage_usec 4000000\n")
     sampler.sample(recorder)
     gauges = recorder.peek().gauges
@@ -80,32 +73,6 @@ def test_a_recorder_that_is_gone_is_not_kept(recorder: Recorder) -> None:
     assert len(process._samplers) == before
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time goes by only when nothing is left to do, or when it is held up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._virtual_s = 0.0
-        self.advance_to_next_timer()
-
-    def time(self) -> float:
-        return self._virtual_s
-
-    def stall(self, seconds: float) -> None:
-        self._virtual_s += seconds
-
-    def advance_to_next_timer(self) -> None:
-        selector = self._selector  # type: ignore[attr-defined]  # asyncio's own
-        select = selector.select
-
-        def select_at_once(timeout: float | None = None) -> object:
-            if timeout:
-                self._virtual_s += timeout
-            return select(0)
-
-        selector.select = select_at_once
-
-
 def lags_of(stalls: dict[float, float], *, until_s: float) -> list[float]:
     """What `watch_loop` records in a loop that is held up at the given times."""
     recorded: list[float] = []
@@ -121,7 +88,7 @@ def lags_of(stalls: dict[float, float], *, until_s: float) -> list[float]:
         watching = asyncio.create_task(watch_loop(Listing(), interval_s=0.1))
         for at_s, seconds in stalls.items():
             await asyncio.sleep(at_s - loop.time())
-            loop.stall(seconds)
+            loop.jump(seconds)
         await asyncio.sleep(until_s - loop.time())
         watching.cancel()
         await asyncio.wait([watching])

@@ -10,32 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.errors import UsageError
+from keiko_perf.fakes import FakeClock
 from keiko_perf.model import OTHER, Gauge, Histogram, Kind, Snapshot
 from keiko_perf.monitoring.recorder import FOLDED, IN_FLIGHT, Recorder
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
-class Clock:
-    """A monotonic clock and a wall clock that go when they are told to."""
-
-    def __init__(self) -> None:
-        self.s = 100.0
-
-    def __call__(self) -> float:
-        return self.s
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.s - 100.0)
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(100.0, now_at=NOON)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def recorder(clock: Clock) -> Recorder:
+def recorder(clock: FakeClock) -> Recorder:
     return Recorder(clock=clock, now=clock.now, max_series=3, worker="w1")
 
 
@@ -49,11 +37,11 @@ def test_durations_of_successes_and_failures_are_kept_apart(recorder: Recorder) 
 
 
 def test_a_window_says_when_it_began_how_long_it_was_and_whose_it_is(
-    recorder: Recorder, clock: Clock
+    recorder: Recorder, clock: FakeClock
 ) -> None:
-    clock.s += 10
+    clock.advance(10)
     first = recorder.snapshot()
-    clock.s += 2.5
+    clock.advance(2.5)
     second = recorder.snapshot()
     assert (first.started_at, first.window_s, first.worker) == (NOON, 10.0, "w1")
     assert (second.started_at, second.window_s) == (first.ended_at, 2.5)
@@ -63,25 +51,27 @@ def test_who_cuts_may_know_better_when_the_window_began(recorder: Recorder) -> N
     assert recorder.snapshot(NOON - timedelta(hours=1)).started_at == NOON - timedelta(hours=1)
 
 
-def test_what_was_handed_over_is_not_handed_over_again(recorder: Recorder, clock: Clock) -> None:
+def test_what_was_handed_over_is_not_handed_over_again(
+    recorder: Recorder, clock: FakeClock
+) -> None:
     recorder.record(Kind.TASK, "mail", 1.0)
     recorder.count("sent", 2)
     recorder.gauge("depth", 7.0)
-    clock.s += 10
+    clock.advance(10)
     assert recorder.snapshot().counters == {"sent": 2}
     assert recorder.snapshot() == Snapshot(started_at=clock.now(), window_s=0.0, worker="w1")
 
 
-def test_a_peek_takes_nothing_away_and_shares_nothing(recorder: Recorder, clock: Clock) -> None:
+def test_a_peek_takes_nothing_away_and_shares_nothing(recorder: Recorder, clock: FakeClock) -> None:
     recorder.record(Kind.TASK, "mail", 1.0)
-    clock.s += 5
+    clock.advance(5)
     peeked = recorder.peek()
     recorder.record(Kind.TASK, "mail", 2.0)
     recorder.gauge("depth", 1.0)
     assert peeked.whole(Kind.TASK).count == 1
     assert peeked.gauges == {}
     assert peeked.window_s == 5.0
-    clock.s += 5
+    clock.advance(5)
     assert recorder.snapshot().whole(Kind.TASK).succeeded == Histogram((1.0, 2.0))
 
 

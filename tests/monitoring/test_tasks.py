@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from keiko_perf.errors import UsageError
+from keiko_perf.fakes import FakeClock
 from keiko_perf.model import OTHER, Gauge, Kind, Outcome, Target
 from keiko_perf.model.kpi import TASKS_PER_MINUTE
 from keiko_perf.monitoring.recorder import Recorder
@@ -18,24 +19,13 @@ from keiko_perf.monitoring.tasks import Tasks
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.s = 0.0
-
-    def __call__(self) -> float:
-        return self.s
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.s)
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(now_at=NOON)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def recorder(clock: Clock) -> Recorder:
+def recorder(clock: FakeClock) -> Recorder:
     return Recorder(clock=clock, now=clock.now)
 
 
@@ -49,11 +39,11 @@ def counts(recorder: Recorder) -> dict[str, tuple[int, int]]:
 
 
 async def test_an_async_task_is_timed_and_hands_back_its_result(
-    task: Tasks, recorder: Recorder, clock: Clock
+    task: Tasks, recorder: Recorder, clock: FakeClock
 ) -> None:
     @task
     async def reindex(agent_id: int, *, deep: bool = False) -> tuple[int, bool]:
-        clock.s += 2.5
+        clock.advance(2.5)
         return agent_id, deep
 
     assert await reindex(7, deep=True) == (7, True)
@@ -63,10 +53,10 @@ async def test_an_async_task_is_timed_and_hands_back_its_result(
     assert list(signature(reindex).parameters) == ["agent_id", "deep"]
 
 
-def test_a_sync_task_is_timed_too(task: Tasks, recorder: Recorder, clock: Clock) -> None:
+def test_a_sync_task_is_timed_too(task: Tasks, recorder: Recorder, clock: FakeClock) -> None:
     @task(name="mail")
     def send_mail() -> str:
-        clock.s += 0.5
+        clock.advance(0.5)
         return "sent"
 
     assert send_mail() == "sent"
@@ -84,11 +74,11 @@ def test_a_method_is_named_with_its_class(task: Tasks, recorder: Recorder) -> No
 
 
 async def test_an_object_that_is_called_asynchronously_is_awaited(
-    task: Tasks, recorder: Recorder, clock: Clock
+    task: Tasks, recorder: Recorder, clock: FakeClock
 ) -> None:
     class Job:
         async def __call__(self) -> None:
-            clock.s += 1
+            clock.advance(1)
 
     await task(Job())()
     assert recorder.peek().whole(Kind.TASK).succeeded.max_s == 1
@@ -125,7 +115,7 @@ async def test_a_cancelled_task_neither_succeeded_nor_failed(
 
 
 async def test_tasks_that_overlap_do_not_disturb_each_other(
-    task: Tasks, recorder: Recorder, clock: Clock
+    task: Tasks, recorder: Recorder, clock: FakeClock
 ) -> None:
     first, second = asyncio.Event(), asyncio.Event()
 
@@ -136,7 +126,7 @@ async def test_tasks_that_overlap_do_not_disturb_each_other(
     running = [asyncio.create_task(waits(event)) for event in (first, second)]
     await asyncio.sleep(0)
     for event in (first, second):
-        clock.s += 1
+        clock.advance(1)
         event.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -156,12 +146,12 @@ def test_tasks_in_threads_are_counted(task: Tasks, recorder: Recorder) -> None:
 
 
 def test_a_run_from_a_queue_tells_how_long_it_waited(
-    task: Tasks, recorder: Recorder, clock: Clock
+    task: Tasks, recorder: Recorder, clock: FakeClock
 ) -> None:
     task.queued(2)
-    clock.s += 3
+    clock.advance(3)
     with task.run("job", queued_at=NOON):
-        clock.s += 1
+        clock.advance(1)
     with task.run("job", queued_at=NOON + timedelta(hours=1)):  # another machine's clock
         pass
     snapshot = recorder.peek()
@@ -171,32 +161,32 @@ def test_a_run_from_a_queue_tells_how_long_it_waited(
 
 
 def test_a_decorated_task_finds_in_its_arguments_when_it_was_queued(
-    task: Tasks, recorder: Recorder, clock: Clock
+    task: Tasks, recorder: Recorder, clock: FakeClock
 ) -> None:
     @task(queued_at=lambda job, **_: job["queued_at"])
     def handle(job: dict[str, datetime], *, quick: bool) -> None: ...
 
-    clock.s = 4
+    clock.now_s = 4
     handle({"queued_at": NOON}, quick=True)
     assert recorder.peek().gauges["task_wait_s"].mean == 4
     assert recorder.peek().counters == {}
 
 
 def test_a_queue_that_grows_misses_its_target_and_a_quiet_one_does_not(
-    task: Tasks, recorder: Recorder, clock: Clock
+    task: Tasks, recorder: Recorder, clock: FakeClock
 ) -> None:
     target = Target(kpi=TASKS_PER_MINUTE, at_least=500.0)
     task.queued(100)
     for _ in range(100):
         with task.run("job", queued_at=clock.now()):
             pass
-    clock.s += 60
+    clock.advance(60)
     quiet = recorder.snapshot()
     task.queued(400)
     for _ in range(100):
         with task.run("job", queued_at=clock.now()):
             pass
-    clock.s += 60
+    clock.advance(60)
     growing = recorder.snapshot()
     assert target.judge(quiet).outcome is Outcome.MET
     assert target.judge(growing).outcome is Outcome.MISSED

@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from keiko_perf.errors import UsageError
+from keiko_perf.fakes import FakeClock
 from keiko_perf.optimization import Cache, WorkCancelled
 from keiko_perf.optimization.cache import _ENTRY_BYTES
 from keiko_perf.optimization.size import size_of
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 class Source:
@@ -78,7 +71,7 @@ def test_a_value_larger_than_the_cache_is_refused_and_its_predecessor_is_gone() 
 
 
 def test_a_value_is_good_for_its_time_and_not_longer() -> None:
-    clock = Clock()
+    clock = FakeClock()
     cache: Cache[str, int] = Cache(100_000, ttl_s=10, clock=clock)
     cache.put("usual", 1)
     cache.put("short", 2, ttl_s=3)
@@ -95,7 +88,7 @@ def test_a_value_is_good_for_its_time_and_not_longer() -> None:
 
 
 def test_shrinking_takes_the_expired_first() -> None:
-    clock = Clock()
+    clock = FakeClock()
     cache: Cache[str, str] = Cache(100_000, clock=clock)
     cache.put("old but good", "", size_bytes=10_000)
     cache.put("new but short", "", size_bytes=10_000, ttl_s=1)
@@ -276,7 +269,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = FakeClock()
         self.cache: Cache[int, int] = Cache(self.MAX_BYTES, clock=self.clock)
         self.kept: list[tuple[int, int, int, float]] = []
 
@@ -315,7 +308,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 5))
     def time_passes(self, seconds: int) -> None:
-        self.clock.now_s += seconds
+        self.clock.advance(seconds)
 
     @rule(to_bytes=st.integers(0, 3000))
     def shrink(self, to_bytes: int) -> None:

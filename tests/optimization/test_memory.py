@@ -14,6 +14,7 @@ import pytest
 
 from keiko_perf import MemoryOptimizer, memory_optimized
 from keiko_perf.errors import UsageError
+from keiko_perf.fakes import FakeClock
 from keiko_perf.optimization import Cache
 
 MB = 1024 * 1024
@@ -160,16 +161,8 @@ async def test_cancelled_at_any_await_it_leaves_no_task(
     assert await optimizer.optimize_memory_if_needed() is False
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 async def test_the_decorator_looks_now_and_then_and_not_for_each_call(machine: Any) -> None:
-    clock = Clock()
+    clock = FakeClock()
     optimizer = optimizer_of(machine, check_every_s=1, clock=clock)
 
     @memory_optimized(optimizer=optimizer)
@@ -178,7 +171,7 @@ async def test_the_decorator_looks_now_and_then_and_not_for_each_call(machine: A
 
     for _ in range(1000):
         assert await answer() == 42
-        clock.now_s += 0.01
+        clock.advance(0.01)
     assert 10 <= optimizer.statistics().looks <= 11
 
 
@@ -186,7 +179,7 @@ async def test_the_decorator_makes_room_and_gives_up_for_a_while_where_there_is_
     machine: Any,
 ) -> None:
     machine.hold(1100 * MB)
-    clock = Clock()
+    clock = FakeClock()
     optimizer = optimizer_of(machine, check_every_s=1, clock=clock)
     optimizer.cache_object("pages", 1, "", size_bytes=100 * MB)
 
@@ -196,16 +189,16 @@ async def test_the_decorator_makes_room_and_gives_up_for_a_while_where_there_is_
     await answer()
     assert optimizer.get_cached_object("pages", 1) is None
     for _ in range(120):
-        clock.now_s += 1
+        clock.advance(1)
         await answer()
     # 2, 4, 8, 16, 32 and 64 seconds apart instead of 120 times.
     assert optimizer.statistics().collections <= 7
     machine.hold(900 * MB)
-    clock.now_s += 100
+    clock.advance(100)
     await answer()
     looks = optimizer.statistics().looks
     for _ in range(10):
-        clock.now_s += 1
+        clock.advance(1)
         await answer()
     assert optimizer.statistics().looks == looks + 10
 
