@@ -53,7 +53,7 @@ def demo(
             "leaking-cache, slow-task. May be repeated; missing-index alone if not given.",
         ),
     ] = None,
-    scale: Annotated[float, typer.Option(help="Of the seeded rows; 1 is 1.2 million.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="Of the seeded rows; 1 is 1.6 million.")] = 1.0,
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = _HTML,
     serve: Annotated[
         bool, typer.Option("--serve", help="Keep the service and its dashboard open afterwards.")
@@ -139,6 +139,7 @@ def _run_to_the_end(story: Coroutine[Any, Any, int]) -> int:
             nonlocal told
             if not told:
                 told = True
+                progress_console().print("Stopping, and removing everything …")
                 task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
