@@ -145,76 +145,91 @@ class Crew(Desk, Engine):
     # What a user does
 
     async def _live(self, user: User) -> None:
+        scenario, outcomes = user.scenario, self._outcomes
+        # A user who has neither to begin nor to rest saves what that costs.
+        begins = scenario.on_start or (scenario.rows and scenario.rows.per == "iteration")
+        rests = not self._is_closed or scenario.pacing_s or self._think(scenario).most_s
         while True:
             assert user.wake is not None
-            due = await user.wake
+            user.due = await user.wake
             user.wake = None
             while user.wake is None:
-                got_on = await self._iterate(user, due)
-                due = self._rest(user, got_on=got_on)
+                asked, failed = user.asked, user.failed
+                if rests:
+                    user.begun = self._clock()
+                try:
+                    if begins and not await self._begin(user):
+                        continue
+                    await scenario.run(user)
+                except BaseException as error:  # the scenario's code
+                    self._broke(user, error, failed)
+                    self._rest(user, got_on=False)
+                else:
+                    outcomes.passed += 1
+                    got_on = user.asked != asked
+                    if rests or not got_on:
+                        self._rest(user, got_on=got_on)
 
-    async def _iterate(self, user: User, due: float) -> bool:
-        """One iteration, due at *due*, or now if that is 0; whether the user got anywhere."""
-        scenario, asked, failed = user.scenario, user.asked, user.failed
-        user.begun = self._clock()
-        user.due = due
-        try:
-            if scenario.on_start is not None and not user.has_started:
-                await scenario.on_start(user)
-                user.has_started = True
-            if scenario.rows is not None and scenario.rows.per == "iteration":
-                row = self._row(scenario, "iteration")
-                if row is None:
-                    self._run_dry(scenario, user.begun)
-                    return False
-                user.row = row
-            await scenario.run(user)
-        except RequestFailed:
-            self._settle(user)
-            self._outcomes.passed += 1
+    async def _begin(self, user: User) -> bool:
+        """What comes before an iteration; whether that may begin."""
+        scenario = user.scenario
+        if scenario.on_start is not None and not user.has_started:
+            await scenario.on_start(user)
+            user.has_started = True
+        row = self._row(scenario, "iteration")
+        if row is None:
+            self._run_dry(scenario, self._clock())
+            self._rest(user, got_on=False)
             return False
-        except asyncio.CancelledError as error:
-            if not self._is_open or asyncio.current_task().cancelling():  # type: ignore[union-attr]  # it is one
-                raise
-            self._broke(user, error, failed)
-            return False
-        except Exception as error:  # the scenario's code
-            self._broke(user, error, failed)
-            return False
+        user.row = row or user.row
+        return True
+
+    def _rest(self, user: User, *, got_on: bool) -> None:
+        """Let the user wait for the next call, unless it is due at once."""
+        user.due = 0.0
         self._settle(user)
-        self._outcomes.passed += 1
-        return user.asked != asked
-
-    def _rest(self, user: User, *, got_on: bool) -> float:
-        """Let the user wait for the next call; one who need not wait is due at 0, which is now."""
         if not self._is_closed:
             self._busy -= 1
             user.wake = self._loop.create_future()
             self._resting[user.scenario.name].append(user)
-            return 0.0
+            return
         now, scenario = self._clock(), user.scenario
         if scenario.pacing_s:
             at = max(now, user.begun + scenario.pacing_s)
         else:
             at = now + user.drawn(self._think(scenario))
-        at = at if got_on else max(at, now + PAUSE_S)
-        if at <= now:
-            return 0.0
-        user.wake = self._loop.create_future()
-        self._due_at(user, at)
-        if self._turns[0][2] is user and self._has_arrivals:
-            self._alarm.set(min(at, self._until) - now)
-        return 0.0
+        if not got_on:
+            at = max(at, now + PAUSE_S)
+        if at > now:
+            user.wake = self._loop.create_future()
+            self._due_at(user, at)
+            if self._turns[0][2] is user and self._has_arrivals:
+                self._alarm.set(min(at, self._until) - now)
 
     def _broke(self, user: User, error: BaseException, failed: int) -> None:
+        """
+        An iteration was ended by *error*; *failed* of the user's requests had failed before it.
+
+        Raises:
+            BaseException: it is none of the scenario's: the user is cancelled, or all is.
+        """
         self._settle(user)
-        if isinstance(error, BaseExceptionGroup) and not error.split(RequestFailed)[1]:
-            self._outcomes.passed += 1  # several at once, all counted already
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if not self._is_open or task is None or task.cancelling():
+                raise error
+        elif not isinstance(error, Exception):
+            raise error
+        # One or several at once, all counted already.
+        group = isinstance(error, BaseExceptionGroup) and not error.split(RequestFailed)[1]
+        if isinstance(error, RequestFailed) or group:
+            self._outcomes.passed += 1
             return
         name = user.scenario.name
         where = place(error, getattr(user.scenario.run, "__code__", None))
         detail, told = f"{type(error).__name__} at {where}", f"{words(error)} ({where})"
-        self._books.broke(Failure.SCENARIO, name, detail, example=told, due=user.begun)
+        now = self._clock()
+        self._books.broke(Failure.SCENARIO, name, detail, example=told, due=now)
         if user.failed == failed:
             self._outcomes.broke(name, told)
         else:
@@ -261,8 +276,7 @@ class Crew(Desk, Engine):
             return
         self._is_open = False
         super()._end_arrivals(drain_s)
-        waiting = {id(user) for user, _ in self._asked.values()}
-        waiting |= {id(user) for _, _, _, user, _ in self._line}
+        waiting = {id(user) for user in self._under_way()}
         for task, user in self._tasks.items():
             if id(user) not in waiting:
                 task.cancel()
@@ -286,8 +300,13 @@ class Crew(Desk, Engine):
     # What the engine tells
 
     def _pending(self) -> list[float]:
-        unsettled = [one.due for user in self._tasks.values() for one in user.open_replies]
+        users = self._tasks.values()
+        unsettled = [one.due for user in users for one in (user.last, *user.more) if one]
         return super()._pending() + unsettled
+
+    def _look(self) -> None:
+        self._books.looks.count = self._in_flight
+        super()._look()
 
     def _result(self) -> Result:
         for user in self._tasks.values():
@@ -295,4 +314,6 @@ class Crew(Desk, Engine):
         broken = self._outcomes.verdict()
         if broken is not None:
             raise broken
+        # What has no answer was offered, too.
+        self._books.offered += sum(due >= self._books.begins for due in self._pending())
         return super()._result()

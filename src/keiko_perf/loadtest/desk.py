@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -21,7 +21,7 @@ from keiko_perf.loadtest.reply import Reply, RequestFailed
 from keiko_perf.loadtest.request import Request, Wishes
 from keiko_perf.loadtest.scenario import Scenario
 from keiko_perf.loadtest.traffic import Traffic
-from keiko_perf.loadtest.transport import Channel, Failure, Transport
+from keiko_perf.loadtest.transport import Answer, Channel, Failure, Transport
 from keiko_perf.loadtest.user import User
 
 Wake = asyncio.Future[Reply]
@@ -57,7 +57,6 @@ class Desk(Traffic):
         self._is_open = True  # whether users may ask
         # Who waits for a channel: due, noticed, what, who, and the future to tell.
         self._line: deque[tuple[float, float, Request, User, Wake]] = deque()
-        self._asked: dict[Channel, tuple[User, Wake]] = {}
         self._without_cookies: object = None
 
     # What users call
@@ -66,34 +65,31 @@ class Desk(Traffic):
         """Send *request* for *user*; the future gets the reply, or the failure."""
         if not self._is_open:
             raise asyncio.CancelledError
-        if user.open_replies:
+        if user.last is not None:
             self._settle(user)
-        wake: asyncio.Future[Reply] = self._loop.create_future()
-        now, due, books = self._clock(), user.due, self._books
+        wake: Wake = self._loop.create_future()
         user.asked += 1
+        self._in_flight += 1
+        if self._in_flight > self._peak:
+            self._peak = self._in_flight
+        now, due = self._clock(), user.due
         if due:
             user.due = 0.0
         else:
             due = now
-        if due >= books.begins:
-            books.offered += 1
-            books.looks.count += 1
-        self._in_flight += 1
-        if self._in_flight > self._peak:
-            self._peak = self._in_flight
         if self._idle:
             channel = self._idle.pop()
         elif len(self._channels) < self._most_channels:
             channel = self._new_channel()
         else:
             self._line.append((due, now, request, user, wake))
-            books.waited += due >= books.begins
+            self._books.waited += due >= self._books.begins
             return wake
         if due != now:
-            books.sent(due, now)
+            self._books.sent(due, now)
         channel.due = due
         channel.sent = now
-        self._asked[channel] = user, wake
+        channel.asker = user, wake
         channel.send(request)
         return wake
 
@@ -117,36 +113,43 @@ class Desk(Traffic):
 
     def answered(self, channel: Channel, status: int) -> None:
         now = self._clock()
-        user, wake = self._asked.pop(channel)
+        user, wake = channel.asker
         answer = channel.answer
-        reply = Reply(user, channel, now, status=status, answer=answer)
-        user.open_replies.append(reply)
+        reply = Reply(user, channel, now, status, answer)
+        if user.last is not None:
+            user.more.append(user.last)
+        user.last = reply
         self._in_flight -= 1
-        if channel.due >= self._books.begins:
-            self._books.looks.count -= 1
         # Connections repeat the headers that they know, so most are looked through once.
         if answer is not None and answer.headers is not self._without_cookies:
-            lines = [text for name, text in answer.headers if name == b"set-cookie"]
-            if lines:
-                user.received(reply, lines)
-            else:
-                self._without_cookies = answer.headers
+            self._look_for_cookies(reply, answer)
         if not wake.done():  # else the user gave up waiting
             wake.set_result(reply)
+        if self._line or not self._has_arrivals or not channel.is_open:
+            self._hand_on(channel, now)
+        else:
+            channel.request = channel.asker = None
+            self._idle.append(channel)
+
+    def _look_for_cookies(self, reply: Reply, answer: Answer) -> None:
+        lines = [text for name, text in answer.headers if name == b"set-cookie"]
+        if lines:
+            reply.user.received(reply, lines)
+        else:
+            self._without_cookies = answer.headers
+
+    def _hand_on(self, channel: Channel, now: float) -> None:
         if channel.is_open:
-            if self._line or not self._has_arrivals:
-                self._go_on(channel, now)
-            else:
-                channel.request = None
-                self._idle.append(channel)
+            self._go_on(channel, now)
         else:
             self._channels.discard(channel)
             self._go_on(None, now)
 
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
-        user, wake = self._asked.pop(channel)
+        user, wake = channel.asker
         user.failed += 1
+        self._books.offered += channel.due >= self._books.begins
         self._in_flight -= 1
         self._books.failed(channel, failure, detail, now=now)
         self._channels.discard(channel)
@@ -162,10 +165,10 @@ class Desk(Traffic):
             channel = channel or self._new_channel()
             channel.due = due
             channel.sent = now
-            self._asked[channel] = user, wake
+            channel.asker = user, wake
             channel.send(request)
         elif channel is not None:
-            channel.request = None
+            channel.request = channel.asker = None
             self._idle.append(channel)
         if not self._in_flight and not self._has_arrivals:
             self._end()
@@ -173,35 +176,49 @@ class Desk(Traffic):
     # Counting
 
     def _settle(self, user: User) -> None:
-        """Count the answers that *user* had time to check."""
-        for reply in user.open_replies:
-            meter, due = self._meters[reply.request.step], reply.due
+        """Count the answers that *user* had time to check; they are offered from now on."""
+        reply = user.last
+        if reply is None:
+            return
+        user.last = None
+        due, meter = reply.due, self._meters[reply.request.step]
+        # The hot path: it was sent when it was due.
+        if (
+            reply.status < 400
+            and reply.sent == due
+            and reply.failure is None
+            and meter.since <= due < meter.until
+        ):
             reply.is_settled = True
-            # The hot path: it was sent when it was due.
-            if (
-                reply.status < 400
-                and reply.failure is None
-                and reply.sent == due
-                and meter.since <= due < meter.until
-            ):
-                meter.record(reply.done - due)
-                self._books.finished += 1
-            else:
-                self._count(reply, user)
-        user.open_replies.clear()
+            meter.record(reply.done - due)
+            self._books.again += 1
+        else:
+            self._count(reply)
+        if user.more:
+            for reply in user.more:
+                self._count(reply)
+            user.more.clear()
 
-    def _count(self, reply: Reply, user: User) -> None:
+    def _count(self, reply: Reply) -> None:
         books = self._books
+        reply.is_settled = True
         status = 200 if reply.is_expected else reply.status
-        user.failed += reply.failure is not None or status >= 400
-        if reply.due >= books.begins:
-            books.looks.count += 1  # the books take it off once more
+        reply.user.failed += reply.failure is not None or status >= 400
+        books.offered += reply.due >= books.begins
         if reply.failure is not None:
             books.failed(reply, reply.failure, reply.detail, now=reply.done)
         elif status < 400 and reply.sent != reply.due:
             books.answered_apart(reply, reply.done)
         else:
             books.answered(reply, status, reply.done)
+
+    def _under_way(self) -> Iterator[User]:
+        """Whose requests have no answer yet."""
+        for channel in self._channels:
+            if channel.asker is not None:
+                yield channel.asker[0]
+        for _, _, _, user, _ in self._line:
+            yield user
 
     def _pending(self) -> list[float]:
         return super()._pending() + [one[0] for one in self._line]

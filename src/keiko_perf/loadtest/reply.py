@@ -60,11 +60,10 @@ class Reply:
     is_settled = False
 
     def __init__(
-        self, user: User, asked: Asked, done: float, *, status: int, answer: Answer | None
+        self, user: User, asked: Asked, done: float, status: int, answer: Answer | None
     ) -> None:
-        assert asked.request is not None
         self.user = user
-        self.request: Request = asked.request
+        self.request: Request = asked.request  # type: ignore[assignment]  # it was just answered
         self.due = asked.due
         self.sent = asked.sent
         self.done = done

@@ -98,7 +98,7 @@ class Stage(Desk):
     def _leave(self) -> None:
         for channel in tuple(self._channels):
             channel.close()
-        for kept in (self._channels, self._idle, self._asked, self._line):
+        for kept in (self._channels, self._idle, self._line):
             kept.clear()
         self._in_flight = 0
 

@@ -10,7 +10,7 @@ the channel, so that no object is made for a request.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from keiko_perf.loadtest.request import Request
 
@@ -107,10 +107,12 @@ class Channel:
         decoded_bytes: how long its body was after decompression, where the request takes gzip.
         redirects: how many redirects the last request followed, where the plan follows any.
         answer: the last answer, where the request collects it; else None.
+        asker: for whom the owner sends the request; the channel takes no notice of it.
     """
 
     __slots__ = (
         "answer",
+        "asker",
         "decoded_bytes",
         "due",
         "is_open",
@@ -129,6 +131,7 @@ class Channel:
         self.decoded_bytes = 0
         self.redirects = 0
         self.answer: Answer | None = None
+        self.asker: Any = None
 
     def send(self, request: Request) -> None:
         """Send *request*, over a connection that is made first if there is none yet."""

@@ -57,8 +57,9 @@ class User:
         "given",
         "has_started",
         "headers",
+        "last",
+        "more",
         "number",
-        "open_replies",
         "row",
         "scenario",
         "wake",
@@ -81,7 +82,8 @@ class User:
         self.asked = 0
         self.has_started = False
         self.failed = 0
-        self.open_replies: list[Reply] = []
+        self.last: Reply | None = None  # the last reply, until it is counted
+        self.more: list[Reply] = []  # others that were asked for together with it, likewise
         self.wake: asyncio.Future[float] | None = None
 
     def __repr__(self) -> str:
