@@ -32,6 +32,28 @@ class Asked:
         return self.channels[-1]
 
 
+@dataclass
+class Observed:
+    """An observer that writes down what it is told, in seconds."""
+
+    first_bytes: list[float] = field(default_factory=list)
+    first_events: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+
+    def began(self, due: float, now: float) -> None:
+        self.first_bytes.append(now - due)
+
+    def event(self, due: float, before: float | None, now: float) -> None:
+        if before is None:
+            self.first_events.append(now - due)
+        else:
+            self.gaps.append(now - before)
+
+    @property
+    def events(self) -> int:
+        return len(self.first_events) + len(self.gaps)
+
+
 class OneAfterTheOther:
     """An owner that sends the next request when the one before it ended."""
 

@@ -9,13 +9,13 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.loadtest.asking import ask, get
+from tests.loadtest.asking import Observed, ask, get
 from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest import AsgiTransport, Failure, Plan, Step, run
+from keiko_perf.loadtest import AsgiTransport, Failure, Plan, Step, Users, run
 from keiko_perf.loadtest.request import Wishes, compose, prepare
-from keiko_perf.loadtest.stream import Events, Streams
+from keiko_perf.loadtest.stream import Events
 from keiko_perf.loadtest.transport import Answer
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -200,19 +200,31 @@ def streaming(gap_s: float, count: int):
 
 
 async def test_the_events_of_a_stream_are_timed():
-    streams = Streams()
+    streams = Observed()
     async with raw_server(streaming(0.02, 5)) as url:
         asked = await ask(url, get(wishes=Wishes(observer=streams)))
     assert asked.end == 200
-    assert (streams.first_byte.count, streams.first_event.count, streams.gap.count) == (1, 1, 4)
-    assert streams.events == 5
-    assert streams.first_byte.max_s < streams.first_event.min_s
-    assert streams.first_event.min_s >= 0.039  # a loop's timers may be 1 ms early
-    assert streams.gap.min_s >= 0.01
+    ((first_byte,), (first_event,)) = streams.first_bytes, streams.first_events
+    assert 0 < first_byte < first_event
+    assert first_event >= 0.038  # a loop's timers may be 1 ms early
+    assert len(streams.gaps) == 4
+    assert min(streams.gaps) >= 0.01
+
+
+async def test_a_step_that_streams_has_phases_of_its_own():
+    async with raw_server(streaming(0.01, 3)) as url:
+        steps = (Step(path="/a", streams=True), Step(path="/b"))
+        result = await run(Plan(base_url=url, steps=steps, load=Users(1), duration_s=0.3))
+    assert not result.errors
+    observed, plain = (step.phases for step in result.steps)
+    count = result.steps[0].response.count
+    assert observed["first byte"].count == observed["first event"].count == count > 0
+    assert observed["event gap"].count == 2 * count
+    assert not {"first byte", "first event", "event gap"} & set(plain)
 
 
 async def test_an_endless_stream_may_end_after_some_events():
-    streams = Streams()
+    streams = Observed()
     async with raw_server(streaming(0.002, 10_000)) as url:
         wish = Wishes(observer=streams, events=3)
         asked = await ask(url, get(wishes=wish), get(wishes=wish))
@@ -222,29 +234,18 @@ async def test_an_endless_stream_may_end_after_some_events():
 
 
 async def test_the_first_byte_of_any_answer_is_timed_and_only_events_are_events():
-    streams = Streams()
+    streams = Observed()
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ndata:1\n\n"
     async with raw_server(says(answer)) as url:
         await ask(url, get(wishes=Wishes(observer=streams)))
-    assert streams.first_byte.count == 1
+    assert len(streams.first_bytes) == 1
     assert streams.events == 0
-
-
-def test_what_was_due_before_the_measuring_is_not_written_down():
-    streams = Streams()
-    streams.begins = 10.0
-    for due in (9.0, 10.0):
-        streams.began(due, 11.0)
-        streams.event(due, None, 12.0)
-        streams.event(due, 12.0, 15.0)
-    assert (streams.first_byte.count, streams.first_event.count, streams.gap.count) == (1, 1, 1)
-    assert streams.gap.max_s == pytest.approx(3.0, rel=0.01)
 
 
 def test_only_steps_that_stream_are_observed():
     steps = (Step(), Step(path="/events", streams=True, events=3))
     plan = Plan(base_url="http://127.0.0.1", steps=steps, duration_s=1)
-    watching = (Streams(), Streams())
+    watching = (Observed(), Observed())
     (plain,), (observed,) = prepare(plan, watching)
     assert plain.is_plain
     assert observed.wishes is not None
@@ -395,13 +396,13 @@ async def test_the_same_is_there_in_process():
         await send({"type": "http.response.body", "body": body[2:]})
 
     plan = Plan(base_url="http://app", duration_s=1, follow_redirects=1)
-    streams = Streams()
+    streams = Observed()
     request = compose(plan.target, "/", wishes=Wishes(collects=True, observer=streams))
     asked = await ask(plan, request, transport=AsgiTransport(app, plan))
     assert asked.end == 200
     assert asked.channel.answer == Answer(200, ((b"x", b"y"),), b"hello")
     assert (asked.channel.redirects, asked.channel.received_bytes) == (1, 5)
-    assert streams.first_byte.count == 2
+    assert len(streams.first_bytes) == 2
 
 
 async def test_a_stream_in_process_may_end_after_some_events():
@@ -413,7 +414,7 @@ async def test_a_stream_in_process_may_end_after_some_events():
         while True:
             await send({"type": "http.response.body", "body": b"data: x\n\n", "more_body": True})
 
-    streams = Streams()
+    streams = Observed()
     plan = Plan(base_url="http://app", duration_s=1)
     request = get(wishes=Wishes(observer=streams, events=3))
     asked = await ask(plan, request, transport=AsgiTransport(app, plan))

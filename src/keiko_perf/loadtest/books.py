@@ -61,11 +61,10 @@ class Books:
     )
 
     def __init__(self, plan: Plan, *, is_service_apart: bool) -> None:
-        target = plan.target
         self._meters = [StepMeter(step.name) for step in plan.steps]
         self._numbers: dict[str, int] = {}
         self.folded = 0
-        self._errors = ErrorLog(f"{target.scheme}://{target.authority}")
+        self._errors = ErrorLog(plan.target.origin)
         self._is_service_apart = is_service_apart
         self._per_interval = 1.0 / interval_s(plan)
         self._intervals = max(1, ceil(plan.duration_s * self._per_interval - 1e-9))

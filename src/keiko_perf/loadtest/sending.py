@@ -8,7 +8,7 @@ the connection's own buffer and one piece. Bodies that are made go out in chunks
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextlib import AsyncExitStack, aclosing, suppress
 
 from keiko_perf.loadtest.request import LARGE_BODY_BYTES, Request
@@ -97,9 +97,8 @@ class Sending:
         if self.task is not None:
             self.task.cancel()
         pieces, self._pieces = self._pieces, None
-        # A generator that is running closed the connection itself, by writing to it.
-        if pieces is not None and not pieces.gi_running:
-            with suppress(Exception):  # the caller's code, on a way that ends anyway
+        if pieces is not None:
+            with suppress(Exception):  # the caller's code, or it is running just now
                 pieces.close()
 
     def _tell(self, error: Exception) -> None:
@@ -131,7 +130,7 @@ class Sending:
         try:
             async with AsyncExitStack() as stack:
                 iterator = aiter(source)
-                if hasattr(iterator, "aclose"):
+                if isinstance(iterator, AsyncGenerator):
                     await stack.enter_async_context(aclosing(iterator))
                 count = 0
                 async for piece in iterator:

@@ -1,5 +1,5 @@
 """
-Stream: when the first byte of an answer came, and when its server-sent events did.
+Stream: where the events of a `text/event-stream` end.
 
 An event counts when the empty line after it was received, as browsers dispatch it: comments that
 only keep a connection alive are no events. Nothing of a stream is kept.
@@ -7,49 +7,8 @@ only keep a connection alive are no events. Nothing of a stream is kept.
 
 from __future__ import annotations
 
-from keiko_perf.model import Histogram
-
 _KEPT_BYTES = 8  # of a line that is not complete: enough to know its field
 _BOM = b"\xef\xbb\xbf"
-
-
-class Streams:
-    """
-    What was measured of the answers of one step; it is an `Observer`.
-
-    Attributes:
-        begins: what was due before this instant is not written down.
-        first_byte: from due to the first byte, of every answer that began.
-        first_event: from due to the first event.
-        gap: from one event to the next; those that come together are 0 apart.
-    """
-
-    __slots__ = ("begins", "first_byte", "first_event", "gap")
-
-    def __init__(self) -> None:
-        self.begins = 0.0
-        self.first_byte = Histogram()
-        self.first_event = Histogram()
-        self.gap = Histogram()
-
-    def began(self, due: float, now: float) -> None:
-        """The first byte of the answer to a request that was due at *due* came *now*."""
-        if due >= self.begins:
-            self.first_byte.record(now - due)
-
-    def event(self, due: float, before: float | None, now: float) -> None:
-        """An event came *now*, the one before it at *before*, None if none did."""
-        if due < self.begins:
-            return
-        if before is None:
-            self.first_event.record(now - due)
-        else:
-            self.gap.record(now - before)
-
-    @property
-    def events(self) -> int:
-        """How many events came."""
-        return self.first_event.count + self.gap.count
 
 
 class Events:
