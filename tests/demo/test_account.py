@@ -112,7 +112,7 @@ def test_no_secret_is_in_any_form_of_it(found: Account) -> None:
 def test_without_a_useful_index_nothing_is_claimed(found: Account) -> None:
     report = account(replace(found, advice=NO_ADVICE, after=None), now=NOW)
     assert phrase(report.headline) == (
-        f"{HOT_ROUTE} is the slowest endpoint, and no index would make it faster"
+        f"{HOT_ROUTE} is the slowest endpoint, and no index would make it much faster"
     )
     assert list(report.comparisons) == []
     assert "no index would help" in told(report)

@@ -47,6 +47,7 @@ def comparison(change: Change) -> Comparison:
     [
         (Status.OK, 0, {}),
         (Status.OK, 0, {"verdicts": [verdict(Outcome.MET), verdict(Outcome.UNKNOWN)]}),
+        (Status.UNDECIDED, 6, {"verdicts": [verdict(Outcome.UNKNOWN)]}),
         (Status.MISSED, 3, {"verdicts": [verdict(Outcome.MET), verdict(Outcome.MISSED)]}),
         (Status.OK, 0, {"findings": [finding(Severity.WARNING)]}),
         (Status.MISSED, 3, {"findings": [finding(Severity.CRITICAL)]}),

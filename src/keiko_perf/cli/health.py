@@ -89,7 +89,7 @@ def judge(file: Path, *, kpis: PerformanceKPIs, last_s: float, now: datetime) ->
         command="health",
         title=say("Health of a service"),
         headline=headline(verdicts, snapshot),
-        status=Status.of(verdicts=verdicts),
+        status=_status(verdicts, age_s),
         created_at=now,
         sections=(
             Section(
@@ -107,6 +107,12 @@ def judge(file: Path, *, kpis: PerformanceKPIs, last_s: float, now: datetime) ->
             Section(title=say("Routes"), tables=(_routes(snapshot),)),
         ),
     )
+
+
+def _status(verdicts: tuple[Verdict, ...], age_s: float) -> Status:
+    """What is too old says nothing of the service as it is now, unless it was bad already."""
+    status = Status.of(verdicts=verdicts)
+    return Status.UNDECIDED if status is Status.OK and age_s > _STALE_S else status
 
 
 def _last(file: Path, last_s: float, now: datetime) -> tuple[Snapshot, datetime]:

@@ -81,8 +81,26 @@ def show(report: Report, destination: Destination) -> int:
         color=console.is_terminal and "NO_COLOR" not in os.environ,
         width=console.width if console.is_terminal else _WIDTH_WITHOUT_TERMINAL,
     )
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    _print(text if text.endswith("\n") else f"{text}\n")
     return report.status.exit_code
+
+
+def _print(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        # A sign that the terminal does not have is no reason to show nothing.
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough, as `| head` has. Python would complain once more at
+        # its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Unavailable(
+            f"the report cannot be printed: {error.strerror}",
+            cure="Make room where the output goes, or write it elsewhere with --output",
+        ) from error
 
 
 def check_writable(file: Path) -> None:
@@ -92,7 +110,8 @@ def check_writable(file: Path) -> None:
     Raises:
         Unavailable: it cannot.
     """
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
+    place = file if file.exists() and not file.is_file() else file.parent
+    if file.is_dir() or not os.access(place, os.W_OK):
         raise _cannot_write(file, "no folder that may be written to holds it")
 
 
@@ -106,6 +125,9 @@ def save(report: Report, file: Path, *, format: Format, lang: str) -> None:
     text = render(report, format.value, lang=lang)
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
+        if file.exists() and not file.is_file():  # a pipe or a device is written, not replaced
+            file.write_text(text, encoding="utf-8")
+            return
         beside.write_text(text, encoding="utf-8")
         beside.replace(file)
     except OSError as error:

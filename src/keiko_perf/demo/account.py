@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from keiko_perf import __version__
+from keiko_perf.demo.exhibits import response_chart, routes_table, statements_table
 from keiko_perf.demo.place import Place
 from keiko_perf.demo.settings import Fault
 from keiko_perf.diagnosis.advice import Advice
@@ -19,13 +20,11 @@ from keiko_perf.diagnosis.workload import Workload
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.result import Result
 from keiko_perf.model import (
-    Chart,
     Column,
     Comparison,
     Gap,
     Histogram,
     Kind,
-    Line,
     Message,
     Outcome,
     Report,
@@ -40,8 +39,11 @@ from keiko_perf.model import (
     say,
 )
 from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.findings import findings
 
-_SHOWN_STATEMENTS = 5
+_WORTH_BUILDING = 1.5
+"""Below this factor the difference would drown in the noise of a measurement."""
+_BUSY_RATIO = 0.95
 _REFUSED_UNASKED = frozenset({"exists", "unique"})
 """Why a candidate is refused without a question: what is there already serves it."""
 
@@ -92,6 +94,13 @@ class Account:
     hot_step: str
 
 
+def is_worth_building(advice: Advice) -> bool:
+    """Whether the first index makes the whole workload notably cheaper, by the planner's price."""
+    if not advice.recommendations or not advice.cost_before or not advice.cost_after:
+        return False
+    return advice.cost_before / advice.cost_after >= _WORTH_BUILDING
+
+
 def account(found: Account, *, now: datetime | None = None) -> Report:
     """The report of the whole story."""
     comparisons = _comparisons(found)
@@ -126,7 +135,7 @@ def _headline(found: Account, comparisons: tuple[Comparison, ...]) -> Message:
     if hot is None or hot.ratio is None or hot.low is None or hot.high is None:
         worst = _slowest(found.before.snapshot)
         return say(
-            "{route} is the slowest endpoint, and no index would make it faster",
+            "{route} is the slowest endpoint, and no index would make it much faster",
             route=worst.name if worst else found.hot_step,
         )
     if hot.ratio > 1:
@@ -164,17 +173,20 @@ def _before(found: Account) -> Section:
         title=say("Before: is the service fine?"),
         paragraphs=tuple(paragraphs),
         verdicts=before.verdicts,
-        tables=(_routes(before.snapshot),),
+        tables=(routes_table(before.snapshot),),
     )
 
 
 def _why(found: Account) -> Section:
     judgement = judge(found.evidence)
     return Section(
-        title=say("Why: what the database was busy with"),
+        title=say("Why: what the service and its database were busy with"),
         paragraphs=tuple(_slow_statement(found)),
-        findings=tuple(one for one in judgement.findings if one.code.startswith("statements.")),
-        tables=(_statements(found.workload),),
+        findings=(
+            *(one for one in judgement.findings if one.code.startswith("statements.")),
+            *findings(found.before.snapshot),
+        ),
+        tables=(statements_table(found.workload),),
     )
 
 
@@ -225,7 +237,7 @@ def _proof(hot: list[Comparison], found: Account, after: Measured) -> Section:
     return Section(
         title=say("The proof: the same load before and after"),
         comparisons=tuple(hot),
-        charts=(_chart(found, after),),
+        charts=(response_chart(found.hot_step, found.before.result, after.result),),
     )
 
 
@@ -261,6 +273,15 @@ def _method(found: Account) -> Section:
         ),
         say("Service, database and load generator shared this machine's processors."),
     ]
+    busy = [one for one in _measurements(found) if _cpu(one) > _BUSY_RATIO]
+    if busy:
+        paragraphs.append(
+            say(
+                "The processors were busy to {cpu:ratio}, so the response times hold waits for "
+                "them as well, and whatever else ran here counts in.",
+                cpu=max(map(_cpu, busy)),
+            )
+        )
     paragraphs += [
         say("The measurement is not valid: {reason}.", reason=reason)
         for one in _measurements(found)
@@ -269,6 +290,11 @@ def _method(found: Account) -> Section:
     return Section(
         title=say("How it was measured"), paragraphs=tuple(paragraphs), gaps=tuple(_gaps(found))
     )
+
+
+def _cpu(measured: Measured) -> float:
+    gauge = measured.snapshot.gauges.get("cpu_ratio")
+    return gauge.mean if gauge else 0.0
 
 
 def _gaps(found: Account) -> Iterator[Gap]:
@@ -303,79 +329,6 @@ def _comparisons(found: Account) -> tuple[Comparison, ...]:
 
 def _is_told(timeline: tuple[Histogram, ...]) -> bool:
     return sum(one.count for one in timeline) >= samples_needed(0.95)
-
-
-def _chart(found: Account, after: Measured) -> Chart:
-    def line(name: Message, result: Result) -> Line:
-        points = enumerate(result.timeline(found.hot_step))
-        return Line(
-            name,
-            tuple((second * result.interval_s, one.quantile(0.5)) for second, one in points),
-        )
-
-    return Chart(
-        title=say("Median response time of {step}", step=_short(found.hot_step)),
-        format="duration",
-        lines=(line(say("before"), found.before.result), line(say("after"), after.result)),
-        logarithmic=True,
-    )
-
-
-def _routes(snapshot: Snapshot) -> Table:
-    """Where the time of those who wait goes, seen from inside the service."""
-    routes = sorted(snapshot.of(Kind.ROUTE), key=lambda one: one.sum_s, reverse=True)
-    total_s = sum(one.sum_s for one in routes)
-    return Table(
-        title=say("Endpoints, by the time that their users waited"),
-        columns=(
-            Column(say("endpoint")),
-            Column(say("share of the time"), "ratio"),
-            Column(say("rate"), "rate"),
-            Column(say("errors"), "count"),
-            Column(say("p50"), "duration"),
-            Column(say("p95"), "duration"),
-        ),
-        rows=tuple(
-            (
-                one.name,
-                one.sum_s / total_s if total_s else None,
-                one.rate_per_s,
-                one.errors,
-                _quantile(one, 0.5),
-                _quantile(one, 0.95),
-            )
-            for one in routes
-        ),
-    )
-
-
-def _statements(workload: Workload) -> Table:
-    return Table(
-        title=say("Statements, by the time that they took"),
-        columns=(
-            Column(say("statement")),
-            Column(say("share of the time"), "ratio"),
-            Column(say("calls"), "count"),
-            Column(say("mean"), "duration"),
-        ),
-        rows=tuple(
-            (
-                one.text,
-                one.total_s / workload.total_s if workload.total_s else None,
-                one.calls,
-                one.mean_s,
-            )
-            for one in workload.statements
-        ),
-    ).first(_SHOWN_STATEMENTS)
-
-
-def _quantile(series: Series, q: float) -> float | Message | None:
-    """A quantile where there are enough samples to tell it, else how many it takes."""
-    needed = samples_needed(q)
-    if series.succeeded.count < needed:
-        return say("needs {needed:count}", needed=needed)
-    return series.succeeded.quantile(q)
 
 
 def _slowest(snapshot: Snapshot) -> Series | None:

@@ -27,6 +27,7 @@ from keiko_perf.demo.routes import api_router, faults_router, health_router
 from keiko_perf.demo.sessions import Sessions
 from keiko_perf.demo.settings import DemoSettings
 from keiko_perf.demo.state import Demo, Service
+from keiko_perf.demo.traffic import HOT_TARGET
 from keiko_perf.demo.workers import Workers
 from keiko_perf.errors import KeikoError
 from keiko_perf.monitoring import PerformanceMonitor
@@ -42,6 +43,7 @@ def create_app(settings: DemoSettings) -> FastAPI:
         UsageError: the database's URL cannot be used.
     """
     monitor = PerformanceMonitor(
+        targets=(HOT_TARGET,),
         store=settings.store,
         token=settings.token,
         window_s=settings.window_s,

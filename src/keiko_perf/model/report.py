@@ -44,6 +44,7 @@ class Status(Enum):
         comparisons: Iterable[Comparison] = (),
     ) -> Self:
         """The status that follows: the worst of what the values say."""
+        verdicts = tuple(verdicts)
         changes = {one.change for one in comparisons}
         if Change.REGRESSED in changes:
             return cls.REGRESSED
@@ -51,7 +52,9 @@ class Status(Enum):
             return cls.MISSED
         if any(one.severity is Severity.CRITICAL for one in findings):
             return cls.MISSED
-        return cls.UNDECIDED if Change.UNDECIDED in changes else cls.OK
+        # Promises of which not one could be judged are not kept ones.
+        unknown = verdicts and all(one.outcome is Outcome.UNKNOWN for one in verdicts)
+        return cls.UNDECIDED if unknown or Change.UNDECIDED in changes else cls.OK
 
 
 @dataclass(frozen=True, slots=True)

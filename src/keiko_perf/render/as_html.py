@@ -17,7 +17,7 @@ from keiko_perf.render import blocks, figures
 from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
 from keiko_perf.render.units import show
-from keiko_perf.render.words import STATUS, name, tone
+from keiko_perf.render.words import conclusion, name
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -58,7 +58,7 @@ def _style() -> Markup:
 
 
 def _hero(report: Report, lang: str) -> Markup:
-    which = tone(report.status)
+    word, which = conclusion(report)
     created = report.created_at.isoformat(timespec="seconds")
     return tag(
         "header",
@@ -74,7 +74,7 @@ def _hero(report: Report, lang: str) -> Markup:
             tag(
                 "p",
                 blocks.icon(which),
-                tag("span", phrase(STATUS[report.status], lang)),
+                tag("span", phrase(word, lang)),
                 class_="status",
             ),
             tag("h1", phrase(report.headline, lang)),

@@ -31,7 +31,7 @@ from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import describe
 from keiko_perf.render.tables import cells, heading, is_number
 from keiko_perf.render.units import format_of, show
-from keiko_perf.render.words import STATUS, Word, name, tone, verified
+from keiko_perf.render.words import Word, conclusion, name, tone, verified
 
 _MARKS = {"good": "✅", "bad": "❌", "warn": "⚠️", "unsure": "❔", "calm": "🔹"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
@@ -48,8 +48,9 @@ def as_markdown(report: Report, lang: str = "en") -> str:
 
 
 def _report(report: Report, lang: str) -> Iterator[str]:
-    yield f"# {_MARKS[tone(report.status)]} {_plain(report.headline, lang)}"
-    status = phrase(STATUS[report.status], lang)
+    word, which = conclusion(report)
+    yield f"# {_MARKS[which]} {_plain(report.headline, lang)}"
+    status = phrase(word, lang)
     created = show(report.created_at, "time", lang)
     title = _plain(report.title, lang)
     yield f"**{_capital(status)}** · {title} · {_code(report.command)} · {created}"

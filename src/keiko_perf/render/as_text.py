@@ -38,7 +38,7 @@ from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import described
 from keiko_perf.render.tables import cells, heading, is_number
 from keiko_perf.render.units import format_of, show
-from keiko_perf.render.words import STATUS, Word, name, sign, tone, verified
+from keiko_perf.render.words import Word, conclusion, name, sign, sign_of, tone, verified
 
 _STYLES = {"good": "green", "bad": "red", "warn": "yellow", "unsure": "yellow", "calm": "cyan"}
 _NARROWEST = 40
@@ -82,8 +82,9 @@ def as_text(report: Report, lang: str = "en", *, color: bool = False, width: int
 
 
 def _report(report: Report, lang: str) -> _Blocks:
-    style = _STYLES[tone(report.status)]
-    status = f"{sign(report.status)} {phrase(STATUS[report.status], lang).upper()}"
+    word, which = conclusion(report)
+    style = _STYLES[which]
+    status = f"{sign_of(which)} {phrase(word, lang).upper()}"
     headline = clean_line(phrase(report.headline, lang))
     yield Styled.assemble((status, f"bold {style}"), "  ", (headline, "bold"))
     created = show(report.created_at, "time", lang)

@@ -6,7 +6,7 @@ A sign stands beside each word, so that nothing is told by colour alone.
 
 from __future__ import annotations
 
-from keiko_perf.model import Change, Message, Outcome, Severity, Status, say
+from keiko_perf.model import Change, Message, Outcome, Report, Severity, Status, say
 
 STATUS = {
     Status.OK: say("all is well"),
@@ -62,6 +62,30 @@ def tone(word: Word) -> str:
 def sign(word: Word) -> str:
     """The sign of its tone."""
     return _SIGNS[_TONES[word]]
+
+
+def conclusion(report: Report) -> tuple[Message, str]:
+    """
+    What a report comes to, and its tone.
+
+    Not all that ends with exit code 0 is an all-clear: something may be worth a look, and of what
+    was not looked at, or of which too little was seen, nothing is known.
+    """
+    if report.status is not Status.OK:
+        return STATUS[report.status], tone(report.status)
+    first = next(report.comparisons, None)
+    if first is not None and first.change is Change.IMPROVED:
+        return say("proven better"), "good"
+    if any(report.findings) or any(report.recommendations):
+        return say("worth a look"), "warn"
+    if any(report.gaps) or any(one.outcome is Outcome.UNKNOWN for one in report.verdicts):
+        return say("nothing bad was found"), "calm"
+    return STATUS[Status.OK], "good"
+
+
+def sign_of(tone: str) -> str:
+    """The sign that stands for a tone."""
+    return _SIGNS[tone]
 
 
 def name(word: Word) -> Message:

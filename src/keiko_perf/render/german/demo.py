@@ -39,8 +39,8 @@ TEMPLATES = {
     "Measuring again under the same load": "Noch einmal unter derselben Last messen",
     "Measuring the service under load": "Den Dienst unter Last messen",
     "Median response time of {step}": "Mittlere Antwortzeit (Median) von {step}",
-    "No index would help, priced in {calls:count} questions to the planner": (
-        "Kein Index würde helfen, bewertet mit {calls:count} Fragen an den Planer"
+    "No index would help much, priced in {calls:count} questions to the planner": (
+        "Kein Index würde viel helfen, berechnet mit {calls:count} Fragen an den Planer"
     ),
     "No statement was seen": "Keine Anweisung wurde gesehen",
     "One index made {step} {factor:factor} faster: p95 fell from {before:duration} to"
@@ -93,12 +93,19 @@ TEMPLATES = {
         " Arbeitslast {after:number} statt {before:number}. {refused:count} andere Kandidaten"
         " wurden verworfen."
     ),
+    "The processors were busy to {cpu:ratio}, so the response times hold waits for them as"
+    " well, and whatever else ran here counts in.": (
+        "Die Prozessoren waren zu {cpu:ratio} beschäftigt; die Antwortzeiten enthalten daher"
+        " auch das Warten auf sie, und was hier sonst lief, zählt mit."
+    ),
     "The proof: the same load before and after": "Der Beweis: dieselbe Last vorher und nachher",
     "Under {rate:rate} the service missed {missed:count} of its {all:count} targets.": (
         "Unter {rate:rate} verfehlte der Dienst {missed:count} seiner {all:count} Ziele."
     ),
     "What the database itself counted": "Was die Datenbank selbst gezählt hat",
-    "Why: what the database was busy with": "Warum: womit die Datenbank beschäftigt war",
+    "Why: what the service and its database were busy with": (
+        "Warum: womit der Dienst und seine Datenbank beschäftigt waren"
+    ),
     "filling {table}, {done:count} of {total:count} rows": (
         "{table} füllen, {done:count} von {total:count} Zeilen"
     ),
@@ -129,7 +136,7 @@ TEMPLATES = {
         " von {step} ist {p95:duration}"
     ),
     "{rate:rate}, {waiting:count} in flight": "{rate:rate}, {waiting:count} unterwegs",
-    "{route} is the slowest endpoint, and no index would make it faster": (
-        "{route} ist der langsamste Endpunkt, und kein Index würde ihn schneller machen"
+    "{route} is the slowest endpoint, and no index would make it much faster": (
+        "{route} ist der langsamste Endpunkt, und kein Index würde ihn viel schneller machen"
     ),
 }

@@ -67,6 +67,9 @@ TEMPLATES = {
         "Ihr Plan sagt, wohin die Zeit geht: keiko-perf db explain. Einen Index, der ihr"
         " fehlt, findet und bewertet keiko-perf db advise."
     ),
+    "Look at the plans of their statements: keiko-perf db explain": (
+        "Die Pläne ihrer Anweisungen ansehen: keiko-perf db explain"
+    ),
     "Look at them by hand; if it says so, grant the role SELECT on their tables": (
         "Von Hand ansehen; wenn es so dasteht, der Rolle SELECT auf ihre Tabellen geben"
     ),
@@ -126,6 +129,9 @@ TEMPLATES = {
     ),
     "it saves {saved:number}, but costs the writes {upkeep:number}": (
         "er spart {saved:number}, kostet aber beim Schreiben {upkeep:number}"
+    ),
+    "no index was found for what could be looked at": (
+        "für das, was sich ansehen ließ, fand sich kein Index"
     ),
     "no index would help: no statement filters, joins or sorts by what has none": (
         "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach etwas"
@@ -187,6 +193,9 @@ TEMPLATES = {
     ),
     "there were more different statements than the recorder keeps apart": (
         "es gab mehr verschiedene Anweisungen, als der Recorder auseinanderhält"
+    ),
+    "they are partitioned, and no index is proposed for such a table yet": (
+        "sie sind partitioniert, und für solche Tabellen wird noch kein Index vorgeschlagen"
     ),
     "they are views, foreign or temporary tables, or not on the search path": (
         "sie sind Sichten, fremde oder temporäre Tabellen oder nicht im Suchpfad"

@@ -29,6 +29,7 @@ _NAMES = {
     "inner loops": "innere Durchläufe",
     "inner node": "innerer Knoten",
     "kept": "behalten",
+    "lag p95": "Verzug p95",
     "last analyze": "letztes ANALYZE",
     "last seen": "zuletzt gesehen",
     "last vacuum": "letztes VACUUM",
@@ -57,6 +58,7 @@ _NAMES = {
     "size": "Größe",
     "sort key": "Sortierschlüssel",
     "spilled": "ausgelagert",
+    "standstills": "Stillstände",
     "statement": "Anweisung",
     "statement calls": "Anweisung: Aufrufe",
     "statement cost after": "Anweisung: Kosten nachher",
@@ -68,10 +70,13 @@ _NAMES = {
     "table": "Tabelle",
     "table rows written": "in die Tabelle geschriebene Zeilen",
     "temp blocks written": "geschriebene temporäre Blöcke",
+    "timeouts": "Zeitüberschreitungen",
     "total": "gesamt",
-    "write cost": "Kosten beim Schreiben",
+    "wait p95": "Wartezeit p95",
+    "waits": "Wartefälle",
     "workers launched": "gestartete Helferprozesse",
     "workers planned": "geplante Helferprozesse",
+    "write cost": "Kosten beim Schreiben",
 }
 _NUMBER = re.compile(r" (\d+)\b")
 

@@ -15,8 +15,8 @@ TEMPLATES = {
         " Perzentilen alle, die inzwischen gekommen wären. Eine offene Rate zeigt sie."
     ),
     "Comparison of two load tests of {target}": "Vergleich zweier Lasttests von {target}",
-    "Connections are hardly used again: {opened:count} were made for {count:count} requests."
-    " This machine has {ports:count} ports for those of a minute.": (
+    "Connections are hardly used again: {opened:count} were made for {count:count}"
+    " requests. This machine has {ports:count} ports for those of a minute.": (
         "Verbindungen werden kaum wieder benutzt: {opened:count} wurden für {count:count}"
         " Anfragen aufgebaut. Für die einer Minute hat diese Maschine {ports:count} Ports."
     ),
@@ -45,11 +45,12 @@ TEMPLATES = {
         "Anfragen nach der Sekunde, in der sie fällig waren"
     ),
     "Requests in flight": "Anfragen unterwegs",
+    "Response time of all steps": "Antwortzeit aller Schritte",
     "Response time of {step}": "Antwortzeit von {step}",
     "Response time runs from the instant a request was due to the last byte of its answer;"
     " failures are not in it.": (
-        "Die Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig war, bis zum"
-        " letzten Byte ihrer Antwort; Fehler sind nicht darin."
+        "Die Antwortzeit läuft vom Augenblick, in dem eine Anfrage fällig war, bis zum letzten"
+        " Byte ihrer Antwort; Fehler sind nicht darin."
     ),
     "Response time, from due": "Antwortzeit, ab Fälligkeit",
     "Run both with the same steps": "Beide mit denselben Schritten laufen lassen",
@@ -73,6 +74,7 @@ TEMPLATES = {
     "achieved": "erreicht",
     "all steps": "alle Schritte",
     "asked for": "verlangt",
+    "at {rate:rate}": "bei {rate:rate}",
     "broke {at:duration} into the run, at {rate:rate}; missed in {share:ratio} of it": (
         "ab {at:duration} nach Beginn verfehlt, bei {rate:rate}; in {share:ratio} der Zeit"
     ),
@@ -101,8 +103,8 @@ TEMPLATES = {
     "schedule lag p99": "Verspätung p99",
     "succeeded": "gelungen",
     "the effect of the change alone": "die Wirkung der Änderung allein",
-    "the garbage collector held up the load generator for {share:ratio} of the time, at most"
-    " for {longest:duration} at once": (
+    "the garbage collector held up the load generator for {share:ratio} of the time, at"
+    " most for {longest:duration} at once": (
         "die Speicherbereinigung hielt den Lastgenerator {share:ratio} der Zeit auf, höchstens"
         " {longest:duration} am Stück"
     ),
@@ -158,8 +160,8 @@ TEMPLATES = {
     ),
     "{lag:duration}": "{lag:duration}",
     "{late:duration}": "{late:duration}",
-    "{lost:count} of {all:count} processes of the load generator ended before the run did, so"
-    " their share of the load is missing": (
+    "{lost:count} of {all:count} processes of the load generator ended before the run did,"
+    " so their share of the load is missing": (
         "{lost:count} von {all:count} Prozessen des Lastgenerators endeten vor dem Lauf, also"
         " fehlt ihr Teil der Last"
     ),

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "A list that asks once more for each of its items does that (N+1). Let one statement"
+    " load them all: selectinload() in SQLAlchemy, or WHERE id = ANY(...).": (
+        "So ist es bei einer Liste, die für jeden Eintrag noch einmal fragt (N+1). Eine"
+        " Anweisung soll alle laden: selectinload() in SQLAlchemy, oder WHERE id = ANY(...)."
+    ),
+    "All connections of the pool were in use. Hold them for a shorter time, or raise"
+    " pool_size as far as max_connections allows for all workers together.": (
+        "Alle Verbindungen des Pools waren belegt. Sie kürzer halten, oder pool_size erhöhen,"
+        " soweit max_connections es für alle Worker zusammen erlaubt."
+    ),
     "All {all:count} targets met": "Alle {all:count} Ziele erreicht",
     "Memory": "Speicher",
     "No data yet: none of {all:count} targets can be judged": (
@@ -10,10 +20,27 @@ TEMPLATES = {
     ),
     "Requests per second": "Anfragen pro Sekunde",
     "Response time p95": "Antwortzeit p95",
+    "While a coroutine computes, or waits without await, no other gets on. Let"
+    " asyncio.to_thread do what blocks; a processor that is fully busy does it too.": (
+        "Während eine Koroutine rechnet oder ohne await wartet, kommt keine andere voran. Was"
+        " blockiert, gehört in asyncio.to_thread; auch ein ganz ausgelasteter Prozessor"
+        " bewirkt es."
+    ),
+    "a statement is sent {times:number} times for each request": (
+        "eine Anweisung wird {times:number} Mal je Anfrage gesendet"
+    ),
     "at least {limit} if asked for": "mindestens {limit}, wenn nachgefragt",
     "at least {limit} if asked for; {why}": "mindestens {limit}, wenn nachgefragt; {why}",
     "at most {limit}": "höchstens {limit}",
     "it cannot be computed": "es lässt sich nicht berechnen",
+    "requests wait for a database connection, p95 {p95:duration}; in vain: {vain:count}": (
+        "Anfragen warten auf eine Datenbankverbindung, p95 {p95:duration}; vergeblich: {vain:count}"
+    ),
+    "the event loop stood still {often:count} times for more than {limit:duration}, once"
+    " for {longest:duration}": (
+        "die Ereignisschleife stand {often:count} Mal länger als {limit:duration} still,"
+        " einmal {longest:duration}"
+    ),
     "{met:count} of {all:count} targets met, too little data on the other {unknown:count}": (
         "{met:count} von {all:count} Zielen erreicht, zu wenig Daten zu den übrigen {unknown:count}"
     ),

@@ -53,6 +53,8 @@ TEMPLATES = {
     "not comparable": "nicht vergleichbar",
     "not verified": "nicht geprüft",
     "note": "Hinweis",
+    "nothing bad was found": "nichts Schlimmes gefunden",
+    "proven better": "nachweislich besser",
     "regressed": "verschlechtert",
     "slower": "langsamer",
     "slower than before": "langsamer als zuvor",
@@ -67,6 +69,7 @@ TEMPLATES = {
         "geprüft: der Planer würde ihn verwenden (HypoPG)"
     ),
     "warning": "Warnung",
+    "worth a look": "einen Blick wert",
     "{count:count} more rows are not shown": "{count:count} weitere Zeilen werden nicht gezeigt",
     "{count:count} verified": "{count:count} geprüft",
     "{factor:factor} faster": "{factor:factor} schneller",

@@ -1,0 +1,61 @@
+"""A report leaves the program whole, or the program says that it did not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved load test, to show again."""
+    from keiko_perf.fakes import run_virtually, steady
+    from keiko_perf.loadtest import ConstantRate, Plan, save
+
+    file = tmp_path_factory.mktemp("results") / "run.json"
+    plan = Plan(base_url="http://127.0.0.1:1", load=ConstantRate(20), duration_s=20)
+    save(run_virtually(plan, steady(0.01)), file)
+    return file
+
+
+def show(result: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "keiko_perf", "load", "show", str(result), *arguments],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+        **{"stdout": subprocess.PIPE, **options},
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+@pytest.mark.parametrize("way", ["standard output", "--output"])
+def test_a_full_disk_is_said(result: Path, way: str) -> None:
+    if way == "--output":
+        done = show(result, "--output", "/dev/full")
+    else:
+        with Path("/dev/full").open("w") as full:
+            done = show(result, stdout=full)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Path("/dev/full").is_char_device()  # written to, not replaced
+
+
+def test_a_terminal_without_the_signs_is_shown_what_it_can_show(result: Path) -> None:
+    done = show(result, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "p95" in done.stdout
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(result: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = show(result, stdout=pipe)
+    assert done.returncode == 0
+    assert done.stderr == ""
