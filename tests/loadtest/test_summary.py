@@ -210,13 +210,32 @@ def line(chart, name: str) -> dict[float, float | None]:
 def test_a_chart_shows_the_stall_where_it_was():
     found = report(measured(freezing(0.001, from_s=20, to_s=25), load=ConstantRate(100)))
     p95 = line(section(found, "Over time").charts[0], "p95")
-    assert p95[20.0] == pytest.approx(4.95, rel=0.02)
-    assert p95[30.0] == pytest.approx(0.001, rel=0.02)
+    assert p95[20.5] == pytest.approx(4.95, rel=0.02)
+    assert p95[30.5] == pytest.approx(0.001, rel=0.02)
 
 
 def test_a_chart_has_no_more_points_than_the_samples_tell():
     response = section(report(measured()), "Over time").charts[0]  # 50 a second
     assert [len(one.points) for one in response.lines] == [60, 30, 10]
+
+
+def test_several_steps_have_a_chart_of_all():
+    drawn = section(report(measured(steps=(Step(path="/a"), Step(path="/b")))), "Over time").charts
+    assert phrase(drawn[0].title) == "Response time of all steps"
+    assert len(drawn[0].lines[2].points) == 10  # the p99 of 50/s
+    assert [phrase(one.title) for one in drawn[1:3]] == [
+        "Response time of GET /a",
+        "Response time of GET /b",
+    ]
+
+
+def test_a_stage_is_marked_by_where_its_rate_goes():
+    load = Stages((Stage(10, 20), Stage(10, 60), Stage(10, 60)), start_per_s=20)
+    (chart, *_) = section(report(measured(load=load, duration_s=0)), "Over time").charts
+    assert [(at, phrase(words)) for at, words in chart.marks] == [
+        (10.0, "to 60/s"),
+        (20.0, "at 60/s"),
+    ]
 
 
 def test_charts_of_throughput_failures_and_requests_in_flight():
@@ -227,13 +246,13 @@ def test_charts_of_throughput_failures_and_requests_in_flight():
     drawn = section(report(measured(answer, load=load)), "Over time").charts
     found = {one.title.template: one for one in drawn}
     succeeded = line(found["Requests by the second in which they were due"], "succeeded")
-    assert (succeeded[5.0], succeeded[15.0], succeeded[40.0]) == (20, 0, 60)
+    assert (succeeded[5.5], succeeded[15.5], succeeded[40.5]) == (20, 0, 60)
     asked = line(found["Requests by the second in which they were due"], "asked for")
     assert asked == {0.0: 20, 30.0: 60, 60.0: 60}
     failed = line(found["Failures by the second in which they were due"], "GET /")
-    assert (failed[5.0], failed[15.0]) == (0, 20)
+    assert (failed[5.5], failed[15.5]) == (0, 20)
     in_flight = line(found["Requests in flight"], "mean of each second")
-    assert in_flight[40.0] == pytest.approx(6.0, rel=0.1)  # Little: 60/s × 0.1 s
+    assert in_flight[40.5] == pytest.approx(6.0, rel=0.1)  # Little: 60/s × 0.1 s
     assert [at for at, _ in found["Requests in flight"].marks] == [30.0]
 
 

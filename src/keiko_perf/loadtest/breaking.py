@@ -7,7 +7,7 @@ that a reader knows where to look.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keiko_perf.loadtest.result import Result, StepResult
@@ -65,10 +65,22 @@ def broke(result: Result, target: Target) -> Break | None:
     return None if first is None else Break(*first, missed / judged)
 
 
+def together(steps: Sequence[StepResult]) -> tuple[list[Histogram], list[int]]:
+    """The timelines of several steps as one."""
+    length = max((len(one.timeline) for one in steps), default=0)
+    return (
+        [
+            Histogram.merged(one.timeline[at] for one in steps if at < len(one.timeline))
+            for at in range(length)
+        ],
+        [sum(one.failures[at] for one in steps if at < len(one.failures)) for at in range(length)],
+    )
+
+
 def _stretches(result: Result, subject: str | None) -> Iterator[tuple[int, Snapshot]]:
     """The number of each interval, and what was due in the stretch that ends with it."""
     steps = [one for one in result.steps if subject is None or one.name == subject]
-    timeline, failures = _together(steps)
+    timeline, failures = together(steps)
     for at in range(len(timeline)):
         start = max(0, at + 1 - _STRETCH)
         window_s = (at + 1 - start) * result.interval_s
@@ -83,15 +95,3 @@ def _stretches(result: Result, subject: str | None) -> Iterator[tuple[int, Snaps
             failed=failed,
         )
         yield at, Snapshot(started_at=result.started_at, window_s=window_s, series=(series,))
-
-
-def _together(steps: list[StepResult]) -> tuple[list[Histogram], list[int]]:
-    """The timelines of several steps as one."""
-    length = max((len(one.timeline) for one in steps), default=0)
-    return (
-        [
-            Histogram.merged(one.timeline[at] for one in steps if at < len(one.timeline))
-            for at in range(length)
-        ],
-        [sum(one.failures[at] for one in steps if at < len(one.failures)) for at in range(length)],
-    )

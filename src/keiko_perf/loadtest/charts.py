@@ -1,5 +1,7 @@
 """
 Charts: a result over time. What too few samples cannot tell is a gap, never a line.
+
+A point stands in the middle of the time that it sums up.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from math import ceil
 
+from keiko_perf.loadtest.breaking import together
 from keiko_perf.loadtest.pacer import ConstantRate, Poisson, Stages
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.model import Chart, Histogram, Line, Target, Text, samples_needed, say
@@ -22,34 +25,51 @@ Points = tuple[tuple[float, float | None], ...]
 
 def charts(result: Result, targets: Iterable[Target] = ()) -> tuple[Chart, ...]:
     """Response times of each step, then throughput, errors and requests in flight."""
-    found = [_response(result, step, tuple(targets)) for step in result.steps[:_MOST_CHARTS]]
+    promised = tuple(targets)
+    found = [_response(result, step, promised) for step in result.steps[:_MOST_CHARTS]]
+    if len(result.steps) > 1:
+        timeline, _ = together(result.steps)
+        title = say("Response time of all steps")
+        found.insert(0, _quantiles(result, timeline, title, limit=_limit(promised, (None,))))
     if any(len(step.timeline) > 1 for step in result.steps):
         found += [_throughput(result), _failed(result), _in_flight(result)]
     return tuple(chart for chart in found if chart is not None)
 
 
 def _response(result: Result, step: StepResult, targets: Sequence[Target]) -> Chart | None:
-    lines = [
+    names = (step.name, None) if len(result.steps) == 1 else (step.name,)
+    title = say("Response time of {step}", step=step.name)
+    return _quantiles(result, step.timeline, title, limit=_limit(targets, names))
+
+
+def _quantiles(
+    result: Result, timeline: Sequence[Histogram], title: Text, *, limit: float | None
+) -> Chart | None:
+    lines = tuple(
         Line(f"p{q * 100:g}", points)
         for q in _QUANTILES
-        if (points := _quantile(step.timeline, result.interval_s, q))
-    ]
+        if (points := _quantile(timeline, result.interval_s, q))
+    )
     if not lines:
         return None
-    names = (step.name, None) if len(result.steps) == 1 else (step.name,)
-    limits = [
-        target.at_most
-        for target in targets
-        if target.kpi.format == "duration" and target.subject in names
-    ]
     return Chart(
-        title=say("Response time of {step}", step=step.name),
+        title=title,
         format="duration",
-        lines=tuple(lines),
-        limit=next((limit for limit in limits if limit is not None), None),
+        lines=lines,
+        limit=limit,
         marks=_marks(result),
         logarithmic=True,
     )
+
+
+def _limit(targets: Sequence[Target], subjects: Sequence[str | None]) -> float | None:
+    """The limit of the first target about the response time of one of *subjects*."""
+    limits = (
+        target.at_most
+        for target in targets
+        if target.kpi.format == "duration" and target.subject in subjects
+    )
+    return next((limit for limit in limits if limit is not None), None)
 
 
 def _throughput(result: Result) -> Chart:
@@ -89,10 +109,10 @@ def _in_flight(result: Result) -> Chart | None:
     timeline = result.in_flight.timeline
     if len(timeline) < 2:
         return None
-    together = ceil(len(timeline) / _MOST_POINTS)
+    width = ceil(len(timeline) / _MOST_POINTS)
     points = tuple(
-        (at * result.interval_s, _mean(timeline[at : at + together]))
-        for at in range(0, len(timeline), together)
+        (_middle(at, width, result.interval_s), _mean(timeline[at : at + width]))
+        for at in range(0, len(timeline), width)
     )
     return Chart(
         title=say("Requests in flight"),
@@ -111,22 +131,22 @@ def _quantile(timeline: Sequence[Histogram], interval_s: float, q: float) -> Poi
     if not count:
         return ()
     needed = samples_needed(q)
-    together = max(ceil(len(timeline) / _MOST_POINTS), ceil(needed * len(timeline) / count - 1e-9))
-    if len(timeline) < 2 * together:
+    width = max(ceil(len(timeline) / _MOST_POINTS), ceil(needed * len(timeline) / count - 1e-9))
+    if len(timeline) < 2 * width:
         return ()
     points = []
-    for at in range(0, len(timeline) - together + 1, together):
-        merged = Histogram.merged(timeline[at : at + together])
-        points.append((at * interval_s, merged.quantile(q) if merged.count >= needed else None))
+    for at in range(0, len(timeline) - width + 1, width):
+        merged = Histogram.merged(timeline[at : at + width])
+        points.append((_middle(at, width, interval_s), merged.known_quantile(q)))
     return tuple(points)
 
 
 def _rates(counts: Sequence[int], interval_s: float) -> Points:
-    together = ceil(len(counts) / _MOST_POINTS) or 1
+    width = ceil(len(counts) / _MOST_POINTS) or 1
     return tuple(
-        (at * interval_s, sum(some) / (len(some) * interval_s))
-        for at in range(0, len(counts), together)
-        for some in (counts[at : at + together],)
+        (_middle(at, len(some), interval_s), sum(some) / (len(some) * interval_s))
+        for at in range(0, len(counts), width)
+        for some in (counts[at : at + width],)
     )
 
 
@@ -135,7 +155,7 @@ def _asked(result: Result) -> Points:
     The rate of requests that the load asks for. Users have none, the service sets their pace; and
     where scenarios send several requests an arrival, it is not known beforehand.
     """
-    points = _arrivals(result)
+    points = _until(_arrivals(result), min(result.planned_s, result.duration_s))
     expected = sum(
         (after_s - at_s) * (rate + next_rate) / 2
         for (at_s, rate), (after_s, next_rate) in pairwise(points)
@@ -154,6 +174,17 @@ def _arrivals(result: Result) -> tuple[tuple[float, float], ...]:
     return ()
 
 
+def _until(
+    points: tuple[tuple[float, float], ...], end_s: float
+) -> tuple[tuple[float, float], ...]:
+    """The points of a line up to *end_s*, where a run was stopped."""
+    for (at_s, rate), (after_s, next_rate) in pairwise(points):
+        if at_s < end_s < after_s:
+            last = rate + (next_rate - rate) * (end_s - at_s) / (after_s - at_s)
+            return (*(point for point in points if point[0] <= at_s), (end_s, last))
+    return points
+
+
 def _marks(result: Result) -> tuple[tuple[float, Text], ...]:
     """Where a stage of the load begins."""
     return tuple(_stages(result))
@@ -162,11 +193,14 @@ def _marks(result: Result) -> tuple[tuple[float, Text], ...]:
 def _stages(result: Result) -> Iterator[tuple[float, Text]]:
     if not isinstance(result.load, Stages):
         return
-    begun_s = 0.0
+    begun_s, rate = 0.0, result.load.start_per_s
     for stage in result.load.stages:
-        if begun_s and stage.duration_s:
+        if begun_s and stage.duration_s and stage.per_s == rate:
+            yield begun_s, say("at {rate:rate}", rate=rate)
+        elif begun_s and stage.duration_s:
             yield begun_s, say("to {rate:rate}", rate=stage.per_s)
         begun_s += stage.duration_s
+        rate = stage.per_s
 
 
 def _length(result: Result) -> int:
@@ -176,3 +210,8 @@ def _length(result: Result) -> int:
 def _mean(values: Sequence[float | None]) -> float | None:
     seen = [one for one in values if one is not None]
     return sum(seen) / len(seen) if seen else None
+
+
+def _middle(first: int, count: int, interval_s: float) -> float:
+    """The middle of *count* intervals from number *first* on."""
+    return (first + count / 2) * interval_s

@@ -48,7 +48,12 @@ def report(
         command: what the report says it is the answer of.
     """
     promised = result.targets if targets is None else tuple(targets)
-    verdicts = tuple(judge(result, target) for target in promised)
+    verdicts = tuple(
+        sorted(
+            (judge(result, target) for target in promised),
+            key=lambda one: one.outcome is not Outcome.MISSED,  # else in the order of the options
+        )
+    )
     found = failures(result)
     return Report(
         command=command,
