@@ -245,6 +245,7 @@ async def test_what_a_partitioned_table_lacks_is_not_said_and_the_reason_is(url:
     advice = await advised(url, "SELECT 1 FROM parted WHERE k = $1")
     assert made(advice) == []
     assert refused(advice) == {"k": ("partitioned", "parted")}
+    assert "parted" in gaps(advice)  # it is no all-clear
 
 
 def gaps(advice: Advice) -> str:
@@ -297,6 +298,8 @@ async def test_a_table_that_the_role_may_not_read_is_a_gap(url: str, postgres: C
         assert advice.refusals == ()
         assert "tasks" in gaps(advice)
         assert "GRANT SELECT" in gaps(advice)
+        assert advice.reason is not None
+        assert advice.reason.template == "no index was found for what could be looked at"
     finally:
         with sync(url) as connection:
             connection.execute("DROP OWNED BY stranger")

@@ -20,7 +20,7 @@ from keiko_perf.diagnosis.collect import (
 from keiko_perf.diagnosis.postgres import TAG, Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.errors import DatabaseUnavailable
-from keiko_perf.model import Gap
+from keiko_perf.model import Gap, Message
 from keiko_perf.render import phrase
 
 pytestmark = pytest.mark.postgres
@@ -224,7 +224,7 @@ async def test_who_has_no_rights_is_told_the_grant_that_would_help(
         url,
         f"CREATE ROLE {role} LOGIN PASSWORD 'guest'",
         "CREATE TABLE hidden (x int)",
-        *["SELECT count(*) FROM hidden"] * 3,
+        *["SELECT count(*) FROM hidden", "SELECT max(x) FROM hidden"] * 3,
     )
     guest = url.set(username=role, password="guest")
     try:
@@ -233,6 +233,10 @@ async def test_who_has_no_rights_is_told_the_grant_that_would_help(
             evidence = await collect(database)
         (gap,) = evidence.gaps
         assert "may not see the text" in phrase(gap.reason)
+        assert isinstance(gap.reason, Message)
+        hidden = gap.reason.values["hidden"]
+        assert isinstance(hidden, int)
+        assert hidden >= 3  # each for itself, though nothing tells them apart
         assert f"GRANT pg_monitor TO {role}" in phrase(gap.remedy)
         assert not [one for one in evidence.statements if "hidden" in one.query]
         assert [one.name for one in evidence.tables] == ["hidden"]

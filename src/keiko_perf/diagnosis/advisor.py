@@ -19,6 +19,7 @@ from keiko_perf.diagnosis.gaps import (
     bounds_gap,
     hidden_tables_gap,
     no_hypopg_gap,
+    partitioned_gap,
     unknown_tables_gap,
     unnamed_gap,
     unparsed_gap,
@@ -85,10 +86,13 @@ async def advise(
             candidates=proposals.left_out,
         ),
     ]
+    hidden = len(workload.unparsed)
     if pricer is None:
-        advice = await _unverified(database, proposals, schema, max_indexes)
+        advice = await _unverified(database, proposals, schema, max_indexes, hidden=hidden)
         return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
-    return await _verified(database, pricer, queries, proposals, schema, max_indexes, gaps)
+    return await _verified(
+        database, pricer, queries, proposals, schema, max_indexes, gaps, hidden=hidden
+    )
 
 
 @dataclass(slots=True)
@@ -176,13 +180,14 @@ def _workload_gaps(workload: Workload, queries: tuple[Query, ...], schema: Schem
     yield from unresolved_gap(queries)
     yield from unknown_tables_gap(queries, schema)
     yield from hidden_tables_gap(queries, schema)
+    yield from partitioned_gap(queries, schema)
 
 
 # Without a planner
 
 
 async def _unverified(
-    database: Database, proposals: Proposals, schema: Schema, max_indexes: int
+    database: Database, proposals: Proposals, schema: Schema, max_indexes: int, *, hidden: int
 ) -> Advice:
     """The widest candidate for each statement, those first that take most time."""
     refusals = dict(proposals.refusals)
@@ -209,7 +214,7 @@ async def _unverified(
     return Advice(
         indexes=advised,
         refusals=_sorted(refusals.values()),
-        reason=None if advised else _why_nothing(proposals, None),
+        reason=None if advised else _why_nothing(proposals, None, hidden=hidden),
     )
 
 
@@ -237,6 +242,8 @@ async def _verified(
     schema: Schema,
     max_indexes: int,
     gaps: list[Gap],
+    *,
+    hidden: int,
 ) -> Advice:
     writes = writes_of(queries)
     candidates = tuple(proposals.wanted_by)
@@ -267,7 +274,7 @@ async def _verified(
         cost_before=found.cost_before,
         cost_after=found.cost_after,
         planner_calls=planner_calls,
-        reason=None if advised else _why_nothing(proposals, found),
+        reason=None if advised else _why_nothing(proposals, found, hidden=hidden),
     )
 
 
@@ -320,9 +327,15 @@ def _with_gaps(advice: Advice, gaps: Iterable[Gap]) -> Advice:
     return replace(advice, gaps=(*advice.gaps, *gaps))
 
 
-def _why_nothing(proposals: Proposals, found: Found | None) -> Message:
+def _why_nothing(proposals: Proposals, found: Found | None, *, hidden: int) -> Message:
+    """
+    Args:
+        hidden: statements that could not be read; what is not known is no all-clear.
+    """
     if not proposals.queries:
         return say("the workload holds no statement that could be read")
+    if hidden or (found and found.unplanned):
+        return say("no index was found for what could be looked at")
     refused = len(proposals.refusals) + (len(found.refusals) if found else 0)
     if refused:
         return say("no index would help: {count:count} were tried and refused", count=refused)

@@ -118,7 +118,8 @@ async def statement_statistics(
 
 
 def _statements(rows: list[dict[str, Any]], database: Database) -> Statements:
-    hidden = sum(row["query"] is None or row["query"] == HIDDEN for row in rows)
+    # Of hidden ones not even the identifiers are told: they are all in one row.
+    hidden = sum(int(row["entries"]) for row in rows if row["query"] in (None, HIDDEN))
     gap = Gap(
         subject=_STATEMENTS,
         reason=say(
@@ -274,7 +275,7 @@ WITH one AS (
            greatest(sum(square * calls) / nullif(sum(calls), 0)
                     - (sum(total_exec_time) / nullif(sum(calls), 0)) ^ 2, 0) AS variance,
            sum(shared_blks_hit) AS hit, sum(shared_blks_read) AS read,
-           sum(temp_blks_written) AS temp
+           sum(temp_blks_written) AS temp, count(*) AS entries
     FROM one GROUP BY queryid, (CASE WHEN queryid IS NULL THEN query END)
 )
 SELECT *, count(*) OVER () AS counted, sum(total_ms) OVER () AS all_ms

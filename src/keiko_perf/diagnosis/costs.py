@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Shape
+from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.verify import Price, Session
 from keiko_perf.diagnosis.workload import Statement
 
 Indexes = frozenset[Index]

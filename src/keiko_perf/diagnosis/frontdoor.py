@@ -10,8 +10,8 @@ from keiko_perf.diagnosis.advice import AdvisedIndex
 from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.catalog import find_table, recorded_workload
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.price import Pricer
 from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.verify import Pricer
 from keiko_perf.diagnosis.workload import Workload
 from keiko_perf.errors import UsageError
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from keiko_perf.diagnosis.advice import Gain, Refusal
 from keiko_perf.diagnosis.costs import NONE, Costs, Indexes
 from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.price import IndexRefused, TableLocked
 from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.verify import IndexRefused, TableLocked
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import say
 

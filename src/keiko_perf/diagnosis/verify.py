@@ -14,15 +14,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.parser import NotUnderstood, quoted, written_out
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session, TableLocked
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
+
+__all__ = ["HypoPg", "IndexRefused", "Price", "Pricer", "RolledBackBuild", "Session"]
 
 _PREPARED = "keiko_perf"
 _SYNTAX_ERROR = "42601"
@@ -30,74 +32,6 @@ _LOCK_TIMEOUT = "55P03"
 _LONGEST_LOCKED_S = 0.1
 """For how long the locks of plans are kept: giving them back after each costs a question more."""
 _GENERIC_PLAN_SINCE = 160000
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """
-    The planner's answer.
-
-    Attributes:
-        cost: the plan's total cost, in the planner's units.
-        used: the indexes in question that the plan uses.
-    """
-
-    cost: float
-    used: frozenset[Index]
-
-
-class Session(Protocol):
-    """One conversation with the planner."""
-
-    @property
-    def planner_calls(self) -> int:
-        """How often the planner was asked."""
-        ...
-
-    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
-        """
-        What a statement costs if just these indexes were there besides the real ones.
-
-        Args:
-            text: the statement.
-            parameters: how many `$n` it has.
-            indexes: what is assumed to be there.
-
-        Raises:
-            StatementRefused: the server cannot plan it.
-            IndexRefused: it cannot make one of the indexes.
-        """
-        ...
-
-    async def size_bytes(self, index: Index) -> int | None:
-        """How large the index would be; None if nobody can say."""
-        ...
-
-
-class Pricer(Protocol):
-    """A way to ask what an index would bring."""
-
-    @property
-    def name(self) -> str:
-        """By what its answers are verified: `Recommendation.verified_by`."""
-        ...
-
-    def session(self, database: Database) -> AbstractAsyncContextManager[Session]:
-        """A conversation; when it ends, nothing of it is left on the server."""
-        ...
-
-
-class IndexRefused(StatementRefused):
-    """The server cannot make an index; `index` says which."""
-
-    def __init__(self, index: Index, reason: str) -> None:
-        super().__init__(f"no index on {index} can be made: {reason}", cure="Leave this index out")
-        self.index = index
-        self.reason = reason
-
-
-class TableLocked(StatementRefused):
-    """A statement was not planned because somebody keeps a table of it locked."""
 
 
 class HypoPg:

@@ -1,0 +1,81 @@
+"""
+Price: what the planner says that a statement costs, and the conversation in which it is asked.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.errors import StatementRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """
+    The planner's answer.
+
+    Attributes:
+        cost: the plan's total cost, in the planner's units.
+        used: the indexes in question that the plan uses.
+    """
+
+    cost: float
+    used: frozenset[Index]
+
+
+class Session(Protocol):
+    """One conversation with the planner."""
+
+    @property
+    def planner_calls(self) -> int:
+        """How often the planner was asked."""
+        ...
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        """
+        What a statement costs if just these indexes were there besides the real ones.
+
+        Args:
+            text: the statement.
+            parameters: how many `$n` it has.
+            indexes: what is assumed to be there.
+
+        Raises:
+            StatementRefused: the server cannot plan it.
+            IndexRefused: it cannot make one of the indexes.
+        """
+        ...
+
+    async def size_bytes(self, index: Index) -> int | None:
+        """How large the index would be; None if nobody can say."""
+        ...
+
+
+class Pricer(Protocol):
+    """A way to ask what an index would bring."""
+
+    @property
+    def name(self) -> str:
+        """By what its answers are verified: `Recommendation.verified_by`."""
+        ...
+
+    def session(self, database: Database) -> AbstractAsyncContextManager[Session]:
+        """A conversation; when it ends, nothing of it is left on the server."""
+        ...
+
+
+class IndexRefused(StatementRefused):
+    """The server cannot make an index; `index` says which."""
+
+    def __init__(self, index: Index, reason: str) -> None:
+        super().__init__(f"no index on {index} can be made: {reason}", cure="Leave this index out")
+        self.index = index
+        self.reason = reason
+
+
+class TableLocked(StatementRefused):
+    """A statement was not planned because somebody keeps a table of it locked."""
