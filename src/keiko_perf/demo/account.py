@@ -133,6 +133,9 @@ def _status(found: Account, comparisons: tuple[Comparison, ...]) -> Status:
 def _headline(found: Account, comparisons: tuple[Comparison, ...]) -> Message:
     hot = next((one for one in comparisons if one.subject == found.hot_step), None)
     if hot is None or hot.ratio is None or hot.low is None or hot.high is None:
+        inside = findings(found.before.snapshot)
+        if inside:
+            return say("It is no index that is missing: {finding}", finding=inside[0].summary)
         worst = _slowest(found.before.snapshot)
         return say(
             "{route} is the slowest endpoint, and no index would make it much faster",

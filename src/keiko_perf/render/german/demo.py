@@ -27,6 +27,7 @@ TEMPLATES = {
     "Filling the database": "Die Datenbank füllen",
     "From a slow service to a proven fix": "Von einem langsamen Dienst zur bewiesenen Abhilfe",
     "How it was measured": "Wie gemessen wurde",
+    "It is no index that is missing: {finding}": "Es fehlt kein Index: {finding}",
     "Load: {rate:rate} for {seconds:duration} after a warm-up, whether or not the service"
     " keeps up (an open model). A response time runs from the instant at which a request"
     " was due to the last byte of its answer.": (
