@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +11,6 @@ from fastapi import FastAPI, HTTPException, Request
 
 from keiko_perf import LoadTester, LoadTestResult
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest import ConstantRate, Plan, Users, run
 
 app = FastAPI()
 
@@ -93,48 +88,3 @@ def test_the_result_has_the_guides_names_and_is_frozen():
         "error_rate",
     ]
     assert LoadTestResult.__dataclass_params__.frozen
-
-
-@pytest.fixture(scope="module")
-def nginx(tmp_path_factory, absent) -> Iterator[str]:
-    """A real nginx with one worker; it closes each connection after 50 requests."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        absent("nginx. apt install nginx-light")
-    folder = tmp_path_factory.mktemp("nginx")
-    folder.chmod(0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "nginx.conf").write_text(
-        f"""
-        daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
-        events {{ worker_connections 512; }}
-        http {{
-          access_log off; keepalive_requests 50; client_body_temp_path {folder}/body;
-          proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-          uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-          server {{ listen 127.0.0.1:{port}; location / {{ return 200 "hello"; }} }}
-        }}
-        """
-    )
-    process = subprocess.Popen([program, "-c", folder / "nginx.conf", "-e", folder / "error.log"])
-    try:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.mark.parametrize("load", [ConstantRate(400), Users(10)], ids=["open", "closed"])
-async def test_nginx_that_closes_its_connections_costs_no_request(nginx, load):
-    result = await run(Plan(base_url=nginx, load=load, duration_s=1))
-    assert result.errors == ()
-    assert result.response.succeeded.count >= 300
-    assert result.opened >= result.offered // 50
