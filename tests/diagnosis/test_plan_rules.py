@@ -15,6 +15,7 @@ from keiko_perf.diagnosis.plan import read_plan
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.model import Finding, Severity
+from keiko_perf.render import phrase
 
 SETUP = """
 SET max_parallel_workers_per_gather = 0;
@@ -38,6 +39,8 @@ ANALYZE visited;
 SICK = [
     ("plan.selective-seq-scan", "SELECT * FROM events WHERE payload LIKE '%y%'", {}),
     ("plan.selective-seq-scan", "SELECT * FROM events WHERE tenant = 7 AND region = 8", {}),
+    ("plan.sorted-for-few", "SELECT * FROM events ORDER BY at DESC LIMIT 20", {}),
+    ("plan.sorted-for-few", "SELECT * FROM events WHERE tenant > 3 ORDER BY at LIMIT 20", {}),
     ("plan.filtered-index-scan",
      "SELECT * FROM events WHERE agent < 1000 AND payload = 'y'", {"enable_seqscan": "off"}),
     ("plan.sort-spill", "SELECT * FROM events ORDER BY payload, at", {"work_mem": "1MB"}),
@@ -63,7 +66,9 @@ SICK = [
     ("plan.correlated-subplan",
      "SELECT id, (SELECT count(*) FROM events f WHERE f.agent = e.agent) FROM visited e"
      " WHERE id <= 3000", {}),
-    ("plan.jit-overhead", "SELECT count(*), sum(id), avg(agent) FROM events WHERE tenant < 40",
+    ("plan.jit-overhead",
+     "SELECT count(*), sum(id), avg(agent), sum(id + 1), sum(id * 2), min(agent) FROM events"
+     " WHERE id < 2000 AND tenant < 40",
      {"jit": "on", "jit_above_cost": "0", "jit_optimize_above_cost": "0",
       "jit_inline_above_cost": "0"}),
 ]  # fmt: skip
@@ -78,6 +83,7 @@ HEALTHY = [
     ("a nested loop over an index",
      "SELECT * FROM events e JOIN agents a ON a.id = e.agent WHERE e.id < 30"),
     ("a sort in memory", "SELECT * FROM agents ORDER BY name"),
+    ("the first rows of a small table", "SELECT * FROM agents ORDER BY name LIMIT 1"),
     ("the first rows of an index", "SELECT * FROM events ORDER BY id LIMIT 20"),
     ("a small table", "SELECT * FROM agents WHERE name = 'agent 7' LIMIT 1"),
     ("nothing at all", "SELECT 1"),
@@ -132,6 +138,28 @@ async def test_what_is_sick_is_named_with_its_share(
 @pytest.mark.parametrize(("why", "sql"), HEALTHY, ids=[why for why, _ in HEALTHY])
 async def test_of_a_healthy_plan_nothing_is_said(database: Database, why: str, sql: str) -> None:
     assert await findings(database, sql) == ()
+
+
+@pytest.mark.postgres
+async def test_a_scan_that_a_limit_ends_is_not_said_to_reach_the_tables_end(
+    database: Database,
+) -> None:
+    (found,) = await findings(database, "SELECT * FROM events WHERE payload || id ~ '77$' LIMIT 50")
+    assert phrase(found.summary) == "reads 4,977 rows of events one after the other to find 50"
+
+
+@pytest.mark.postgres
+async def test_a_join_that_compares_for_equality_is_not_said_to_have_no_such_condition(
+    database: Database,
+) -> None:
+    off = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_memoize": "off"}
+    sql = "SELECT count(*) FROM agents a JOIN agents b ON {} WHERE a.id < 1000"
+    equal = await findings(database, sql.format("a.name = b.name"), off)
+    other = await findings(database, sql.format("a.id * b.id = 7919"), off)
+    (why,) = [phrase(one.explanation or "") for one in equal if "loop" in one.code]
+    assert why.startswith("It compares for equality")
+    (why,) = [phrase(one.explanation or "") for one in other if "loop" in one.code]
+    assert why.startswith("The join has no condition of equality")
 
 
 @pytest.mark.postgres

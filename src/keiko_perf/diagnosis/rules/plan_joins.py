@@ -4,6 +4,7 @@ Plans: joins and subqueries that run more often, or for more rows, than was expe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plan import Node, Plan
@@ -19,6 +20,8 @@ from keiko_perf.model import Finding, say
 
 _WRONG = 10.0
 """From this factor on an estimate is wrong enough to choose another plan."""
+_EQUALITY = re.compile(r"[\w\"]\.[\w\"]+\)* = \(*[\w\"]+\.[\w\"]")
+"""In a join filter: a column of one table equals one of another."""
 _JOINS = ("Nested Loop", "Hash Join", "Merge Join")
 
 
@@ -62,6 +65,12 @@ def nested_loop_blowup(plan: Plan) -> Iterator[Finding]:
                 " statistics."
             )
             if is_wrong
+            else say(
+                "It compares for equality, so an index on the inner side's column, or a hash join,"
+                " would find the few that match. The planner took this way because it expected"
+                " fewer rows, or to be done early."
+            )
+            if _EQUALITY.search(str(node.details.get("Join Filter")))
             else say("The join has no condition of equality that an index or a hash could serve."),
             link=f"{MANUAL}/planner-stats.html",
         )

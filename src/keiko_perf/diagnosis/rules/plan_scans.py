@@ -20,6 +20,8 @@ from keiko_perf.model import Finding, say
 
 _SELECTIVE = 0.1
 """A scan that keeps at most this share of the rows it read."""
+_TAKES_ALL = ("Sort", "Hash", "Aggregate", "Materialize", "WindowAgg", "SetOp")
+"""What wants every row before it gives its first."""
 _COST_OF_A_ROW = 0.03
 """What a sequential scan costs for one row of usual width, page and filter together."""
 
@@ -37,6 +39,13 @@ def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
             node,
             node.share,
             say(
+                "reads {read:count} rows of {table} one after the other to find {kept:count}",
+                table=node.relation or "the table",
+                kept=kept,
+                read=read,
+            )
+            if plan.executed and _is_limited(plan, node)
+            else say(
                 "reads {table} from end to end and keeps {kept:count} of {read:count} rows",
                 table=node.relation or "the table",
                 kept=kept,
@@ -59,6 +68,43 @@ def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
                 " db advise finds the one that serves most statements, and prices it."
             ),
             link=f"{MANUAL}/indexes-intro.html",
+        )
+
+
+def sorted_for_few(plan: Plan) -> Iterator[Finding]:
+    """`plan.sorted-for-few`: a table is read and sorted whole for its first rows."""
+    for node in plan.nodes:
+        child = plan.child(node, "Outer")
+        if node.kind != "Sort" or child is None or child.kind != "Seq Scan":
+            continue
+        read, wanted = child.rows or 0.0, node.rows or 0.0
+        is_for_few = "top-N" in str(node.details.get("Sort Method", ""))
+        # What the filter leaves over is few already: the scan is what is spoken of.
+        filtered, kept = _read_and_kept(plan, child)
+        if not is_for_few or kept <= _SELECTIVE * filtered or wanted > _SELECTIVE * read:
+            continue
+        if read < MANY_ROWS or not matters(plan, node.branch_share):
+            continue
+        yield finding(
+            "plan.sorted-for-few",
+            node,
+            node.branch_share,
+            say(
+                "sorts {read:count} rows of {table} for the first {wanted:count}",
+                read=read,
+                table=child.relation or "the table",
+                wanted=wanted,
+            ),
+            evidence={
+                "sort_key": ", ".join(str(key) for key in node.details.get("Sort Key", ())),
+                "rows_read": round(read),
+                "rows_kept": round(wanted),
+            },
+            explanation=say(
+                "An index in this order would hand out just the first rows. keiko-perf db advise"
+                " finds the one that serves most statements, and prices it."
+            ),
+            link=f"{MANUAL}/indexes-ordering.html",
         )
 
 
@@ -149,7 +195,23 @@ def heap_fetches(plan: Plan) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (selective_seq_scan, filtered_index_scan, lossy_bitmap, heap_fetches)
+RULES: tuple[Rule, ...] = (
+    selective_seq_scan,
+    sorted_for_few,
+    filtered_index_scan,
+    lossy_bitmap,
+    heap_fetches,
+)
+
+
+def _is_limited(plan: Plan, node: Node) -> bool:
+    """Whether a LIMIT above may have ended the scan before the table did."""
+    for above in plan.ancestors(node):
+        if above.kind == "Limit":
+            return True
+        if above.kind in _TAKES_ALL:
+            return False
+    return False
 
 
 def _read_and_kept(plan: Plan, node: Node) -> tuple[float, float]:

@@ -8,6 +8,11 @@ TEMPLATES = {
         "Alle max_parallel_workers waren beschäftigt. Der Plan war für mehr gemacht, und ohne"
         " sie kann ein anderer besser sein."
     ),
+    "An index in this order would hand out just the first rows. keiko-perf db advise finds the one"
+    " that serves most statements, and prices it.": (
+        "Ein Index in dieser Reihenfolge gäbe nur die ersten Zeilen heraus. keiko-perf db advise"
+        " findet den, der den meisten Anweisungen dient, und bewertet ihn."
+    ),
     "An index on what the filter compares would hand out just these rows. keiko-perf db"
     " advise finds the one that serves most statements, and prices it.": (
         "Ein Index auf dem, was der Filter vergleicht, gäbe nur diese Zeilen heraus."
@@ -18,6 +23,13 @@ TEMPLATES = {
         "Für so viele Zeilen ist ein Hash Join billiger. Der Planer wählte nach einer zu"
         " niedrigen Schätzung: ANALYZE für die Tabellen der äußeren Seite, oder erweiterte"
         " Statistiken."
+    ),
+    "It compares for equality, so an index on the inner side's column, or a hash join, would find"
+    " the few that match. The planner took this way because it expected fewer rows, or to be done"
+    " early.": (
+        "Er vergleicht auf Gleichheit: ein Index auf der Spalte der inneren Seite oder ein"
+        " Hash-Join fände die wenigen, die passen. Der Planer nahm diesen Weg, weil er weniger"
+        " Zeilen erwartete oder früh fertig zu sein."
     ),
     "It pays for statements that run for many seconds. Raise jit_above_cost, or switch it"
     " off for the role that runs this.": (
@@ -134,6 +146,9 @@ TEMPLATES = {
     "planning takes {planning_s:duration}, execution {execution_s:duration}": (
         "das Planen braucht {planning_s:duration}, die Ausführung {execution_s:duration}"
     ),
+    "reads {read:count} rows of {table} one after the other to find {kept:count}": (
+        "liest {read:count} Zeilen von {table} eine nach der anderen, um {kept:count} zu finden"
+    ),
     "reads {table} from end to end and keeps {kept:count} of {read:count} rows": (
         "liest {table} von Anfang bis Ende und behält {kept:count} von {read:count} Zeilen"
     ),
@@ -143,6 +158,9 @@ TEMPLATES = {
     "something that it reads is being changed": "etwas, das sie liest, wird gerade geändert",
     "sorts on disk, {spilled:bytes}: it does not fit into work_mem": (
         "sortiert auf der Platte, {spilled:bytes}: es passt nicht in work_mem"
+    ),
+    "sorts {read:count} rows of {table} for the first {wanted:count}": (
+        "sortiert {read:count} Zeilen von {table} für die ersten {wanted:count}"
     ),
     "would read {table} from end to end for an estimated {kept:count} rows": (
         "würde {table} von Anfang bis Ende lesen, für geschätzte {kept:count} Zeilen"
