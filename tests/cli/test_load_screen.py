@@ -131,11 +131,17 @@ def test_several_steps_have_a_row_for_all():
         StepProgress(recent=one, whole=one)
         for one in (series("GET /a", succeeded=100), series("GET /b", succeeded=300))
     )
-    assert [row[:3] for row in rows(shown(course(progress(steps=steps))))] == [
+    assert [row[:3] for row in rows(shown(course(progress(steps=steps, succeeded=400))))] == [
         ["GET", "/a", "10.0"],
         ["GET", "/b", "30.0"],
         ["all", "steps", "40.0"],
     ]
+
+
+def test_a_row_of_some_steps_is_not_called_all():
+    one = series("GET /a", succeeded=100)
+    steps = (StepProgress(recent=one, whole=one),) * 2
+    assert "all steps" not in "".join(shown(course(progress(steps=steps, succeeded=900))))
 
 
 def test_a_percentile_with_too_few_samples_is_a_dash():

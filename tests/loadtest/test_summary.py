@@ -276,6 +276,14 @@ def test_a_slower_run_is_a_regression():
     assert compare_results(after, before).status is Status.OK
 
 
+def test_a_comparison_draws_both_runs():
+    slower = compare_results(measured(steady(0.01)), measured(steady(0.02)))
+    (chart,) = slower.sections[0].charts
+    first, second = (dict(one.points) for one in chart.lines)
+    assert first[1.0] == pytest.approx(0.01, rel=0.01)  # 2 s each, for 59 samples
+    assert second[1.0] == pytest.approx(0.02, rel=0.01)
+
+
 def test_the_same_service_twice_is_no_regression():
     twice = compare_results(measured(noisy(0.01, 1)), measured(noisy(0.01, 2)))
     assert twice.status is Status.OK

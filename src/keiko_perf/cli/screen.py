@@ -124,6 +124,14 @@ class Course:
         return f"stage {number + 1}/{len(ends_s)} to {stages[number].per_s:g}/s"
 
     @property
+    def of_all(self) -> str:
+        """What the row of all steps is: of very many, only the first are told while it runs."""
+        progress = self.progress
+        assert progress is not None
+        told = sum(one.whole.count for one in progress.steps)
+        return "all steps" if told >= progress.succeeded + progress.failed else "steps above"
+
+    @property
     def is_closed(self) -> bool:
         return isinstance(self._load, Users)
 
@@ -287,7 +295,8 @@ def _head(name: int, trend: int) -> tuple[Text, Text]:
 def _step(row: Row, course: Course, name: int, trend: int) -> Text:
     recent = row.recent
     is_all = not row.name
-    line = Text(f"{_shortened(clean_line(row.name or 'all steps'), name):{name}}")
+    title = clean_line(row.name) or course.of_all
+    line = Text(f"{_shortened(title, name):{name}}")
     line.append(f"{number(recent.rate_per_s):>{_NUMBER}}")
     ratio = recent.error_ratio
     errors = ABSENT if ratio is None else number(ratio * 100)
@@ -411,7 +420,7 @@ def _shortened(text: str, width: int) -> str:
 
 def _name_width(rows: Sequence[Row], width: int) -> int:
     longest = max((len(row.name) for row in rows), default=0)
-    return max(9, min(longest, width - _FIGURES - 2 - _SHORTEST_TREND))
+    return max(11, min(longest, width - _FIGURES - 2 - _SHORTEST_TREND))
 
 
 def _fitting(rows: tuple[Row, ...], most: int) -> tuple[tuple[Row, ...], int]:

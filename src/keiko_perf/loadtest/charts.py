@@ -36,6 +36,12 @@ def charts(result: Result, targets: Iterable[Target] = ()) -> tuple[Chart, ...]:
     return tuple(chart for chart in found if chart is not None)
 
 
+def quantile_line(result: Result, step: StepResult, q: float, *, name: Text) -> Line | None:
+    """One percentile of a step over time; None where the samples don't tell it twice."""
+    points = _quantile(step.timeline, result.interval_s, q)
+    return Line(name, points) if points else None
+
+
 def _response(result: Result, step: StepResult, targets: Sequence[Target]) -> Chart | None:
     names = (step.name, None) if len(result.steps) == 1 else (step.name,)
     title = say("Response time of {step}", step=step.name)

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from keiko_perf.loadtest.charts import quantile_line
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.summary import load_words
 from keiko_perf.model import (
     Change,
+    Chart,
     Column,
     Comparison,
     Gap,
@@ -22,6 +24,8 @@ from keiko_perf.model import (
     compare,
     say,
 )
+
+_MOST_CHARTS = 12
 
 
 def compare_results(
@@ -52,6 +56,7 @@ def compare_results(
                 title=say("What changed"),
                 paragraphs=invalid,
                 comparisons=found,
+                charts=_charts(before, after, q),
                 tables=(_both(before, after),),
                 gaps=(*_unlike(before, after), *_lonely(before, after)),
             ),
@@ -102,6 +107,29 @@ def _comparison_headline(found: Sequence[Comparison], invalid: Sequence[Message]
             all=len(found),
         )
     return say("no step got slower or faster")
+
+
+def _charts(before: Result, after: Result, q: float) -> tuple[Chart, ...]:
+    """The percentile that is compared, of both runs over time."""
+    charts = []
+    for step in before.steps[:_MOST_CHARTS]:
+        other = after.step(step.name)
+        if other is None:
+            continue
+        first = quantile_line(before, step, q, name=say("before"))
+        second = quantile_line(after, other, q, name=say("after"))
+        if first is not None and second is not None:
+            charts.append(
+                Chart(
+                    title=say(
+                        "response time p{percent} of {step}", percent=f"{q * 100:g}", step=step.name
+                    ),
+                    format="duration",
+                    lines=(first, second),
+                    logarithmic=True,
+                )
+            )
+    return tuple(charts)
 
 
 def _both(before: Result, after: Result) -> Table:

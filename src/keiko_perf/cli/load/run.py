@@ -197,9 +197,11 @@ def run_command(
     with LiveView(console, Course(plan.load, targets, warmup_s=plan.warmup_s)) as view:
         result = run_in_own_loop(plan, view, processes=processes)
     result = replace(result, targets=targets)
-    if save_to is not None:
-        save(result, save_to)
-    exit_code = show(report(result), Destination(format=format, file=output, language=lang))
+    try:
+        if save_to is not None:
+            save(result, save_to)
+    finally:  # what was measured is shown, even if it cannot be kept
+        exit_code = show(report(result), Destination(format=format, file=output, language=lang))
     if result.interrupted:
         exit_code = _INTERRUPTED
     console.print(last_line(exit_code, saved=save_to, written=output), soft_wrap=True)
