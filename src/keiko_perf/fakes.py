@@ -27,6 +27,7 @@ from keiko_perf.loadtest import (
     Request,
     Result,
     run,
+    transport,
 )
 from keiko_perf.model import Histogram, Kind, Series, Snapshot
 
@@ -140,11 +141,13 @@ def in_virtual_time(coroutine: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a service answers: after how long, with which status or failure."""
+    """How a service answers: after how long, with what, or with which failure."""
 
     after_s: float
     status: int = 200
     failure: Failure | None = None
+    body: bytes = b"{}"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 Service = Callable[[float, Request], Answer]
@@ -235,6 +238,7 @@ class _FakeChannel(Channel):
 
     def _end(self, answer: Answer) -> None:
         if answer.failure is None:
+            self.answer = transport.Answer(answer.status, answer.headers, answer.body)
             self._owner.answered(self, answer.status)
         else:
             self.is_open = False

@@ -1,12 +1,15 @@
 """
 Plan → pacer → engine and transport → result → verdicts, comparison.
 
-The engine needs the extra `load`; plans and results do not.
+A plan asks for steps, which importers can make of what others wrote down, or has users carry out
+scenarios. The engine needs the extra `load`; plans and results do not.
 """
 
 from keiko_perf.loadtest.asgi import AsgiTransport
 from keiko_perf.loadtest.comparison import compare_results, comparisons
 from keiko_perf.loadtest.engine import run
+from keiko_perf.loadtest.feed import Feed, rows
+from keiko_perf.loadtest.importers import Imported, from_curl, from_har, from_openapi
 from keiko_perf.loadtest.own_loop import run_in_own_loop
 from keiko_perf.loadtest.pacer import (
     ConstantRate,
@@ -20,12 +23,16 @@ from keiko_perf.loadtest.pacer import (
 from keiko_perf.loadtest.plan import Limits, Plan, Step, bearer
 from keiko_perf.loadtest.progress import OnTick, Progress
 from keiko_perf.loadtest.recording import replay
+from keiko_perf.loadtest.reply import Reply, RequestFailed
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.saved import load, save
+from keiko_perf.loadtest.scenario import Scenario, scenario
+from keiko_perf.loadtest.scenario_file import load_scenarios
 from keiko_perf.loadtest.summary import report
 from keiko_perf.loadtest.tester import LoadTester, LoadTestResult
 from keiko_perf.loadtest.transport import Channel, Failure, Owner, Transport
+from keiko_perf.loadtest.user import User
 
 __all__ = [
     "AsgiTransport",
@@ -33,6 +40,8 @@ __all__ = [
     "ConstantRate",
     "ErrorGroup",
     "Failure",
+    "Feed",
+    "Imported",
     "InFlight",
     "Limits",
     "Load",
@@ -44,21 +53,31 @@ __all__ = [
     "Poisson",
     "Progress",
     "Replay",
+    "Reply",
     "Request",
+    "RequestFailed",
     "Result",
+    "Scenario",
     "Stage",
     "Stages",
     "Step",
     "StepResult",
     "Transport",
+    "User",
     "Users",
     "bearer",
     "compare_results",
     "comparisons",
+    "from_curl",
+    "from_har",
+    "from_openapi",
     "load",
+    "load_scenarios",
     "replay",
     "report",
+    "rows",
     "run",
     "run_in_own_loop",
     "save",
+    "scenario",
 ]

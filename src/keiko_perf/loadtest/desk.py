@@ -64,7 +64,7 @@ class Desk(Traffic):
     def ask(self, user: User, request: Request) -> asyncio.Future[Reply]:
         """Send *request* for *user*; the future gets the reply, or the failure."""
         if not self._is_open:
-            raise asyncio.CancelledError
+            self.check_open()
         if user.last is not None:
             self._settle(user)
         wake: Wake = self._loop.create_future()
@@ -92,6 +92,16 @@ class Desk(Traffic):
         channel.asker = user, wake
         channel.send(request)
         return wake
+
+    def check_open(self) -> None:
+        """
+        Turn users away once the load is over.
+
+        Raises:
+            CancelledError: it is, and they are about to be cancelled.
+        """
+        if not self._is_open:
+            raise asyncio.CancelledError
 
     def step(self, name: str) -> int:
         """The step that requests of *name* are counted for."""

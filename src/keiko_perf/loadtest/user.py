@@ -171,6 +171,7 @@ class User:
             RequestFailed: when awaited: there is no answer. A status of 400 or more is one.
             UsageError: an argument makes no sense.
         """
+        self._desk.check_open()
         path = self._path(path, params)
         key = (name, path)
         is_simple = method == "GET" and headers is None and body is json is form is None
