@@ -377,7 +377,7 @@ def _generator(progress: Progress) -> list[Text]:
     reasons = danger(progress)
     if not reasons:
         return [line]
-    return [line, Text(f"the result will be INVALID: {reasons[0]}", _RED)]
+    return [line, Text(f"INVALID: {reasons[0]}", _RED)]
 
 
 # The parts of lines
