@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from keiko_perf.demo.account import Account, Measured, account
+from keiko_perf.demo.account import Account, Measured, account, is_worth_building
 from keiko_perf.demo.place import Place
 from keiko_perf.demo.rows import Sizes
 from keiko_perf.demo.settings import Fault
@@ -21,7 +21,7 @@ from keiko_perf.fakes import Answer, run_virtually, series, snapshot
 from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.request import Request
-from keiko_perf.model import Change, Outcome, Report, Status, say
+from keiko_perf.model import Change, Kind, Outcome, Report, Status, say
 from keiko_perf.monitoring.kpis import PerformanceKPIs
 from keiko_perf.render import phrase, render
 
@@ -128,6 +128,25 @@ def test_without_a_fix_it_is_the_targets_that_count(
     before = replace(found.before, verdicts=(verdict,))
     report = account(replace(found, advice=NO_ADVICE, before=before, after=None), now=NOW)
     assert report.status is status
+
+
+def test_what_the_service_itself_shows_is_the_headline_where_no_index_helps(
+    found: Account,
+) -> None:
+    seen = found.before.snapshot
+    repeated = series("SELECT 1", [0.001] * 2000, kind=Kind.STATEMENT)
+    before = replace(found.before, snapshot=replace(seen, series=(*seen.series, repeated)))
+    report = account(replace(found, before=before, advice=NO_ADVICE, after=None), now=NOW)
+    assert phrase(report.headline) == (
+        "It is no index that is missing: a statement is sent 8.33 times for each request"
+    )
+    assert [one.code for one in report.findings] == ["service.repeated-statement"]
+
+
+def test_an_index_that_changes_next_to_nothing_is_not_built() -> None:
+    assert is_worth_building(ADVICE)
+    assert not is_worth_building(NO_ADVICE)
+    assert not is_worth_building(replace(ADVICE, cost_after=5e6))
 
 
 def test_a_fix_that_made_it_worse_is_a_regression(found: Account) -> None:
