@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.loadtest.framing import Body, Chunks, Head, read_head
+from keiko_perf.loadtest.framing import Body, Chunks, Head, read_head, read_plain_head
 from keiko_perf.loadtest.transport import Malformed
 
 
@@ -102,3 +102,75 @@ def test_a_chunked_body_ends_where_it_ends_however_it_is_cut(parts, data):
 def test_a_malformed_chunked_body_is_refused(encoded, reason):
     with pytest.raises(Malformed, match=reason):
         Chunks().feed(encoded)
+
+
+_LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                b"Content-Length: 5",
+                b"content-length: 5",
+                b"Content-Length: 0000000000000000000005",
+                b"Content-Length: +5",
+                b"Content-Length : 5",
+                b" Content-Length: 5",
+                b"X-Content-Length: 7",
+                b"X: Content-Length: 7",
+                b"Transfer-Encoding: chunked",
+                b"Connection: keep-alive",
+                b"Connection: close",
+                b"Connection: Upgrade",
+                b"Upgrade: h2c",
+                b"Proxy-Connection: close",
+                b"CONTENT-LENGTH: 6",
+                b"X-Request-Id: 8f3c",
+                b"X:",
+                b"X: \xe9\t~",
+            ]
+        ),
+        st.binary(max_size=12),
+    ),
+    max_size=5,
+)
+
+
+@given(
+    start=st.sampled_from(
+        [
+            b"HTTP/1.1 200 OK",
+            b"HTTP/1.1 204 X",
+            b"HTTP/1.1 304 X",
+            b"HTTP/1.1 500 \xe9",
+            b"HTTP/1.1 200",
+            b"HTTP/1.1 200 ",
+            b"HTTP/1.0 200 OK",
+            b"HTTP/1.1 100 X",
+            b"HTTP/1.1 600 X",
+        ]
+    ),
+    lines=_LINES,
+)
+def test_what_is_seen_at_a_glance_is_what_the_parser_says(start, lines):
+    block = b"\r\n".join([start, *lines])
+    glance = read_plain_head(block)
+    if glance is not None:
+        status, length = glance
+        assert read_head(block, answers_head=False) == Head(status, Body.LENGTH, length, True)
+
+
+@pytest.mark.parametrize(
+    ("block", "meaning"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: 1", (200, 5)),
+        (b"HTTP/1.1 503 Busy\r\nConnection: keep-alive\r\ncontent-length: 0", (503, 0)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5", None),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", None),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5", None),
+        (b"HTTP/1.1 103 Hint\r\nContent-Length: 5", None),
+        (b"HTTP/1.1 200 OK\r\nServer: s", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + b"x" * 70_000, None),
+    ],
+)
+def test_only_plain_answers_with_a_length_are_seen_at_a_glance(block, meaning):
+    assert read_plain_head(block) == meaning

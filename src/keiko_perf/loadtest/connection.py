@@ -136,6 +136,8 @@ class Http1Channel(Channel, asyncio.Protocol):
         if self._phase is _HEAD and not self._block:
             end = data.find(b"\r\n\r\n")
             known = self._known.get(data[:end]) if end > 0 else None
+            if known is None and end > 0 and self._known is self._known_if_plain:
+                known = self._home.learn(data[:end])
             if known is not None:
                 size = self.received_bytes = len(data)
                 remaining = known[1] + end + 4 - size

@@ -63,6 +63,9 @@ class Home(Protocol):
     def remember(self, block: bytes, head: Head, *, answers_head: bool) -> None:
         """Keep what *block* means, where that is a length and nothing else."""
 
+    def learn(self, block: bytes) -> tuple[int, int] | None:
+        """What *block* means, if that is seen at a glance; from now on it is known."""
+
     def remember_fields(self, block: bytes, head: Head) -> None:
         """Keep what *block* means, headers and all."""
 

@@ -17,7 +17,7 @@ from keiko_perf.loadtest import malloc, tls
 from keiko_perf.loadtest.collecting import CollectingChannel
 from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
-from keiko_perf.loadtest.framing import Body, Head
+from keiko_perf.loadtest.framing import Body, Head, read_plain_head
 from keiko_perf.loadtest.home import Known
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
@@ -138,6 +138,16 @@ class HttpTransport:
         if len(known) >= _MOST_REMEMBERED:
             known.clear()
         known[block] = head.status, head.length
+
+    def learn(self, block: bytes) -> tuple[int, int] | None:
+        """What *block* means, if that is seen at a glance; from now on it is known."""
+        meaning = read_plain_head(block)
+        if meaning is None or (self.follows and 300 <= meaning[0] < 400):
+            return None
+        if len(self.known) >= _MOST_REMEMBERED:
+            self.known.clear()
+        self.known[block] = meaning
+        return meaning
 
     def recall(self, block: bytes) -> Head | None:
         """What *block* was found to mean before, headers and all."""
