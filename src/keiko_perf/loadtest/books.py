@@ -17,7 +17,6 @@ from keiko_perf.loadtest.transport import Asked, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 _RECENT = 10  # intervals
-_MOST_TOLD = 30  # steps of a progress: merging more would hold up the requests
 
 
 class Books:
@@ -175,15 +174,13 @@ class Books:
             at_s = due - self.begins
             self._errors.note(failure, where, detail, example=example, at_s=at_s)
 
-    def recent(self, now: float) -> Series:
-        """The response times of the successes that were due in the last intervals."""
-        first = max(0, int((now - self.begins) * self._per_interval) - _RECENT + 1)
-        timelines = (meter.successes(first) for meter in self._meters)
+    def recent(self, steps: tuple[StepProgress, ...]) -> Series:
+        """The response times of the successes that were due in the last intervals, of all steps."""
         return Series(
             kind=Kind.STEP,
             name="",
             window_s=_RECENT / self._per_interval,
-            succeeded=Histogram.merged(one for timeline in timelines for one in timeline),
+            succeeded=Histogram.merged(one.recent.succeeded for one in steps),
         )
 
     def progress(self, now: float, oldest_due: float) -> tuple[StepProgress, ...]:
@@ -198,7 +195,7 @@ class Books:
                 recent_s=begun_s - first * self.interval_s,
                 whole_s=begun_s,
             )
-            for meter in self._meters[:_MOST_TOLD]
+            for meter in self._meters
         )
 
     # Afterwards

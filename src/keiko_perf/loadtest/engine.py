@@ -263,6 +263,7 @@ class Engine(Traffic):
         cpu_ratio = (cpu_s - self._ticked_cpu_s) / since_s if since_s > 0 else 0.0
         self._ticked_at, self._ticked = now, books.finished
         self._ticked_offered, self._ticked_cpu_s = books.offered, cpu_s
+        steps = books.progress(now, min(self._pending(), default=now))
         return Progress(
             elapsed_s=min(now - self._begun, self._plan.total_s),
             total_s=self._plan.total_s,
@@ -273,9 +274,9 @@ class Engine(Traffic):
             dropped=books.dropped,
             in_flight=self._in_flight,
             rate_per_s=rate_per_s,
-            recent=books.recent(now),
+            recent=books.recent(steps),
             offered_per_s=offered_per_s,
-            steps=books.progress(now, min(self._pending(), default=now)),
+            steps=steps,
             connections=len(self._channels),
             late=books.late,
             cpu_ratio=cpu_ratio if self._owns_cpu else None,

@@ -50,8 +50,10 @@ class StepMeter:
     __slots__ = (
         "_apart",
         "_begins",
+        "_last_failing",
         "_phases",
         "_settled",
+        "_settled_failed",
         "_settled_to",
         "failed",
         "failed_lag",
@@ -83,7 +85,9 @@ class StepMeter:
         self._begins = inf
         self._phases: dict[str, Histogram] = {}
         self._settled = Histogram()  # the successes of the first intervals, merged
+        self._settled_failed = Histogram()  # their failures
         self._settled_to = 0
+        self._last_failing = -1
 
     def begin(self, at: float) -> None:
         """Measure what is due from *at* on."""
@@ -115,6 +119,7 @@ class StepMeter:
         failed = self.failed.get(position)
         if failed is None:
             failed = self.failed[position] = Histogram()
+            self._last_failing = max(self._last_failing, position)
         failed.record(response_s)
         self.failed_service.record(service_s)
         self.failed_lag.record(max(0.0, response_s - service_s))
@@ -147,30 +152,43 @@ class StepMeter:
             recent_s: how long the recent intervals lasted so far.
             whole_s: how long all lasted so far.
         """
-        for at in range(self._settled_to, min(settled_to, len(self.timeline))):
-            for one in self._at(at):
-                self._settled.merge(one)
-            self._settled_to = at + 1
+        for at in range(self._settled_to, settled_to):
+            if at < len(self.timeline):
+                for one in self._at(at):
+                    self._settled.merge(one)
+            if at in self.failed:
+                self._settled_failed.merge(self.failed[at])
+        self._settled_to = max(self._settled_to, settled_to)
+        failed = [self.failed[at] for at in self._failing(self._settled_to)]
+        first = max(first, self._settled_to)
+        recent = Histogram.merged(self.successes(first))
         return StepProgress(
             recent=Series(
                 kind=Kind.STEP,
                 name=self.name,
                 window_s=recent_s,
-                succeeded=Histogram.merged(self.successes(first)),
-                failed=Histogram.merged(one for at, one in self.failed.items() if at >= first),
+                succeeded=recent,
+                failed=Histogram.merged(self.failed[at] for at in self._failing(first)),
             ),
             whole=Series(
                 kind=Kind.STEP,
                 name=self.name,
                 window_s=whole_s,
-                succeeded=Histogram.merged((self._settled, *self.successes(self._settled_to))),
-                failed=Histogram.merged(self.failed.values()),
+                succeeded=Histogram.merged(
+                    (self._settled, *self.successes(self._settled_to, first), recent)
+                ),
+                failed=Histogram.merged((self._settled_failed, *failed)),
             ),
         )
 
-    def successes(self, first: int) -> Iterator[Histogram]:
-        """The response times of the successes from interval *first* on."""
-        for at in range(first, len(self.timeline)):
+    def _failing(self, first: int) -> list[int]:
+        """The intervals from *first* on in which something failed."""
+        return [at for at in range(first, self._last_failing + 1) if at in self.failed]
+
+    def successes(self, first: int, end: int | None = None) -> Iterator[Histogram]:
+        """The response times of the successes from interval *first* on, before *end*."""
+        length = len(self.timeline)
+        for at in range(first, length if end is None else min(end, length)):
             yield from self._at(at)
 
     def _at(self, position: int) -> Iterator[Histogram]:

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import ceil, inf, isfinite, log, log2
+from operator import add
 from typing import Any, Self
 
 from keiko_perf.model.varint import Reader, write_varint
@@ -110,8 +111,8 @@ class Histogram:
             first = self._make_room(other._first - self._first)
             self._make_room(first + other._size - 1)
             first = other._first - self._first
-            for position, count in enumerate(other._counts, first):
-                self._counts[position] += count
+            theirs = slice(first, first + other._size)
+            self._counts[theirs] = array("Q", map(add, self._counts[theirs], other._counts))
         self._sum_ns += other._sum_ns
         self._min_s = min(self._min_s, other._min_s)
         self._max_s = max(self._max_s, other._max_s)
