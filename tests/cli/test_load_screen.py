@@ -8,8 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
+from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
-from keiko_perf.cli.screen import Course, number, plain, screen, sparkline
+from keiko_perf.cli.screen import number, plain, screen, sparkline
 from keiko_perf.loadtest import (
     ConstantRate,
     ErrorGroup,

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from keiko_perf.cli.screen import Course, plain, screen
+from keiko_perf.cli.course import Course
+from keiko_perf.cli.screen import plain, screen
 from keiko_perf.loadtest import Progress
 
 _PLAIN_EVERY = 5

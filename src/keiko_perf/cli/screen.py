@@ -8,28 +8,26 @@ whole run: numbers that change their unit cannot be read while they move.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import accumulate
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from keiko_perf.loadtest import Load, Progress, Stages, Users
-from keiko_perf.loadtest.progress import StepProgress
-from keiko_perf.loadtest.result import CPU_LIMIT_RATIO, LATE_FLOOR_S, LATE_SHARE
-from keiko_perf.model import (
-    Histogram,
-    Kind,
-    Outcome,
-    Series,
-    Snapshot,
-    Target,
-    Verdict,
-    samples_needed,
+from keiko_perf.cli.course import (
+    DIM,
+    GOOD,
+    RED,
+    TREND,
+    Course,
+    Row,
+    all_steps,
+    cpu_tone,
+    danger,
+    late_tone,
+    lateness_s,
 )
+from keiko_perf.loadtest import Progress
+from keiko_perf.model import Outcome, Verdict
 from keiko_perf.render.clean import clean_line
 from keiko_perf.render.figures import about, limit, measured
 from keiko_perf.render.units import show
@@ -39,129 +37,18 @@ WIDEST = 140
 ABSENT = "–"
 
 _QUANTILES = (0.5, 0.95, 0.99)
-_TREND = 60
 _LEVELS = "▁▂▃▄▅▆▇█"
 _NUMBER = 6  # columns of a number, the blank before it included
 _FIGURES = 2 * _NUMBER + 2 * (2 + 3 * _NUMBER)
 _SHORTEST_TREND = 8
-_CPU_AMBER_RATIO = 0.7
 _MOST_TARGETS = 6
 _MOST_ERRORS = 3
 _OF_TARGETS = 47  # columns of a target beside its name
-_GOOD, _AMBER, _RED, _DIM = "green", "yellow", "bold red", "dim"
 _SIGNS = {
-    Outcome.MET: ("✓", _GOOD),
-    Outcome.MISSED: ("✗", _RED),
-    Outcome.UNKNOWN: ("…", _DIM),
+    Outcome.MET: ("✓", GOOD),
+    Outcome.MISSED: ("✗", RED),
+    Outcome.UNKNOWN: ("…", DIM),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One step as a row, or all of them."""
-
-    name: str
-    recent: Series
-    whole: Series
-    trend: Sequence[float | None]
-
-
-class Course:
-    """
-    The run as it went so far: what one progress alone does not tell.
-
-    Args:
-        load: what is asked for.
-        targets: promises, judged each second.
-        warmup_s: how long the load is on before measuring begins.
-    """
-
-    def __init__(
-        self, load: Load, targets: Sequence[Target] = (), *, warmup_s: float = 0.0
-    ) -> None:
-        self._load = load
-        self._targets = tuple(targets)
-        self._warmup_s = warmup_s
-        self._trends: dict[str, deque[float | None]] = {}
-        self._missed_at: dict[int, float] = {}  # by the number of the target
-        self.progress: Progress | None = None
-        self.verdicts: tuple[Verdict, ...] = ()
-        self.rows: tuple[Row, ...] = ()
-
-    def take(self, progress: Progress) -> None:
-        """The next second."""
-        self.progress = progress
-        self.rows = tuple(self._row(one.recent, one.whole) for one in progress.steps)
-        if len(self.rows) > 1:
-            self.rows += (self._row(*_all(progress.steps)),)
-        snapshot = Snapshot(
-            started_at=datetime.now(UTC),
-            window_s=max(0.0, progress.elapsed_s - self._warmup_s),
-            series=tuple(one.whole for one in progress.steps),
-            counters={"arrived": progress.offered},
-        )
-        self.verdicts = tuple(target.judge(snapshot) for target in self._targets)
-        for number, one in enumerate(self.verdicts):
-            if one.outcome is Outcome.MISSED:
-                self._missed_at.setdefault(number, progress.elapsed_s)
-
-    @property
-    def stage(self) -> str:
-        """What the load does now, where it does not do the same all the time."""
-        progress = self.progress
-        if progress is None:
-            return "starting"
-        if progress.is_draining:
-            return "waiting for answers"
-        if progress.is_warming_up:
-            return "warming up"
-        if not isinstance(self._load, Stages):
-            return ""
-        stages = [one for one in self._load.stages if one.duration_s]  # the others are jumps
-        ends_s = list(accumulate(one.duration_s for one in stages))
-        at_s = progress.elapsed_s - self._warmup_s
-        number = next((i for i, end_s in enumerate(ends_s) if at_s < end_s), len(ends_s) - 1)
-        return f"stage {number + 1}/{len(ends_s)} to {stages[number].per_s:g}/s"
-
-    @property
-    def of_all(self) -> str:
-        """What the row of all steps is: of very many, only the first are told while it runs."""
-        progress = self.progress
-        assert progress is not None
-        told = sum(one.whole.count for one in progress.steps)
-        return "all steps" if told >= progress.succeeded + progress.failed else "steps above"
-
-    @property
-    def is_closed(self) -> bool:
-        return isinstance(self._load, Users)
-
-    def subjects(self, row: Row) -> tuple[str | None, ...]:
-        """What targets about this row are about."""
-        return (row.name or None, None) if len(self.rows) == 1 else (row.name or None,)
-
-    def missed_at(self, verdict: Verdict) -> float | None:
-        """When its target was first missed, from the start of the load."""
-        return self._missed_at.get(self.verdicts.index(verdict))
-
-    @property
-    def standing(self) -> tuple[str, str]:
-        """The verdict so far and its style."""
-        if self.progress is not None and danger(self.progress):
-            return "INVALID so far", _RED
-        outcomes = [one.outcome for one in self.verdicts]
-        missed = outcomes.count(Outcome.MISSED)
-        if missed:
-            return f"✗ {missed} of {len(outcomes)} missed so far", _RED
-        if not outcomes:
-            return "", _DIM
-        if Outcome.UNKNOWN in outcomes:
-            return "… too early to tell", _DIM
-        return f"✓ {len(outcomes)} of {len(outcomes)} met so far", _GOOD
-
-    def _row(self, recent: Series, whole: Series) -> Row:
-        trend = self._trends.setdefault(whole.name, deque(maxlen=_TREND))
-        trend.append(known(recent.succeeded, 0.95))
-        return Row(whole.name, recent, whole, tuple(trend))
 
 
 def screen(course: Course, *, width: int, height: int) -> RenderableType:
@@ -169,10 +56,10 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
     width = max(NARROWEST, min(width, WIDEST))
     progress = course.progress
     if progress is None:
-        return Text("connecting …", _DIM)
+        return Text("connecting …", DIM)
     rows, left_out = _fitting(course.rows, max(3, height - _beside(course, progress)))
     name = _name_width(rows, width)
-    trend = min(_TREND, width - name - _FIGURES - 2)
+    trend = min(TREND, width - name - _FIGURES - 2)
     lines = [
         _truth(course, progress, width),
         _bar(progress, width),
@@ -181,7 +68,7 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
         *(_step(row, course, name, trend) for row in rows),
     ]
     if left_out:
-        lines.append(Text(f"+ {left_out} more steps", _DIM))
+        lines.append(Text(f"+ {left_out} more steps", DIM))
     if course.verdicts:
         lines += [Text(), *_targets(course, width)]
     if progress.errors:
@@ -204,7 +91,7 @@ def plain(course: Course) -> str:
     progress = course.progress
     if progress is None:
         return "connecting"
-    recent, whole = _all(progress.steps)
+    recent, whole = all_steps(progress.steps)
     words = [
         f"{clock(progress.elapsed_s)}/{clock(progress.total_s)}",
         course.stage,
@@ -214,7 +101,7 @@ def plain(course: Course) -> str:
         *(
             f"p{q * 100:g} {ABSENT if value is None else show(value, 'duration')}"
             for q in _QUANTILES
-            for value in (known(recent.succeeded, q),)
+            for value in (recent.succeeded.known_quantile(q),)
         ),
         f"{whole.errors} failed",
         f"{progress.dropped} dropped" if progress.dropped else "",
@@ -222,23 +109,6 @@ def plain(course: Course) -> str:
         *danger(progress)[:1],
     ]
     return " · ".join(filter(None, words))
-
-
-def danger(progress: Progress) -> tuple[str, ...]:
-    """Why the result would be invalid if the run ended as it is now."""
-    reasons = []
-    if progress.dropped:
-        reasons.append(f"{progress.dropped} requests were not sent: too many were in flight")
-    if _cpu_tone(progress) == _RED:
-        reasons.append("the generator has no CPU left")
-    if _late_tone(progress) == _RED:
-        reasons.append("the generator sends too late")
-    return tuple(reasons)
-
-
-def known(histogram: Histogram, q: float) -> float | None:
-    """The quantile, if there are enough samples to tell it."""
-    return histogram.quantile(q) if histogram.count >= samples_needed(q) else None
 
 
 def clock(duration_s: float) -> str:
@@ -279,7 +149,7 @@ def _rates(course: Course, progress: Progress, *, is_short: bool) -> str:
 def _bar(progress: Progress, width: int) -> Text:
     share = min(1.0, progress.elapsed_s / progress.total_s) if progress.total_s else 1.0
     done = round(share * width)
-    return Text.assemble(("━" * done, "cyan"), ("─" * (width - done), _DIM))
+    return Text.assemble(("━" * done, "cyan"), ("─" * (width - done), DIM))
 
 
 def _head(name: int, trend: int) -> tuple[Text, Text]:
@@ -289,7 +159,7 @@ def _head(name: int, trend: int) -> tuple[Text, Text]:
     quantiles = "".join(f"{f'p{q * 100:g}':>{_NUMBER}}" for q in _QUANTILES)
     below = f"{'step':{name}}{'per s':>{_NUMBER}}{'err %':>{_NUMBER}}  {quantiles}  {quantiles}"
     title = "p95, last minute"
-    return Text(above, _DIM), Text(f"{below}  {title if trend >= len(title) else 'p95'}", _DIM)
+    return Text(above, DIM), Text(f"{below}  {title if trend >= len(title) else 'p95'}", DIM)
 
 
 def _step(row: Row, course: Course, name: int, trend: int) -> Text:
@@ -300,7 +170,7 @@ def _step(row: Row, course: Course, name: int, trend: int) -> Text:
     line.append(f"{number(recent.rate_per_s):>{_NUMBER}}")
     ratio = recent.error_ratio
     errors = ABSENT if ratio is None else number(ratio * 100)
-    line.append(f"{errors:>{_NUMBER}}", _RED if ratio else _DIM if ratio is None else "")
+    line.append(f"{errors:>{_NUMBER}}", RED if ratio else DIM if ratio is None else "")
     missed = {
         one.target.kpi.name
         for one in course.verdicts
@@ -309,10 +179,10 @@ def _step(row: Row, course: Course, name: int, trend: int) -> Text:
     for series, is_run in ((recent, False), (row.whole, True)):
         line.append("  ")
         for q in _QUANTILES:
-            value_s = known(series.succeeded, q)
-            style = _RED if is_run and f"latency_p{q * 100:g}_s" in missed else ""
+            value_s = series.succeeded.known_quantile(q)
+            style = RED if is_run and f"latency_p{q * 100:g}_s" in missed else ""
             shown = ABSENT if value_s is None else number(value_s * 1000)
-            line.append(f"{shown:>{_NUMBER}}", _DIM if value_s is None else style)
+            line.append(f"{shown:>{_NUMBER}}", DIM if value_s is None else style)
     line.append("  ")
     line.append(sparkline(row.trend, trend), "cyan")
     if is_all and len(course.rows) > 1:
@@ -326,7 +196,7 @@ def _targets(course: Course, width: int) -> list[Text]:
     named = max(16, min(longest, width - _OF_TARGETS))
     lines = [_target(course, one, named) for one in shown[:_MOST_TARGETS]]
     if len(shown) > _MOST_TARGETS:
-        lines.append(Text(f"+ {len(shown) - _MOST_TARGETS} more targets", _DIM))
+        lines.append(Text(f"+ {len(shown) - _MOST_TARGETS} more targets", DIM))
     return lines
 
 
@@ -337,47 +207,47 @@ def _target(course: Course, one: Verdict, named: int) -> Text:
         (f"{sign} ", style),
         f"{_shortened(clean_line(about(one.target, 'en')), named):{named}} ",
         (f"{measured(one, 'en'):>9}", style if is_missed else ""),
-        (f"  {limit(one.target, 'en'):<10}", _DIM),
+        (f"  {limit(one.target, 'en'):<10}", DIM),
     )
     if one.value is not None and one.is_told and one.target.at_most:
         line.append(headroom(one.value / one.target.at_most), style)
     missed_at = course.missed_at(one)
     if is_missed and missed_at is not None:
-        line.append(f"  since {clock(missed_at)}", _DIM)
+        line.append(f"  since {clock(missed_at)}", DIM)
     return line
 
 
 def _errors(progress: Progress) -> list[Text]:
     return [
         Text.assemble(
-            (f"{group.count:,} × {group.failure.value}", _RED),
+            (f"{group.count:,} × {group.failure.value}", RED),
             f"  {clean_line(group.step)}",
-            (f"  {clean_line(group.detail)}", _DIM),
+            (f"  {clean_line(group.detail)}", DIM),
         )
         for group in progress.errors[:_MOST_ERRORS]
     ]
 
 
 def _generator(progress: Progress) -> list[Text]:
-    late_s = _late_s(progress)
+    late_s = lateness_s(progress)
     parts = [
-        ("generator", _DIM),
+        ("generator", DIM),
         (
             f"CPU {ABSENT if progress.cpu_ratio is None else f'{progress.cpu_ratio:.0%}'}",
-            _cpu_tone(progress),
+            cpu_tone(progress),
         ),
         (
             f"late p99 {ABSENT if late_s is None else f'{number(late_s * 1000)} ms'}",
-            _late_tone(progress),
+            late_tone(progress),
         ),
         (f"{progress.connections:,} connections", ""),
-        (f"{progress.dropped:,} dropped", _RED if progress.dropped else ""),
+        (f"{progress.dropped:,} dropped", RED if progress.dropped else ""),
     ]
     line = Text("   ").join(Text(text, style) for text, style in parts)
     reasons = danger(progress)
     if not reasons:
         return [line]
-    return [line, Text(f"INVALID: {reasons[0]}", _RED)]
+    return [line, Text(f"INVALID: {reasons[0]}", RED)]
 
 
 # The parts of lines
@@ -429,32 +299,3 @@ def _fitting(rows: tuple[Row, ...], most: int) -> tuple[tuple[Row, ...], int]:
         return rows, 0
     by_time = sorted(rows[:-1], key=lambda row: -row.whole.sum_s)[: most - 1]
     return (*(row for row in rows[:-1] if row in by_time), rows[-1]), len(rows) - most
-
-
-def _all(steps: Sequence[StepProgress]) -> tuple[Series, Series]:
-    def merged(series: list[Series]) -> Series:
-        window_s = max((one.window_s for one in series), default=0.0)
-        return Series.merged(series, kind=Kind.STEP, name="", window_s=window_s)
-
-    return merged([one.recent for one in steps]), merged([one.whole for one in steps])
-
-
-def _late_s(progress: Progress) -> float | None:
-    return known(progress.late, 0.99)
-
-
-def _late_tone(progress: Progress) -> str:
-    late_s = _late_s(progress)
-    if late_s is None:
-        return ""
-    response_s = _all(progress.steps)[1].succeeded.quantile(0.99) or 0.0
-    limit_s = max(LATE_FLOOR_S, LATE_SHARE * response_s)
-    return _RED if late_s > limit_s else _AMBER if late_s > limit_s / 2 else ""
-
-
-def _cpu_tone(progress: Progress) -> str:
-    if progress.cpu_ratio is None:
-        return ""
-    if progress.cpu_ratio > CPU_LIMIT_RATIO:
-        return _RED
-    return _AMBER if progress.cpu_ratio > _CPU_AMBER_RATIO else ""

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.arrivals import Asked, arrivals
 from keiko_perf.cli.load.ending import last_line
@@ -72,7 +73,6 @@ from keiko_perf.cli.output import (
     progress_console,
     show,
 )
-from keiko_perf.cli.screen import Course
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import Limits, Plan, bearer, report, run_in_own_loop, save
 from keiko_perf.loadtest.target import Tls

@@ -1,0 +1,178 @@
+"""
+Course: how a load test went so far, what one progress alone does not tell. Pure.
+
+It keeps the trends, judges the targets each second, and says when the result would be invalid.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+
+from keiko_perf.loadtest import Load, Progress, Stages, Users
+from keiko_perf.loadtest.progress import StepProgress
+from keiko_perf.loadtest.validity import CPU_LIMIT_RATIO, LATE_FLOOR_S, LATE_SHARE
+from keiko_perf.model import Kind, Outcome, Series, Snapshot, Target, Verdict
+
+TREND = 60
+GOOD, AMBER, RED, DIM = "green", "yellow", "bold red", "dim"
+"""What a reader is to see in it: Rich's names of styles."""
+
+_CPU_AMBER_RATIO = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step as a row, or all of them."""
+
+    name: str
+    recent: Series
+    whole: Series
+    trend: Sequence[float | None]
+
+
+class Course:
+    """
+    The run as it went so far: what one progress alone does not tell.
+
+    Args:
+        load: what is asked for.
+        targets: promises, judged each second.
+        warmup_s: how long the load is on before measuring begins.
+    """
+
+    def __init__(
+        self, load: Load, targets: Sequence[Target] = (), *, warmup_s: float = 0.0
+    ) -> None:
+        self._load = load
+        self._targets = tuple(targets)
+        self._warmup_s = warmup_s
+        self._trends: dict[str, deque[float | None]] = {}
+        self._missed_at: dict[int, float] = {}  # by the number of the target
+        self.progress: Progress | None = None
+        self.verdicts: tuple[Verdict, ...] = ()
+        self.rows: tuple[Row, ...] = ()
+
+    def take(self, progress: Progress) -> None:
+        """The next second."""
+        self.progress = progress
+        self.rows = tuple(self._row(one.recent, one.whole) for one in progress.steps)
+        if len(self.rows) > 1:
+            self.rows += (self._row(*all_steps(progress.steps)),)
+        snapshot = Snapshot(
+            started_at=datetime.now(UTC),
+            window_s=max(0.0, progress.elapsed_s - self._warmup_s),
+            series=tuple(one.whole for one in progress.steps),
+            counters={"arrived": progress.offered},
+        )
+        self.verdicts = tuple(target.judge(snapshot) for target in self._targets)
+        for number, one in enumerate(self.verdicts):
+            if one.outcome is Outcome.MISSED:
+                self._missed_at.setdefault(number, progress.elapsed_s)
+
+    @property
+    def stage(self) -> str:
+        """What the load does now, where it does not do the same all the time."""
+        progress = self.progress
+        if progress is None:
+            return "starting"
+        if progress.is_draining:
+            return "waiting for answers"
+        if progress.is_warming_up:
+            return "warming up"
+        if not isinstance(self._load, Stages):
+            return ""
+        stages = [one for one in self._load.stages if one.duration_s]  # the others are jumps
+        ends_s = list(accumulate(one.duration_s for one in stages))
+        at_s = progress.elapsed_s - self._warmup_s
+        number = next((i for i, end_s in enumerate(ends_s) if at_s < end_s), len(ends_s) - 1)
+        return f"stage {number + 1}/{len(ends_s)} to {stages[number].per_s:g}/s"
+
+    @property
+    def of_all(self) -> str:
+        """What the row of all steps is: of very many, only the first are told while it runs."""
+        progress = self.progress
+        assert progress is not None
+        told = sum(one.whole.count for one in progress.steps)
+        return "all steps" if told >= progress.succeeded + progress.failed else "steps above"
+
+    @property
+    def is_closed(self) -> bool:
+        return isinstance(self._load, Users)
+
+    def subjects(self, row: Row) -> tuple[str | None, ...]:
+        """What targets about this row are about."""
+        return (row.name or None, None) if len(self.rows) == 1 else (row.name or None,)
+
+    def missed_at(self, verdict: Verdict) -> float | None:
+        """When its target was first missed, from the start of the load."""
+        return self._missed_at.get(self.verdicts.index(verdict))
+
+    @property
+    def standing(self) -> tuple[str, str]:
+        """The verdict so far and its style."""
+        if self.progress is not None and danger(self.progress):
+            return "INVALID so far", RED
+        outcomes = [one.outcome for one in self.verdicts]
+        missed = outcomes.count(Outcome.MISSED)
+        if missed:
+            return f"✗ {missed} of {len(outcomes)} missed so far", RED
+        if not outcomes:
+            return "", DIM
+        if Outcome.UNKNOWN in outcomes:
+            return "… too early to tell", DIM
+        return f"✓ {len(outcomes)} of {len(outcomes)} met so far", GOOD
+
+    def _row(self, recent: Series, whole: Series) -> Row:
+        trend = self._trends.setdefault(whole.name, deque(maxlen=TREND))
+        trend.append(recent.succeeded.known_quantile(0.95))
+        return Row(whole.name, recent, whole, tuple(trend))
+
+
+def danger(progress: Progress) -> tuple[str, ...]:
+    """Why the result would be invalid if the run ended as it is now."""
+    reasons = []
+    if progress.dropped:
+        reasons.append(f"{progress.dropped} requests were not sent: too many were in flight")
+    if cpu_tone(progress) == RED:
+        reasons.append("the generator has no CPU left")
+    if late_tone(progress) == RED:
+        reasons.append("the generator sends too late")
+    return tuple(reasons)
+
+
+def all_steps(steps: Sequence[StepProgress]) -> tuple[Series, Series]:
+    """The recent and the whole of all steps together."""
+
+    def merged(series: list[Series]) -> Series:
+        window_s = max((one.window_s for one in series), default=0.0)
+        return Series.merged(series, kind=Kind.STEP, name="", window_s=window_s)
+
+    return merged([one.recent for one in steps]), merged([one.whole for one in steps])
+
+
+def lateness_s(progress: Progress) -> float | None:
+    """How late the generator was, p99; None with too few requests to tell."""
+    return progress.late.known_quantile(0.99)
+
+
+def late_tone(progress: Progress) -> str:
+    """Red where the lateness makes the result invalid, amber on the way there."""
+    late_s = lateness_s(progress)
+    if late_s is None:
+        return ""
+    response_s = all_steps(progress.steps)[1].succeeded.quantile(0.99) or 0.0
+    limit_s = max(LATE_FLOOR_S, LATE_SHARE * response_s)
+    return RED if late_s > limit_s else AMBER if late_s > limit_s / 2 else ""
+
+
+def cpu_tone(progress: Progress) -> str:
+    """Red where the generator's CPU makes the result invalid, amber on the way there."""
+    if progress.cpu_ratio is None:
+        return ""
+    if progress.cpu_ratio > CPU_LIMIT_RATIO:
+        return RED
+    return AMBER if progress.cpu_ratio > _CPU_AMBER_RATIO else ""
