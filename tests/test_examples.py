@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Cookie, FastAPI, HTTPException, Response
 
 from keiko_perf.demo.cluster import Cluster
+from keiko_perf.loadtest import Plan, Users, load_scenarios, run_in_own_loop
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -50,6 +52,55 @@ def test_the_watched_service_shows_its_dashboard_and_can_be_loaded(
             assert json.loads(answer.read())["api_p95"] > 10
         with urllib.request.urlopen(f"{url}/performance/dashboard") as page:  # noqa: S310
             assert page.status == 200
+
+
+def shop() -> Any:
+    """A service for the scenarios."""
+    app = FastAPI()
+
+    @app.get("/items")
+    async def items() -> list[dict[str, int]]:
+        return [{"id": 1}, {"id": 2}, {"id": 3}]
+
+    @app.get("/items/{number}")
+    async def item(number: int) -> dict[str, int]:
+        return {"id": number}
+
+    @app.post("/login", status_code=204)
+    async def login(account: dict[str, str], response: Response) -> None:
+        response.set_cookie("session", account["name"])
+
+    @app.post("/orders", status_code=201)
+    async def order(wish: dict[str, int], session: str = Cookie("")) -> dict[str, Any]:
+        if not session:
+            raise HTTPException(401)
+        return {"id": wish["item"], "state": "open"}
+
+    @app.delete("/orders/{number}", status_code=204)
+    async def cancel(number: int) -> None:
+        return None
+
+    return app
+
+
+def test_scenarios_are_carried_out(serve: Callable[[Any], Any]) -> None:
+    with serve(shop()) as url:
+        result = run_in_own_loop(
+            Plan(
+                base_url=url,
+                scenarios=load_scenarios(EXAMPLES / "load_scenarios.py"),
+                load=Users(8),
+                duration_s=2,
+            )
+        )
+    assert result.errors == ()
+    assert {step.name for step in result.steps} == {
+        "GET /items",
+        "GET /items/{id}",
+        "POST /login",
+        "POST /orders",
+        "DELETE /orders/{id}",
+    }
 
 
 @pytest.mark.postgres

@@ -627,6 +627,7 @@ def test_what_a_scenario_raises_is_counted_once_with_its_line_and_the_run_goes_o
     assert group.example == f"KeyError: 'id' (test_user.py:{line})"
     assert group.count > 10
     assert result.response.errors == 0
+    assert dict(result.notes[-1].values) == {"count": group.count, "example": group.example}
 
 
 def test_what_is_raised_after_a_failed_request_is_told_and_not_blamed_on_the_scenario():
@@ -710,6 +711,7 @@ def test_more_names_than_two_hundred_are_folded():
     assert result.steps[-1].name == OTHER
     assert result.steps[-1].response.count == 300
     assert sum(step.response.count for step in result.steps) == 500
+    assert result.notes[-1].values == {"most": 200, "count": 300, "other": OTHER}
 
 
 def test_names_leave_the_query_out():

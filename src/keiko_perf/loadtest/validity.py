@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keiko_perf.loadtest.plan import MOST_STEPS
 from keiko_perf.loadtest.transport import Failure
-from keiko_perf.model import Message, samples_needed, say
+from keiko_perf.model import OTHER, Message, samples_needed, say
 
 if TYPE_CHECKING:
     from keiko_perf.loadtest.result import Result
@@ -46,7 +47,13 @@ def why_invalid(result: Result) -> tuple[Message, ...]:
 
 def notes(result: Result) -> tuple[Message, ...]:
     """What is worth knowing about *result*, and makes it neither wrong nor invalid."""
-    found = (_same_host(result), _short_of_ports(result), _short_of_files(result))
+    found = (
+        _same_host(result),
+        _short_of_ports(result),
+        _short_of_files(result),
+        _folded(result),
+        _broken(result),
+    )
     return tuple(note for note in found if note is not None)
 
 
@@ -83,6 +90,30 @@ def _short_of_files(result: Result) -> Message | None:
         "The load generator had {files:count} files open, of {limit:count} that it may open.",
         files=fullest.files,
         limit=fullest.files_limit,
+    )
+
+
+def _folded(result: Result) -> Message | None:
+    folded = result.step(OTHER)
+    if folded is None:
+        return None
+    return say(
+        "The requests have more than {most:count} names, so {count:count} of them are counted as "
+        "{other}: give those whose paths vary one name, such as GET /items/ID.",
+        most=MOST_STEPS,
+        count=folded.response.count,
+        other=OTHER,
+    )
+
+
+def _broken(result: Result) -> Message | None:
+    broken = [one for one in result.errors if one.failure is Failure.SCENARIO]
+    if not broken:
+        return None
+    return say(
+        "The scenarios' own code ended {count:count} iterations, most often by {example}.",
+        count=sum(one.count for one in broken),
+        example=broken[0].example,
     )
 
 
@@ -126,7 +157,7 @@ def _starved(result: Result) -> Message | None:
     if not count:
         return None
     return say(
-        "{count:count} requests failed for want of ports, files or memory on this machine",
+        "{count:count} requests failed for want of ports, files, memory or rows on this machine",
         count=count,
     )
 

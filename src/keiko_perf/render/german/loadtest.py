@@ -62,9 +62,17 @@ TEMPLATES = {
         " darf."
     ),
     "The measurement is valid: {parts}.": "Die Messung ist gültig: {parts}.",
+    "The requests have more than {most:count} names, so {count:count} of them are counted as "
+    "{other}: give those whose paths vary one name, such as GET /items/ID.": (
+        "Die Anfragen haben mehr als {most:count} Namen, also zählen {count:count} davon als"
+        " {other}: denen mit wechselndem Pfad einen Namen geben, etwa GET /items/ID."
+    ),
     "The run was stopped after {duration:duration}; {count:count} requests were under way.": (
         "Der Lauf wurde nach {duration:duration} abgebrochen; {count:count} Anfragen waren"
         " unterwegs."
+    ),
+    "The scenarios' own code ended {count:count} iterations, most often by {example}.": (
+        "Der eigene Code der Szenarien beendete {count:count} Durchläufe, meist durch {example}."
     ),
     "The service runs on the generator's machine: both share its cores.": (
         "Der Dienst läuft auf der Maschine des Lastgenerators: beide teilen sich ihre Kerne."
@@ -137,9 +145,9 @@ TEMPLATES = {
     "{count:count} requests at {rate:rate}, {errors:ratio} failed": (
         "{count:count} Anfragen bei {rate:rate}, {errors:ratio} fehlgeschlagen"
     ),
-    "{count:count} requests failed for want of ports, files or memory on this machine": (
-        "{count:count} Anfragen scheiterten, weil es auf dieser Maschine an Ports, Dateien"
-        " oder Speicher fehlte"
+    "{count:count} requests failed for want of ports, files, memory or rows on this machine": (
+        "{count:count} Anfragen scheiterten, weil es auf dieser Maschine an Ports, Dateien,"
+        " Speicher oder Zeilen fehlte"
     ),
     "{count:count} requests had no answer when the run ended, the oldest after {age:duration}": (
         "{count:count} Anfragen waren am Ende des Laufs ohne Antwort, die älteste nach"
