@@ -24,17 +24,19 @@ from keiko_perf.loadtest.plan import Limits, Plan, Step, bearer
 from keiko_perf.loadtest.progress import OnTick, Progress
 from keiko_perf.loadtest.recording import replay
 from keiko_perf.loadtest.reply import Reply, RequestFailed
-from keiko_perf.loadtest.request import Request
+from keiko_perf.loadtest.request import Observer, Request, Wishes
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.saved import load, save
 from keiko_perf.loadtest.scenario import Scenario, scenario
 from keiko_perf.loadtest.scenario_file import load_scenarios
 from keiko_perf.loadtest.summary import report
+from keiko_perf.loadtest.target import Tls
 from keiko_perf.loadtest.tester import LoadTester, LoadTestResult
-from keiko_perf.loadtest.transport import Channel, Failure, Owner, Transport
+from keiko_perf.loadtest.transport import Answer, Channel, Failure, Owner, Transport
 from keiko_perf.loadtest.user import User
 
 __all__ = [
+    "Answer",
     "AsgiTransport",
     "Channel",
     "ConstantRate",
@@ -47,6 +49,7 @@ __all__ = [
     "Load",
     "LoadTestResult",
     "LoadTester",
+    "Observer",
     "OnTick",
     "Owner",
     "Plan",
@@ -62,9 +65,11 @@ __all__ = [
     "Stages",
     "Step",
     "StepResult",
+    "Tls",
     "Transport",
     "User",
     "Users",
+    "Wishes",
     "bearer",
     "compare_results",
     "comparisons",
