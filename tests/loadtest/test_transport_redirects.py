@@ -45,8 +45,6 @@ async def test_redirects_are_followed_and_counted_where_the_plan_says(closes):
     async with raw_server(site(pages, seen, closes=closes)) as url:
         wish = get(wishes=Wishes(collects=True))
         asked = await ask(url, wish, get(), get("/b"), follow_redirects=2)
-            url, get(wishes=Wishes(collects=True)), get(), get("/b"), follow_redirects=2
-        )
         redirects = [one.redirects for one in asked.channels]
         left_alone = await ask(url)
     assert asked.ends == [200] * 3
