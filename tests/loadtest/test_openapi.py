@@ -329,7 +329,6 @@ paths:
 
 
 def test_yaml_is_read_where_pyyaml_is_there():
-    pytest.importorskip("yaml")
     (step,) = from_openapi(YAML).steps
     assert list(step.paths()) == ["/day/2024-05-06"]
     with pytest.raises(UsageError, match="the document is no YAML"):
