@@ -25,7 +25,7 @@ from keiko_perf.loadtest.framing import (
     check_start,
     read_head,
 )
-from keiko_perf.loadtest.home import Home, Known, Phase
+from keiko_perf.loadtest.home import LARGEST_WHOLE_BYTES, Home, Known, Phase
 from keiko_perf.loadtest.reading import Reading
 from keiko_perf.loadtest.refusal import why_lost, why_not_connected
 from keiko_perf.loadtest.request import Request
@@ -34,8 +34,7 @@ from keiko_perf.loadtest.transport import Answer, Channel, Failure, Malformed, O
 
 _END = b"\r\n\r\n"
 _MOST_INTERIM = 32
-_NOTHING: Final[Known] = {}  # stays empty: what is looked up in it goes the slow way
-
+_NOTHING: Final = Known()  # stays empty: what is looked up in it goes the slow way
 
 # Attributes of an enum cost a look-up each; these are read for every answer.
 _IDLE, _HEAD, _BODY, _CLOSED = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.CLOSED
@@ -90,10 +89,13 @@ class Http1Channel(Channel, asyncio.Protocol):
 
     def send(self, request: Request) -> None:
         self.request = request
-        if self._phase is _IDLE:
-            self._begin(request)
-        else:
+        if self._phase is not _IDLE:
             self._connect_soon()
+        elif request.is_plain:  # as `_begin` does, without calling it
+            self._phase, self._known = _HEAD, self._known_if_plain
+            self._write(request.wire)
+        else:
+            self._begin(request)
 
     def expire(self) -> None:
         if self._phase is Phase.CONNECTING:
@@ -134,14 +136,22 @@ class Http1Channel(Channel, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # The hot path: a whole answer at once, with a header block that is known.
         if self._phase is _HEAD and not self._block:
+            blocks = self._known
+            if data == blocks.whole:
+                self.received_bytes = len(data)
+                self._phase = _IDLE
+                self._answered(self, blocks.status)
+                return
             end = data.find(b"\r\n\r\n")
-            known = self._known.get(data[:end]) if end > 0 else None
-            if known is None and end > 0 and self._known is self._known_if_plain:
+            known = blocks.get(data[:end]) if end > 0 else None
+            if known is None and end > 0 and blocks is self._known_if_plain:
                 known = self._home.learn(data[:end])
             if known is not None:
                 size = self.received_bytes = len(data)
                 remaining = known[1] + end + 4 - size
                 if not remaining:
+                    if size <= LARGEST_WHOLE_BYTES:
+                        blocks.whole, blocks.status = data, known[0]
                     self._phase = _IDLE
                     self._answered(self, known[0])
                     return
@@ -218,8 +228,7 @@ class Http1Channel(Channel, asyncio.Protocol):
             self._send_body(request)
 
     def _send_body(self, request: Request) -> None:
-        sending = Sending(request, write=self._write, broken=self._broken)
-        self._sending = sending
+        sending = self._sending = Sending(request, write=self._write, broken=self._broken)
         if not self._is_writable:
             sending.pause()
         sending.start()
@@ -339,14 +348,13 @@ class Http1Channel(Channel, asyncio.Protocol):
         if self._chunks is not None:
             self._chunks.feed(data)
             is_complete = self._chunks.is_complete
-        else:
-            if self._framing is Body.LENGTH:
-                self._remaining -= len(data)
-                if self._remaining < 0:
-                    raise Malformed(SURPLUS)
-                is_complete = not self._remaining
-            if reading is not None and data:
-                reading.feed(data)
+        elif self._framing is Body.LENGTH:
+            self._remaining -= len(data)
+            if self._remaining < 0:
+                raise Malformed(SURPLUS)
+            is_complete = not self._remaining
+        if self._chunks is None and reading is not None and data:
+            reading.feed(data)
         if not is_complete and reading is not None and reading.is_enough:
             is_complete, self.is_open = True, False
         if is_complete:

@@ -169,7 +169,8 @@ class Engine(Traffic):
         now = self._clock()
         self._begun = now if self._begins_at is None else self._begins_at
         self._begun_at = datetime.now(UTC) + timedelta(seconds=self._begun - now)
-        self._watch.start()
+        if self._owns_cpu:
+            self._watch.start()
         self._books.begin(self._begun + self._plan.warmup_s)
         self._until = self._begun + self._plan.total_s
         if isinstance(self._load, Users):

@@ -14,7 +14,27 @@ from keiko_perf.loadtest.framing import Head
 if TYPE_CHECKING:
     from keiko_perf.loadtest.connection import Http1Channel
 
-Known = dict[bytes, tuple[int, int]]
+LARGEST_WHOLE_BYTES = 4096
+
+
+class Known(dict[bytes, tuple[int, int]]):
+    """
+    What header blocks mean that were read before: status and length of the body.
+
+    Attributes:
+        whole: the last whole answer, unless it was longer than `LARGEST_WHOLE_BYTES`: many are the
+            same to the last byte, and to compare is cheaper than to look at anything.
+        status: its status.
+    """
+
+    __slots__ = ("status", "whole")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = b""
+        self.status = 0
+
+
 """Header blocks that were seen before: the status, and the length of the body."""
 
 

@@ -57,8 +57,8 @@ class HttpTransport:
         self.clock = clock
         self.is_tls = self.target.is_tls
         self.follows = plan.follow_redirects
-        self.known: Known = {}
-        self.known_for_head: Known = {}
+        self.known = Known()
+        self.known_for_head = Known()
         self.channels: set[Http1Channel] = set()
         self.connections: set[asyncio.BaseTransport] = set()
         self.tasks: set[asyncio.Task[None]] = set()
