@@ -177,9 +177,7 @@ def test_a_scenario_that_never_gets_through_ends_the_run():
         await user.get("/")
         return 1 / 0
 
-    with pytest.raises(
-        UsageError, match=r"every iteration .* ZeroDivisionError.*test_user_failures.py:\d+"
-    ):
+    with pytest.raises(UsageError, match=r"every iteration .* ZeroDivisionError.*_failures.py:\d+"):
         play(one, load=ConstantRate(100), duration_s=60)
     assert 100 <= len(asked) <= 105
 

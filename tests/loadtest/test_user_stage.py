@@ -70,7 +70,7 @@ def test_a_set_up_that_fails_ends_the_run_and_what_was_set_up_is_torn_down():
         (
             broken,
             UsageError,
-            r"broken of the scenario 'b' failed: KeyError: 'x' \(test_user_stage.py",
+            r"broken of the scenario 'b' failed: KeyError: 'x' \(test_user_",
         ),
         (unanswered, ServiceUnavailable, "unanswered of the scenario 'b' had no answer: GET /"),
     ):
