@@ -130,7 +130,7 @@ def freeze(peers: Peers, *, is_quick: bool) -> dict[str, list[float]]:
 
 def accuracy(*, is_quick: bool) -> list[dict[str, object]]:
     """Ours beside what the server itself measured, and beside theory."""
-    print("\nAccuracy: reported ÷ what the server itself measured, in brackets ÷ theory")
+    print("\nAccuracy: reported ÷ what the server itself measured (and how much more that is)")
     print(f"{'server':<22}{'requests':>10}{'p50':>20}{'p95':>20}{'p99':>20}")
     rows = []
     longest_s = 3.0 if is_quick else 10.0
@@ -190,10 +190,14 @@ def _compared(
             count, *own = json.load(answer)
     reported = _quantiles(result)
     cells = [
-        f"{one / other:>12.4f} ({one / truth:.3f})"
-        for one, other, truth in zip(reported, own, theory, strict=True)
+        f"{one / other:.4f} ({(one - other) * 1e6:+.0f} µs)"
+        for one, other in zip(reported, own, strict=True)
     ]
     print(f"{name:<22}{count:>10}" + "".join(f"{cell:>20}" for cell in cells))
+    print(
+        f"{'  ÷ theory':<32}"
+        + "".join(f"{one / truth:>20.4f}" for one, truth in zip(reported, theory, strict=True))
+    )
     for reason in result.invalid:
         print(f"  INVALID: {reason.template}  {dict(reason.values)}")
     return {"name": name, "count": count, "ours": reported, "server": own, "theory": theory}

@@ -190,7 +190,7 @@ class Peers:
         if shutil.which("hey"):
             tools.append(Tool("hey", hey, r"\[200\]\s+(\d+) responses"))
         if self.k6.exists():
-            tools.append(Tool("k6", self._k6, r"http_reqs\S*\s+(\d+)", starts_slowly=True))
+            tools.append(Tool("k6", self._k6, r"http_reqs\.*:?\s+(\d+)", starts_slowly=True))
         for name, module, source in (
             ("aiohttp loop", "aiohttp", AIOHTTP),
             ("httpx loop", "httpx", HTTPX),
@@ -240,7 +240,7 @@ def hey(url: str, seconds: float) -> list[str]:
 def count_of(tool: Tool, printed: str) -> int:
     """How many requests a tool says that it sent."""
     assert tool.requests is not None
-    found = re.search(tool.requests, printed.replace(".....", " "))
+    found = re.search(tool.requests, printed)
     if found is None:
         raise RuntimeError(f"{tool.name} said:\n{printed}")
     return int(found[1])

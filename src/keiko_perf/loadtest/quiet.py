@@ -24,7 +24,6 @@ def quiet() -> Iterator[None]:
     slack_ns = _timer_slack(1)
     was_enabled = gc.isenabled()
     # What is there already is not looked at again; what a run makes dies by reference counting.
-    gc.collect()
     gc.freeze()
     gc.disable()
     try:
