@@ -33,7 +33,7 @@ check: $(STAMP) ## linters, types and layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP) ## our speed and accuracy beside the peers'
-	@scripts/system-packages nginx wrk
+	@scripts/system-packages nginx wrk hey
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
