@@ -35,7 +35,6 @@ from keiko_perf.model import (
     Table,
     Verdict,
     compare,
-    samples_needed,
     say,
 )
 from keiko_perf.monitoring.alerts import Alert
@@ -331,7 +330,7 @@ def _comparisons(found: Account) -> tuple[Comparison, ...]:
 
 
 def _is_told(timeline: tuple[Histogram, ...]) -> bool:
-    return sum(one.count for one in timeline) >= samples_needed(0.95)
+    return Histogram.merged(timeline).known_quantile(0.95) is not None
 
 
 def _slowest(snapshot: Snapshot) -> Series | None:

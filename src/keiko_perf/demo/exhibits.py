@@ -71,12 +71,10 @@ def statements_table(workload: Workload) -> Table:
     ).first(_SHOWN_STATEMENTS)
 
 
-def _quantile(series: Series, q: float) -> float | Message | None:
+def _quantile(series: Series, q: float) -> float | Message:
     """A quantile where there are enough samples to tell it, else how many it takes."""
-    needed = samples_needed(q)
-    if series.succeeded.count < needed:
-        return say("needs {needed:count}", needed=needed)
-    return series.succeeded.quantile(q)
+    known_s = series.succeeded.known_quantile(q)
+    return say("needs {needed:count}", needed=samples_needed(q)) if known_s is None else known_s
 
 
 def response_chart(step: str, before: Result, after: Result) -> Chart:
