@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from keiko_perf.cli.output import (
+    INTERRUPTED,
     Destination,
     Format,
     FormatOption,
@@ -32,7 +33,6 @@ from keiko_perf.errors import MissingExtra
 from keiko_perf.model import Message, Report
 from keiko_perf.render import phrase
 
-INTERRUPTED = 130
 _HTML = Path("keiko-perf-report.html")
 
 

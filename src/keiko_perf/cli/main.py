@@ -12,10 +12,8 @@ from rich.console import Console
 
 from keiko_perf import __version__
 from keiko_perf.cli import db, demo, health, load
+from keiko_perf.cli.output import INTERRUPTED
 from keiko_perf.errors import KeikoError
-
-INTERRUPTED = 130
-"""What a shell reports for a program that SIGINT ended."""
 
 app = typer.Typer(
     name="keiko-perf",

@@ -19,6 +19,9 @@ from keiko_perf.errors import Unavailable
 from keiko_perf.model import Report
 from keiko_perf.render import render
 
+INTERRUPTED = 130
+"""What a shell reports for a program that SIGINT ended."""
+
 _WIDTH_WITHOUT_TERMINAL = 100
 
 
