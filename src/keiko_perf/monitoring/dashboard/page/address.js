@@ -6,11 +6,13 @@ const SUBJECTS = ["endpoint", "task", "statement", "blocking"];
 /** What the address says: `range`, or `from` and `to` in seconds; a subject; how tables are sorted. */
 export function read() {
   const given = new URLSearchParams(location.search);
-  const view = { range: given.get("range") ?? "15m", from: null, to: null, kind: null, key: null, sort: {} };
+  const view = { range: given.get("range") ?? "15m", from: null, to: null, kind: null, key: null, sort: {}, problem: null };
   if (given.has("from") && given.has("to")) {
-    view.range = null;
-    view.from = seconds(given.get("from"));
-    view.to = seconds(given.get("to"));
+    Object.assign(view, { range: null, from: seconds(given.get("from")), to: seconds(given.get("to")) });
+  }
+  // What makes no sense is told, and the last quarter of an hour shown.
+  if (view.range === null ? !(view.to > view.from) : !(view.range in RANGES)) {
+    Object.assign(view, { range: "15m", from: null, to: null, problem: location.search.slice(0, 120) });
   }
   for (const kind of SUBJECTS) {
     if (given.get(kind)) Object.assign(view, { kind, key: given.get(kind) });

@@ -41,6 +41,7 @@ function enter() {
   page.document = null;
   showToolbar();
   showSubject();
+  showNotices();
   load();
   stream.restart();
 }
@@ -100,7 +101,7 @@ function showState(state) {
   since.hidden = !state.since;
   if (state.since) tell(since, unbroken(sinceWords(state)));
   document.title = `${SIGNS[state.status]} ${byId("host").textContent || "Performance"}`;
-  replace(byId("notices"), [...notices(state)]);
+  showNotices();
   if (!page.view.kind) showCards(byId("cards"), state.cards, charts.timeline?.columns ?? {});
   tell(byId("taken-at"), t("figuresOf", { at: instant(Date.parse(state.taken_at) / 1000) }));
   const everyMs = page.view.range === null ? Infinity : Math.max(5_000, RANGES[page.view.range] * 10);
@@ -119,10 +120,17 @@ function showPoints(tail) {
 }
 
 function showRefusal({ detail }) {
-  replace(byId("notices"), [element("p", { class: "notice" }, [t("badAddress", { why: detail })])]);
+  page.view.problem = detail;
+  showNotices();
+}
+
+function showNotices() {
+  replace(byId("notices"), [...notices(page.state)]);
 }
 
 function* notices(state) {
+  if (page.view.problem) yield element("p", { class: "notice" }, [t("badAddress", { why: page.view.problem })]);
+  if (!state) return;
   if (!state.is_recording) yield element("p", { class: "notice" }, [t("notRecording"), " ", element("code", {}, ["PerformanceMonitor().install(app)"])]);
   if (!state.is_store_working) yield element("p", { class: "notice" }, [t("storeBroken")]);
 }

@@ -18,11 +18,14 @@ export class Stream {
     document.addEventListener("visibilitychange", () => this.#seen());
     addEventListener("online", () => this.wake?.());
     setInterval(() => this.#show(), 1_000);
-    this.#run();
   }
 
-  /** Ask anew, because the view is another one. */
+  /** Begin, or ask anew because the view is another one. */
   restart() {
+    if (!this.isBegun) {
+      this.isBegun = true;
+      return void this.#run();
+    }
     this.isRestarted = true;
     this.abort?.abort();
     this.wake?.();

@@ -214,7 +214,8 @@ export class Strip {
 
   #select(u) {
     const { left, width } = u.select;
-    if (width < 6) return;
+    // The other strips are told of the selection as well, without an event of their own.
+    if (width < 6 || !u.cursor.event) return;
     const from = u.posToVal(left, "x");
     const to = u.posToVal(left + width, "x");
     u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
