@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.plan import Plan
 from keiko_perf.diagnosis.rules import plan_joins, plan_memory, plan_scans
-from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding, matters
+from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding
 from keiko_perf.model import Finding, say
 
 
