@@ -21,7 +21,7 @@ TEMPLATES = {
     "This page needs JavaScript. The same figures as JSON:": (
         "Diese Seite braucht JavaScript. Dieselben Zahlen als JSON:"
     ),
-    "Token": "Token",
+    "Token": "Zugangstoken",
     "Too many wrong tokens": "Zu viele falsche Token",
     "Waiting for the first figures": "Wartet auf die ersten Zahlen",
     "Without one, this dashboard answers only to the machine that it runs on. To see it from"
