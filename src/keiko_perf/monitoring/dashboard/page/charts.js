@@ -37,7 +37,7 @@ function definitions({ isSubject, kind }, limits) {
   return [
     ...subject,
     { name: "cpu", title: t("cpuMemory"), format: "ratio", height: 110, most: 1, lines: [plain("cpu", t("cpu"), "p95", { width: 2 }), plain("memory", t("memory"), "second", { dash: [7, 4] })] },
-    { name: "lag", title: t("lag"), format: "duration", height: 90, lines: [plain("lag", t("lagMax"), "p95")] },
+    { name: "lag", title: t("lag"), format: "duration", height: 90, lines: [plain("lag", t("lagMax"), "p95"), plain("gc", t("gc"), "second", { dash: [7, 4] })] },
     { name: "pool", title: t("pool"), format: "ratio", height: 90, most: 1, lines: [plain("pool", t("inUse"), "p95")], limit: () => limits("pool", kind) },
     { name: "wait", title: t("wait"), format: "duration", height: 90, lines: [plain("wait", t("waitP95"), "p95")] },
     { name: "tasks", title: t("tasks"), format: "per_minute", height: 110, lines: stacked([
