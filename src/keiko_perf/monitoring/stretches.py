@@ -26,10 +26,10 @@ _LEAST_ERROR_RATIO = 0.001
 _LEAST_CPU_RATIO = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Figure:
     """
-    A figure whose level is watched.
+    A figure whose level is watched; each is there once, and only equal to itself.
 
     Attributes:
         name: of it.
