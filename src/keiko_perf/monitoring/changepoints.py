@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from math import cos, exp, log, pi, sin, sqrt
 from statistics import fmean, median
 
-from keiko_perf.monitoring.regression import Fit, fit
+from keiko_perf.monitoring.regression import Fit, Normal, fit
 from keiko_perf.monitoring.student import p_value, t_quantile
 
 LEAST_SIDE = 6
 """Points that a level lasts at least; what is shorter is an incident and no change."""
 LEAST_POINTS = 4 * LEAST_SIDE
 _WEAK = 0.05
-_MOST_CANDIDATES = 12
+_MOST_CANDIDATES = 8
 _OUTLIER = 5.0
 """Times the scale of the series; what is farther out is drawn in, so that it makes no level."""
 
@@ -78,12 +78,14 @@ def change_points(
     logs = _drawn_in(raw)
     likeness = _likeness(logs)
     backgrounds = _backgrounds(at, points_per_day)
-    candidates = {
-        split for background in backgrounds for split in _candidates(_residuals(background, logs))
-    }
+    plain = _candidates(logs)
     models = [
         _eliminated(
-            background, _Series(logs, likeness), candidates, alpha=alpha, least_effect=least_effect
+            background,
+            _Series(logs, likeness),
+            plain | _candidates(fit(background, logs).residuals) if background[1:] else plain,
+            alpha=alpha,
+            least_effect=least_effect,
         )
         for background in backgrounds
     ]
@@ -213,10 +215,6 @@ def _backgrounds(at: Sequence[int], points_per_day: float) -> list[_Columns]:
     return backgrounds
 
 
-def _residuals(background: _Columns, logs: Sequence[float]) -> Sequence[float]:
-    return logs if len(background) == 1 else fit(background, logs).residuals
-
-
 def _eliminated(
     background: _Columns,
     series: _Series,
@@ -227,8 +225,11 @@ def _eliminated(
 ) -> _Model:
     """The model with the candidates that are left once the least significant ones are dropped."""
     splits = sorted(candidates)
+    known = {split: len(background) + number for number, split in enumerate(splits)}
+    equations = Normal(_with_steps(background, splits), series.logs)
     while True:
-        model = _modelled(background, series, splits)
+        chosen = [*range(len(background)), *(known[split] for split in splits)]
+        model = _modelled(len(background), series, splits, equations.fit(chosen))
         if not splits:
             return model
         ps = [model.p(number) for number in range(len(splits))]
@@ -236,7 +237,9 @@ def _eliminated(
         if ps[worst] < alpha:
             small = min(range(len(splits)), key=lambda number: abs(model.effect(number)))
             if abs(model.effect(small)) >= log(1 + least_effect):
-                return _modelled(background, series, _settled(background, series.logs, splits))
+                splits = _settled(background, series.logs, splits)
+                settled = fit(_with_steps(background, splits), series.logs)
+                return _modelled(len(background), series, splits, settled)
             worst = small
         del splits[worst]
 
@@ -263,17 +266,16 @@ def _with_steps(background: _Columns, splits: Sequence[int]) -> _Columns:
     return [*background, *([0.0] * split + [1.0] * (n - split) for split in splits)]
 
 
-def _modelled(background: _Columns, series: _Series, splits: Sequence[int]) -> _Model:
-    fitted = fit(_with_steps(background, splits), series.logs)
+def _modelled(background: int, series: _Series, splits: Sequence[int], fitted: Fit) -> _Model:
     n = len(series.logs)
     independent = n / series.points_to_tell
-    parameters = len(background) + 2 * len(splits)  # a split has a place and a height
+    parameters = background + 2 * len(splits)  # a split has a place and a height
     return _Model(
         fit=fitted,
         splits=tuple(splits),
-        background=len(background),
+        background=background,
         widening=sqrt(series.points_to_tell),
-        df=max(2.0, independent - len(background) - len(splits)),
+        df=max(2.0, independent - background - len(splits)),
         criterion=independent * log(max(fitted.rss, 1e-12) / n) + parameters * log(independent),
         positions=n,
         logs=series.logs,

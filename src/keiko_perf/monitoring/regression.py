@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from operator import mul
 
 _SINGULAR = 1e-9
 
@@ -28,25 +29,43 @@ class Fit:
 
 
 def fit(columns: Sequence[Sequence[float]], values: Sequence[float]) -> Fit:
-    """
-    *values* as a sum of multiples of *columns*; a column that the others make up gets no share.
+    """*values* as a sum of multiples of *columns*; see `Normal`."""
+    return Normal(columns, values).fit(range(len(columns)))
 
-    The columns are of size 1 or so, which keeps the normal equations well conditioned.
+
+class Normal:
     """
-    gram = [[_dot(one, other) for other in columns] for one in columns]
-    inverse = _inverted(gram)
-    right = [_dot(one, values) for one in columns]
-    coefficients = [_dot(row, right) for row in inverse]
-    residuals = list(values)
-    for coefficient, column in zip(coefficients, columns, strict=True):
-        if coefficient:
-            residuals = [
-                one - coefficient * there for one, there in zip(residuals, column, strict=True)
-            ]
-    rss = _dot(residuals, residuals)
-    variance = rss / max(1, len(values) - len(columns))
-    errors = [sqrt(max(0.0, variance * inverse[i][i])) for i in range(len(columns))]
-    return Fit(tuple(coefficients), tuple(errors), tuple(residuals), rss)
+    The normal equations of *values* as a sum of multiples of *columns*, made once, so that many
+    choices of columns can be tried.
+
+    The columns are of size 1 or so, which keeps the equations well conditioned.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[float]], values: Sequence[float]) -> None:
+        self._columns = columns
+        self._values = values
+        self._right = [_dot(one, values) for one in columns]
+        self._gram = [[0.0] * len(columns) for _ in columns]
+        for i, one in enumerate(columns):
+            for j in range(i + 1):
+                self._gram[i][j] = self._gram[j][i] = _dot(one, columns[j])
+
+    def fit(self, chosen: Sequence[int]) -> Fit:
+        """The fit of the *chosen* columns; one that the others make up gets no share."""
+        inverse = _inverted([[self._gram[i][j] for j in chosen] for i in chosen])
+        right = [self._right[i] for i in chosen]
+        coefficients = [_dot(row, right) for row in inverse]
+        residuals = list(self._values)
+        for i, coefficient in zip(chosen, coefficients, strict=True):
+            if coefficient:
+                residuals = [
+                    one - coefficient * there
+                    for one, there in zip(residuals, self._columns[i], strict=True)
+                ]
+        rss = _dot(residuals, residuals)
+        variance = rss / max(1, len(residuals) - len(chosen))
+        errors = [sqrt(max(0.0, variance * inverse[i][i])) for i in range(len(chosen))]
+        return Fit(tuple(coefficients), tuple(errors), tuple(residuals), rss)
 
 
 def _inverted(gram: list[list[float]]) -> list[list[float]]:
@@ -79,8 +98,4 @@ def _sweep(matrix: list[list[float]], pivot: int) -> None:
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(_times, one, other))
-
-
-def _times(one: float, other: float) -> float:
-    return one * other
+    return sum(map(mul, one, other))
