@@ -98,4 +98,4 @@ def _sweep(matrix: list[list[float]], pivot: int) -> None:
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(mul, one, other))
+    return float(sum(map(mul, one, other)))
