@@ -34,6 +34,8 @@ _OUTLIER = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePoint:
     """
+    Where the level of a series changed for good.
+
     Attributes:
         index: the first point of the new level.
         before: the level just before.

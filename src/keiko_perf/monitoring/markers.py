@@ -21,6 +21,8 @@ _MOST_TEXT = 200
 
 
 class MarkerKind(StrEnum):
+    """What a marker is: other code that runs from then on, or anything else worth a note."""
+
     DEPLOY = "deploy"
     NOTE = "note"
 

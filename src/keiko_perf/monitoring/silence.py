@@ -24,6 +24,8 @@ _MOST_TEXT = 200
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
     """
+    For how long nobody is told of some checks.
+
     Attributes:
         key: what it is ended by.
         pattern: the checks that it is about; `*` stands for any letters.
