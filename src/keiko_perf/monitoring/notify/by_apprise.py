@@ -41,7 +41,7 @@ class AppriseNotifier:
         for number, url in enumerate(urls, 1):
             if not self._services.add(url):
                 raise UsageError(
-                    f"Apprise does not understand address {number} of {len(urls)}",
+                    f"address {number} of {len(urls)} is none that Apprise understands",
                     cure="Give it in one of the forms that Apprise's documentation lists",
                 )
         if not urls:
@@ -66,7 +66,7 @@ class AppriseNotifier:
         )
         if not taken:
             raise ServiceUnavailable(
-                f"Apprise could not deliver an alert to all of {self._kinds}",
+                f"an alert could not be delivered to all of {self._kinds}",
                 cure="See that the addresses are right and that the services answer",
             )
 
