@@ -10,6 +10,7 @@ from keiko_perf.render.german import (
     alerts,
     cli,
     columns,
+    dashboard,
     demo,
     diagnosis,
     loadtest,
@@ -21,6 +22,18 @@ from keiko_perf.render.german import (
 
 GERMAN: dict[str, str] = {
     template: german
-    for part in (alerts, cli, columns, demo, diagnosis, loadtest, model, monitoring, plans, render)
+    for part in (
+        alerts,
+        cli,
+        columns,
+        dashboard,
+        demo,
+        diagnosis,
+        loadtest,
+        model,
+        monitoring,
+        plans,
+        render,
+    )
     for template, german in part.TEMPLATES.items()
 }
