@@ -46,6 +46,7 @@ class AdvisedIndex:
         table: where.
         verified_by: how it was verified; None if it was not.
         gains: the statements that become cheaper, those that save most first.
+        losses: those that become dearer.
         benefit: what the workload saves, less what its writes cost; None if not verified.
         benefit_ratio: that as a share of the workload's cost, 0 to 1.
         upkeep: what the workload's writes cost more.
@@ -59,6 +60,7 @@ class AdvisedIndex:
     table: Table
     verified_by: str | None = None
     gains: tuple[Gain, ...] = ()
+    losses: tuple[Gain, ...] = ()
     benefit: float | None = None
     benefit_ratio: float | None = None
     upkeep: float = 0.0

@@ -22,6 +22,7 @@ from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.parser import NotUnderstood, quoted, written_out
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session, TableLocked
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
 
 __all__ = ["HypoPg", "IndexRefused", "Price", "Pricer", "RolledBackBuild", "Session"]
@@ -32,6 +33,18 @@ _LOCK_TIMEOUT = "55P03"
 _LONGEST_LOCKED_S = 0.1
 """For how long the locks of plans are kept: giving them back after each costs a question more."""
 _GENERIC_PLAN_SINCE = 160000
+_SIZED_AT_ONCE = 200
+_LEAVES = """
+SELECT n.nspname::text AS schema, leaf.relname::text AS name
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+CROSS JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) AS part
+JOIN pg_catalog.pg_class leaf ON leaf.oid = part.relid
+JOIN pg_catalog.pg_namespace n ON n.oid = leaf.relnamespace
+WHERE c.relkind = 'p' AND part.isleaf AND leaf.relkind = 'r'
+  AND cn.nspname = :schema AND c.relname = :name
+ORDER BY n.nspname, leaf.relname
+"""
 
 
 class HypoPg:
@@ -161,12 +174,16 @@ class _Hypothetical:
         self._database = database
         self._place = place
         self._planner = _Planner(database)
-        self._there: dict[Index, tuple[int, str]] = {}
+        self._there: dict[Index, list[tuple[int, str]]] = {}
+        self._leaves: dict[TableName, list[str]] = {}
         self._released_at = asyncio.get_running_loop().time()
 
     @property
     def planner_calls(self) -> int:
         return self._planner.planner_calls
+
+    def can_assume(self, index: Index) -> bool:
+        return index.method in ("btree", "brin")
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         await self._drop(self._there.keys() - indexes)
@@ -174,17 +191,56 @@ class _Hypothetical:
         plan = await self._planner.plan(text, parameters)
         await self._release()
         names = set(_index_names(plan))
-        used = (index for index, (_, name) in self._there.items() if name in names)
+        used = (
+            index for index, made in self._there.items() if any(name in names for _, name in made)
+        )
         return Price(float(plan["Total Cost"]), frozenset(used))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
+            # Few at a time: each that is there is one more for the next plan.
             await self._create({index})
         size = await self._database.value(
-            f"SELECT {self._place}.hypopg_relation_size(:oid)",
-            oid=self._there[index][0],
+            f"SELECT sum({self._place}.hypopg_relation_size(made.oid))"  # noqa: S608
+            " FROM pg_catalog.unnest(CAST(CAST(:oids AS pg_catalog.int8[])"
+            " AS pg_catalog.oid[])) AS made(oid)",
+            oids=[oid for oid, _ in self._there[index]],
         )
         return None if size is None else int(size)
+
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | None | IndexRefused]:
+        """How large many indexes would be, each alone; those that cannot be made say why."""
+        found: dict[Index, int | None | IndexRefused] = {}
+        ordered = sorted(indexes)
+        for start in range(0, len(ordered), _SIZED_AT_ONCE):
+            some = ordered[start : start + _SIZED_AT_ONCE]
+            try:
+                await self._create(frozenset(some))
+                found |= await self._sizes_of(some)
+            except IndexRefused:
+                await self._drop(self._there.keys())
+                for index in some:
+                    try:
+                        found[index] = await self.size_bytes(index)
+                    except IndexRefused as refusal:
+                        found[index] = refusal
+            await self._drop(self._there.keys())
+            await self._release()
+        return found
+
+    async def _sizes_of(self, indexes: list[Index]) -> dict[Index, int]:
+        owners = {oid: index for index in indexes for oid, _ in self._there[index]}
+        rows = await self._database.rows(
+            "SELECT CAST(made.oid AS pg_catalog.int8) AS oid,"  # noqa: S608
+            f" {self._place}.hypopg_relation_size(made.oid) AS size"
+            " FROM pg_catalog.unnest(CAST(CAST(:oids AS pg_catalog.int8[])"
+            " AS pg_catalog.oid[])) AS made(oid)",
+            oids=list(owners),
+        )
+        found = dict.fromkeys(indexes, 0)
+        for row in rows:
+            found[owners[row["oid"]]] += int(row["size"])
+        return found
 
     async def _release(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -210,6 +266,7 @@ class _Hypothetical:
     async def _create_at_once(self, indexes: list[Index]) -> None:
         if not indexes:
             return
+        places = [(index, place) for index in indexes for place in await self._places(index.table)]
         rows = await self._database.rows(
             "SELECT CAST(made.indexrelid AS pg_catalog.int8) AS oid,"  # noqa: S608
             " CAST(made.indexname AS pg_catalog.text) AS name"
@@ -217,13 +274,21 @@ class _Hypothetical:
             " WITH ORDINALITY AS wanted(sql, place)"
             f" CROSS JOIN LATERAL {self._place}.hypopg_create_index(wanted.sql) AS made"
             " ORDER BY wanted.place",
-            definitions=[index.definition() for index in indexes],
+            definitions=[index.definition(table=place) for index, place in places],
         )
-        for index, row in zip(indexes, rows, strict=True):
-            self._there[index] = (row["oid"], row["name"])
+        for (index, _), row in zip(places, rows, strict=True):
+            self._there.setdefault(index, []).append((row["oid"], row["name"]))
+
+    async def _places(self, table: TableName) -> list[str]:
+        """Where its rows are: the table, or its partitions, in which no hypothesis goes for all."""
+        if table not in self._leaves:
+            rows = await self._database.rows(_LEAVES, schema=table.schema, name=table.name)
+            leaves = [str(TableName(row["schema"], row["name"])) for row in rows]
+            self._leaves[table] = leaves or [str(table)]
+        return self._leaves[table]
 
     async def _drop(self, indexes: AbstractSet[Index]) -> None:
-        oids = [self._there.pop(index)[0] for index in sorted(indexes)]
+        oids = [oid for index in sorted(indexes) for oid, _ in self._there.pop(index)]
         if oids:
             await self._database.rows(
                 f"SELECT {self._place}.hypopg_drop_index(gone.oid)"  # noqa: S608
@@ -247,6 +312,19 @@ class _Built:
     @property
     def planner_calls(self) -> int:
         return self._planner.planner_calls
+
+    def can_assume(self, index: Index) -> bool:
+        return True
+
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | None | IndexRefused]:
+        """How large they are; those that cannot be made say why."""
+        found: dict[Index, int | None | IndexRefused] = {}
+        for index in sorted(indexes):
+            try:
+                found[index] = await self.size_bytes(index)
+            except IndexRefused as refusal:
+                found[index] = refusal
+        return found
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         for index in sorted(indexes - self._there.keys()):
