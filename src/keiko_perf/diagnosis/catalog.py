@@ -148,7 +148,21 @@ def _column(row: Mapping[str, Any], rows: float) -> Column:
         type=row["type"],
         width_bytes=float(row["width_bytes"] or 8.0),
         is_reference=row["is_reference"],
+        rarest=_rarest(row["frequencies"], distinct, row["null_ratio"] or 0.0),
+        null_ratio=float(row["null_ratio"] or 0.0),
     )
+
+
+def _rarest(frequencies: list[float] | None, distinct: float | None, nulls: float) -> float:
+    """The share of the rows that one of the rarer values has, by the planner's statistics."""
+    common = frequencies or []
+    if distinct is None:
+        return 0.0
+    others = max(distinct - len(common), 0.0)
+    rest = max(1.0 - nulls - sum(common), 0.0)
+    if others < 1 or (common and rest < 0.001):
+        return min(common, default=0.0)
+    return min([rest / others, *common])
 
 
 def _index(row: Mapping[str, Any]) -> ExistingIndex:
@@ -202,7 +216,8 @@ ORDER BY n.nspname, c.relname
 # A type sorts if it, or a type that it is stored as, has a default operator class for B-trees.
 _COLUMNS = """
 SELECT a.attrelid::bigint AS oid, a.attname::text AS name, t.typname::text AS type,
-       s.avg_width::float8 AS width_bytes, EXISTS (
+       s.avg_width::float8 AS width_bytes, s.null_frac::float8 AS null_ratio,
+       s.most_common_freqs::float8[] AS frequencies, EXISTS (
            SELECT FROM pg_catalog.pg_constraint f WHERE f.conrelid = a.attrelid
            AND f.contype = 'f' AND a.attnum = ANY(f.conkey)) AS is_reference,
        s.n_distinct::float8 AS distinct_values, s.correlation::float8 AS correlation,

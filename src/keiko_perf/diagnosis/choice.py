@@ -100,6 +100,10 @@ class Choice:
             new_low, new_high = self.costs.bounds(number, after)
             if before & ~after == 0:  # more indexes never cost more
                 new_high = min(new_high, high)
+            if new_low < new_high:
+                # Either the plan uses what is new, or it is one that there was before.
+                new = self.costs.projected(number, after & ~before)
+                new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
             weight = self.weights[number]
             least += weight * (low - new_high)
             most += weight * (high - new_low)
@@ -107,15 +111,12 @@ class Choice:
 
     async def resolve(self, before: Bits, after: Bits, *, until: float) -> tuple[float, float]:
         """Ask until the saving is known, or known to be at most *until*."""
-        steps: dict[tuple[int, Bits], int] = {}
         while True:
             least, most = self.bounds(before, after)
             if most <= until or most - least <= _NEGLIGIBLE * self.base:
                 return least, most
             number, some = self._most_doubtful(before, after)
-            step = steps.get((number, some), 0)
-            await self.costs.refine(number, some, step=step)
-            steps[number, some] = step + 1
+            await self.costs.refine(number, some)
 
     def _most_doubtful(self, before: Bits, after: Bits) -> tuple[int, Bits]:
         def doubt(number: int, some: Bits) -> float:
@@ -177,7 +178,7 @@ class Choice:
                 heappush(heap, (now, place, more))
             elif most - least > _NEGLIGIBLE * self.base:
                 number, some = self._most_doubtful(chosen, chosen | more)
-                await self.costs.refine(number, some, step=0)
+                await self.costs.refine(number, some)
                 heappush(heap, (now, place, more))
             elif await self._is_worth(more, chosen):
                 if self.limits.budget_bytes is None:

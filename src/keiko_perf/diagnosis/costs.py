@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from keiko_perf.diagnosis.floor import floor
 from keiko_perf.diagnosis.gin import stands_for
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Shape
@@ -24,7 +25,7 @@ from keiko_perf.diagnosis.workload import Statement
 
 Bits = int
 """A set of candidates."""
-_STEPS_FROM_ABOVE = 3
+_STEPS_FROM_ABOVE = 2
 """After so many answers that did not settle it, the set itself is asked about."""
 
 
@@ -64,6 +65,8 @@ class Costs:
     _known: list[list[Answer]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
+    _floors: dict[tuple[int, int], float] = field(default_factory=dict)
+    _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
     _projected: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -127,10 +130,29 @@ class Costs:
         self._known[number].append(answer)
         return answer
 
-    async def refine(self, number: int, some: Bits, *, step: int = 0) -> None:
+    def floor(self, number: int, some: Bits) -> float:
+        """What a statement costs at least if its plan uses any of *some* indexes."""
+        return min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
+
+    def _floor(self, number: int, bit: int) -> float:
+        known = self._floors.get((number, bit))
+        if known is None:
+            index = self.candidates[bit]
+            uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
+            table = self.tables.get(index.table)
+            # Of several uses of its table each may be read otherwise.
+            known = 0.0
+            if table is not None and len(uses) == 1:
+                known = floor(index, uses[0], table, self.sizes[bit])
+            self._floors[number, bit] = known
+        return known
+
+    async def refine(self, number: int, some: Bits) -> None:
         """One question more, so that the bounds under *some* indexes come nearer."""
         wanted = self.projected(number, some)
         above = [one for one in self._known[number] if wanted & ~one.asked == 0]
+        step = self._steps.get((number, wanted), 0)
+        self._steps[number, wanted] = step + 1
         if not above or step >= _STEPS_FROM_ABOVE:
             await self.ask(number, wanted)
             return
@@ -139,13 +161,11 @@ class Costs:
 
     async def price(self, number: int, some: Bits) -> float:
         """What a statement costs under *some* indexes, by what stands for them in it."""
-        step = 0
         while True:
             least, most = self.bounds(number, some)
             if least == most:
                 return most
-            await self.refine(number, some, step=step)
-            step += 1
+            await self.refine(number, some)
 
     async def exact(self, number: int, some: Bits) -> float:
         """The same under just these indexes, which is for what is shown in the end."""

@@ -31,6 +31,7 @@ _STATES = frozenset({"bool", "text", "varchar", "bpchar", "char", "name"})
 _LARGE_BYTES = 8e6
 """A table for BRIN: a smaller one is read in one go."""
 _IN_ORDER = 0.9
+_MANY_VALUES = 1000.0
 _TEXT = frozenset({"text", "varchar", "bpchar"})
 _DOCUMENT_OPERATORS = frozenset({"@>", "@?", "@@"})
 _ARRAY_OPERATORS = frozenset({"@>", "&&"})
@@ -240,7 +241,9 @@ def _has_trigram(one: Contained) -> bool:
 
 
 def _brin(use: Use, table: Table) -> Iterator[Form]:
-    for name in dict.fromkeys((*use.ranges, *use.equals)):
+    for name in use.ranges:
         column = table.columns.get(name)
-        if column and column.correlation is not None and abs(column.correlation) >= _IN_ORDER:
+        # Of few values the statistics say that they lie in order when only most are the same.
+        is_ordered = column and abs(column.correlation or 0.0) >= _IN_ORDER
+        if column and is_ordered and (column.distinct or 0.0) >= _MANY_VALUES:
             yield Form(Index(table.name, (Key(name),), method="brin"), 0)

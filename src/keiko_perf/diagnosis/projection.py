@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from math import log2
 
+from keiko_perf.diagnosis.floor import share_held
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.kinds import still_read
 from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.schema import Key, Table
 
+_MOST_SHARED = 0.05
 _MANY_ROWS = 500.0
 """Of an index from which more entries are read its size matters."""
 _SIZES_PER_DOUBLING = 2.0
@@ -48,7 +50,7 @@ def _to_use(
         terms = tuple(one for one in use.contained if one.column == key.column)
         return ("gin", key.opclass, terms) if terms else None
     if index.method == "brin":
-        return str(index) if index.keys[0].column in {*use.ranges, *use.equals} else None
+        return str(index) if index.keys[0].column in use.ranges else None
     if index.where and not _is_implied(index.where, use):
         return None
     equal = _equalities(index, use)
@@ -56,6 +58,10 @@ def _to_use(
     covers = _covers(index, use)
     if not (equal or tail or covers or index.where):
         return None
+    if index.where and not (equal or tail or covers) and table and size_bytes:
+        # Rows that many others share: to read them one by one is no better than to read all.
+        if share_held(index, table, size_bytes) > _MOST_SHARED:
+            return None
     size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
     return frozenset(equal), tail, covers, index.where, size
 

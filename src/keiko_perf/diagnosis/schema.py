@@ -108,6 +108,8 @@ class Column:
             cannot.
         type: its type's name, of a domain that of what is behind it; an array's begins with `_`.
         width_bytes: of a value, on average.
+        rarest: the share of the rows that the rarest of the known values has, at least.
+        null_ratio: the share of NULLs.
         is_reference: whether it is a part of a foreign key.
     """
 
@@ -119,6 +121,8 @@ class Column:
     type: str = ""
     width_bytes: float = 8.0
     is_reference: bool = False
+    rarest: float = 0.0
+    null_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
