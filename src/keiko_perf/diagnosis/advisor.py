@@ -46,6 +46,8 @@ __all__ = ["Advice", "Proposals", "advise", "propose"]
 MAX_INDEXES = 10
 MAX_STATEMENTS = 1000
 MAX_CANDIDATES = 2000
+_SMALLEST_ROWS = 200
+_SMALLEST_BYTES = 32768.0
 _MAX_BUILT = 60
 """Candidates that are built for real to be priced."""
 _SMALL_TABLE_ROWS = 1000
@@ -181,6 +183,8 @@ def _refusal(form: Form, table: Table, *, is_pinned: bool) -> Refusal | None:
             return Refusal(
                 form.index, "exists", say("the index {name} serves it already", name=existing.name)
             )
+    if table.rows <= _SMALLEST_ROWS and 0 < table.size_bytes <= _SMALLEST_BYTES:
+        return Refusal(form.index, "unused", say("the table is so small that it is read in one go"))
     if is_pinned:
         return Refusal(form.index, "unique", say("a unique index leads to the single row already"))
     return None

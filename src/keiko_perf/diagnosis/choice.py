@@ -104,6 +104,7 @@ class Choice:
                 # Either the plan uses what is new, or it is one that there was before.
                 new = self.costs.projected(number, after & ~before)
                 new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
+                new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
             weight = self.weights[number]
             least += weight * (low - new_high)
             most += weight * (high - new_low)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from keiko_perf.diagnosis.floor import floor
 from keiko_perf.diagnosis.gin import stands_for
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.predicates import Shape
+from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Session
 from keiko_perf.diagnosis.projection import projection
 from keiko_perf.diagnosis.schema import Table, TableName
@@ -25,7 +25,8 @@ from keiko_perf.diagnosis.workload import Statement
 
 Bits = int
 """A set of candidates."""
-_STEPS_FROM_ABOVE = 2
+_SCANS_SAVED = 3.0
+_STEPS_FROM_ABOVE = 3
 """After so many answers that did not settle it, the set itself is asked about."""
 
 
@@ -65,6 +66,7 @@ class Costs:
     _known: list[list[Answer]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
+    _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
     _projected: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
@@ -128,7 +130,28 @@ class Costs:
             wanted, _bits(bit for bit, _ in used), price.cost + sum(more for _, more in used)
         )
         self._known[number].append(answer)
+        if not wanted and price.scans is not None:
+            self._scans[number] = price.scans
         return answer
+
+    def most_saved(self, number: int, some: Bits) -> float:
+        """
+        What *some* indexes can save a statement at most.
+
+        Another way to read a table saves no more than what reading and hashing it costs, unless
+        it gives an order.
+        """
+        scans = self._scans.get(number)
+        if scans is None:
+            return float("inf")
+        read: dict[TableName, float] = {}
+        for bit in bits_of(some):
+            index = self.candidates[bit]
+            for use in self.queries[number].shape.uses:
+                if use.table == index.table and _gives_order(index, use):
+                    return float("inf")
+            read[index.table] = scans.get(index.table.name, float("inf"))
+        return _SCANS_SAVED * sum(read.values())
 
     def floor(self, number: int, some: Bits) -> float:
         """What a statement costs at least if its plan uses any of *some* indexes."""
@@ -192,6 +215,14 @@ class Costs:
             for mine in classes.values()
             for bit in mine
         }
+
+
+def _gives_order(index: Index, use: Use) -> bool:
+    """Whether a use may be spared a sort by an index."""
+    ordered = {key.column for key in use.order_by}.union(use.group_by)
+    fixed = {*use.equals, *use.nulls}
+    first = next((key.column for key in index.keys if key.column not in fixed), None)
+    return first in ordered
 
 
 def bits_of(some: Bits) -> Iterator[int]:

@@ -22,10 +22,12 @@ class Price:
     Attributes:
         cost: the plan's total cost, in the planner's units.
         used: the indexes in question that the plan uses.
+        scans: what reading each table costs in the plan, by its bare name; None if not known.
     """
 
     cost: float
     used: frozenset[Index]
+    scans: Mapping[str, float] | None = None
 
 
 class Session(Protocol):

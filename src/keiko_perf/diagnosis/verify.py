@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -194,7 +194,7 @@ class _Hypothetical:
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
-        return Price(float(plan["Total Cost"]), frozenset(used))
+        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -333,7 +333,9 @@ class _Built:
             plan = await self._planner.plan(text, parameters)
         names = set(_index_names(plan))
         return Price(
-            float(plan["Total Cost"]), frozenset(i for i in indexes if self._there[i] in names)
+            float(plan["Total Cost"]),
+            frozenset(i for i in indexes if self._there[i] in names),
+            scans_of(plan),
         )
 
     async def size_bytes(self, index: Index) -> int | None:
@@ -404,6 +406,33 @@ def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
     plan: dict[str, Any] = parsed[0]["Plan"]
     return plan
+
+
+def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
+    """
+    What reading each table costs in a plan, by its bare name.
+
+    What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
+    """
+    found: dict[str, float] = {}
+
+    def walk(node: Mapping[str, Any], times: float) -> None:
+        if name := node.get("Relation Name"):
+            found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
+        children = node.get("Plans", ())
+        outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
+        for child in children:
+            relation = child.get("Parent Relationship")
+            often = times
+            if relation == "SubPlan":
+                often = float("inf")
+            elif relation == "Inner" and node["Node Type"] == "Nested Loop":
+                is_kept = child["Node Type"] == "Materialize"
+                often = times if is_kept else times * max(outer_rows, 1.0)
+            walk(child, often)
+
+    walk(plan, 1.0)
+    return found
 
 
 def _index_names(plan: dict[str, Any]) -> Iterator[str]:
