@@ -21,6 +21,7 @@ _OWN = 0.1
 """What an index must save of its own if a wider one begins with its columns: this share."""
 _NEGLIGIBLE = 1e-4
 """A doubt about this share of the workload's cost is not worth a question."""
+_TOLERANCE = 0.05
 _WORTH_AN_EXCHANGE = 1e-3
 _SIZE_OF_UNKNOWN = 8192.0
 _MOST_ROUNDS = 40
@@ -117,7 +118,7 @@ class Choice:
             if most <= until or most - least <= _NEGLIGIBLE * self.base:
                 return least, most
             number, some = self._most_doubtful(before, after)
-            await self.costs.refine(number, some)
+            await self.costs.refine(number, some, new=after & ~before)
 
     def _most_doubtful(self, before: Bits, after: Bits) -> tuple[int, Bits]:
         def doubt(number: int, some: Bits) -> float:
@@ -128,6 +129,11 @@ class Choice:
             ((number, some) for number in self.affected(before ^ after) for some in (after, before)),
             key=lambda one: (doubt(*one), -one[0]),
         )
+
+    @property
+    def _tolerance(self) -> float:
+        """Up to which share of what an addition saves a doubt about it is borne."""
+        return 0.0 if self.limits.budget_bytes is None else _TOLERANCE
 
     # Greedily
 
@@ -177,9 +183,9 @@ class Choice:
             next_best = heap[0][0] if heap else 0.0
             if now > next_best:
                 heappush(heap, (now, place, more))
-            elif most - least > _NEGLIGIBLE * self.base:
+            elif most - least > max(_NEGLIGIBLE * self.base, self._tolerance * most):
                 number, some = self._most_doubtful(chosen, chosen | more)
-                await self.costs.refine(number, some)
+                await self.costs.refine(number, some, new=more)
                 heappush(heap, (now, place, more))
             elif await self._is_worth(more, chosen):
                 if self.limits.budget_bytes is None:

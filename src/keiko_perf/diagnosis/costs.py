@@ -26,7 +26,7 @@ from keiko_perf.diagnosis.workload import Statement
 Bits = int
 """A set of candidates."""
 _SCANS_SAVED = 3.0
-_STEPS_FROM_ABOVE = 3
+_STEPS_FROM_ABOVE = 0
 """After so many answers that did not settle it, the set itself is asked about."""
 
 
@@ -68,6 +68,7 @@ class Costs:
     _relevant: list[Bits] = field(default_factory=list)
     _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
+    _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
     _projected: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
 
@@ -153,6 +154,16 @@ class Costs:
             read[index.table] = scans.get(index.table.name, float("inf"))
         return _SCANS_SAVED * sum(read.values())
 
+    def _on_tables_of(self, number: int, some: Bits) -> Bits:
+        """All candidates on the tables of some, as far as they matter to a statement."""
+        known = self._groups.get((number, some))
+        if known is None:
+            tables = {self.candidates[bit].table for bit in bits_of(some)}
+            relevant = self.projected(number, self._relevant[number])
+            known = _bits(one for one in bits_of(relevant) if self.candidates[one].table in tables)
+            self._groups[number, some] = known
+        return known
+
     def floor(self, number: int, some: Bits) -> float:
         """What a statement costs at least if its plan uses any of *some* indexes."""
         return min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
@@ -170,9 +181,22 @@ class Costs:
             self._floors[number, bit] = known
         return known
 
-    async def refine(self, number: int, some: Bits) -> None:
-        """One question more, so that the bounds under *some* indexes come nearer."""
+    async def refine(self, number: int, some: Bits, *, new: Bits = 0) -> None:
+        """
+        One question more, so that the bounds under *some* indexes come nearer.
+
+        Args:
+            number: the statement.
+            some: the indexes.
+            new: those of them that are weighed: first all on their tables are asked about.
+        """
         wanted = self.projected(number, some)
+        group = wanted | self._on_tables_of(number, new)
+        if not any(
+            wanted & ~one.asked == 0 and one.asked & ~group == 0 for one in self._known[number]
+        ):
+            await self.ask(number, group)
+            return
         above = [one for one in self._known[number] if wanted & ~one.asked == 0]
         step = self._steps.get((number, wanted), 0)
         self._steps[number, wanted] = step + 1

@@ -27,6 +27,8 @@ LEAST_SHARE_OF_BUDGET = 0.0005
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
+_SMALL_SHARE = 0.003
+"""Of the workload's cost: what a smaller statement could save is asked only when it matters."""
 _MOST_EXPLAINED = 40
 """Of more candidates the reasons are what is known already: nothing is asked for a refusal."""
 
@@ -139,10 +141,14 @@ class Search:
         helped = []
         for number in numbers:
             everything = self.costs.relevant(number)
-            if everything and not self.limits.is_late():
-                before = await self.costs.price(number, 0)
-                if is_gain(before, await self.costs.price(number, everything)):
-                    helped.append(number)
+            if not everything or self.limits.is_late():
+                continue
+            before = await self.costs.price(number, 0)
+            is_small = self._calls(number) * before < _SMALL_SHARE * self._cost_before
+            if (is_small and self.limits.budget_bytes is not None) or is_gain(
+                before, await self.costs.price(number, everything)
+            ):
+                helped.append(number)
         return helped
 
     def _pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
