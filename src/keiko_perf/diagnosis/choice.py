@@ -22,6 +22,8 @@ _OWN = 0.1
 _NEGLIGIBLE = 1e-4
 """A doubt about this share of the workload's cost is not worth a question."""
 _TOLERANCE = 0.05
+_NEGLIGIBLE_NOW = 1e-3
+"""Of what the workload costs with what was chosen so far."""
 _WORTH_AN_EXCHANGE = 1e-3
 _SIZE_OF_UNKNOWN = 8192.0
 _MOST_ROUNDS = 40
@@ -62,6 +64,7 @@ class Choice:
     base: float
     weights: dict[int, float] = field(default_factory=dict)
     _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
+    _now: float = 0.0
     _hopeless: set[tuple[Bits, Bits]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -106,6 +109,11 @@ class Choice:
                 new = self.costs.projected(number, after & ~before)
                 new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
                 new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
+                if before and self._is_rough:
+                    # It saves no more beside others than alone; what helps only together is
+                    # weighed together.
+                    alone = self.costs.bounds(number, 0)[1] - self.costs.bounds(number, new)[0]
+                    new_low = max(new_low, min(low - alone, new_high))
             weight = self.weights[number]
             least += weight * (low - new_high)
             most += weight * (high - new_low)
@@ -131,9 +139,19 @@ class Choice:
         )
 
     @property
-    def _tolerance(self) -> float:
-        """Up to which share of what an addition saves a doubt about it is borne."""
-        return 0.0 if self.limits.budget_bytes is None else _TOLERANCE
+    def _is_rough(self) -> bool:
+        """Whether a small doubt is borne, so that many indexes can be weighed."""
+        return self.limits.budget_bytes is not None
+
+    def _borne(self, saved: float) -> float:
+        """How large a doubt about an addition is borne that saves so much."""
+        if not self._is_rough:
+            return _NEGLIGIBLE * self.base
+        return max(_NEGLIGIBLE_NOW * self._now, _TOLERANCE * saved)
+
+    def _cost(self, chosen: Bits) -> float:
+        """What the statements cost with the chosen, at most."""
+        return sum(self.weights[one] * self.costs.bounds(one, chosen)[1] for one in self.live)
 
     # Greedily
 
@@ -168,6 +186,7 @@ class Choice:
     async def _best(self, chosen: Bits) -> Bits | None:
         """The addition that saves most for its size."""
         room = self._room(chosen)
+        self._now = self._cost(chosen)
         heap = [
             (-self._score(more, self.bounds(chosen, chosen | more)[1]), place, more)
             for place, more in enumerate(self.moves(chosen))
@@ -179,11 +198,14 @@ class Choice:
             if promise >= 0 or self.limits.is_late():
                 return None
             least, most = self.bounds(chosen, chosen | more)
+            if self._is_rough and most - least <= self._borne(most):
+                most = least
             now = -self._score(more, most)
             next_best = heap[0][0] if heap else 0.0
-            if now > next_best:
-                heappush(heap, (now, place, more))
-            elif most - least > max(_NEGLIGIBLE * self.base, self._tolerance * most):
+            if now > next_best or now >= 0:
+                if now < 0:
+                    heappush(heap, (now, place, more))
+            elif most - least > self._borne(most):
                 number, some = self._most_doubtful(chosen, chosen | more)
                 await self.costs.refine(number, some, new=more)
                 heappush(heap, (now, place, more))
