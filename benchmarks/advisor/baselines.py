@@ -112,13 +112,13 @@ def extend(planner: Planner, budget_bytes: int) -> Chosen:
     while True:
         used = sum(map(planner.size, chosen))
         best: tuple[float, list[Plain], float] | None = None
-        steps = [(chosen + [one], planner.size(one)) for one in attributes if one not in chosen]
+        steps = [([*chosen, one], planner.size(one)) for one in attributes if one not in chosen]
         for place, there in enumerate(chosen):
             for table, column in attributes:
                 if table == there[0] and column not in there and len(there) <= _WIDEST:
                     wider = (*there, column)
                     rest = chosen[:place] + chosen[place + 1 :]
-                    steps.append((rest + [wider], planner.size(wider) - planner.size(there)))
+                    steps.append(([*rest, wider], planner.size(wider) - planner.size(there)))
         for combination, more in steps:
             if used + more > budget_bytes:
                 continue

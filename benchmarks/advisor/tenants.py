@@ -109,83 +109,185 @@ def sizes(scale: float) -> dict[str, int]:
 # Each with how often it is called, beside the others.
 STATEMENTS: tuple[tuple[float, str], ...] = (
     # signing in
-    (60, "SELECT id, tenant_id, name, role FROM member WHERE lower(email) = 'member.4711@example7.org'"),
+    (
+        60,
+        "SELECT id, tenant_id, name, role FROM member WHERE lower(email) = 'member.4711@example7.org'",
+    ),
     (20, "SELECT * FROM member WHERE email = 'Member.815@Example9.org'"),
-    (90, "SELECT s.token, m.id, m.name FROM session s JOIN member m ON m.id = s.member_id WHERE s.token = 'x'"),
+    (
+        90,
+        "SELECT s.token, m.id, m.name FROM session s JOIN member m ON m.id = s.member_id WHERE s.token = 'x'",
+    ),
     (10, "SELECT * FROM session WHERE member_id = 977 ORDER BY created_at DESC LIMIT 5"),
     (2, "DELETE FROM session WHERE expires_at < timestamptz '2024-02-02'"),
     (1, "SELECT ip, count(*) FROM session WHERE member_id = 4242 GROUP BY ip"),
     (5, "UPDATE member SET last_seen_at = now() WHERE id = 31"),
     (6, "SELECT * FROM tenant WHERE slug = 'tenant-77'"),
     # members
-    (15, "SELECT id, name, role FROM member WHERE tenant_id = 55 AND is_active ORDER BY name LIMIT 50"),
+    (
+        15,
+        "SELECT id, name, role FROM member WHERE tenant_id = 55 AND is_active ORDER BY name LIMIT 50",
+    ),
     (4, "SELECT count(*) FROM member WHERE tenant_id = 56 AND is_active"),
     (3, "SELECT * FROM member WHERE tenant_id = 57 AND role = 'admin'"),
     (3, "SELECT id, name FROM member WHERE tenant_id = 58 AND name ILIKE '%last77%' LIMIT 20"),
     (2, "SELECT id, email FROM member WHERE email ILIKE '%example31.org'"),
     (2, "SELECT id FROM member WHERE settings @> '{\"beta\": true}'"),
-    (1, "SELECT tenant_id, count(*) FROM member WHERE last_seen_at > timestamptz '2024-06-20' GROUP BY tenant_id"),
-    (2, "SELECT m.* FROM member m JOIN tenant t ON t.id = m.tenant_id WHERE t.slug = 'tenant-12' AND m.role = 'lead'"),
+    (
+        1,
+        "SELECT tenant_id, count(*) FROM member WHERE last_seen_at > timestamptz '2024-06-20' GROUP BY tenant_id",
+    ),
+    (
+        2,
+        "SELECT m.* FROM member m JOIN tenant t ON t.id = m.tenant_id WHERE t.slug = 'tenant-12' AND m.role = 'lead'",
+    ),
     # projects
-    (20, "SELECT * FROM project WHERE tenant_id = 71 AND archived_at IS NULL ORDER BY created_at DESC LIMIT 20"),
+    (
+        20,
+        "SELECT * FROM project WHERE tenant_id = 71 AND archived_at IS NULL ORDER BY created_at DESC LIMIT 20",
+    ),
     (4, "SELECT id, name FROM project WHERE owner_id = 3111"),
     (3, "SELECT * FROM project WHERE tenant_id = 72 AND state = 'active' ORDER BY name"),
-    (2, "SELECT p.id, count(t.id) FROM project p JOIN task t ON t.project_id = p.id WHERE p.tenant_id = 73 GROUP BY p.id"),
+    (
+        2,
+        "SELECT p.id, count(t.id) FROM project p JOIN task t ON t.project_id = p.id WHERE p.tenant_id = 73 GROUP BY p.id",
+    ),
     (1, "SELECT state, count(*) FROM project WHERE tenant_id = 74 GROUP BY state"),
     (2, "SELECT * FROM project WHERE name = 'Project 5021'"),
     # tasks
-    (40, "SELECT id, title, status, priority FROM task WHERE project_id = 811 AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 50"),
-    (25, "SELECT * FROM task WHERE assignee_id = 9021 AND status = 'open' AND deleted_at IS NULL ORDER BY due_on LIMIT 30"),
-    (12, "SELECT count(*) FROM task WHERE assignee_id = 9022 AND status <> 'done' AND deleted_at IS NULL"),
-    (8, "SELECT * FROM task WHERE tenant_id = 91 AND status = 'doing' ORDER BY updated_at DESC LIMIT 25"),
-    (8, "SELECT id, title FROM task WHERE tenant_id = 92 ORDER BY priority DESC, created_at ASC LIMIT 25"),
-    (6, "SELECT status, count(*) FROM task WHERE project_id = 812 AND deleted_at IS NULL GROUP BY status"),
+    (
+        40,
+        "SELECT id, title, status, priority FROM task WHERE project_id = 811 AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 50",
+    ),
+    (
+        25,
+        "SELECT * FROM task WHERE assignee_id = 9021 AND status = 'open' AND deleted_at IS NULL ORDER BY due_on LIMIT 30",
+    ),
+    (
+        12,
+        "SELECT count(*) FROM task WHERE assignee_id = 9022 AND status <> 'done' AND deleted_at IS NULL",
+    ),
+    (
+        8,
+        "SELECT * FROM task WHERE tenant_id = 91 AND status = 'doing' ORDER BY updated_at DESC LIMIT 25",
+    ),
+    (
+        8,
+        "SELECT id, title FROM task WHERE tenant_id = 92 ORDER BY priority DESC, created_at ASC LIMIT 25",
+    ),
+    (
+        6,
+        "SELECT status, count(*) FROM task WHERE project_id = 812 AND deleted_at IS NULL GROUP BY status",
+    ),
     (5, "SELECT id, title FROM task WHERE title ILIKE '%4f1c9%' LIMIT 10"),
     (4, "SELECT * FROM task WHERE tags @> ARRAY['tag77'] AND tenant_id = 93"),
     (4, "SELECT * FROM task WHERE author_id = 4101 ORDER BY created_at DESC LIMIT 10"),
-    (3, "SELECT id FROM task WHERE due_on < date '2024-02-01' AND status = 'open' AND deleted_at IS NULL"),
-    (3, "SELECT t.id, t.title, p.name FROM task t JOIN project p ON p.id = t.project_id WHERE t.assignee_id = 9023 AND p.archived_at IS NULL"),
-    (2, "SELECT assignee_id, count(*) FROM task WHERE tenant_id = 94 AND status = 'open' GROUP BY assignee_id"),
-    (2, "SELECT * FROM task WHERE tenant_id = 95 AND created_at BETWEEN timestamptz '2023-01-01' AND timestamptz '2023-02-01'"),
-    (2, "SELECT id FROM task WHERE tenant_id = 96 AND assignee_id IS NULL AND status = 'open' AND deleted_at IS NULL"),
+    (
+        3,
+        "SELECT id FROM task WHERE due_on < date '2024-02-01' AND status = 'open' AND deleted_at IS NULL",
+    ),
+    (
+        3,
+        "SELECT t.id, t.title, p.name FROM task t JOIN project p ON p.id = t.project_id WHERE t.assignee_id = 9023 AND p.archived_at IS NULL",
+    ),
+    (
+        2,
+        "SELECT assignee_id, count(*) FROM task WHERE tenant_id = 94 AND status = 'open' GROUP BY assignee_id",
+    ),
+    (
+        2,
+        "SELECT * FROM task WHERE tenant_id = 95 AND created_at BETWEEN timestamptz '2023-01-01' AND timestamptz '2023-02-01'",
+    ),
+    (
+        2,
+        "SELECT id FROM task WHERE tenant_id = 96 AND assignee_id IS NULL AND status = 'open' AND deleted_at IS NULL",
+    ),
     (1, "SELECT date_trunc('day', created_at), count(*) FROM task WHERE tenant_id = 97 GROUP BY 1"),
-    (3, "UPDATE task SET status = 'done', updated_at = now() WHERE project_id = 813 AND status = 'doing'"),
+    (
+        3,
+        "UPDATE task SET status = 'done', updated_at = now() WHERE project_id = 813 AND status = 'doing'",
+    ),
     (5, "SELECT * FROM task WHERE id IN (17, 1800, 40000)"),
     (2, "SELECT max(updated_at) FROM task WHERE project_id = 814"),
-    (2, "SELECT * FROM task WHERE project_id IN (815, 816, 817) AND status = 'open' AND priority >= 3"),
+    (
+        2,
+        "SELECT * FROM task WHERE project_id IN (815, 816, 817) AND status = 'open' AND priority >= 3",
+    ),
     (1, "SELECT id FROM task WHERE deleted_at < timestamptz '2024-07-01' LIMIT 1000"),
-    (1, "SELECT t.status, avg(t.priority) FROM task t JOIN member m ON m.id = t.assignee_id WHERE m.tenant_id = 98 GROUP BY t.status"),
+    (
+        1,
+        "SELECT t.status, avg(t.priority) FROM task t JOIN member m ON m.id = t.assignee_id WHERE m.tenant_id = 98 GROUP BY t.status",
+    ),
     # comments
-    (30, "SELECT c.*, m.name FROM comment c JOIN member m ON m.id = c.author_id WHERE c.task_id = 7171 ORDER BY c.created_at"),
+    (
+        30,
+        "SELECT c.*, m.name FROM comment c JOIN member m ON m.id = c.author_id WHERE c.task_id = 7171 ORDER BY c.created_at",
+    ),
     (10, "SELECT count(*) FROM comment WHERE task_id = 7172"),
     (4, "SELECT * FROM comment WHERE author_id = 511 ORDER BY created_at DESC LIMIT 20"),
-    (3, "SELECT id, task_id FROM comment WHERE tenant_id = 111 AND created_at > timestamptz '2024-05-20'"),
+    (
+        3,
+        "SELECT id, task_id FROM comment WHERE tenant_id = 111 AND created_at > timestamptz '2024-05-20'",
+    ),
     (2, "SELECT id FROM comment WHERE body LIKE '%e3b0c%' LIMIT 5"),
-    (1, "SELECT author_id, count(*) FROM comment WHERE tenant_id = 112 GROUP BY author_id ORDER BY 2 DESC LIMIT 5"),
-    (2, "SELECT * FROM comment WHERE edited_at IS NOT NULL AND tenant_id = 113 ORDER BY edited_at DESC LIMIT 10"),
-    (2, "SELECT t.id, count(c.id) FROM task t LEFT JOIN comment c ON c.task_id = t.id WHERE t.project_id = 818 GROUP BY t.id"),
+    (
+        1,
+        "SELECT author_id, count(*) FROM comment WHERE tenant_id = 112 GROUP BY author_id ORDER BY 2 DESC LIMIT 5",
+    ),
+    (
+        2,
+        "SELECT * FROM comment WHERE edited_at IS NOT NULL AND tenant_id = 113 ORDER BY edited_at DESC LIMIT 10",
+    ),
+    (
+        2,
+        "SELECT t.id, count(c.id) FROM task t LEFT JOIN comment c ON c.task_id = t.id WHERE t.project_id = 818 GROUP BY t.id",
+    ),
     # attachments
     (8, "SELECT * FROM attachment WHERE task_id = 10101"),
     (2, "SELECT id FROM attachment WHERE sha = '0cc175b9c0f1b6a831c399e269772661'"),
     (1, "SELECT sum(bytes) FROM attachment WHERE uploader_id = 1313"),
     (1, "SELECT * FROM attachment WHERE file_name LIKE 'file 4711%'"),
-    (1, "SELECT a.* FROM attachment a JOIN task t ON t.id = a.task_id WHERE t.project_id = 819 ORDER BY a.created_at DESC LIMIT 20"),
+    (
+        1,
+        "SELECT a.* FROM attachment a JOIN task t ON t.id = a.task_id WHERE t.project_id = 819 ORDER BY a.created_at DESC LIMIT 20",
+    ),
     # events
     (12, "SELECT * FROM event WHERE tenant_id = 131 ORDER BY created_at DESC LIMIT 50"),
-    (8, "SELECT * FROM event WHERE target = 'task' AND target_id = 20202 ORDER BY created_at DESC LIMIT 20"),
-    (5, "SELECT * FROM event WHERE member_id = 2021 AND kind = 'login' ORDER BY created_at DESC LIMIT 1"),
-    (4, "SELECT kind, count(*) FROM event WHERE tenant_id = 132 AND created_at > timestamptz '2024-05-01' GROUP BY kind"),
+    (
+        8,
+        "SELECT * FROM event WHERE target = 'task' AND target_id = 20202 ORDER BY created_at DESC LIMIT 20",
+    ),
+    (
+        5,
+        "SELECT * FROM event WHERE member_id = 2021 AND kind = 'login' ORDER BY created_at DESC LIMIT 1",
+    ),
+    (
+        4,
+        "SELECT kind, count(*) FROM event WHERE tenant_id = 132 AND created_at > timestamptz '2024-05-01' GROUP BY kind",
+    ),
     (3, "SELECT count(*) FROM event WHERE tenant_id = 133 AND kind = 'export'"),
     (2, "SELECT * FROM event WHERE detail @> '{\"ref\": 4711}' AND tenant_id = 134"),
     (2, "SELECT * FROM event WHERE detail ->> 'ref' = '4712'"),
     (2, "SELECT * FROM event WHERE kind = 'delete' ORDER BY created_at DESC LIMIT 100"),
-    (1, "SELECT date_trunc('hour', created_at), count(*) FROM event WHERE created_at >= timestamptz '2024-05-20' AND created_at < timestamptz '2024-05-27' GROUP BY 1"),
+    (
+        1,
+        "SELECT date_trunc('hour', created_at), count(*) FROM event WHERE created_at >= timestamptz '2024-05-20' AND created_at < timestamptz '2024-05-27' GROUP BY 1",
+    ),
     (1, "SELECT member_id, max(created_at) FROM event WHERE tenant_id = 135 GROUP BY member_id"),
-    (2, "SELECT count(DISTINCT member_id) FROM event WHERE tenant_id = 136 AND created_at > timestamptz '2024-04-01'"),
+    (
+        2,
+        "SELECT count(DISTINCT member_id) FROM event WHERE tenant_id = 136 AND created_at > timestamptz '2024-04-01'",
+    ),
     # notices
     (50, "SELECT count(*) FROM notice WHERE member_id = 5051 AND read_at IS NULL"),
-    (20, "SELECT * FROM notice WHERE member_id = 5052 AND read_at IS NULL ORDER BY created_at DESC LIMIT 20"),
-    (6, "SELECT n.id, e.kind FROM notice n JOIN event e ON e.id = n.event_id WHERE n.member_id = 5053 ORDER BY n.created_at DESC LIMIT 20"),
+    (
+        20,
+        "SELECT * FROM notice WHERE member_id = 5052 AND read_at IS NULL ORDER BY created_at DESC LIMIT 20",
+    ),
+    (
+        6,
+        "SELECT n.id, e.kind FROM notice n JOIN event e ON e.id = n.event_id WHERE n.member_id = 5053 ORDER BY n.created_at DESC LIMIT 20",
+    ),
     (4, "UPDATE notice SET read_at = now() WHERE member_id = 5054 AND read_at IS NULL"),
     (1, "DELETE FROM notice WHERE created_at < timestamptz '2023-01-02'"),
     (1, "SELECT * FROM notice WHERE event_id = 60606"),
@@ -193,18 +295,36 @@ STATEMENTS: tuple[tuple[float, str], ...] = (
     (3, "SELECT * FROM invoice WHERE tenant_id = 151 ORDER BY due_on DESC"),
     (2, "SELECT sum(amount) FROM invoice WHERE status = 'open' AND due_on < date '2024-01-01'"),
     (2, "SELECT * FROM invoice WHERE number = 'R-4040'"),
-    (1, "SELECT i.*, t.slug FROM invoice i JOIN tenant t ON t.id = i.tenant_id WHERE i.status = 'late' ORDER BY i.due_on LIMIT 50"),
+    (
+        1,
+        "SELECT i.*, t.slug FROM invoice i JOIN tenant t ON t.id = i.tenant_id WHERE i.status = 'late' ORDER BY i.due_on LIMIT 50",
+    ),
     # jobs
     (40, "SELECT * FROM job WHERE status = 'queued' AND queue = 'mail' ORDER BY run_at LIMIT 10"),
     (5, "SELECT count(*) FROM job WHERE status = 'failed' AND run_at > timestamptz '2024-06-01'"),
     (2, "SELECT queue, count(*) FROM job WHERE status = 'queued' GROUP BY queue"),
     (1, "DELETE FROM job WHERE finished_at < timestamptz '2024-01-01'"),
     # calls of the API
-    (3, "SELECT count(*), avg(took_ms) FROM api_call WHERE tenant_id = 171 AND at > timestamptz '2024-05-01'"),
+    (
+        3,
+        "SELECT count(*), avg(took_ms) FROM api_call WHERE tenant_id = 171 AND at > timestamptz '2024-05-01'",
+    ),
     (2, "SELECT path, count(*) FROM api_call WHERE status >= 500 GROUP BY path ORDER BY 2 DESC"),
     (2, "SELECT * FROM api_call WHERE tenant_id = 172 AND status = 500 ORDER BY at DESC LIMIT 20"),
-    (1, "SELECT path, max(took_ms) FROM api_call WHERE at > timestamptz '2024-05-15' GROUP BY path"),
-    (1, "SELECT * FROM api_call WHERE path = '/v1/7' AND took_ms > 395 ORDER BY took_ms DESC LIMIT 10"),
-    (30, "INSERT INTO event (id, tenant_id, member_id, kind, target, target_id, detail, created_at) VALUES (9999999, 1, 2, 'view', 'task', 3, '{}', now())"),
-    (8, "INSERT INTO comment (id, tenant_id, task_id, author_id, body, created_at) VALUES (9999999, 1, 2, 3, 'x', now())"),
+    (
+        1,
+        "SELECT path, max(took_ms) FROM api_call WHERE at > timestamptz '2024-05-15' GROUP BY path",
+    ),
+    (
+        1,
+        "SELECT * FROM api_call WHERE path = '/v1/7' AND took_ms > 395 ORDER BY took_ms DESC LIMIT 10",
+    ),
+    (
+        30,
+        "INSERT INTO event (id, tenant_id, member_id, kind, target, target_id, detail, created_at) VALUES (9999999, 1, 2, 'view', 'task', 3, '{}', now())",
+    ),
+    (
+        8,
+        "INSERT INTO comment (id, tenant_id, task_id, author_id, body, created_at) VALUES (9999999, 1, 2, 3, 'x', now())",
+    ),
 )

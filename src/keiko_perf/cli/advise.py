@@ -5,6 +5,8 @@ db advise: which indexes a workload lacks.
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +27,6 @@ from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
     from keiko_perf.diagnosis.postgres import Database
-    from keiko_perf.diagnosis.workload import Workload
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.I)
 _UNITS = {
@@ -78,14 +79,17 @@ def advise(
 ) -> None:
     """The indexes that the statements lack, each priced by the planner."""
     budget_bytes = None if budget is None else bytes_of(budget)
+    text = None if workload is None else _text_of(workload)
 
     async def answer(connected: Database) -> Report:
         from keiko_perf.diagnosis.advisor import advise as advised
+        from keiko_perf.diagnosis.catalog import recorded_workload
         from keiko_perf.diagnosis.kinds import ALL, kinds_of
         from keiko_perf.diagnosis.reports import advice_report
+        from keiko_perf.diagnosis.workload_text import workload_of
 
         chosen = ALL if kinds is None else kinds_of([one.strip() for one in kinds.split(",")])
-        statements = await _workload(connected, workload)
+        statements = await recorded_workload(connected) if text is None else workload_of(text)
         with progress_console().status("asking the planner"):
             advice = await advised(
                 connected,
@@ -93,11 +97,18 @@ def advise(
                 max_indexes=max_indexes,
                 budget_bytes=budget_bytes,
                 kinds=chosen,
-                time_limit_s=time_limit,
+                is_late=_lateness(time_limit),
             )
         return advice_report(advice, read_at=datetime.now(UTC), server=connected.server)
 
     answer_with(answer, database, timeout, Destination(format, output, lang))
+
+
+def _lateness(time_limit_s: float | None) -> Callable[[], bool]:
+    if time_limit_s is None:
+        return lambda: False
+    end = time.monotonic() + time_limit_s
+    return lambda: time.monotonic() >= end
 
 
 def bytes_of(size: str) -> float:
@@ -115,18 +126,12 @@ def bytes_of(size: str) -> float:
     return number
 
 
-async def _workload(connected: Database, file: Path | None) -> Workload:
-    from keiko_perf.diagnosis.catalog import recorded_workload
-    from keiko_perf.diagnosis.workload_text import workload_of
-
-    if file is None:
-        return await recorded_workload(connected)
+def _text_of(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"{file} is no text in UTF-8", cure="Save it as UTF-8") from None
     except OSError as error:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", cure="Name a file of SQL or JSON"
         ) from None
-    return workload_of(text)

@@ -8,7 +8,6 @@ It reads only: the statements that make the indexes are for the user to run.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -62,7 +61,7 @@ async def advise(
     max_indexes: int | None = None,
     budget_bytes: float | None = None,
     kinds: frozenset[str] = ALL,
-    time_limit_s: float | None = None,
+    is_late: Callable[[], bool] = lambda: False,
     max_statements: int = MAX_STATEMENTS,
     max_candidates: int = MAX_CANDIDATES,
 ) -> Advice:
@@ -80,7 +79,7 @@ async def advise(
         max_indexes: at most so many; by default 10, and with a budget as many as fit and pay.
         budget_bytes: how large they may be together, by the planner's estimate.
         kinds: which kinds of index, of `kinds.KINDS`.
-        time_limit_s: after so long the search ends with the best so far.
+        is_late: asked now and then; once it says so, the search ends with the best so far.
         max_statements: look only at so many statements, those that take most time.
         max_candidates: try only so many indexes, those for the statements that take most time.
 
@@ -93,9 +92,7 @@ async def advise(
     bounds = (max_indexes, budget_bytes, max_statements, max_candidates)
     if min(one for one in bounds if one is not None) < 1:
         raise ValueError("each bound is at least 1")
-    limits = Limits(
-        max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=_lateness(time_limit_s)
-    )
+    limits = Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late)
     looked_at = workload.statements[:max_statements]
     schema = await read_schema(database, _names(looked_at))
     queries = _queries(looked_at, schema)
@@ -198,9 +195,7 @@ def _names(statements: Iterable[Statement]) -> set[str]:
 
 
 def _queries(statements: Iterable[Statement], schema: Schema) -> tuple[Query, ...]:
-    tables = Tables(
-        columns=schema.columns, search_path=schema.search_path, views=schema.views
-    )
+    tables = Tables(columns=schema.columns, search_path=schema.search_path, views=schema.views)
     return tuple(Query(one, read(one.text, tables)) for one in statements)
 
 
@@ -340,14 +335,6 @@ async def _sizes(
         else:
             found[index] = size
     return found, refused
-
-
-def _lateness(time_limit_s: float | None) -> Callable[[], bool]:
-    if time_limit_s is None:
-        return lambda: False
-    loop = asyncio.get_running_loop()
-    end = loop.time() + time_limit_s
-    return lambda: loop.time() >= end
 
 
 def _advised(

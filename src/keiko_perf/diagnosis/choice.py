@@ -134,7 +134,11 @@ class Choice:
             return self.weights[number] * (min(high, 1e300) - low)
 
         return max(
-            ((number, some) for number in self.affected(before ^ after) for some in (after, before)),
+            (
+                (number, some)
+                for number in self.affected(before ^ after)
+                for some in (after, before)
+            ),
             key=lambda one: (doubt(*one), -one[0]),
         )
 

@@ -75,9 +75,11 @@ def _share_fetched(index: Index, use: Use, table: Table, size_bytes: float) -> f
             ratio *= column.null_ratio
         elif key.column in (*use.equals, *use.listed) and column is not None:
             ratio *= column.rarest
-        elif any(join.column == key.column for join in use.joins) or key.is_expression:
-            return None
-        elif key.column in (*use.ranges, *use.prefixes, *use.alternatives):
+        elif (
+            any(join.column == key.column for join in use.joins)
+            or key.is_expression
+            or key.column in (*use.ranges, *use.prefixes, *use.alternatives)
+        ):
             return None
         else:
             gives_order = use.is_limited and any(

@@ -124,14 +124,21 @@ def name_stem(index: Index) -> str:
 
 
 def create_statement(index: Index, name: str, *, table: Table) -> str:
-    """What the user runs to make it, without locking out writers."""
-    return index.definition(name=name, concurrently=True, table=table.shown_name)
+    """
+    What the user runs to make it, without locking out writers.
+
+    A partitioned table's can only be made with them locked out, or partition by partition.
+    """
+    return index.definition(
+        name=name, concurrently=not table.is_partitioned, table=table.shown_name
+    )
 
 
 def drop_statement(name: str, *, table: Table) -> str:
     """What takes it back. An index lives in its table's schema."""
     place = "" if table.is_visible else f"{quoted(table.name.schema)}."
-    return f"DROP INDEX CONCURRENTLY {place}{quoted(name)}"
+    words = "DROP INDEX" if table.is_partitioned else "DROP INDEX CONCURRENTLY"
+    return f"{words} {place}{quoted(name)}"
 
 
 def serves(existing: ExistingIndex, index: Index, *, equal: int) -> bool:

@@ -142,7 +142,7 @@ def _are_sortable(names: Collection[str], table: Table) -> bool:
 def _partials(use: Use, table: Table) -> Iterator[tuple[tuple[Fixed, ...], Use]]:
     """Terms that leave only some rows, each and all together, with what remains of the use."""
     states = [one for one in use.fixed if _is_state(one, table)]
-    choices = [(one,) for one in states]
+    choices: list[tuple[Fixed, ...]] = [(one,) for one in states]
     if len(states) > 1:
         choices.append(tuple(states))
     for some in choices:

@@ -62,7 +62,7 @@ class Session(Protocol):
         """
         ...
 
-    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | None | IndexRefused]:
+    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | IndexRefused | None]:
         """How large many indexes would be; for each that cannot be made the refusal."""
         ...
 

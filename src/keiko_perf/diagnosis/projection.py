@@ -58,10 +58,10 @@ def _to_use(
     covers = _covers(index, use)
     if not (equal or tail or covers or index.where):
         return None
-    if index.where and not (equal or tail or covers) and table and size_bytes:
-        # Rows that many others share: to read them one by one is no better than to read all.
-        if share_held(index, table, size_bytes) > _MOST_SHARED:
-            return None
+    is_state_alone = index.where and not (equal or tail or covers)
+    # Rows that many others share: to read them one by one is no better than to read all.
+    if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
+        return None
     size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
     return frozenset(equal), tail, covers, index.where, size
 

@@ -112,7 +112,7 @@ class _Reader(Conditions):
         alias = star.fields[-2].sval if len(star.fields) > 1 else None
         for relation in scope.relations:
             if alias in (None, relation.alias):
-                names = relation.columns or self._derived.get(relation, ())
+                names: Iterable[str] = relation.columns or self._derived.get(relation) or ()
                 columns = ((name, self._derived_column(relation, name)) for name in names)
                 found |= {name: column for name, column in columns if column is not None}
         return found
@@ -233,10 +233,11 @@ class _Reader(Conditions):
         else:
             relation = self._relation(item)
             assert relation.table is not None
-            if relation.table in self._tables.views and relation.table not in self._viewed:
+            table = relation.table
+            if table in self._tables.views and table not in self._viewed:
                 relation = self._view(relation)
             else:
-                self._drafts[id(relation)] = Draft(relation, relation.table)
+                self._drafts[id(relation)] = Draft(relation, table)
         scope.relations.append(relation)
         return relation
 

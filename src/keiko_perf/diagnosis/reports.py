@@ -20,7 +20,6 @@ from keiko_perf.model import (
     Column,
     Finding,
     Gap,
-    Recommendation,
     Report,
     Section,
     Severity,
@@ -171,9 +170,7 @@ def _refusals(advice: Advice) -> tuple[Table, ...]:
     table = Table(
         title=say("What was tried and refused"),
         columns=(Column(say("Table"), "text"), Column(say("Index"), "text"), Column(say("Why"))),
-        rows=tuple(
-            (str(one.index.table), one.index.shown, one.reason) for one in advice.refusals
-        ),
+        rows=tuple((str(one.index.table), one.index.shown, one.reason) for one in advice.refusals),
     )
     return (table.first(MOST_REFUSALS),)
 

@@ -49,9 +49,7 @@ class Key:
     @property
     def turned(self) -> Key:
         """The same key read backwards."""
-        return replace(
-            self, descending=not self.descending, nulls_first=not self.starts_with_nulls
-        )
+        return replace(self, descending=not self.descending, nulls_first=not self.starts_with_nulls)
 
     def sorts_like(self, other: Key) -> bool:
         """Whether both give the same order."""

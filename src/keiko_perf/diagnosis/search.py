@@ -103,10 +103,7 @@ class Search:
             unplanned=self._unplanned,
             cost_before=self._cost_before,
             cost_after=sum(
-                [
-                    self._calls(one) * await self.costs.exact(one, set_of(order))
-                    for one in numbers
-                ]
+                [self._calls(one) * await self.costs.exact(one, set_of(order)) for one in numbers]
             ),
         )
 
@@ -170,7 +167,7 @@ class Search:
         )
 
     async def _described(self, order: list[int], choice: Choice) -> list[Chosen]:
-        """The chosen with what each adds to those before it, exactly; the best for its size first."""
+        """The chosen with what each adds to those before it; the best for its size first."""
         found = []
         before: Bits = 0
         for bit in order:
@@ -227,8 +224,8 @@ class _Refusing:
         """What an index changes at most, as far as is known."""
         found = []
         for number in self.choice.affected(1 << bit):
-            low, before = self.search.costs.bounds(number, others)
-            after, high = self.search.costs.bounds(number, others | (1 << bit))
+            _low, before = self.search.costs.bounds(number, others)
+            after, _high = self.search.costs.bounds(number, others | (1 << bit))
             if before > after and before < float("inf"):
                 found.append((number, before, after))
         return found

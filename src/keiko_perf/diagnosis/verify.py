@@ -208,9 +208,9 @@ class _Hypothetical:
         )
         return None if size is None else int(size)
 
-    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | None | IndexRefused]:
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | IndexRefused | None]:
         """How large many indexes would be, each alone; those that cannot be made say why."""
-        found: dict[Index, int | None | IndexRefused] = {}
+        found: dict[Index, int | IndexRefused | None] = {}
         ordered = sorted(indexes)
         for start in range(0, len(ordered), _SIZED_AT_ONCE):
             some = ordered[start : start + _SIZED_AT_ONCE]
@@ -316,9 +316,9 @@ class _Built:
     def can_assume(self, index: Index) -> bool:
         return True
 
-    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | None | IndexRefused]:
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | IndexRefused | None]:
         """How large they are; those that cannot be made say why."""
-        found: dict[Index, int | None | IndexRefused] = {}
+        found: dict[Index, int | IndexRefused | None] = {}
         for index in sorted(indexes):
             try:
                 found[index] = await self.size_bytes(index)

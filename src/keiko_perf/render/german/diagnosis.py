@@ -148,9 +148,6 @@ TEMPLATES = {
     "not verified, and not the first choice": "nicht geprüft und nicht die erste Wahl",
     "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
     "nothing to do here": "hier ist nichts zu tun",
-    "partitioned tables are not looked at yet: {table}": (
-        "partitionierte Tabellen werden noch nicht untersucht: {table}"
-    ),
     "pg_stat_statements is installed, but was not loaded at the server's start": (
         "pg_stat_statements ist installiert, wurde aber beim Start des Servers nicht geladen"
     ),
@@ -219,4 +216,12 @@ TEMPLATES = {
     "{modified:count} rows changed since the planner's statistics were taken": (
         "{modified:count} Zeilen änderten sich, seit die Statistiken des Planers erhoben wurden"
     ),
+    "What was tried and refused": "Was geprüft und verworfen wurde",
+    "indexes that would pay: {count:count}; the planner then reckons {ratio:ratio} of what the workload costs now": "Indexe, die sich lohnen würden: {count:count}; der Planer rechnet dann mit {ratio:ratio} der jetzigen Kosten",
+    "it alone is larger than the budget: {size:bytes}": "er allein ist größer als das Budget: {size:bytes}",
+    "the table is so small that it is read in one go": "die Tabelle ist so klein, dass sie in einem Zug gelesen wird",
+    "those that were chosen save more within {budget:bytes}": "die gewählten sparen innerhalb von {budget:bytes} mehr",
+    "the time was up before it was compared": "die Zeit war um, bevor er verglichen wurde",
+    "Why": "Warum",
+    "estimated: the planner would use a like one (HypoPG)": "geschätzt: der Planer würde einen ähnlichen benutzen (HypoPG)",
 }
