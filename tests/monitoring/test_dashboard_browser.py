@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -25,13 +24,25 @@ pytestmark = pytest.mark.browser
 TOKEN = "correct horse"
 CHROMIUM = Path("/usr/bin/chromium")
 ATTACK = "<img src=x onerror=alert(1)>"
+LIMIT_S, FAULT_S = 3.0, 3.5
+"""No busy machine takes so long for an empty answer; with its fault the service always does."""
+
+# The load, the service and the browser share one machine: its speed must not decide.
+CALM = PerformanceKPIs(
+    api_response_time_p95=LIMIT_S * 1000,
+    api_response_time_p99=LIMIT_S * 1000,
+    cpu_usage_max=100.0,
+    memory_usage_max=100.0,
+    error_rate_max=100.0,
+)
 
 
 def service(**options):
     """An application with a fast route, one whose name is an attack, and a switch to slow down."""
     app = FastAPI()
+    # Judged over so long that what was asked once stays in the picture for the whole test.
     monitor = PerformanceMonitor(
-        window_s=0.5, patience=Patience(for_s=1), notify=(), metrics_window_s=5, **options
+        window_s=0.5, patience=Patience(for_s=1), notify=(), metrics_window_s=120, **options
     )
     monitor.install(app)
     app.state.pause_s = 0.0
@@ -79,34 +90,14 @@ class Watched:
 
     def until(self, selector, pattern):
         found = self.page.locator(selector).filter(has_text=re.compile(pattern))
-        found.first.wait_for(timeout=20_000)
+        found.first.wait_for(timeout=60_000)
 
 
-@contextmanager
-def load(url):
-    """Requests one after the other until the context ends."""
-    stopped = threading.Event()
-
-    def ask_on():
-        with httpx.Client(base_url=url) as http:
-            while not stopped.is_set():
-                for path in ("/agents", "/agents", "/agents", f"/{ATTACK}"):
-                    http.get(path)
-                stopped.wait(0.02)
-
-    threads = [threading.Thread(target=ask_on) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join()
-
-
-# On a busy machine CPU and memory may be over their limits; here the routes are looked at.
-CALM = PerformanceKPIs(cpu_usage_max=100.0, memory_usage_max=100.0, error_rate_max=100.0)
+def ask(url, path, *, times, at_once=1):
+    """Request *path* so many times; when it returns, all of them are answered."""
+    with httpx.Client(base_url=url, timeout=60) as http, ThreadPoolExecutor(at_once) as pool:
+        for answer in pool.map(lambda _: http.get(path), range(times)):
+            answer.raise_for_status()
 
 
 def test_the_page_lives_shows_the_trouble_and_complains_of_nothing(chromium, serve):
@@ -116,24 +107,28 @@ def test_the_page_lives_shows_the_trouble_and_complains_of_nothing(chromium, ser
         seen.until("#connection", "live")
         seen.until("#cards", "no data")
         assert "no request was seen" in seen.text("#cards")
-        with load(url):
-            seen.until("#verdict", "targets met")
-            seen.until("[data-level=good] .value", r"ms")
-            seen.page.locator("#chart-response-time path.series").wait_for(timeout=20_000)
-            drawn = seen.page.locator("#chart-throughput path.series").get_attribute("d")
-            figures = seen.text("#cards")
-            app.state.pause_s = 0.25
-            seen.until("#verdict", r"response time p9\d is .*, limit .* mostly from GET /agents")
-            seen.until("#alerts", "firing|pending")
-            assert seen.page.locator("#chart-throughput path.series").get_attribute("d") != drawn
-            assert seen.text("#cards") != figures
+        ask(url, "/agents", times=80)
+        ask(url, f"/{ATTACK}", times=1)
+        seen.until("#verdict", "targets met")
+        seen.until("#cards article:first-child[data-level=good] .value", r"\d [µm]?s")
+        seen.page.locator(
+            "#chart-response-time .lone, #chart-response-time .series"
+        ).first.wait_for(timeout=60_000)
+        drawn = seen.page.locator("#chart-throughput svg").inner_html()
+        figures = seen.text("#cards")
+        app.state.pause_s = FAULT_S
+        ask(url, "/agents", times=20, at_once=20)
+        seen.until("#verdict", r"response time p9\d is .*, limit .* mostly from GET /agents")
+        seen.until("#alerts", "firing|pending")
+        assert seen.page.locator("#chart-throughput svg").inner_html() != drawn
+        assert seen.text("#cards") != figures
         assert ATTACK in seen.text("#routes-body")
         assert seen.page.locator("#main img").count() == 0
         seen.page.locator("#chart-throughput").focus()
         seen.page.keyboard.press("ArrowLeft")
         assert re.search(r"\d\d:\d\d:\d\d", seen.text("#chart-throughput .readout"))
-        seen.page.locator("[data-hours='24']").click()
-        seen.page.wait_for_timeout(300)
+        with seen.page.expect_request_finished(lambda one: "hours=24" in one.url, timeout=60_000):
+            seen.page.locator("[data-hours='24']").click()
         assert seen.page.locator("[data-hours='24']").get_attribute("aria-pressed") == "true"
         assert seen.complaints == []
         assert all(one.startswith(url) for one in seen.requests)
@@ -147,7 +142,8 @@ def test_the_page_lives_shows_the_trouble_and_complains_of_nothing(chromium, ser
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits_its_screen_and_can_be_read(chromium, serve, scheme, width):
     app, _ = service()
-    with serve(app) as url, load(url):
+    with serve(app) as url:
+        ask(url, "/agents", times=80)
         seen = Watched(chromium, url, color_scheme=scheme, viewport={"width": width, "height": 800})
         seen.until("#routes-body", "GET /agents")
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
