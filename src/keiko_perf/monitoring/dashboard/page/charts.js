@@ -90,7 +90,7 @@ export class Charts {
     for (const [name, values] of Object.entries(timeline.columns)) values.splice(offset, values.length, ...tail.columns[name]);
     timeline.heat = [...timeline.heat.filter(([index]) => index < offset), ...tail.heat.map(([index, ...cells]) => [index + offset, ...cells])];
     timeline.count = offset + tail.count;
-    Object.assign(timeline, { start: tail.start, end: tail.end, bands: tail.bands });
+    Object.assign(timeline, { start: tail.start, end: tail.end, bands: tail.bands, markers: tail.markers });
     this.#dropOld();
     this.#prepare();
     if (this.#names() === this.built) this.draw();
@@ -128,7 +128,7 @@ export class Charts {
     const bands = joined(timeline.bands ?? [], timeline.end);
     this.shared ??= { sync: "keiko-perf", onPoint: (strip, index) => this.#point(strip, index), onKey: (event) => this.#key(event), onSelect: (from, to) => this.onRange(from, to) };
     Object.assign(this.shared, {
-      frame: this.#frame(), bands, markers: timeline.markers ?? [],
+      frame: this.#frame(), bands, markers: (timeline.markers ?? []).map((one) => ({ ...one, at: Date.parse(one.at) / 1000 })),
       data: { times, columns: timeline.columns, heat: timeline.heat, heatRange: low < high + 1 ? [low, high] : null, heatMost: most, step: timeline.step_s },
     });
   }
