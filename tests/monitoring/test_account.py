@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.fakes import in_virtual_time
-from keiko_perf.monitoring.attribution import Account, Lag, Part, Split, current
+from keiko_perf.fakes import in_virtual_time, series, snapshot
+from keiko_perf.model import Kind
+from keiko_perf.monitoring.attribution import Account, Lag, Part, Split, current, parts_table
 
 
 class Suspension:
@@ -226,3 +227,24 @@ async def test_what_a_thread_of_the_request_does_is_the_requests() -> None:
     )
     assert all(split.sql_s >= 0.02 for split in splits)
     assert current.get() is None
+
+
+def test_the_table_tells_the_share_of_each_part_the_longest_route_first() -> None:
+    measured = snapshot(
+        series("GET /quick", [0.01] * 10),
+        series("GET /slow", [0.1] * 10),
+        series("GET /not-followed", [0.5]),
+        series("GET /slow", [0.075] * 10, kind=Kind.IN_SQL),
+        series("GET /slow", [0.025] * 10, kind=Kind.IN_CODE),
+        series("GET /quick", [0.01] * 10, kind=Kind.IN_CODE),
+    )
+    table = parts_table(measured)
+    assert table is not None
+    assert [(row[0], *(pytest.approx(one) for one in row[1:])) for row in table.rows] == [
+        ("GET /slow", 1.0, 0.75, 0, 0, 0.25, 0, 0),
+        ("GET /quick", 0.1, 0, 0, 0, 1, 0, 0),
+    ]
+
+
+def test_without_attribution_there_is_no_such_table() -> None:
+    assert parts_table(snapshot(series("GET /quick", [0.01]))) is None
