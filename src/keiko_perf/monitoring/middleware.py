@@ -49,10 +49,20 @@ class PerfMiddleware:
         if scope["type"] == "http":
             request = _Request(scope, receive, send, self.recorder, self._names)
             try:
+                answering = self.app(scope, request.receive, request.send)
                 if self.attribution and current.get() is None:
-                    await self._follow(request, self.app(scope, request.receive, request.send))
+                    recorder = self.recorder
+                    request.account = account = Account(
+                        answering, recorder.clock, recorder.lag, recorder
+                    )
+                    current.set(account)
+                    try:
+                        await account
+                    finally:
+                        # Not by its token: a coroutine that is thrown away ends elsewhere.
+                        current.set(None)
                 else:
-                    await self.app(scope, request.receive, request.send)
+                    await answering
             except CancelledError:
                 request.is_gone = True
                 raise
@@ -64,17 +74,6 @@ class PerfMiddleware:
                 await self.app(scope, connection.receive, connection.send)
         else:
             await self.app(scope, receive, send)
-
-    async def _follow(self, request: _Request, answering: Awaitable[None]) -> None:
-        recorder = self.recorder
-        account = Account(answering, recorder.clock, recorder.lag, recorder)
-        request.account = account
-        current.set(account)
-        try:
-            await account
-        finally:
-            # Not by its token: a coroutine that is thrown away ends in another context.
-            current.set(None)
 
 
 class _Request:

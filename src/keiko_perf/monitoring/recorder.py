@@ -219,12 +219,13 @@ class Recorder:
     def spent(self, route: str, split: Split) -> None:
         """Where the time of a request went: each part of it into a series of its own."""
         with self._lock:
-            cells = self._tally.cells
-            for kind, part_s in zip(_PARTS, split, strict=True):
+            tally = self._tally
+            for number, part_s in enumerate(split):
                 if part_s >= LEAST_PART_S:
-                    cell = cells[kind].get(route)
+                    kind = _PARTS[number]
+                    cell = tally.cells[kind].get(route)
                     if cell is None:
-                        cell = self._tally.admit(kind, route, min(self.max_series, MAX_SPLIT))
+                        cell = tally.admit(kind, route, min(self.max_series, MAX_SPLIT))
                     cell.succeeded.record(part_s)
 
     def departed(self) -> None:

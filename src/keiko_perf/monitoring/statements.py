@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 POOL_RATIO = "pool_ratio"
 POOL_HOLD_S = "pool_hold_s"
 
+_SQL, _POOL = Part.SQL, Part.POOL  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
@@ -74,7 +75,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
             return
         account = current.get()
         if account is not None and account.owner is recorder:
-            account.open(Part.SQL)
+            account.open(_SQL)
         setattr(context, started, clock())
 
     def after(
@@ -99,7 +100,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         duration_s = clock() - started_s
         account = current.get()
         if account is not None and account.owner is recorder:
-            account.shut(Part.SQL)
+            account.shut(_SQL)
         name = names.of(statement, other=OTHER)
         if name is not None:
             recorder.record(Kind.STATEMENT, name, duration_s, failed=failed)
@@ -144,7 +145,7 @@ def _time_connects(pool: Pool, recorder: Recorder, name: str) -> None:
         if account is not None and account.owner is not recorder:
             account = None
         if account is not None:
-            account.open(Part.POOL)
+            account.open(_POOL)
         started_s = clock()
         failed = True
         try:
@@ -153,7 +154,7 @@ def _time_connects(pool: Pool, recorder: Recorder, name: str) -> None:
             return connection
         finally:
             if account is not None:
-                account.shut(Part.POOL)
+                account.shut(_POOL)
             recorder.record(Kind.POOL, name, clock() - started_s, failed=failed)
 
     pool.connect = timed  # type: ignore[method-assign]  # see above

@@ -108,12 +108,9 @@ class Account:
     def __iter__(self) -> Account:
         return self
 
-    def __next__(self) -> Any:
-        return self.send(None)
-
     # Written out, as each call in it would cost as much as all the rest, and without the lock: if a
     # thread of the same request tells something at the same instant, `end` sets the sum right.
-    def send(self, value: Any) -> Any:
+    def __next__(self, value: Any = None) -> Any:
         """Begin the next step of the request."""
         clock, spent_s, part = self._clock, self._spent_s, self._part
         now_s, at_s, lag = clock(), self._at_s, self._lag
@@ -137,6 +134,8 @@ class Account:
             self._beneath = ELSEWHERE
             if part == CODE:
                 self._part = ELSEWHERE
+
+    send = __next__
 
     def throw(
         self,
