@@ -118,11 +118,12 @@ class Books:
         due = channel.due
         if due < self.begins:
             return
+        meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
+        meter.weigh(channel)
         if status >= 400:
             failure = Failure.HTTP_4XX if status < 500 else Failure.HTTP_5XX
             self.failed(channel, failure, f"HTTP {status}", now=now)
             return
-        meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
         if not meter.since <= due < meter.until:
             meter.move_to(self._position(due), self.interval_s)
         meter.record(now - due)
@@ -144,11 +145,16 @@ class Books:
             and meter.since <= due < meter.until
         ):
             meter.record(reply.done - due)
+            meter.received_bytes += reply.received_bytes
+            if reply.redirects:
+                meter.redirects += reply.redirects
             self.again += 1
             return True
         self.offered += due >= self.begins
         status = 200 if reply.is_expected else reply.status
         if reply.failure is not None:
+            if due >= self.begins:
+                meter.weigh(reply)
             self.failed(reply, reply.failure, reply.detail, now=reply.done)
         elif status < 400 and reply.sent != due:
             self._answered_apart(reply)
@@ -160,8 +166,11 @@ class Books:
         """A success of a request that was sent after it was due, where most are sent at once."""
         if reply.due < self.begins:
             return
-        self._meters[reply.request.step].record_apart(
-            self._position(reply.due), response_s=reply.response_s, service_s=reply.done - reply.sent
+        meter = self._meters[reply.request.step]
+        meter.weigh(reply)
+        service_s = reply.done - reply.sent
+        meter.record_apart(
+            self._position(reply.due), response_s=reply.response_s, service_s=service_s
         )
         self.finished += 1
         self.looks.count -= 1

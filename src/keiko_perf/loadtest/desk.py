@@ -130,7 +130,7 @@ class Desk(Traffic):
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
-        # One object for a request, filled here: to hand all this to a constructor costs as much again.
+        # One object for a request, filled here: a constructor would cost as much again.
         reply = Reply()
         reply.done = now = self._clock()
         reply.user = user = channel.asker
@@ -140,16 +140,17 @@ class Desk(Traffic):
         reply.status = status
         reply.answer = answer = channel.answer
         reply.judgement = UNJUDGED
+        reply.received_bytes = channel.received_bytes
+        reply.redirects = channel.redirects
         if user.last is not None:
             user.more.append(user.last)
         user.last = reply
         # Connections repeat the headers that they know, so most are looked through once.
         if answer is not None and answer.headers is not self._without_cookies:
             self._look_for_cookies(reply, answer)
-        try:
-            channel.wake.set_result(reply)
-        except asyncio.InvalidStateError:
-            pass  # the user gave up waiting
+        wake = channel.wake
+        if not wake.done():  # else the user gave up waiting
+            wake.set_result(reply)
         if self._line or not self._has_arrivals or not channel.is_open:
             self._hand_on(channel, now)
         else:

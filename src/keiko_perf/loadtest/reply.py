@@ -69,10 +69,23 @@ class Reply:
         done: when the answer was there, likewise.
         status: 100 to 999.
         answer: its headers and body.
+        received_bytes: how long the answer was on the wire, headers included.
+        redirects: how many redirects were followed to it.
         judgement: what checks made of it.
     """
 
-    __slots__ = ("answer", "done", "due", "judgement", "request", "sent", "status", "user")
+    __slots__ = (
+        "answer",
+        "done",
+        "due",
+        "judgement",
+        "received_bytes",
+        "redirects",
+        "request",
+        "sent",
+        "status",
+        "user",
+    )
 
     user: User
     request: Request
@@ -82,6 +95,8 @@ class Reply:
     status: int
     answer: Answer | None
     judgement: Judgement
+    received_bytes: int
+    redirects: int
 
     def __repr__(self) -> str:
         return f"Reply({self.name!r}, status={self.status})"

@@ -136,6 +136,9 @@ class Traffic:
             due = channel.due
             if meter.since <= due < meter.until:
                 meter.record(now - due)
+                meter.received_bytes += channel.received_bytes
+                if channel.redirects:
+                    meter.redirects += channel.redirects
                 self._books.again += 1
                 channel.due = channel.sent = now
                 channel.send(next(self._requests))

@@ -68,7 +68,16 @@ class Answer(NamedTuple):
 
 
 class Asked(Protocol):
-    """A request with its instants on the clock of its owner, such as a channel that carries it."""
+    """
+    A request with its instants on the clock of its owner, such as a channel that carries it.
+
+    Attributes:
+        received_bytes: how long its answer was on the wire.
+        redirects: how many redirects it followed.
+    """
+
+    received_bytes: int
+    redirects: int
 
     @property
     def request(self) -> Request | None: ...
