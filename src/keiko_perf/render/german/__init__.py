@@ -9,6 +9,7 @@ from __future__ import annotations
 from keiko_perf.render.german import (
     cli,
     columns,
+    dashboard,
     demo,
     diagnosis,
     loadtest,
@@ -20,6 +21,17 @@ from keiko_perf.render.german import (
 
 GERMAN: dict[str, str] = {
     template: german
-    for part in (cli, columns, demo, diagnosis, loadtest, model, monitoring, plans, render)
+    for part in (
+        cli,
+        columns,
+        dashboard,
+        demo,
+        diagnosis,
+        loadtest,
+        model,
+        monitoring,
+        plans,
+        render,
+    )
     for template, german in part.TEMPLATES.items()
 }
