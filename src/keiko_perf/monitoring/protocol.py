@@ -30,6 +30,7 @@ class Monitor(Protocol):
         is_recording: whether an application hands its requests on.
         now: the wall clock, aware UTC.
         reports: asked for what else is known, such as of the database, while a page is open.
+        attribution: whether it is told where the time of each request went.
     """
 
     recorder: Recorder
@@ -40,6 +41,7 @@ class Monitor(Protocol):
     is_recording: bool
     now: Callable[[], datetime]
     reports: list[Callable[[], Awaitable[Report]]]
+    attribution: bool
 
     @property
     def alerts(self) -> tuple[Alert, ...]: ...

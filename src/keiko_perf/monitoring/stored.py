@@ -67,6 +67,7 @@ class StoredMonitor(Remembering):
         self.token = token
         self.window_s = window_s
         self.is_recording = True
+        self.attribution = False
         self.now = now
         self.reports: list[Callable[[], Awaitable[Report]]] = []
         self.recorder: Recorder = _Idle(now=now)
