@@ -1,10 +1,10 @@
 """
-What the store costs: the CPU of four workers that write each second, its size, the time of a chart.
+What the store costs: the CPU of four workers that write each second, its size, and a chart's time.
 
-Four processes write a window into one file each second, for some seconds, and their CPU time is told
-as a share of a core; the file holds an hour of the same already, so that all that is done to old
-windows is in it. Then a month of four workers with windows of 10 s is written, its size
-told, and charts of an hour, a day and a month are read from it.
+Four processes write a window into one file each second, for some seconds, and their CPU time is
+told as a share of a core; the file holds an hour of the same already, so that all that is done to
+old windows is in it. Then a month of four workers with windows of 10 s is written, its size told,
+and charts of an hour, a day and a month are read from it.
 
     python benchmarks/store.py [--days 30]
 """

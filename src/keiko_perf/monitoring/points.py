@@ -100,6 +100,7 @@ class Sum:
     started_s: int = 0
     first_us: int | None = None
     covered_s: float = 0.0
+    longest_s: float = 0.0
     requests: int = 0
     failed: int = 0
     refused: int = 0
@@ -114,7 +115,9 @@ class Sum:
     def of(cls, window: Snapshot) -> Self:
         """What one worker measured in one window, of no stretch yet."""
         whole = cls(
-            first_us=(window.started_at - _EPOCH) // _MICROSECOND, covered_s=window.window_s
+            first_us=(window.started_at - _EPOCH) // _MICROSECOND,
+            covered_s=window.window_s,
+            longest_s=window.window_s,
         )
         for series in window.of(Kind.ROUTE):
             whole.durations.merge(series.succeeded)
@@ -135,6 +138,7 @@ class Sum:
     def add(self, other: Sum) -> None:
         """Add all of *other*."""
         self._cover(other)
+        self.longest_s = max(self.longest_s, other.longest_s)
         self.requests += other.requests
         self.failed += other.failed
         self.refused += other.refused
@@ -167,7 +171,9 @@ class Sum:
         return Point(
             at=_EPOCH + timedelta(seconds=self.started_s),
             stretch_s=self.stretch_s,
-            covered_s=self.covered_s,
+            # Workers do not cut at the same moment: their last windows reach into the next point,
+            # which begins with as much of its own.
+            covered_s=min(self.covered_s, max(self.stretch_s, self.longest_s)),
             requests=self.requests,
             failed=self.failed,
             refused=self.refused,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from keiko_perf.model import Kind
 from keiko_perf.monitoring.recorder import Recorder
@@ -71,15 +71,18 @@ class Pools:
         return samples
 
 
-_pools: WeakKeyDictionary[Recorder, Pools] = WeakKeyDictionary()
+# Weak on both sides: what is read may know the recorder, which would then be kept for ever.
+_pools: WeakKeyDictionary[Recorder, ReferenceType[Pools]] = WeakKeyDictionary()
 
 
 def pools_of(recorder: Recorder) -> Pools:
     """The pools that *recorder* is told of."""
-    pools = _pools.get(recorder)
+    known = _pools.get(recorder)
+    pools = None if known is None else known()
     if pools is None:
-        pools = _pools[recorder] = Pools()
+        pools = Pools()
         recorder.add_probe(pools.probe)
+        _pools[recorder] = ref(pools)
     return pools
 
 
@@ -90,10 +93,15 @@ class Turnstile:
     Args:
         recorder: is told; its clock is used.
         name: of the pool.
+
+    Attributes:
+        waiting: how many wait for a connection.
+        in_use: how many were handed out through here.
     """
 
     def __init__(self, recorder: Recorder, name: str) -> None:
         self.waiting = 0
+        self.in_use = 0
         self.name = name
         self._recorder = recorder
         self._lock = Lock()
@@ -109,10 +117,13 @@ class Turnstile:
         now_s = self._recorder.clock()
         with self._lock:
             self.waiting -= 1
+            self.in_use += not failed
         self._recorder.record(Kind.POOL, self.name, max(now_s - asked_s, 0.0), failed=failed)
         return now_s
 
     def released(self, got_s: float) -> None:
         """A connection came back that was handed out at *got_s*."""
+        with self._lock:
+            self.in_use -= 1
         held_s = self._recorder.clock() - got_s
         self._recorder.record(Kind.HOLD, self.name, max(held_s, 0.0))

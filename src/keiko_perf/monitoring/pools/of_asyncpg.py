@@ -60,7 +60,6 @@ def watch_asyncpg(pool: Any, recorder: Recorder, name: str) -> None:
     def read() -> Occupancy | None:
         if pool.is_closing():
             return None
-        in_use = pool.get_size() - pool.get_idle_size()
-        return Occupancy(in_use, pool.get_max_size(), turnstile.waiting)
+        return Occupancy(turnstile.in_use, pool.get_max_size(), turnstile.waiting)
 
     pools_of(recorder).add(read)

@@ -30,9 +30,8 @@ def watch_psycopg(pool: Any, recorder: Recorder, name: str) -> None:
         there = watched()
         if there is None:
             return None
-        now = there.get_stats()
-        in_use = now.get("pool_size", 0) - now.get("pool_available", 0)
-        return Occupancy(in_use, there.max_size or None, now.get("requests_waiting", 0))
+        # The pool's own figures count those that are being opened, and who gave up, as well.
+        return Occupancy(turnstile.in_use, there.max_size or None, turnstile.waiting)
 
     pools_of(recorder).add(read)
 
