@@ -71,13 +71,38 @@ class SqliteStore:
         self._pid = 0
 
     def append(self, snapshot: Snapshot) -> None:
-        def add(connection: sqlite3.Connection) -> None:
-            windows.add(connection, snapshot, retention_s=self._retention_s)
-
-        self._do("written", lambda: self._attempt(add))
+        self.change(lambda one: windows.add(one, snapshot, retention_s=self._retention_s))
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
-        return self._read(lambda connection: windows.read(connection, start_at, end_at)) or []
+        return self.look(lambda one: windows.read(one, start_at, end_at), absent=[])
+
+    def change(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """
+        Have *work* write to the file, for what is kept beside the windows.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        return self._do("written", lambda: self._attempt(work))
+
+    def look(self, work: Callable[[sqlite3.Connection], _T], *, absent: _T) -> _T:
+        """
+        Have *work* read from the file; *absent* is what it finds where there is none.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+
+        def read() -> _T:
+            if not self._identify():
+                return absent  # reading makes no file
+            if self._is_current():
+                assert self._connection is not None
+                return work(self._connection)
+            with closing(self._opened_to_read()) as connection:
+                return work(connection) if _tables(connection) else absent
+
+        return self._do("read", read)
 
     def points(
         self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
@@ -90,7 +115,7 @@ class SqliteStore:
                 return points_of(windows.read(connection, start_at, end_at), stretch_s)
             return charts.read_points(connection, start_at, end_at, stretch_s)
 
-        return self._read(read) or []
+        return self.look(read, absent=[])
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """As of `Charted`."""
@@ -100,7 +125,7 @@ class SqliteStore:
                 return ()  # it knew of none
             return charts.read_calls(connection, start_at, end_at)
 
-        return self._read(read) or ()
+        return self.look(read, absent=())
 
     def close(self) -> None:
         """Close the file. To close twice is no mistake; it is opened again when it is needed."""
@@ -108,20 +133,6 @@ class SqliteStore:
             self._forget()
 
     # Private
-
-    def _read(self, read: Callable[[sqlite3.Connection], _T]) -> _T | None:
-        """What is read; None where there is no store yet, for reading makes none."""
-
-        def work() -> _T | None:
-            if not self._identify():
-                return None
-            if self._is_current():
-                assert self._connection is not None
-                return read(self._connection)
-            with closing(self._opened_to_read()) as connection:
-                return read(connection) if _tables(connection) else None
-
-        return self._do("read", work)
 
     def _do(self, done: str, work: Callable[[], _T]) -> _T:
         with self._lock:

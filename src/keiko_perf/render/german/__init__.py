@@ -7,8 +7,10 @@ The placeholders stay as they are, formats included, in any order.
 from __future__ import annotations
 
 from keiko_perf.render.german import (
+    alerts,
     cli,
     columns,
+    dashboard,
     demo,
     diagnosis,
     loadtest,
@@ -20,6 +22,18 @@ from keiko_perf.render.german import (
 
 GERMAN: dict[str, str] = {
     template: german
-    for part in (cli, columns, demo, diagnosis, loadtest, model, monitoring, plans, render)
+    for part in (
+        alerts,
+        cli,
+        columns,
+        dashboard,
+        demo,
+        diagnosis,
+        loadtest,
+        model,
+        monitoring,
+        plans,
+        render,
+    )
     for template, german in part.TEMPLATES.items()
 }
