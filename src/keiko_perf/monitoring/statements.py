@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from keiko_perf.errors import MissingExtra, UsageError
 from keiko_perf.model import OTHER, Kind
+from keiko_perf.monitoring.attribution import Part, current
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.sql_text import Names
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+_SQL = Part.SQL  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
@@ -64,8 +66,12 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         context: Any,
         _executemany: bool,
     ) -> None:
-        if context is not None:
-            setattr(context, started, clock())
+        if context is None:
+            return
+        account = current.get()
+        if account is not None and account.owner is recorder:
+            account.open(_SQL)
+        setattr(context, started, clock())
 
     def after(
         _connection: Connection,
@@ -87,6 +93,9 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         if started_s is None:
             return
         duration_s = clock() - started_s
+        account = current.get()
+        if account is not None and account.owner is recorder:
+            account.shut(_SQL)
         name = names.of(statement, other=OTHER)
         if name is not None:
             recorder.record(Kind.STATEMENT, name, duration_s, failed=failed)

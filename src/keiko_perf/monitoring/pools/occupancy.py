@@ -10,8 +10,10 @@ from threading import Lock
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from keiko_perf.model import Kind
+from keiko_perf.monitoring.attribution import Part, current
 from keiko_perf.monitoring.recorder import Recorder
 
+_POOL = Part.POOL  # looked up once
 POOL_IN_USE = "pool_in_use"
 POOL_SIZE = "pool_size"
 POOL_WAITING = "pool_waiting"
@@ -110,11 +112,17 @@ class Turnstile:
         """Somebody asks for a connection; `got` has to follow, with what is returned here."""
         with self._lock:
             self.waiting += 1
+        account = current.get()
+        if account is not None and account.owner is self._recorder:
+            account.open(_POOL)
         return self._recorder.clock()
 
     def got(self, asked_s: float, *, failed: bool) -> float:
         """He has it, or never will; returns when that was, for `released`."""
         now_s = self._recorder.clock()
+        account = current.get()
+        if account is not None and account.owner is self._recorder:
+            account.shut(_POOL)
         with self._lock:
             self.waiting -= 1
             self.in_use += not failed
