@@ -130,7 +130,7 @@ def compared(
 
 
 def held(what: str, name: str, seen: Figures, bar: float, most: float | None = None) -> None:
-    """Say whether the median of the rounds' ratios is within its bar, and each one within *most*."""
+    """Say whether the median of the rounds' ratios is within its bar, and each within *most*."""
     if name not in seen:
         print(f"  not compared: {what} with {name}")
         return
@@ -138,8 +138,8 @@ def held(what: str, name: str, seen: Figures, bar: float, most: float | None = N
     is_held = statistics.median(ratios) <= bar and (most is None or max(ratios) <= most)
     each = "" if most is None else f", {max(ratios):.2f} × at most in a round, bar {most:.2f} ×"
     print(
-        f"  {'held' if is_held else 'MISSED'}: {what} takes {statistics.median(ratios):.3f} × the CPU"
-        f" of {name}, bar {bar:.3f} ×{each}"
+        f"  {'held' if is_held else 'MISSED'}: {what} takes {statistics.median(ratios):.3f} × "
+        f"the CPU of {name}, bar {bar:.3f} ×{each}"
     )
 
 
