@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check bench screenshots clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,12 +33,17 @@ check: $(STAMP) ## linters, types and layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP) ## our speed and accuracy beside the peers'
-	@scripts/system-packages nginx wrk hey
+	@scripts/system-packages nginx wrk hey chromium
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/adaptive.py
+
+screenshots: $(STAMP) ## the dashboard in six states, as images in screenshots/
+	@scripts/system-packages chromium
+	$(BIN)/python scripts/dashboard-screenshots $(or $(ARGS),screenshots)
 
 clean: ## remove what was made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,14 +19,17 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import sync_playwright
 
-from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import (
     MemoryStore,
     Patience,
     PerformanceKPIs,
     PerformanceMonitor,
+    SqliteStore,
+    StoredMonitor,
     performance_router,
 )
+from keiko_perf.monitoring.dashboard.serving import dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -104,6 +107,16 @@ def a_window(at, rng):
         gauges={
             name: Gauge.of(rng.random()) for name in ("cpu_ratio", "memory_ratio", "pool_ratio")
         },
+        blocking=(
+            BlockingCall(
+                place=f"{ATTACK}:7 add",
+                stack=("main.py:1 run", f"{ATTACK}:7 add"),
+                count=2,
+                total_s=0.5,
+                longest_s=0.3,
+                last_at=at,
+            ),
+        ),
         worker="elsewhere",
     )
 
@@ -124,7 +137,9 @@ def chromium(absent):
 class Watched:
     """A page, and all that went wrong on it."""
 
-    def __init__(self, browser, url, query="", *, clock=False, **options):
+    def __init__(
+        self, browser, url, query="", *, clock=False, path="/performance/dashboard", **options
+    ):
         self.complaints, self.requests = [], []
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
@@ -135,7 +150,7 @@ class Watched:
         self.page.on("request", lambda one: self.requests.append(one.url))
         if clock:
             self.page.clock.install()
-        self.page.goto(f"{url}/performance/dashboard{query}")
+        self.page.goto(f"{url}{path}{query}")
 
     def text(self, selector):
         return self.page.locator(selector).inner_text()
@@ -310,6 +325,40 @@ def test_rows_sort_and_lead_to_pages_of_their_own(chromium, live):
         seen.page.goto(address)
         seen.until("#subject h2", re.escape(f"GET /{ATTACK}"))
         seen.until("#subject", "Share of time")
+        assert seen.complaints == []
+        seen.close()
+
+
+def test_what_comes_from_outside_stays_text_also_in_notes_and_stacks(chromium, live):
+    app, monitor = service(store=a_day())
+    asyncio.run(monitor.mark(ATTACK, at=datetime.now(UTC) - timedelta(hours=2)))
+    with live(app) as url:
+        seen = Watched(chromium, url, "?range=24h")
+        seen.until("#changes", re.escape(ATTACK))
+        seen.until("#tasks", re.escape(ATTACK))
+        seen.page.get_by_role("link", name=f"{ATTACK}:7 add").click()
+        seen.until("#stack", re.escape("main.py:1 run"))
+        seen.until("#stack .is-place", re.escape(f"{ATTACK}:7 add"))
+        assert "blocking=" in seen.page.url
+        assert seen.page.locator("main img").count() == 0
+        assert seen.complaints == []
+        seen.close()
+
+
+def test_the_first_page_of_several_services_leads_to_each(chromium, live, tmp_path):
+    stores = {}
+    for name in ("agents", "shop"):
+        kept = SqliteStore(tmp_path / f"{name}.db")
+        kept.append(a_window(datetime.now(UTC) - timedelta(seconds=30), random.Random(1)))
+        kept.close()
+        stores[name] = StoredMonitor(kept.path)
+    with live(dashboards(stores)) as url:
+        seen = Watched(chromium, url, path="/")
+        seen.until("#services", "agents")
+        assert serious(seen.page) == []
+        seen.page.get_by_role("link", name="shop").click()
+        seen.until("#host", "shop")
+        seen.until("#endpoints", "GET /agents")
         assert seen.complaints == []
         seen.close()
 

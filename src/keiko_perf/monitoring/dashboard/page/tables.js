@@ -63,7 +63,7 @@ export class Tables {
     yield this.#table("tasks", t("tasks"), ordered("tasks", document.tasks, view), view, [
       linked("task", t("task"), this.link), number("count", t("runs"), "count"), errors(), ...durations(), share(), trend(),
     ], { none: t("noTask"), leftOut: document.tasks_left_out });
-    if (document.blocking) yield this.#blocking(document.blocking, view);
+    if (document.blocking) yield this.#blocking(document, view);
     if (document.changes) yield this.#changes(document.changes, view);
   }
 
@@ -86,7 +86,7 @@ export class Tables {
 
   #findings(document) {
     const all = document.findings;
-    if (!all.length) return section("findings", t("findings"), [nothing(t("noFinding"))]);
+    if (!all.length) return section("findings", t("findings"), [nothing(t(document.measured_s ? "noFinding" : "empty"))]);
     return section("findings", t("findings"), [element("ul", { class: "findings panel" }, all.map((one, at) => element("li", {}, [
       grade(one.severity === "note" ? "unknown" : one.severity, element("p", { class: "summary" }, [one.summary]), one.severity === "note" ? "i" : SIGNS[one.severity]),
       element("p", { class: "subject-of" }, [element("code", {}, [one.subject])]),
@@ -116,8 +116,8 @@ export class Tables {
     return button;
   }
 
-  #blocking(all, view) {
-    if (!all.length) return section("blocking", t("blocking"), [nothing(t("noBlocking"))]);
+  #blocking({ blocking: all, measured_s: measured }, view) {
+    if (!all.length) return section("blocking", t("blocking"), [nothing(t(measured ? "noBlocking" : "empty"))]);
     const rows = all.map((one) => element("tr", {}, [
       cell(t("place"), [this.link(address(view, { kind: "blocking", key: one.place, sort: {} }), one.place, `blocking-${one.place}`)], "name code"),
       cell(t("count"), [shown(one.count, "count")], "number"), cell(t("longest"), [shown(one.longest, "duration")], "number"),
