@@ -67,13 +67,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "service.db"
         fill(store, hours=given.hours)
-        with serving(store) as (url, pid), sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
-            over_the_wire(browser, url)
-            drawing(browser, Path(folder), given.rounds)
-            browser.close()
+        with serving(store) as (url, pid):
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+                )
+                over_the_wire(browser, url)
+                drawing(browser, Path(folder), given.rounds)
+                browser.close()
             open_pages(url, pid, given.pages, given.seconds)
 
 

@@ -21,12 +21,14 @@ from playwright.sync_api import sync_playwright
 
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import (
+    Marker,
     MemoryStore,
     Patience,
     PerformanceKPIs,
     PerformanceMonitor,
     SqliteStore,
     StoredMonitor,
+    markers,
     performance_router,
 )
 from keiko_perf.monitoring.dashboard.serving import dashboards
@@ -331,7 +333,7 @@ def test_rows_sort_and_lead_to_pages_of_their_own(chromium, live):
 
 def test_what_comes_from_outside_stays_text_also_in_notes_and_stacks(chromium, live):
     app, monitor = service(store=a_day())
-    asyncio.run(monitor.mark(ATTACK, at=datetime.now(UTC) - timedelta(hours=2)))
+    markers.add(monitor.journal, Marker(at=datetime.now(UTC) - timedelta(hours=2), text=ATTACK))
     with live(app) as url:
         seen = Watched(chromium, url, "?range=24h")
         seen.until("#changes", re.escape(ATTACK))
