@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.changes import ServiceChange
     from keiko_perf.monitoring.collector import MetricsCollector
     from keiko_perf.monitoring.dashboard.router import performance_router
+    from keiko_perf.monitoring.export.app import PrometheusApp
+    from keiko_perf.monitoring.export.push import OtlpExporter
     from keiko_perf.monitoring.kpis import PerformanceKPIs
     from keiko_perf.monitoring.markers import Marker, MarkerKind
     from keiko_perf.monitoring.middleware import PerfMiddleware
@@ -50,10 +52,12 @@ __all__ = [
     "MemoryStore",
     "MetricsCollector",
     "Notifier",
+    "OtlpExporter",
     "Patience",
     "PerfMiddleware",
     "PerformanceKPIs",
     "PerformanceMonitor",
+    "PrometheusApp",
     "Recorder",
     "ServiceChange",
     "Silence",
@@ -71,6 +75,8 @@ _HOME = {
     "changes": ("ServiceChange",),
     "collector": ("MetricsCollector",),
     "dashboard.router": ("performance_router",),
+    "export.app": ("PrometheusApp",),
+    "export.push": ("OtlpExporter",),
     "kpis": ("PerformanceKPIs",),
     "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),

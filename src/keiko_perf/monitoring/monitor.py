@@ -26,6 +26,9 @@ from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
 from keiko_perf.monitoring.collector import MetricsCollector
+from keiko_perf.monitoring.export.exporting import Exporting
+from keiko_perf.monitoring.export.push import OtlpExporter
+from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.loop import watch_loop
@@ -67,7 +70,7 @@ class MonitorStatistics:
     deliveries: Deliveries
 
 
-class PerformanceMonitor(Remembering):
+class PerformanceMonitor(Remembering, Exporting):
     """
     The monitor of one service. `task` is the decorator for its background tasks.
 
@@ -86,6 +89,7 @@ class PerformanceMonitor(Remembering):
         patience: how quickly alerts come and go.
         patience_of: the checks that have a patience of their own.
         revision: the code that runs; found in the environment or the git repository if not given.
+        otlp: pushes the figures to an OpenTelemetry collector.
         max_series: how many routes, tasks and statements are told apart.
         sample: takes the gauges of the process, once a window.
         blocking_after_s: calls that hold the event loop for longer are found, while the monitor
@@ -111,6 +115,7 @@ class PerformanceMonitor(Remembering):
         patience: Patience | None = None,
         patience_of: Mapping[str, Patience] | None = None,
         revision: str | None = None,
+        otlp: OtlpExporter | None = None,
         max_series: int = 200,
         sample: Callable[[Recorder], None] = process.sample,
         blocking_after_s: float | None = 0.05,
@@ -125,6 +130,7 @@ class PerformanceMonitor(Remembering):
         self.journal = Journal(kept)
         self.past = Past(self.store, self.journal)
         self.revision = revision
+        self._otlp = otlp
         self.token = token
         self.window_s = window_s
         self._blocking_after_s = blocking_after_s
@@ -136,6 +142,7 @@ class PerformanceMonitor(Remembering):
         self.is_recording = False
         self.now = now
         self._sample = sample
+        self.totals = Totals(self.journal, self.store, self.recorder, now)
         self._alerting = Alerting(
             self.journal,
             (LogNotifier(),) if notify is None else notify,
@@ -232,6 +239,11 @@ class PerformanceMonitor(Remembering):
         """The alerts that wait, fire, or resolved within the hour; the newest change first."""
         return self._alerting.alerts
 
+    @property
+    def is_ticking(self) -> bool:
+        """Whether windows are cut and judged, in the event loop that it was started in."""
+        return self._ticker is not None and not self._ticker.done()
+
     def statistics(self) -> MonitorStatistics:
         """How the monitor itself is doing."""
         return MonitorStatistics(
@@ -272,10 +284,12 @@ class PerformanceMonitor(Remembering):
         """End a window: keep it, judge, and see to the alerts."""
         self._take_sample()
         window = self.recorder.snapshot()
+        self.totals.take(window)
         # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
         await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
         )
+        await asyncio.to_thread(self.totals.settle)
         await self._alerting.step(self.judge(await self.current()))
         self._ticks += 1
 
@@ -307,11 +321,16 @@ class PerformanceMonitor(Remembering):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
                 group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+                if self._otlp is not None:
+                    group.create_task(self._otlp.run(self), name="keiko-perf push")
                 with watching(self.recorder, after_s=self._blocking_after_s):
                     await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
-            self.store.append(self.recorder.snapshot())
+            window = self.recorder.snapshot()
+            self.totals.take(window)
+            self.store.append(window)
+            self.totals.settle()
             self.store.close()
 
     async def _tick_for_ever(self) -> None:

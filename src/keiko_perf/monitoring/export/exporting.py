@@ -1,0 +1,31 @@
+"""
+Exporting: what a monitor adds for other tools: its totals, and what it says of itself.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+from keiko_perf.monitoring.export.families import Sample
+from keiko_perf.monitoring.export.totals import Totals
+
+
+class Exporting:
+    """
+    Attributes:
+        totals: everything that was counted, for those who want counters that only grow.
+        revision: the code that runs, if it was given.
+    """
+
+    totals: Totals
+    revision: str | None
+
+    def build(self) -> dict[str, str]:
+        """What runs: `version` of keiko-perf, `python`, and the service's `revision` if known."""
+        known = {"version": version("keiko-perf"), "python": platform.python_version()}
+        return known if self.revision is None else {**known, "revision": self.revision}
+
+    def figures(self) -> dict[str, tuple[Sample, ...]]:
+        """Further gauges to export, by name."""
+        return {}
