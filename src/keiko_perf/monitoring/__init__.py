@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.recorder import Recorder
     from keiko_perf.monitoring.records import Delivery, DeliveryState
     from keiko_perf.monitoring.silence import Silence
+    from keiko_perf.monitoring.slo import BurnWindow, Slo, SloStatus
     from keiko_perf.monitoring.sqlite import SqliteStore
     from keiko_perf.monitoring.store import MemoryStore, Store
     from keiko_perf.monitoring.trends import Trend
@@ -42,6 +43,7 @@ __all__ = [
     "AlertState",
     "AlertmanagerNotifier",
     "AppriseNotifier",
+    "BurnWindow",
     "ChangePoint",
     "Delivery",
     "DeliveryState",
@@ -61,6 +63,8 @@ __all__ = [
     "Recorder",
     "ServiceChange",
     "Silence",
+    "Slo",
+    "SloStatus",
     "SqliteStore",
     "Store",
     "Trend",
@@ -92,6 +96,7 @@ _HOME = {
     "recorder": ("Recorder",),
     "records": ("Delivery", "DeliveryState"),
     "silence": ("Silence",),
+    "slo": ("BurnWindow", "Slo", "SloStatus"),
     "sqlite": ("SqliteStore",),
     "store": ("MemoryStore", "Store"),
     "trends": ("Trend",),

@@ -27,6 +27,7 @@ from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
 from keiko_perf.monitoring.attribution import watch_client
+from keiko_perf.monitoring.budgets import Budgets
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.push import OtlpExporter
@@ -37,6 +38,7 @@ from keiko_perf.monitoring.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.remembering import Past, Remembering
+from keiko_perf.monitoring.slo import Slo
 from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
 from keiko_perf.monitoring.store import Store
 from keiko_perf.monitoring.tasks import Tasks
@@ -80,6 +82,8 @@ class PerformanceMonitor(Remembering, Exporting):
         kpis: the nine targets.
         targets: further ones, on any KPI and on single routes; one on the same KPI and subject
             takes the place of the KPI's.
+        slos: shares of requests that are promised over weeks; their alerts fire when the error
+            budget burns too fast.
         store: where windows are kept: a store, the path of a SQLite file that the workers of a
             machine share, or None for the memory of this process.
         token: the secret that opens the dashboard; without one it answers on loopback only.
@@ -110,6 +114,7 @@ class PerformanceMonitor(Remembering, Exporting):
         *,
         kpis: PerformanceKPIs | None = None,
         targets: Iterable[Target] = (),
+        slos: Iterable[Slo] = (),
         store: Store | str | PathLike[str] | None = None,
         token: str | None = None,
         window_s: float = 10.0,
@@ -149,13 +154,14 @@ class PerformanceMonitor(Remembering, Exporting):
         self.is_recording = False
         self.now = now
         self._sample = sample
+        self.budgets = Budgets(slos, self.store, now)
         self.totals = Totals(self.journal, self.store, self.recorder, now)
         self._alerting = Alerting(
             self.journal,
             (LogNotifier(),) if notify is None else notify,
             window_s=window_s,
             patience=patience or Patience(),
-            patience_of=patience_of or {},
+            patience_of={**self.budgets.patience, **(patience_of or {})},
             clock=clock,
             now=now,
         )
@@ -306,7 +312,9 @@ class PerformanceMonitor(Remembering, Exporting):
             asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
         )
         await asyncio.to_thread(self.totals.settle)
-        await self._alerting.step(self.judge(await self.current()))
+        verdicts = self.judge(await self.current())
+        burning = await asyncio.to_thread(self.budgets.advance) if self.budgets else {}
+        await self._alerting.step({**verdicts, **burning})
         self._ticks += 1
 
     # Private

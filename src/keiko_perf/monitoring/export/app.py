@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import time
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from keiko_perf.errors import MissingExtra
+
+try:
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.types import Receive, Scope, Send
+except ImportError as error:
+    raise MissingExtra("starlette", extra="fastapi", purpose="the figures as an app") from error
 
 from keiko_perf.monitoring.dashboard.access import Access, access
 from keiko_perf.monitoring.export.endpoints import scraped
