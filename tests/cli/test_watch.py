@@ -95,7 +95,7 @@ def test_it_shows_what_was_done_and_what_is_silent(store):
     silence.add(journal, silence.silence_of("*", for_s=60, reason="a test", now=NOW))
     shown = drawn(picture_of(store))
     assert "pool_size 20" in shown
-    assert "1 silences hold" in shown
+    assert "silences that hold: 1" in shown
 
 
 @pytest.mark.parametrize(("width", "height"), [(60, 10), (80, 24), (140, 50), (300, 100), (20, 3)])

@@ -41,6 +41,7 @@ from keiko_perf.monitoring.changes import ServiceChange, is_enough
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.markers import Marker, MarkerKind
 from keiko_perf.monitoring.remembering import Past
+from keiko_perf.monitoring.stretches import step_between
 from keiko_perf.monitoring.trends import Trend
 from keiko_perf.monitoring.wording import figure
 
@@ -82,8 +83,8 @@ def changed(file: Path, *, hours: float, now: datetime) -> Report:
         journal = Journal(store)
         past = Past(store, journal)
         stretches = past.stretches(now, hours * 3600)
-        step_s = past.plan(now, hours * 3600)[0][1]
-        found = past.changes(stretches, step_s)
+        step_s = step_between(stretches)
+        found = past.changes(stretches)
         trends = past.trends(now)
         noted = markers.read(journal, now - timedelta(hours=hours), None)
     enough = is_enough(stretches)
@@ -220,5 +221,5 @@ def _gap() -> Gap:
     return Gap(
         subject=say("changes"),
         reason=say("too little was measured"),
-        remedy=say("Let the service run with its monitor for {hours:count} hours", hours=4),
+        remedy=say("Let the service run with its monitor for half an hour or more"),
     )

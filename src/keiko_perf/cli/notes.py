@@ -127,7 +127,7 @@ def seconds_of(text: str) -> float:
 def _headline(active: tuple[Silence, ...]) -> Message:
     if not active:
         return say("Nothing is silent: everybody is told of every alert")
-    return say("{count:count} silences hold", count=len(active))
+    return say("Silences that hold: {count:count}", count=len(active))
 
 
 def _table(active: tuple[Silence, ...]) -> Table:

@@ -176,7 +176,7 @@ def _alerts(picture: Picture) -> Iterator[Text]:
     if over > 0:
         yield Text(f"+ {over} more alerts", DIM)
     if picture.silent:
-        yield Text(f"{picture.silent} silences hold", DIM)
+        yield Text(f"silences that hold: {picture.silent}", DIM)
 
 
 def _notes(picture: Picture) -> Iterator[Text]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 TEMPLATES = {
     "Changes of a service": "Veränderungen eines Dienstes",
     "Each time is exact to about {step:duration}.": "Jede Zeit ist auf etwa {step:duration} genau.",
-    "Let the service run with its monitor for {hours:count} hours": (
-        "Den Dienst mit seinem Monitor {hours:count} Stunden laufen lassen"
+    "Let the service run with its monitor for half an hour or more": (
+        "Den Dienst mit seinem Monitor eine halbe Stunde oder länger laufen lassen"
     ),
     "Markers of a service": "Markierungen eines Dienstes",
     "Noted: {text}": "Notiert: {text}",
@@ -47,7 +47,7 @@ TEMPLATES = {
     "{count:count} changes, none of them for the worse by now": (
         "{count:count} Veränderungen, keine davon ist jetzt noch zum Schlechteren"
     ),
-    "{count:count} silences hold": "{count:count} Stummschaltungen gelten",
+    "Silences that hold: {count:count}": "Geltende Stummschaltungen: {count:count}",
     "{share:ratio} of the error budget goes within {window:duration}": (
         "{share:ratio} des Fehlerbudgets gehen in {window:duration} auf"
     ),
