@@ -40,7 +40,7 @@ def store(tmp_path):
     store.close()
 
 
-def write(store, *, duration_s=0.05, routes=2, age_s=5.0):
+def write(store, *, duration_s=0.05, routes=2, age_s=5.0, now=NOW):
     series = tuple(
         Series(
             kind=Kind.ROUTE,
@@ -52,7 +52,7 @@ def write(store, *, duration_s=0.05, routes=2, age_s=5.0):
     )
     store.append(
         Snapshot(
-            started_at=NOW - timedelta(seconds=age_s + 10),
+            started_at=now - timedelta(seconds=age_s + 10),
             window_s=10.0,
             series=series,
             gauges={"cpu_ratio": Gauge.of(0.2)},
@@ -131,7 +131,7 @@ def test_where_nothing_can_be_drawn_it_is_one_line(store):
 
 
 def test_the_command_looks_at_a_store(store):
-    write(store)
+    write(store, now=datetime.now(UTC))
     store.close()
     done = CliRunner().invoke(app, [str(store.path), "--times", "2", "--every", "0.2"])
     assert done.exit_code == 0

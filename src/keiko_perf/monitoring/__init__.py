@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.dashboard.router import performance_router
     from keiko_perf.monitoring.export.app import PrometheusApp
     from keiko_perf.monitoring.export.push import OtlpExporter
+    from keiko_perf.monitoring.importance import RouteTargets
     from keiko_perf.monitoring.kpis import PerformanceKPIs
     from keiko_perf.monitoring.markers import Marker, MarkerKind
     from keiko_perf.monitoring.middleware import PerfMiddleware
@@ -61,6 +62,7 @@ __all__ = [
     "PerformanceMonitor",
     "PrometheusApp",
     "Recorder",
+    "RouteTargets",
     "ServiceChange",
     "Silence",
     "Slo",
@@ -81,6 +83,7 @@ _HOME = {
     "dashboard.router": ("performance_router",),
     "export.app": ("PrometheusApp",),
     "export.push": ("OtlpExporter",),
+    "importance": ("RouteTargets",),
     "kpis": ("PerformanceKPIs",),
     "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),

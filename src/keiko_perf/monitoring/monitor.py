@@ -32,6 +32,7 @@ from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.push import OtlpExporter
 from keiko_perf.monitoring.export.totals import Totals
+from keiko_perf.monitoring.importance import Importance, RouteTargets
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.loop import follow_loop, watch_loop
@@ -82,6 +83,7 @@ class PerformanceMonitor(Remembering, Exporting):
         kpis: the nine targets.
         targets: further ones, on any KPI and on single routes; one on the same KPI and subject
             takes the place of the KPI's.
+        routes: what single routes promise, and how much they matter.
         slos: shares of requests that are promised over weeks; their alerts fire when the error
             budget burns too fast.
         store: where windows are kept: a store, the path of a SQLite file that the workers of a
@@ -114,6 +116,7 @@ class PerformanceMonitor(Remembering, Exporting):
         *,
         kpis: PerformanceKPIs | None = None,
         targets: Iterable[Target] = (),
+        routes: Iterable[RouteTargets] = (),
         slos: Iterable[Slo] = (),
         store: Store | str | PathLike[str] | None = None,
         token: str | None = None,
@@ -135,7 +138,10 @@ class PerformanceMonitor(Remembering, Exporting):
         refuse_windows(window_s, metrics_window_s, blocking_after_s)
         refuse_strangers(kpis, targets, token, notify)
         self.kpis = kpis or PerformanceKPIs()
-        self.checks: Mapping[str, Target] = checks(*self.kpis.targets(), *targets)
+        self.importance = Importance(routes, limit_ms=self.kpis.api_response_time_p95)
+        self.checks: Mapping[str, Target] = checks(
+            *self.kpis.targets(), *self.importance.targets(), *targets
+        )
         kept = store_of(store)
         self.store = SteadyStore(kept)
         self.journal = Journal(kept)
@@ -237,7 +243,11 @@ class PerformanceMonitor(Remembering, Exporting):
 
     def judge(self, snapshot: Snapshot | None) -> dict[str, Verdict]:
         """All targets, by check, held against *snapshot*."""
-        return {name: self._judged(target, snapshot) for name, target in self.checks.items()}
+        whole = self.importance.that_matters(snapshot)
+        return {
+            name: self._judged(target, whole if target.subject is None else snapshot)
+            for name, target in self.checks.items()
+        }
 
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""

@@ -38,6 +38,9 @@ TEMPLATES = {
     "reason": "Grund",
     "response time p50": "Antwortzeit p50",
     "revision": "Revision",
+    "share of slow or failed requests, by weight": (
+        "Anteil langsamer oder fehlgeschlagener Anfragen, nach Gewicht"
+    ),
     "since {at:time}, sure to {sure:ratio}": "seit {at:time}, zu {sure:ratio} sicher",
     "time of a statement p50": "Dauer einer Anweisung p50",
     "time of a task p50": "Dauer eines Hintergrundtasks p50",
