@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.slo import BurnWindow, Slo, SloStatus
     from keiko_perf.monitoring.sqlite import SqliteStore
     from keiko_perf.monitoring.store import MemoryStore, Store
+    from keiko_perf.monitoring.stored import StoredMonitor
     from keiko_perf.monitoring.trends import Trend
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "SloStatus",
     "SqliteStore",
     "Store",
+    "StoredMonitor",
     "Trend",
     "WebhookNotifier",
     "change_points",
@@ -102,6 +104,7 @@ _HOME = {
     "slo": ("BurnWindow", "Slo", "SloStatus"),
     "sqlite": ("SqliteStore",),
     "store": ("MemoryStore", "Store"),
+    "stored": ("StoredMonitor",),
     "trends": ("Trend",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
