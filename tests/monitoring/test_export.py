@@ -21,7 +21,15 @@ from starlette.responses import PlainTextResponse
 
 from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring import OtlpExporter, PerformanceMonitor, PrometheusApp, SqliteStore
+from keiko_perf.monitoring import (
+    OtlpExporter,
+    PerformanceMonitor,
+    PrometheusApp,
+    SqliteStore,
+    StoredMonitor,
+    performance_router,
+)
+from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.export.families import View, families
 from keiko_perf.monitoring.export.negotiation import choose
 from keiko_perf.monitoring.export.otlp import as_otlp
@@ -275,6 +283,18 @@ def test_livez_and_readyz_answer_an_orchestrator_and_tell_nothing(serve):
             assert httpx.get(f"{url}/performance/{path}").status_code == 401
             bearer = {"Authorization": f"Bearer {TOKEN}"}
             assert httpx.get(f"{url}/performance/{path}", headers=bearer).status_code == 200
+
+
+def test_whoever_only_looks_at_a_store_refers_to_the_service_itself(serve, tmp_path):
+    store = SqliteStore(tmp_path / "perf.sqlite")
+    store.append(Snapshot(started_at=T0, window_s=10.0))
+    store.close()
+    app = FastAPI()
+    setattr(app.state, STATE, StoredMonitor(store.path))
+    app.include_router(performance_router)
+    with serve(app) as url:
+        for path, status in (("prometheus", 404), ("health", 404), ("readyz", 503), ("livez", 200)):
+            assert httpx.get(f"{url}/performance/{path}").status_code == status
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ PAGES = (
     *(
         Page(*one)
         # Not the functions themselves, which stand below.
-        for one in endpoints(lambda ask: _refusal(ask), lambda ask: _monitor(ask))  # noqa: PLW0108
+        for one in endpoints(lambda ask: refusal(ask), lambda ask: _monitor(ask))  # noqa: PLW0108
     ),
 )
 

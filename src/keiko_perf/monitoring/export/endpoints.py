@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from keiko_perf.errors import StoreUnavailable
+from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.health import MEDIA, document_of, status_of
 from keiko_perf.monitoring.export.negotiation import answer
 from keiko_perf.monitoring.export.view import Exported, view_of
@@ -23,6 +24,11 @@ from keiko_perf.monitoring.protocol import Monitor
 
 Answer = Callable[[Request], Awaitable[Response]]
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_ELSEWHERE = PlainTextResponse(
+    "this is told by the service itself, and not by whoever looks at its store\n",
+    status_code=404,
+    headers=_HEADERS,
+)
 
 
 def endpoints(
@@ -36,25 +42,31 @@ def endpoints(
         monitor_of: the monitor of the application that a request came to.
     """
 
-    def _monitor(request: Request) -> Exported:
-        monitor = cast(Exported, monitor_of(request))
+    def exported(request: Request) -> Exported | None:
+        monitor = monitor_of(request)
+        if not isinstance(monitor, Exporting):
+            return None
         monitor.start()  # as the dashboard does: whoever asks wants the figures to go on
-        return monitor
+        return cast(Exported, monitor)
 
     async def prometheus(request: Request) -> Response:
-        refused = refusal(request)
-        return refused or await scraped(_monitor(request), request)
+        if (refused := refusal(request)) is not None:
+            return refused
+        monitor = exported(request)
+        return _ELSEWHERE if monitor is None else await scraped(monitor, request)
 
     async def health(request: Request) -> Response:
-        refused = refusal(request)
-        return refused or await _health(_monitor(request))
+        if (refused := refusal(request)) is not None:
+            return refused
+        monitor = exported(request)
+        return _ELSEWHERE if monitor is None else await _health(monitor)
 
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n", headers=_HEADERS)
 
     async def readyz(request: Request) -> Response:
-        monitor = _monitor(request)
-        ready = monitor.is_recording and monitor.is_ticking
+        monitor = exported(request)
+        ready = monitor is not None and monitor.is_recording and monitor.is_ticking
         said = "ok\n" if ready else "the monitor does not watch this service\n"
         return PlainTextResponse(said, status_code=200 if ready else 503, headers=_HEADERS)
 
