@@ -11,9 +11,11 @@ from keiko_perf.model.report import Chart, Column, Line, Report, Section, Status
 from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
 from keiko_perf.model.target import Outcome, Target, Verdict
+from keiko_perf.model.tree import Branch, Tree
 
 __all__ = [
     "OTHER",
+    "Branch",
     "Change",
     "Chart",
     "Column",
@@ -38,6 +40,7 @@ __all__ = [
     "Table",
     "Target",
     "Text",
+    "Tree",
     "Verdict",
     "compare",
     "samples_needed",

@@ -14,12 +14,24 @@ from keiko_perf.render.german import (
     loadtest,
     model,
     monitoring,
+    plan_findings,
     plans,
     render,
 )
 
 GERMAN: dict[str, str] = {
     template: german
-    for part in (cli, columns, demo, diagnosis, loadtest, model, monitoring, plans, render)
+    for part in (
+        cli,
+        columns,
+        demo,
+        diagnosis,
+        loadtest,
+        model,
+        monitoring,
+        plan_findings,
+        plans,
+        render,
+    )
     for template, german in part.TEMPLATES.items()
 }
