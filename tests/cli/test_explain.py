@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from keiko_perf.cli.db import app
+from keiko_perf.errors import KeikoError
 
 PLAN = [
     {
@@ -31,12 +34,19 @@ PLAN = [
 TEXT = "Seq Scan on t  (cost=0.00..9.00 rows=5 width=4)"
 
 
-def explain(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "keiko_perf", "db", "explain", *arguments],
-        capture_output=True, text=True, input=given, timeout=100, check=False, encoding="utf-8",
-        env={"PYTHONIOENCODING": "utf-8", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Done:
+    exit_code: int
+    output: str
+    error: KeikoError | None
+
+
+def explain(*arguments: str, given: str = "") -> Done:
+    done = CliRunner().invoke(app, ["explain", *arguments], input=given, env={"COLUMNS": "100"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        assert isinstance(done.exception, KeikoError), done.exception
+        return Done(done.exception.exit_code, done.output, done.exception)
+    return Done(done.exit_code, done.output, None)
 
 
 @pytest.fixture
@@ -48,8 +58,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_tree_of_a_file_is_drawn_with_the_findings_at_their_steps(file: Path) -> None:
     done = explain(str(file))
-    assert done.returncode == 0, done.stderr
-    lines = [line.split("  ")[0] for line in done.stdout.splitlines()]
+    assert done.exit_code == 0, done.error
+    lines = [line.split("  ")[0] for line in done.output.splitlines()]
     tree = lines[lines.index("Its steps, as they are nested") + 2 :]
     assert tree[:9] == [
         "1 Hash Join",
@@ -62,12 +72,12 @@ def test_the_tree_of_a_file_is_drawn_with_the_findings_at_their_steps(file: Path
         "│",
         "└─ 3 Hash (never executed)",
     ]
-    assert "│     ! plan.function-on-column" in done.stdout
-    assert "Rows thrown away 200,000" in done.stdout
+    assert "│     ! plan.function-on-column" in done.output
+    assert "Rows thrown away 200,000" in done.output
 
 
 def test_the_page_shows_each_step_with_a_bar_and_its_findings(file: Path) -> None:
-    page = explain(str(file), "--format", "html").stdout
+    page = explain(str(file), "--format", "html").output
     assert "<strong>Seq Scan on &lt;b&gt;</strong>" in page
     assert "width:97.5%" in page
     assert "plan.function-on-column" in page.partition('class="card flush tree"')[2]
@@ -75,7 +85,7 @@ def test_the_page_shows_each_step_with_a_bar_and_its_findings(file: Path) -> Non
 
 
 def test_the_json_has_the_tree_by_steps(file: Path) -> None:
-    report = json.loads(explain(str(file), "--format", "json").stdout)
+    report = json.loads(explain(str(file), "--format", "json").output)
     (tree,) = report["sections"][-1]["trees"]
     assert [one["parent"] for one in tree["branches"]] == [None, 0, 0]
     assert tree["branches"][1]["details"] == {"Filter": "(lower(x) = 'é'::text)"}
@@ -85,36 +95,36 @@ def test_the_json_has_the_tree_by_steps(file: Path) -> None:
 
 
 def test_markdown_has_the_tree_as_it_is_drawn(file: Path) -> None:
-    assert "├─ 2 Seq Scan on <b>  [390 ms" in explain(str(file), "--format", "markdown").stdout
+    assert "├─ 2 Seq Scan on <b>  [390 ms" in explain(str(file), "--format", "markdown").output
 
 
 def test_a_plan_comes_on_standard_input_and_in_german() -> None:
     done = explain("-", "--lang", "de", given=TEXT)
-    assert done.returncode == 0, done.stderr
-    assert "Sie wurde geplant, aber nicht ausgeführt" in done.stdout
-    assert "1 Seq Scan on t" in done.stdout
+    assert done.exit_code == 0, done.error
+    assert "Sie wurde geplant, aber nicht ausgeführt" in done.output
+    assert "1 Seq Scan on t" in done.output
 
 
 def test_a_severe_finding_fails_a_build(tmp_path: Path) -> None:
     text = json.dumps(PLAN).replace("400.0", "4000.0").replace("390.0", "3900.0")
-    assert explain("-", given=text).returncode == 3
+    assert explain("-", given=text).exit_code == 3
 
 
 @pytest.mark.parametrize(
     ("arguments", "given", "says"),
     [
-        (["no-such-plan.json"], None, "there is no file no-such-plan.json"),
+        (["no-such-plan.json"], "", "there is no file no-such-plan.json"),
         (["-"], "- Plan:\n    Node Type: Seq Scan\n", "it is YAML"),
         (["-"], "<explain/>", "it is XML"),
         (["-"], '[{"Plan": {"Node Type": "Seq', "cut off"),
-        (["SELECT 1"], None, "no database is named"),
+        (["SELECT 1"], "", "no database is named"),
         (["-"], "", "no database is named"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_explained_says_why(
-    arguments: list[str], given: str | None, says: str
+    arguments: list[str], given: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("KEIKO_PERF_DATABASE", raising=False)
     done = explain(*arguments, given=given)
-    assert done.returncode in (1, 2)
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.error is not None
+    assert says in done.error.what

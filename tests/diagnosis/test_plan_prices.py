@@ -17,7 +17,8 @@ from keiko_perf.render import phrase
 SETUP = """
 CREATE SCHEMA "od'd";
 CREATE TABLE "od'd"."ta sk" (id int PRIMARY KEY, tenant int, "na'me" text, at date, flag bool);
-INSERT INTO "od'd"."ta sk" SELECT i, CASE WHEN i % 3 = 0 THEN i % 9000 ELSE 1 END, 'it''s \\ ' || i % 7,
+INSERT INTO "od'd"."ta sk"
+SELECT i, CASE WHEN i % 3 = 0 THEN i % 9000 ELSE 1 END, 'it''s \\ ' || i % 7,
     date '2025-01-01' + i % 90, i % 100 = 0 FROM generate_series(1, 60000) i;
 CREATE INDEX ON "od'd"."ta sk" (tenant);
 ANALYZE

@@ -4,49 +4,26 @@ db: why a database is slow, read-only.
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from keiko_perf.cli.advise import advise
+from keiko_perf.cli.database import Answer, DatabaseOption, TimeoutOption, answer_with
+from keiko_perf.cli.explain import explain
 from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
-    show,
 )
-from keiko_perf.config import load_settings
-from keiko_perf.errors import UsageError
 from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
     from keiko_perf.diagnosis.postgres import Database
 
 app = typer.Typer(help="Find out why a PostgreSQL database is slow.", no_args_is_help=True)
-
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        "-d",
-        help="postgresql://user:password@host/name. The variable KEIKO_PERF_DATABASE keeps the"
-        " password out of the process list.",
-        show_default=False,
-    ),
-]
-TimeoutOption = Annotated[
-    float, typer.Option(help="Seconds after which the server gives a statement up.")
-]
-StatementArgument = Annotated[
-    str, typer.Argument(help="One SQL statement; - reads it from standard input.")
-]
-Answer = Callable[["Database"], Awaitable[Report]]
 
 
 def _command(answer: Answer) -> Answer:
@@ -60,7 +37,7 @@ def _command(answer: Answer) -> Answer:
         output: OutputOption = None,
         lang: LanguageOption = None,
     ) -> None:
-        _answer(answer, database, timeout, format=format, output=output, lang=lang)
+        answer_with(answer, database, timeout, Destination(format, output, lang))
 
     return answer
 
@@ -115,78 +92,5 @@ async def check(connected: Database) -> Report:
     return check_report(evidence, found.findings, found.gaps, server=connected.server)
 
 
-@_command
-async def advise(connected: Database) -> Report:
-    """The indexes that the recorded statements lack, each priced by the planner."""
-    from keiko_perf.diagnosis.advisor import advise as advised
-    from keiko_perf.diagnosis.catalog import recorded_workload
-    from keiko_perf.diagnosis.reports import advice_report
-
-    advice = await advised(connected, await recorded_workload(connected))
-    return advice_report(
-        advice.recommendations,
-        advice.gaps,
-        why_none=advice.reason,
-        read_at=datetime.now(UTC),
-        server=connected.server,
-    )
-
-
-@app.command()
-def explain(
-    statement: StatementArgument,
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    plan_only: Annotated[
-        bool, typer.Option("--plan-only", help="Don't execute it, even if it only reads.")
-    ] = False,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
-    """What a statement's plan costs, and why. It is executed only if it provably only reads."""
-    sql = sys.stdin.read() if statement == "-" else statement
-
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.explain import explain as explained
-        from keiko_perf.diagnosis.reports import explain_report
-        from keiko_perf.diagnosis.rules.plans import judge_plan
-
-        answered = await explained(connected, sql, execute=not plan_only)
-        return explain_report(
-            answered,
-            judge_plan(answered.plan),
-            read_at=datetime.now(UTC),
-            server=connected.server,
-        )
-
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
-
-
-def _answer(
-    answer: Answer,
-    database: str | None,
-    timeout_s: float,
-    *,
-    format: Format,
-    output: OutputOption,
-    lang: Language | None,
-) -> None:
-    """Connect, ask, show, and leave with the report's exit code."""
-    settings = load_settings()
-    url = database or (settings.database.get_secret_value() if settings.database else None)
-    if not url:
-        raise UsageError(
-            "no database is named",
-            cure="Pass --database postgresql://user:password@host/name, or set KEIKO_PERF_DATABASE",
-        )
-    report = asyncio.run(_ask(url, timeout_s, answer))
-    destination = Destination(format, output, lang or Language(settings.lang))
-    raise typer.Exit(show(report, destination))
-
-
-async def _ask(url: str, timeout_s: float, answer: Answer) -> Report:
-    from keiko_perf.diagnosis.postgres import Database
-
-    async with Database.connect(url, statement_timeout_s=timeout_s) as connected:
-        return await answer(connected)
+app.command()(advise)
+app.command()(explain)

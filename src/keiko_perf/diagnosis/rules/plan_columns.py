@@ -135,12 +135,12 @@ def _finding(
         scan.node,
         scan.share,
         summary,
-        evidence={
+        evidence=partitions(scan)
+        | {
             "condition": clause.text,
             "rows_read": round(scan.read) if scan.plan.executed else None,
             "rows_kept": round(scan.kept),
-        }
-        | partitions(scan),
+        },
         explanation=explanation,
         cure=cure,
         link=link,

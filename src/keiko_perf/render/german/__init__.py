@@ -7,8 +7,10 @@ The placeholders stay as they are, formats included, in any order.
 from __future__ import annotations
 
 from keiko_perf.render.german import (
+    alerts,
     cli,
     columns,
+    dashboard,
     demo,
     diagnosis,
     loadtest,
@@ -22,8 +24,10 @@ from keiko_perf.render.german import (
 GERMAN: dict[str, str] = {
     template: german
     for part in (
+        alerts,
         cli,
         columns,
+        dashboard,
         demo,
         diagnosis,
         loadtest,
