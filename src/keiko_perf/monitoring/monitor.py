@@ -26,6 +26,7 @@ from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
+from keiko_perf.monitoring.attribution import watch_client
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
@@ -181,6 +182,21 @@ class PerformanceMonitor(Remembering):
 
         watch_engine(engine, self.recorder)
 
+    def watch_pool(self, pool: object, *, name: str | None = None) -> None:
+        """Record a pool of asyncpg or psycopg_pool that is used without SQLAlchemy, as *name*."""
+        from keiko_perf.monitoring.pools import watch_pool
+
+        watch_pool(pool, self.recorder, name=name)
+
+    def watch_client(self, client: Any) -> None:
+        """
+        Tell, with *attribution*, how long requests wait for what *client* asks other services.
+
+        Args:
+            client: an `httpx.AsyncClient`, an `httpx.Client` or an `aiohttp.ClientSession`.
+        """
+        watch_client(client)
+
     # The guide's questions
 
     async def check_performance_health(self) -> dict[str, bool | None]:
@@ -224,14 +240,14 @@ class PerformanceMonitor(Remembering):
         Args:
             within_s: how far back to look.
         """
-        current, now = self.recorder.peek(), self.now()
-        start_at = now - timedelta(seconds=within_s)
-        windows = await asyncio.to_thread(self.store.between, start_at, now)
-        if all(
-            (one.worker, one.started_at) != (current.worker, current.started_at) for one in windows
-        ):
-            windows.append(current)
-        return merged_calls(call for one in windows for call in one.blocking)
+        current, cuts = self.recorder.peek(), self.recorder.statistics().windows
+        now = self.now()
+        calls = await asyncio.to_thread(
+            self.store.blocking_calls, now - timedelta(seconds=within_s), now
+        )
+        if cuts != self.recorder.statistics().windows:
+            return calls  # it was stored meanwhile
+        return merged_calls((*calls, *current.blocking))
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
