@@ -153,6 +153,8 @@ def _pattern(side: Any, value: Any, operator: str, text: str) -> Clause:
         return Clause(text, Reason.FUNCTION if _columns(side) else Reason.OTHER, _only(side))
     if pattern is None:
         return Clause(text, Reason.OTHER, column)
+    if isinstance(side, ast.TypeCast) and re.fullmatch(r"[\d%_-]*\d[\d%_-]*", pattern):
+        return Clause(text, Reason.CAST, column, is_certain=False)  # the digits of a number
     is_open = pattern[:1] in ("%", "_") if operator.startswith("~~") else pattern[:1] != "^"
     return Clause(text, Reason.PATTERN if is_open else Reason.PLAIN, column)
 
