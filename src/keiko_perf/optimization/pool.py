@@ -9,7 +9,7 @@ that mean keeps to 99 times in 100. More than that only moves the queue into the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, exp
+from math import ceil, exp, sqrt
 
 from keiko_perf.errors import UsageError
 
@@ -79,7 +79,7 @@ def advise_pool(
 def _at_ease(mean: float) -> int:
     """What a Poisson number with this mean keeps to 99 times in 100."""
     if mean > _LARGE:
-        return ceil(mean + 2.326 * mean**0.5)  # by then it is as good as normal
+        return ceil(mean + 2.326 * sqrt(mean))  # by then it is as good as normal
     count, one = 0, exp(-mean)
     all_up_to = one
     while all_up_to < _EASE:
