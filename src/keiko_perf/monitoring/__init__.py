@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.changes import ServiceChange
     from keiko_perf.monitoring.collector import MetricsCollector
     from keiko_perf.monitoring.dashboard.router import performance_router
+    from keiko_perf.monitoring.export.app import PrometheusApp
+    from keiko_perf.monitoring.export.push import OtlpExporter
+    from keiko_perf.monitoring.importance import RouteTargets
     from keiko_perf.monitoring.kpis import PerformanceKPIs
     from keiko_perf.monitoring.markers import Marker, MarkerKind
     from keiko_perf.monitoring.middleware import PerfMiddleware
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.recorder import Recorder
     from keiko_perf.monitoring.records import Delivery, DeliveryState
     from keiko_perf.monitoring.silence import Silence
+    from keiko_perf.monitoring.slo import BurnWindow, Slo, SloStatus
     from keiko_perf.monitoring.sqlite import SqliteStore
     from keiko_perf.monitoring.store import MemoryStore, Store
+    from keiko_perf.monitoring.stored import StoredMonitor
     from keiko_perf.monitoring.trends import Trend
 
 __all__ = [
@@ -40,6 +45,7 @@ __all__ = [
     "AlertState",
     "AlertmanagerNotifier",
     "AppriseNotifier",
+    "BurnWindow",
     "ChangePoint",
     "Delivery",
     "DeliveryState",
@@ -50,15 +56,21 @@ __all__ = [
     "MemoryStore",
     "MetricsCollector",
     "Notifier",
+    "OtlpExporter",
     "Patience",
     "PerfMiddleware",
     "PerformanceKPIs",
     "PerformanceMonitor",
+    "PrometheusApp",
     "Recorder",
+    "RouteTargets",
     "ServiceChange",
     "Silence",
+    "Slo",
+    "SloStatus",
     "SqliteStore",
     "Store",
+    "StoredMonitor",
     "Trend",
     "WebhookNotifier",
     "change_points",
@@ -71,6 +83,9 @@ _HOME = {
     "changes": ("ServiceChange",),
     "collector": ("MetricsCollector",),
     "dashboard.router": ("performance_router",),
+    "export.app": ("PrometheusApp",),
+    "export.push": ("OtlpExporter",),
+    "importance": ("RouteTargets",),
     "kpis": ("PerformanceKPIs",),
     "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),
@@ -86,8 +101,10 @@ _HOME = {
     "recorder": ("Recorder",),
     "records": ("Delivery", "DeliveryState"),
     "silence": ("Silence",),
+    "slo": ("BurnWindow", "Slo", "SloStatus"),
     "sqlite": ("SqliteStore",),
     "store": ("MemoryStore", "Store"),
+    "stored": ("StoredMonitor",),
     "trends": ("Trend",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
