@@ -249,14 +249,16 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true")
     given = parser.parse_args()
     count = len(held_out() if given.held_out else shapes())
+    jobs = [(given.held_out, index, given.seeds) for index in range(count)]
+    rows: list[Row] = []
+    print(f"{'':26}{'throughput':>12}{'p99':>8}{'new capacity after':>22}", flush=True)
     with get_context("spawn").Pool() as pool:
-        jobs = [(given.held_out, index, given.seeds) for index in range(count)]
-        rows: list[Row] = pool.map(measure, jobs, chunksize=1)
-    print(f"{'':26}{'throughput':>12}{'p99':>8}{'new capacity after':>22}")
-    for name, ratios, settled_s in rows:
-        after = "" if settled_s is None else f"{settled_s:.1f} s"
-        throughput, p99 = ratios["keiko-perf"]
-        print(f"{name:26}{throughput:12.3f}{p99:8.2f}{after:>22}")
+        for row in pool.imap(measure, jobs):
+            rows.append(row)
+            name, ratios, settled_s = row
+            after = "" if settled_s is None else f"{settled_s:.1f} s"
+            throughput, p99 = ratios["keiko-perf"]
+            print(f"{name:26}{throughput:12.3f}{p99:8.2f}{after:>22}", flush=True)
     print(f"\n{'':20}{'throughput':>12}{'worst':>8}{'p99':>8}{'worst':>8}")
     for name in ALGORITHMS:
         throughputs = [ratios[name][0] for _, ratios, _ in rows]
