@@ -45,7 +45,8 @@ _CONNECT_TIMEOUT_S = 10.0
 _GRACE_S = 5.0
 """How long after its own timeout a server may take to say so."""
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
+OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
+"""What SQL of ours is found on, within a `transaction()`."""
 
 
 class Database:
@@ -147,7 +148,7 @@ class Database:
             StatementFailed: the server answered with an error.
             DatabaseUnavailable: the connection was lost.
         """
-        return await self._run(text(f"{TAG} {sql}"), parameters, settings=_OUR_PATH)
+        return await self._run(text(f"{TAG} {sql}"), parameters, settings=OUR_PATH)
 
     async def row(self, sql: str, /, **parameters: object) -> dict[str, Any] | None:
         """The first row of a query, or None if there is none."""

@@ -11,12 +11,36 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.evidence import Evidence
-from keiko_perf.diagnosis.rules import indexes, statements, tables
+from keiko_perf.diagnosis.rules import (
+    ages,
+    checkpoints,
+    connections,
+    indexes,
+    locks,
+    patterns,
+    planner,
+    replication,
+    settings,
+    statements,
+    tables,
+)
 from keiko_perf.model import Finding, Gap
 
 Rule = Callable[[Evidence], Iterator[Finding | Gap]]
 
-RULES: tuple[Rule, ...] = (*statements.RULES, *tables.RULES, *indexes.RULES)
+RULES: tuple[Rule, ...] = (
+    *locks.RULES,
+    *connections.RULES,
+    *statements.RULES,
+    *patterns.RULES,
+    *tables.RULES,
+    *ages.RULES,
+    *indexes.RULES,
+    *planner.RULES,
+    *replication.RULES,
+    *checkpoints.RULES,
+    *settings.RULES,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
