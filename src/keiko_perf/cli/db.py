@@ -4,25 +4,15 @@ db: why a database is slow, read-only.
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keiko_perf.cli.output import (
-    Destination,
-    Format,
-    FormatOption,
-    Language,
-    LanguageOption,
-    OutputOption,
-    show,
-)
-from keiko_perf.config import load_settings
-from keiko_perf.errors import UsageError
+from keiko_perf.cli import db_reading
+from keiko_perf.cli.asking import DatabaseOption, TimeoutOption, ask, command
+from keiko_perf.cli.output import Format, FormatOption, LanguageOption, OutputOption
 from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
@@ -30,92 +20,13 @@ if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
 
 app = typer.Typer(help="Find out why a PostgreSQL database is slow.", no_args_is_help=True)
 
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        "-d",
-        help="postgresql://user:password@host/name. The variable KEIKO_PERF_DATABASE keeps the"
-        " password out of the process list.",
-        show_default=False,
-    ),
-]
-TimeoutOption = Annotated[
-    float, typer.Option(help="Seconds after which the server gives a statement up.")
-]
 StatementArgument = Annotated[
     str, typer.Argument(help="One SQL statement; - reads it from standard input.")
 ]
-Answer = Callable[["Database"], Awaitable[Report]]
+app.add_typer(db_reading.app)
 
 
-def _command(answer: Answer) -> Answer:
-    """Make *answer* a command that asks the database that its options name."""
-
-    @app.command(answer.__name__, help=answer.__doc__)
-    def command(
-        database: DatabaseOption = None,
-        timeout: TimeoutOption = 30.0,
-        format: FormatOption = Format.TEXT,
-        output: OutputOption = None,
-        lang: LanguageOption = None,
-    ) -> None:
-        _answer(answer, database, timeout, format=format, output=output, lang=lang)
-
-    return answer
-
-
-@_command
-async def slow(connected: Database) -> Report:
-    """The statements that take most of the database's time."""
-    from keiko_perf.diagnosis.collect import collect
-    from keiko_perf.diagnosis.reports import slow_report
-    from keiko_perf.diagnosis.rules import judge, statements
-
-    evidence = await collect(connected)
-    found = judge(evidence, statements.RULES)
-    return slow_report(evidence, found.findings, server=connected.server)
-
-
-@_command
-async def tables(connected: Database) -> Report:
-    """Dead rows and stale statistics, table by table."""
-    from keiko_perf.diagnosis.collect import collect
-    from keiko_perf.diagnosis.reports import tables_report
-    from keiko_perf.diagnosis.rules import judge
-    from keiko_perf.diagnosis.rules import tables as rules
-
-    evidence = await collect(connected)
-    found = judge(evidence, rules.RULES)
-    return tables_report(evidence, found.findings, server=connected.server)
-
-
-@_command
-async def indexes(connected: Database) -> Report:
-    """Indexes that are unused, duplicate or invalid."""
-    from keiko_perf.diagnosis.collect import collect
-    from keiko_perf.diagnosis.reports import indexes_report
-    from keiko_perf.diagnosis.rules import indexes as rules
-    from keiko_perf.diagnosis.rules import judge
-
-    evidence = await collect(connected)
-    found = judge(evidence, rules.RULES)
-    return indexes_report(evidence, found.findings, server=connected.server)
-
-
-@_command
-async def check(connected: Database) -> Report:
-    """All that is worth attention; exit code 3 if any of it is severe."""
-    from keiko_perf.diagnosis.collect import collect
-    from keiko_perf.diagnosis.reports import check_report
-    from keiko_perf.diagnosis.rules import judge
-
-    evidence = await collect(connected)
-    found = judge(evidence)
-    return check_report(evidence, found.findings, found.gaps, server=connected.server)
-
-
-@_command
+@command(app)
 async def advise(connected: Database) -> Report:
     """The indexes that the recorded statements lack, each priced by the planner."""
     from keiko_perf.diagnosis.advisor import advise as advised
@@ -160,33 +71,4 @@ def explain(
             server=connected.server,
         )
 
-    _answer(answer, database, timeout, format=format, output=output, lang=lang)
-
-
-def _answer(
-    answer: Answer,
-    database: str | None,
-    timeout_s: float,
-    *,
-    format: Format,
-    output: OutputOption,
-    lang: Language | None,
-) -> None:
-    """Connect, ask, show, and leave with the report's exit code."""
-    settings = load_settings()
-    url = database or (settings.database.get_secret_value() if settings.database else None)
-    if not url:
-        raise UsageError(
-            "no database is named",
-            cure="Pass --database postgresql://user:password@host/name, or set KEIKO_PERF_DATABASE",
-        )
-    report = asyncio.run(_ask(url, timeout_s, answer))
-    destination = Destination(format, output, lang or Language(settings.lang))
-    raise typer.Exit(show(report, destination))
-
-
-async def _ask(url: str, timeout_s: float, answer: Answer) -> Report:
-    from keiko_perf.diagnosis.postgres import Database
-
-    async with Database.connect(url, statement_timeout_s=timeout_s) as connected:
-        return await answer(connected)
+    ask(answer, database, timeout, format=format, output=output, lang=lang)

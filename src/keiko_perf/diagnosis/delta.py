@@ -39,10 +39,17 @@ def between(earlier: Evidence, later: Evidence) -> Evidence:
     return replace(
         later,
         statements=tuple(happened),
-        statements_total_s=max(total_s, sum(one.total_s for one in happened)),
+        statements_total_s=_whole_s(total_s, happened),
         statements_since_at=earlier.read_at,
         since_at=earlier.read_at,
     )
+
+
+def _whole_s(total_s: float, happened: list[StatementStats]) -> float:
+    """The time of all; if somebody reset the counters in between, that of those that are listed."""
+    if total_s <= 0:
+        return sum(one.total_s for one in happened)
+    return max(total_s, max((one.total_s for one in happened), default=0.0))
 
 
 def _by_text(statements: Iterable[StatementStats]) -> dict[str, StatementStats]:

@@ -45,13 +45,13 @@ class Answers:
         Raises:
             DatabaseUnavailable: the connection was lost.
         """
+        answer: T | None = None
         try:
-            return await question(self._database, *args, **options)
+            answer = await question(self._database, *args, **options)
         except StatementFailed as error:
             self.keep(refused(subject, error, self._database))
-            return None
-        finally:
-            await self._database.release()
+        await self._database.release()
+        return answer
 
 
 def refused(subject: Text, error: StatementFailed, database: Database) -> Gap:

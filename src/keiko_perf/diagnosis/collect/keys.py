@@ -14,7 +14,7 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.model import Gap, say
 
 MOST_KEYS = 500
-MOST_SEQUENCES = 1_000
+MOST_SEQUENCES = 2_000
 LEAST_ROWS = 1_000
 """Of the table that refers; a smaller one is searched in no time."""
 _AT_ONCE = 200

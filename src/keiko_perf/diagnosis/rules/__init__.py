@@ -54,6 +54,11 @@ class Judgement:
     findings: tuple[Finding, ...]
     gaps: tuple[Gap, ...]
 
+    def about(self, *topics: str) -> Judgement:
+        """The findings whose code begins with one of the topics, with all gaps."""
+        found = [one for one in self.findings if one.code.partition(".")[0] in topics]
+        return Judgement(findings=tuple(found), gaps=self.gaps)
+
 
 def judge(evidence: Evidence, rules: Iterable[Rule] = RULES) -> Judgement:
     """What the rules say of the evidence."""

@@ -1,5 +1,5 @@
 """
-Checkpoints and the write-ahead log: written too often, too small a buffer, not archived.
+Checkpoints and the write-ahead log: written too often, or not archived.
 """
 
 from __future__ import annotations
@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from keiko_perf.diagnosis.evidence import Checkpoints, Evidence, Wal
+from keiko_perf.diagnosis.evidence import Checkpoints, Evidence
 from keiko_perf.diagnosis.rules.writing import GIB, MIB, iso
 from keiko_perf.model import Finding, Gap, Severity, say
 
 LEAST_CHECKPOINTS = 10
 MANY_CHECKPOINTS = 50
-LEAST_FULL = 1_000
 _REACHED = 0.5
 """A checkpoint is asked for when about so much of max_wal_size has been written."""
 _LINK = "https://www.postgresql.org/docs/current/wal-configuration.html"
@@ -76,41 +75,6 @@ def _wanted_bytes(evidence: Evidence, limit: float, gap_s: float, due_s: float) 
     return min(limit * due_s / max(gap_s, 1.0) * 1.5, limit * 16)
 
 
-def buffers_full(evidence: Evidence) -> Iterator[Finding | Gap]:
-    """`wal.buffers-full`: statements write the log themselves, for its buffer is full."""
-    wal = evidence.wal
-    age_s = _age_s(evidence, wal.since_at) if wal else None
-    if wal is None or age_s is None or wal.buffers_full < LEAST_FULL:
-        return
-    if wal.buffers_full / age_s < 1 or wal.buffers_full < 0.001 * wal.records:
-        return
-    yield Finding(
-        code="wal.buffers-full",
-        severity=Severity.NOTE,
-        subject="wal_buffers",
-        summary=say(
-            "the log was written {count:count} times because its buffer was full",
-            count=wal.buffers_full,
-        ),
-        evidence={
-            "wal_buffers_bytes": evidence.settings.number("wal_buffers"),
-            "per_s": wal.buffers_full / age_s,
-            "counted_since": iso(wal.since_at),
-        },
-        explanation=say(
-            "A statement that finds the buffer full writes it to disk before it goes on. A larger"
-            " buffer leaves that to the background; it needs a restart."
-        ),
-        cure=f"ALTER SYSTEM SET wal_buffers = '{_size(_buffers(evidence, wal))}';",
-        link=f"{_LINK}#WAL-CONFIGURATION",
-    )
-
-
-def _buffers(evidence: Evidence, wal: Wal) -> float:
-    now = evidence.settings.number("wal_buffers") or 16 * MIB
-    return max(16 * MIB, min(now * 4, 256 * MIB))
-
-
 def archiver(evidence: Evidence) -> Iterator[Finding | Gap]:
     """`wal.archiver`: files of the log are not archived, so they are kept."""
     known = evidence.archiver
@@ -154,4 +118,4 @@ def _size(size_bytes: float) -> str:
     )
 
 
-RULES = (requested, buffers_full, archiver)
+RULES = (requested, archiver)

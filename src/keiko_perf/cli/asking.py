@@ -1,0 +1,100 @@
+"""
+Asking: the options of all commands that ask a database, and the way from the question to its report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keiko_perf.cli.output import (
+    Destination,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    OutputOption,
+    show,
+)
+from keiko_perf.config import load_settings
+from keiko_perf.errors import UsageError
+from keiko_perf.model import Report
+
+if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
+    from keiko_perf.diagnosis.postgres import Database
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        "-d",
+        help="postgresql://user:password@host/name. The variable KEIKO_PERF_DATABASE keeps the"
+        " password out of the process list.",
+        show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    float, typer.Option(help="Seconds after which the server gives a statement up.")
+]
+Answer = Callable[["Database"], Awaitable[Report]]
+
+
+def command(app: typer.Typer) -> Callable[[Answer], Answer]:
+    """Makes an answer a command that asks the database that its options name."""
+
+    def added(answer: Answer) -> Answer:
+        @app.command(answer.__name__, help=answer.__doc__)
+        def command(
+            database: DatabaseOption = None,
+            timeout: TimeoutOption = 30.0,
+            format: FormatOption = Format.TEXT,
+            output: OutputOption = None,
+            lang: LanguageOption = None,
+        ) -> None:
+            ask(answer, database, timeout, format=format, output=output, lang=lang)
+
+        return answer
+
+    return added
+
+
+def ask(
+    answer: Answer,
+    database: str | None,
+    timeout_s: float,
+    *,
+    format: Format,
+    output: OutputOption,
+    lang: Language | None,
+) -> None:
+    """Connect, ask, show, and leave with the report's exit code."""
+    report = asyncio.run(_asked(url_of(database), timeout_s, answer))
+    destination = Destination(format, output, lang or Language(load_settings().lang))
+    raise typer.Exit(show(report, destination))
+
+
+def url_of(database: str | None) -> str:
+    """
+    The database that is named by the option, else by the settings.
+
+    Raises:
+        UsageError: neither names one.
+    """
+    settings = load_settings()
+    url = database or (settings.database.get_secret_value() if settings.database else None)
+    if not url:
+        raise UsageError(
+            "no database is named",
+            cure="Pass --database postgresql://user:password@host/name, or set KEIKO_PERF_DATABASE",
+        )
+    return url
+
+
+async def _asked(url: str, timeout_s: float, answer: Answer) -> Report:
+    from keiko_perf.diagnosis.postgres import Database
+
+    async with Database.connect(url, statement_timeout_s=timeout_s) as connected:
+        return await answer(connected)
