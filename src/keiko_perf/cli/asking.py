@@ -1,5 +1,5 @@
 """
-Asking: the options of all commands that ask a database, and the way from the question to its report.
+Asking: the options of all commands that ask a database, and the way to their report.
 """
 
 from __future__ import annotations

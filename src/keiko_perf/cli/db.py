@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keiko_perf.cli import db_reading
+from keiko_perf.cli import db_history, db_reading
 from keiko_perf.cli.asking import DatabaseOption, TimeoutOption, ask, command
 from keiko_perf.cli.output import Format, FormatOption, LanguageOption, OutputOption
 from keiko_perf.model import Report
@@ -24,6 +24,7 @@ StatementArgument = Annotated[
     str, typer.Argument(help="One SQL statement; - reads it from standard input.")
 ]
 app.add_typer(db_reading.app)
+app.add_typer(db_history.app)
 
 
 @command(app)

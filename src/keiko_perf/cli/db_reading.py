@@ -1,5 +1,5 @@
 """
-db check, slow, tables, indexes, locks: what PostgreSQL recorded of itself, and what is wrong with it.
+db check, slow, tables, indexes, locks: what PostgreSQL recorded of itself, and judged.
 """
 
 from __future__ import annotations

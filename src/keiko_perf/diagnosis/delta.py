@@ -30,19 +30,25 @@ def between(earlier: Evidence, later: Evidence) -> Evidence:
     A statement whose counter went down was reset by somebody in between, and counts from there.
     The maximum cannot be subtracted: it stays the one since the counters' start.
     """
-    known = _by_text(earlier.statements)
+    since_at = later.statements_since_at
+    was_reset = since_at is not None and since_at > earlier.read_at
+    known = {} if was_reset else _by_text(earlier.statements)
     statements = [_since(one, known.get(text)) for text, one in _by_text(later.statements).items()]
     happened = sorted(
         (one for one in statements if one.calls), key=lambda one: one.total_s, reverse=True
     )
-    total_s = later.statements_total_s - earlier.statements_total_s
+    total_s = later.statements_total_s - (0.0 if was_reset else earlier.statements_total_s)
     return replace(
         later,
         statements=tuple(happened),
         statements_total_s=_whole_s(total_s, happened),
         statements_since_at=earlier.read_at,
-        since_at=earlier.read_at,
     )
+
+
+def together(statements: Iterable[StatementStats]) -> tuple[StatementStats, ...]:
+    """The statements of several periods, each text once, those that took most time first."""
+    return tuple(sorted(_by_text(statements).values(), key=lambda one: -one.total_s))
 
 
 def _whole_s(total_s: float, happened: list[StatementStats]) -> float:

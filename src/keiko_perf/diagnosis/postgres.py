@@ -83,6 +83,11 @@ class Database:
         return f"Database({self._address!r})"
 
     @property
+    def place(self) -> str:
+        """Where it is, as `host:port/database`."""
+        return self._address.place
+
+    @property
     def sends_as_text(self) -> bool:
         """
         Whether the driver sends a statement without parameters as text alone. asyncpg prepares
