@@ -85,7 +85,7 @@ def other_database(evidence: Evidence) -> Iterator[Finding | Gap]:
             database=server.oldest,
             age=server.oldest_age,
         ),
-        evidence={"age": server.oldest_age, "autovacuum_freezes_at": limit},
+        evidence={"age": server.oldest_age, "freeze_age": limit},
         explanation=say(
             "When the numbers run out, the server takes no writes to any of its databases. Connect"
             " to that one and see what keeps its tables from being frozen."
@@ -143,7 +143,7 @@ def _too_old(
         summary=summary,
         evidence={
             "age": age,
-            "autovacuum_freezes_at": limit,
+            "freeze_age": limit,
             "size_bytes": table.size_bytes,
             "last_vacuum_at": iso(table.last_vacuum_at),
         },

@@ -15,11 +15,27 @@ from keiko_perf.render.german import (
     model,
     monitoring,
     plans,
+    relations,
     render,
+    server,
+    statements,
 )
 
 GERMAN: dict[str, str] = {
     template: german
-    for part in (cli, columns, demo, diagnosis, loadtest, model, monitoring, plans, render)
+    for part in (
+        cli,
+        columns,
+        demo,
+        diagnosis,
+        loadtest,
+        model,
+        monitoring,
+        plans,
+        relations,
+        render,
+        server,
+        statements,
+    )
     for template, german in part.TEMPLATES.items()
 }
