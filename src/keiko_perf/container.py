@@ -58,12 +58,15 @@ class Cpu:
         offered_s: how much there was since some beginning.
         cores: how many cores' worth may be used at once.
         group: the control group whose limit that is; None for the machine.
+        throttled_s: how long the group had to stand still because its quota was used up, since
+            some beginning; None where nothing can throttle it, or does not say so.
     """
 
     used_s: float
     offered_s: float
     cores: float
     group: PurePosixPath | None = None
+    throttled_s: float | None = None
 
     def busy_ratio(self, before: Cpu) -> float | None:
         """
@@ -88,6 +91,42 @@ def read_held(root: Path = ROOT) -> Held:
     vms, rss, *_ = map(int, pages.split())
     size_bytes = os.sysconf("SC_PAGE_SIZE")
     return Held(rss_bytes=rss * size_bytes, vms_bytes=vms * size_bytes)
+
+
+def read_pss_bytes(root: Path = ROOT) -> int | None:
+    """
+    What this process holds, with what it shares divided by those who share it; None if not told.
+
+    Of several workers that were forked from one the sum is what they hold together, which that of
+    their `rss_bytes` is not. The kernel walks all its memory for it: some milliseconds.
+    """
+    kib = _field((_read(root / "proc/self/smaps_rollup") or "").replace(":", ""), "Pss")
+    return None if kib is None else kib * 1024
+
+
+def read_threads(root: Path = ROOT) -> int:
+    """How many threads this process has, those of libraries included."""
+    threads = _field((_read(root / "proc/self/status") or "").replace(":", ""), "Threads")
+    return psutil.Process().num_threads() if threads is None else threads
+
+
+def read_open_files(root: Path = ROOT) -> int | None:
+    """How many files and sockets this process has open; None where it is not told."""
+    try:
+        return len(os.listdir(root / "proc/self/fd"))
+    except OSError:
+        count = getattr(psutil.Process(), "num_fds", None)
+        return None if count is None else int(count())
+
+
+def open_files_limit() -> int | None:
+    """How many it may have open; None if there is no limit."""
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+    except ImportError:  # Windows
+        return None
+    limit, _ = getrlimit(RLIMIT_NOFILE)
+    return None if limit == RLIM_INFINITY else limit
 
 
 def read_memory(root: Path = ROOT) -> Memory:
@@ -124,7 +163,13 @@ def read_cpu(clock_s: float, root: Path = ROOT) -> Cpu:
     used_s = group.used_s()
     if used_s is None:
         return machine
-    return Cpu(used_s=used_s, offered_s=clock_s * cores, cores=cores, group=group.path)
+    return Cpu(
+        used_s=used_s,
+        offered_s=clock_s * cores,
+        cores=cores,
+        group=group.path,
+        throttled_s=group.throttled_s(),
+    )
 
 
 class _Group:
@@ -164,6 +209,14 @@ class _Group:
             return None if used_ns is None else used_ns / 1e9
         used_us = _field(self._text("cpu.stat"), "usage_usec")
         return None if used_us is None else used_us / 1e6
+
+    def throttled_s(self) -> float | None:
+        stat = self._text("cpu.stat")
+        throttled_us = _field(stat, "throttled_usec")
+        if throttled_us is not None:
+            return throttled_us / 1e6
+        throttled_ns = _field(stat, "throttled_time")  # version 1
+        return None if throttled_ns is None else throttled_ns / 1e9
 
     def _limit(self, name: str) -> int | None:
         return _limit(self._text(name))

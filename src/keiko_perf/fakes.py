@@ -263,6 +263,7 @@ def series(
     durations_s: Iterable[float] = (),
     *,
     failed_s: Iterable[float] = (),
+    refused_s: Iterable[float] = (),
     kind: Kind = Kind.ROUTE,
     window_s: float = 10.0,
 ) -> Series:
@@ -273,6 +274,7 @@ def series(
         window_s=window_s,
         succeeded=Histogram(durations_s),
         failed=Histogram(failed_s),
+        refused=Histogram(refused_s),
     )
 
 

@@ -21,7 +21,7 @@ from keiko_perf.fakes import Answer, run_virtually, series, snapshot
 from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.request import Request
-from keiko_perf.model import Change, Kind, Outcome, Report, Status, say
+from keiko_perf.model import BlockingCall, Change, Kind, Outcome, Report, Status, say
 from keiko_perf.monitoring.kpis import PerformanceKPIs
 from keiko_perf.render import phrase, render
 
@@ -141,6 +141,22 @@ def test_what_the_service_itself_shows_is_the_headline_where_no_index_helps(
         "It is no index that is missing: a statement is sent 8.33 times for each request"
     )
     assert [one.code for one in report.findings] == ["service.repeated-statement"]
+
+
+def test_a_call_that_held_the_loop_is_the_headline_with_its_line(found: Account) -> None:
+    call = BlockingCall(
+        place="demo/routes.py:258 _ask_moderation",
+        count=40,
+        total_s=2.0,
+        longest_s=0.05,
+        last_at=NOW,
+    )
+    before = replace(found.before, snapshot=replace(found.before.snapshot, blocking=(call,)))
+    report = account(replace(found, before=before, advice=NO_ADVICE, after=None), now=NOW)
+    assert phrase(report.headline) == (
+        "It is no index that is missing: demo/routes.py:258 _ask_moderation held the event loop "
+        "40 times, for 2 s in all and once for 50 ms"
+    )
 
 
 def test_an_index_that_changes_next_to_nothing_is_not_built() -> None:

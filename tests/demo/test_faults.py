@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import tracemalloc
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from keiko_perf.demo import routes
 from keiko_perf.demo.faults import BLOCKING_S, SLOW_TASK_S, SMALL_POOL
 from keiko_perf.demo.schema import CREATE_HOT_INDEX, HOT_INDEX
 from keiko_perf.demo.seed import seed
 from keiko_perf.demo.settings import Fault
-from keiko_perf.model import Kind
+from keiko_perf.model import BlockingCall, Kind
 
 from .conftest import Serve, Served
 
@@ -181,6 +183,18 @@ async def test_a_blocking_call_lets_nobody_else_have_a_turn(served: Served) -> N
     faulty_s = min([await longest_stall_s(served, path) for _ in range(3)])
     assert faulty_s >= BLOCKING_S
     assert healthy_s < faulty_s
+
+
+async def test_a_blocking_call_is_named_with_its_file_and_line(served: Served) -> None:
+    await served.post("/demo/faults/blocking-call")
+    found: list[BlockingCall] = []
+    while not found or found[0].count < 3:  # the watchdog of a busy machine may miss one
+        await served.get("/api/v1/conversations/1/messages")
+        calls = await served.demo.monitor.blocking_calls()
+        found = [one for one in calls if one.place.endswith("_ask_moderation")]
+    lines, first = inspect.getsourcelines(routes._ask_moderation)
+    line = first + next(number for number, text in enumerate(lines) if "time.sleep" in text)
+    assert found[0].place.endswith(f"demo/routes.py:{line} _ask_moderation")
 
 
 # leaking-cache

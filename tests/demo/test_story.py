@@ -91,11 +91,12 @@ def test_it_proves_that_one_index_cures_the_slow_endpoint(temporary: Path) -> No
         if "tasks" in one["subject"]
     )
     assert hot["change"] == "improved"
-    assert hot["before"] / hot["after"] >= 5
     assert hot["low"] <= hot["ratio"] <= hot["high"] < 1
     (fix,) = [one for section in report["sections"] for one in section["recommendations"]]
     assert "(agent_id, status, created_at DESC)" in fix["statement"]
     assert fix["verified_by"] in ("hypopg", "build")
+    # How many times quicker is the machine's business as well; how much work is saved is not.
+    assert fix["evidence"]["cost_before"] >= 5 * fix["evidence"]["cost_after"]
     assert "GET /api/v1/agents/{agent_id}/tasks" in told
     assert "statements.slow" in told or "embedded" in told
     shown = re.sub("<[^>]+>", "", page.read_text())  # keywords stand in spans of their own

@@ -144,8 +144,9 @@ async def test_of_a_healthy_plan_nothing_is_said(database: Database, why: str, s
 async def test_a_scan_that_a_limit_ends_is_not_said_to_reach_the_tables_end(
     database: Database,
 ) -> None:
-    (found,) = await findings(database, "SELECT * FROM events WHERE payload || id ~ '77$' LIMIT 50")
-    assert phrase(found.summary) == "reads 4,977 rows of events one after the other to find 50"
+    sql = "SELECT * FROM events WHERE payload || id ~ '777$' LIMIT 15"
+    (found,) = await findings(database, sql)
+    assert phrase(found.summary) == "reads 14,777 rows of events one after the other to find 15"
 
 
 @pytest.mark.postgres
@@ -185,8 +186,8 @@ def scan(**details: Any) -> dict[str, Any]:
     [
         ({}, 100.0, True),
         ({}, 1001.0, False),  # less than a tenth of the whole
-        ({"Actual Total Time": 0.9}, 0.95, False),  # a moment
-        ({"Rows Removed by Filter": 900}, 100.0, False),  # a small table
+        ({"Actual Total Time": 0.9}, 0.95, True),  # a quick machine
+        ({"Rows Removed by Filter": 9_000}, 100.0, False),  # a small table, a slow machine
         ({"Actual Rows": 20_000}, 100.0, False),  # it wants a good part of the table
         ({"Actual Loops": 0}, 100.0, False),  # never executed
     ],

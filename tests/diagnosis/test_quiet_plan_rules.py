@@ -37,7 +37,11 @@ def incremental_sort(*, disk: dict[str, Any] | None) -> dict[str, Any]:
     groups = {"Group Count": 2, "Sort Methods Used": ["external merge"]}
     if disk is not None:
         groups["Sort Space Disk"] = disk
-    return node("Incremental Sort", outer(), **{"Full-sort Groups": groups, "Sort Key": ["a", "b"]})
+    return node(
+        "Incremental Sort",
+        outer(rows=50_000, planned=50_000),
+        **{"Full-sort Groups": groups, "Sort Key": ["a", "b"]},
+    )
 
 
 def codes(root: dict[str, Any], **whole: Any) -> set[str]:
@@ -64,7 +68,8 @@ HASH = {"Parent Relationship": "Inner", "Hash Batches": 8, "Peak Memory Usage": 
          incremental_sort(disk={"Peak Sort Space Used": 9000}), {}, "plan.sort-spill"),
         ("a sort by groups in memory", incremental_sort(disk=None), {}, None),
         ("a hash in batches",
-         node("Hash Join", outer(), node("Hash", total_ms=60.0, **HASH)), {}, "plan.hash-spill"),
+         node("Hash Join", outer(rows=50_000, planned=50_000),
+              node("Hash", total_ms=60.0, **HASH)), {}, "plan.hash-spill"),
         ("a hash in batches that takes a moment",
          node("Hash Join", outer(total_ms=99.0), node("Hash", total_ms=0.5, **HASH)), {}, None),
         ("an index that finds too much",

@@ -540,13 +540,15 @@ async def test_the_applications_own_dependency_guards_the_router():
 async def test_the_pages_have_no_inline_script_style_or_foreign_address():
     folder = Path(__file__).parents[2] / "src/keiko_perf/monitoring/dashboard/page"
     pages = list(folder.glob("*.html"))
-    assert len(pages) == 5
+    assert {page.name for page in pages} == {"dashboard.html", "door.html", "login.html"}
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert not re.search(
             r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|//", text.split(">", 1)[1]
         )
     for file in folder.iterdir():
+        if file.name.startswith("uPlot"):
+            continue  # not ours; its author's address stands in its banner
         text = file.read_text(encoding="utf-8")
         found = set(re.findall(r"https?://[^\s\"']+", text)) - {"http://www.w3.org/2000/svg"}
         assert not found, file.name

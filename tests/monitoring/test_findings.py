@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from keiko_perf.fakes import series, snapshot
-from keiko_perf.model import OTHER, Kind, Series, Snapshot
+from keiko_perf.fakes import EPOCH, series, snapshot
+from keiko_perf.model import OTHER, BlockingCall, Kind, Series, Severity, Snapshot
 from keiko_perf.monitoring.findings import findings
+from keiko_perf.render import phrase
 
 REQUESTS = series("GET /agents", [0.01] * 100)
 
@@ -67,3 +70,75 @@ def test_the_worker_is_named_where_it_is_one() -> None:
     one = Snapshot(started_at=seen.started_at, window_s=10, series=seen.series, worker="host:4711")
     assert [found.subject for found in findings(one)] == ["host:4711"]
     assert [found.subject for found in findings(seen)] == ["service"]
+
+
+def refused(served: int, refusals: int) -> Series:
+    return series("GET /agents", [0.01] * served, refused_s=[0.001] * refusals)
+
+
+@pytest.mark.parametrize(
+    ("served", "refusals", "severity"),
+    [
+        (0, 100, Severity.CRITICAL),  # a login that fails for everybody
+        (50, 50, Severity.CRITICAL),
+        (80, 20, Severity.WARNING),
+        (81, 19, None),  # as public services see every day
+        (0, 99, None),  # too few to tell
+    ],
+)
+def test_refusals_in_masses_are_found(
+    served: int, refusals: int, severity: Severity | None
+) -> None:
+    found = findings(snapshot(refused(served, refusals)))
+    assert [(one.code, one.severity) for one in found] == (
+        [] if severity is None else [("service.refused-requests", severity)]
+    )
+
+
+def blocking(total_s: float, longest_s: float, *, computed_s: float | None = 0.0) -> BlockingCall:
+    return BlockingCall(
+        place="service/search.py:42 search",
+        stack=("service/routes.py:7 find", "service/search.py:42 search"),
+        count=3,
+        total_s=total_s,
+        longest_s=longest_s,
+        computed_s=computed_s,
+        last_at=EPOCH,
+    )
+
+
+def test_what_held_the_loop_is_named_in_place_of_that_it_was_held() -> None:
+    lags = series("loop", [0.06] * 9, kind=Kind.LOOP)
+    seen = replace(snapshot(REQUESTS, lags), blocking=(blocking(0.6, 0.2),))
+    (found,) = findings(seen)
+    assert (found.code, found.subject) == ("service.blocking-call", "service/search.py:42 search")
+    assert phrase(found.summary) == (
+        "service/search.py:42 search held the event loop 3 times, for 600 ms in all and once for "
+        "200 ms"
+    )
+    assert found.evidence["stack"] == "service/routes.py:7 find > service/search.py:42 search"
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        (blocking(0.11, 0.05), True),  # over 1 % of the 10 s
+        (blocking(0.09, 0.05), False),
+        (blocking(0.1, 0.1), True),  # rare, and long
+        (replace(blocking(5.0, 1.0), place=OTHER), False),
+    ],
+)
+def test_a_blocking_call_is_found_if_it_costs_something(call: BlockingCall, found: bool) -> None:
+    assert bool(findings(replace(snapshot(REQUESTS), blocking=(call,)))) is found
+
+
+@pytest.mark.parametrize(
+    ("computed_s", "word"), [(0.0, "waits"), (None, "waits"), (0.5, "computes")]
+)
+def test_the_advice_depends_on_whether_it_waits_or_computes(
+    computed_s: float | None, word: str
+) -> None:
+    call = blocking(0.6, 0.2, computed_s=computed_s)
+    (found,) = findings(replace(snapshot(REQUESTS), blocking=(call,)))
+    assert found.explanation is not None
+    assert phrase(found.explanation).startswith(f"It {word}")

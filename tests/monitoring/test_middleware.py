@@ -4,7 +4,7 @@ import asyncio
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from keiko_perf.model import Kind, Series
+from keiko_perf.model import Kind, Outcome, Series, Target
+from keiko_perf.model.kpi import LATENCY_P95, REFUSED_RATIO
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.routes import RouteNames
@@ -291,7 +292,7 @@ def test_what_is_remembered_of_routes_is_bounded() -> None:
 
 
 async def test_the_clock_starts_on_arrival_and_stops_at_the_last_byte() -> None:
-    clock = iter((100.0, 100.0, 101.0, 107.5)).__next__
+    clock = iter((100.0, 100.0, 100.5, 101.0, 107.5)).__next__
     recorder = Recorder(clock=clock)  # begins at 100
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -304,6 +305,8 @@ async def test_the_clock_starts_on_arrival_and_stops_at_the_last_byte() -> None:
     await drive(perf, request_scope())
     recorder.clock = lambda: 200.0
     assert only(recorder).succeeded.max_s == 7.5
+    (first,) = recorder.peek().of(Kind.FIRST_BYTE)
+    assert (first.name, first.count, first.succeeded.max_s) == ("(unmatched)", 1, 0.5)
 
 
 async def test_background_tasks_are_not_counted(recorder: Recorder) -> None:
@@ -341,14 +344,91 @@ async def test_an_exception_in_a_background_task_is_no_failed_request(recorder: 
     assert recorder.in_flight == 0
 
 
-@pytest.mark.parametrize(("status", "errors"), [(200, 0), (404, 0), (499, 0), (500, 1), (503, 1)])
-async def test_a_failure_is_the_servers_fault(recorder: Recorder, status: int, errors: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "part"),
+    [
+        (200, "succeeded"),
+        (304, "succeeded"),
+        (400, "refused"),
+        (401, "refused"),
+        (404, "refused"),
+        (499, "refused"),
+        (500, "failed"),
+        (503, "failed"),
+    ],
+)
+async def test_a_failure_is_the_servers_fault_and_a_refusal_that_of_who_asks(
+    recorder: Recorder, status: int, part: str
+) -> None:
     async def root(_request: Request) -> Response:
         return Response(status_code=status)
 
     async with client(served(recorder, Route("/", root))) as http:
         assert (await http.get("/")).status_code == status
-    assert (only(recorder).count, only(recorder).errors) == (1, errors)
+    series = only(recorder)
+    assert {name: getattr(series, name).count for name in ("succeeded", "failed", "refused")} == {
+        **dict.fromkeys(("succeeded", "failed", "refused"), 0),
+        part: 1,
+    }
+
+
+async def test_while_nobody_can_log_in_no_response_time_is_told(recorder: Recorder) -> None:
+    async def root(_request: Request) -> Response:
+        return Response(status_code=401)
+
+    async with client(served(recorder, Route("/", root))) as http:
+        for _ in range(100):
+            await http.get("/")
+    snapshot = recorder.peek()
+    assert Target(kpi=LATENCY_P95, at_most=0.2).judge(snapshot).outcome is Outcome.UNKNOWN
+    assert REFUSED_RATIO.read(snapshot, None).value == 1.0
+
+
+async def test_the_sizes_of_answers_are_added_up_piece_by_piece(recorder: Recorder) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(5):
+            yield b"x" * number
+
+    async def root(_request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    async with client(served(recorder, Route("/", root), Route("/hello", hello))) as http:
+        await http.get("/")
+        await http.get("/hello")
+        await http.head("/hello")
+    sizes = {one.name: one.sent_bytes for one in recorder.peek().of(Kind.ROUTE)}
+    assert sizes["GET /"] == 10
+    assert sizes["GET /hello"] == len("Hello, world!")
+
+
+async def test_the_first_byte_is_told_of_answers_in_pieces_only(recorder: Recorder) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.sleep(0.02)
+        yield b"b"
+
+    async def root(_request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    async with client(served(recorder, Route("/", root), Route("/hello", hello))) as http:
+        await http.get("/")
+        await http.get("/hello")
+    (first,) = recorder.peek().of(Kind.FIRST_BYTE)
+    whole = recorder.peek().find(Kind.ROUTE, "GET /")
+    assert (first.name, first.count) == ("GET /", 1)
+    assert whole is not None
+    assert whole.sum_s >= first.sum_s + 0.02
+
+
+async def test_a_framework_that_names_its_template_itself_is_understood(
+    recorder: Recorder,
+) -> None:
+    async def litestar(scope: Any, receive: Any, send: Any) -> None:
+        scope["path_template"] = "/agents/{agent_id:int}"
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    await drive(PerfMiddleware(litestar, recorder), request_scope(path="/agents/7"))
+    assert routes_of(recorder) == {"GET /agents/{agent_id:int}": 1}
 
 
 async def test_an_exception_is_a_failure_and_goes_on_its_way(recorder: Recorder) -> None:
@@ -613,19 +693,32 @@ async def test_a_large_stream_is_not_held_back(recorder: Recorder) -> None:
     assert only(recorder).count == 1
 
 
+def websocket_scope(path: str = "/ws/7") -> dict[str, Any]:
+    scope = request_scope(type="websocket", path=path, scheme="ws", subprotocols=[])
+    del scope["method"]
+    return scope
+
+
+CONNECT = {"type": "websocket.connect"}
+HANG_UP = {"type": "websocket.disconnect", "code": 1001}
+
+
+def says(text: str) -> dict[str, Any]:
+    return {"type": "websocket.receive", "text": text}
+
+
 async def test_websockets_pass_and_are_counted_in_no_latency(recorder: Recorder) -> None:
+    seen: list[float] = []
+
     async def echo(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.send_text(await websocket.receive_text())
+        recorder.probe()
+        seen.append(recorder.peek().gauges["websockets"].peak)
         await websocket.close()
 
-    scope = request_scope(type="websocket", path="/ws", scheme="ws", subprotocols=[])
-    sent = await drive(
-        served(recorder, WebSocketRoute("/ws", echo)),
-        scope,
-        {"type": "websocket.connect"},
-        {"type": "websocket.receive", "text": "hi"},
-    )
+    app = served(recorder, WebSocketRoute("/ws/{room}", echo))
+    sent = await drive(app, websocket_scope(), CONNECT, says("hi"))
     assert [message["type"] for message in sent] == [
         "websocket.accept",
         "websocket.send",
@@ -633,7 +726,64 @@ async def test_websockets_pass_and_are_counted_in_no_latency(recorder: Recorder)
     ]
     assert sent[1]["text"] == "hi"
     snapshot = recorder.peek()
-    assert (snapshot.series, snapshot.counters, recorder.in_flight) == ((), {}, 0)
+    (series,) = snapshot.series
+    assert (series.kind, series.name) == (Kind.WEBSOCKET, "WEBSOCKET /ws/{room}")
+    assert (series.count, series.succeeded.count) == (1, 1)
+    assert snapshot.counters == {"websocket_received": 1, "websocket_sent": 1}
+    assert seen == [1.0]
+    assert recorder.in_flight == 0
+
+
+async def breaks(websocket: WebSocket) -> None:
+    await websocket.accept()
+    raise RuntimeError("it broke")
+
+
+async def refuses(websocket: WebSocket) -> None:
+    await websocket.close()
+
+
+async def denies(websocket: WebSocket) -> None:
+    await websocket.send_denial_response(Response(status_code=401))
+
+
+async def gives_up(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close(1011)
+
+
+async def listens(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.receive_text()  # raises once the client has hung up
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "messages", "part"),
+    [
+        (breaks, (CONNECT,), "failed"),
+        (gives_up, (CONNECT,), "failed"),
+        (refuses, (CONNECT,), "refused"),
+        (denies, (CONNECT,), "refused"),
+        (listens, (CONNECT, says("a"), HANG_UP), "succeeded"),
+    ],
+)
+async def test_how_a_websocket_ends_is_its_outcome(
+    recorder: Recorder, endpoint: Any, messages: Any, part: str
+) -> None:
+    scope = websocket_scope()
+    scope["extensions"] = {"websocket.http.response": {}}
+    app = served(recorder, WebSocketRoute("/ws/{room}", endpoint))
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await drive(app, scope, *messages)
+    (series,) = recorder.peek().of(Kind.WEBSOCKET)
+    assert (getattr(series, part).count, series.count) == (1, 1)
+
+
+async def test_a_websocket_to_nowhere_is_refused_and_unmatched(recorder: Recorder) -> None:
+    await drive(served(recorder), websocket_scope("/nowhere"), CONNECT)
+    (series,) = recorder.peek().of(Kind.WEBSOCKET)
+    assert (series.name, series.refused.count) == ("(unmatched)", 1)
 
 
 async def test_the_lifespan_passes(recorder: Recorder) -> None:

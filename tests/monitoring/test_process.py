@@ -11,7 +11,8 @@ import pytest
 from keiko_perf.fakes import FakeClock, VirtualLoop
 from keiko_perf.model import Kind
 from keiko_perf.monitoring import process
-from keiko_perf.monitoring.process import ProcessSampler, watch_loop
+from keiko_perf.monitoring.loop import watch_loop
+from keiko_perf.monitoring.process import ProcessSampler, Sparing
 from keiko_perf.monitoring.recorder import Recorder
 
 
@@ -60,6 +61,77 @@ def test_the_real_process_is_sampled() -> None:
     assert 0 < gauges["memory_ratio"].mean < 1
     assert gauges["rss_bytes"].mean == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
     assert gauges["pool_ratio"].mean == 0.5
+    assert gauges["threads"].mean >= 1
+
+
+def test_memory_that_is_shared_is_divided_and_files_are_counted(
+    machine: Any, recorder: Recorder
+) -> None:
+    machine.write("proc/self/smaps_rollup", "55-7f ---p 0 [rollup]\nRss: 9 kB\nPss:  2048 kB\n")
+    machine.write("proc/self/status", "Name:\tuvicorn\nThreads:\t7\n")
+    for number in range(5):
+        machine.write(f"proc/self/fd/{number}", "")
+    ProcessSampler(recorder, root=machine.root).sample(recorder)
+    gauges = recorder.peek().gauges
+    assert gauges["pss_bytes"].mean == 2 << 20
+    assert gauges["threads"].mean == 7
+    assert gauges["open_files"].mean == 5
+    assert 0 < gauges["open_files_ratio"].mean < 1
+
+
+def test_a_group_that_used_up_its_quota_shows_as_throttled(
+    machine: Any, recorder: Recorder, clock: FakeClock
+) -> None:
+    machine.write("proc/self/cgroup", "0::/\n")
+    machine.write("sys/fs/cgroup/cpu.max", "100000 100000\n")
+    sampler = ProcessSampler(recorder, root=machine.root)
+    for used_us, throttled_us in ((0, 0), (10_000_000, 2_500_000)):
+        machine.write(
+            "sys/fs/cgroup/cpu.stat", f"usage_usec {used_us}\nthrottled_usec {throttled_us}\n"
+        )
+        sampler.sample(recorder)
+        clock.advance(10)
+    assert recorder.peek().gauges["cpu_throttled_ratio"].mean == 0.25
+
+
+def test_what_is_dear_to_read_is_read_seldom() -> None:
+    clock = FakeClock()
+    read: list[float] = []
+
+    def reading() -> float:
+        read.append(clock())
+        clock.advance(0.01)  # that dear
+        return 1.0
+
+    sparing = Sparing(reading, clock=clock)
+    for _ in range(300):
+        sparing.read()
+        clock.advance(0.1)
+    assert len(read) == 3  # 10 ms each of 30 s: a thousandth
+    assert Sparing(lambda: 7).read() == 7
+
+
+def test_pauses_of_the_collector_are_recorded_by_generation() -> None:
+    recorder = Recorder()
+    sampler = ProcessSampler(recorder)
+    gc.collect(1)
+    gc.collect(2)
+    gc.collect(2)
+    sampler.sample(recorder)
+    counts = {one.name: one.count for one in recorder.peek().of(Kind.GC)}
+    assert counts["generation 1"] >= 1
+    assert counts["generation 2"] >= 2
+    sampler.sample(recorder)
+    assert recorder.peek().find(Kind.GC, "generation 2").count >= 2
+
+
+def test_who_is_gone_does_not_listen_to_the_collector_any_more(recorder: Recorder) -> None:
+    before = len(gc.callbacks)
+    sampler = ProcessSampler(recorder)
+    assert len(gc.callbacks) == before + 1
+    del sampler
+    gc.collect()
+    assert len(gc.callbacks) == before
 
 
 def test_a_recorder_that_is_gone_is_not_kept(recorder: Recorder) -> None:

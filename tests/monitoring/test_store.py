@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.errors import StoreUnavailable, UsageError
-from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.encoding import decode, encode
 from keiko_perf.monitoring.store import MemoryStore, SqliteStore, Store
 
@@ -220,16 +220,46 @@ def test_a_store_that_could_keep_nothing_is_refused(make: Callable[[], Store]) -
 
 _histograms = st.lists(st.floats(min_value=0, max_value=1e5), max_size=20).map(Histogram)
 _names = st.text(max_size=30)
+_calls = st.builds(
+    lambda place, stack, count, longest_s, more_s, computed_s, last_at: BlockingCall(
+        place=place,
+        stack=tuple(stack),
+        count=count,
+        total_s=longest_s + more_s,
+        longest_s=longest_s,
+        computed_s=computed_s,
+        last_at=last_at,
+    ),
+    _names,
+    st.lists(_names, max_size=4),
+    st.integers(1, 1 << 30),
+    st.floats(0, 1e6),
+    st.floats(0, 1e6),
+    st.none() | st.floats(0, 1e6),
+    st.datetimes(
+        min_value=datetime(1971, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+        timezones=st.just(UTC),
+    ),
+)
 _snapshots = st.builds(
-    lambda started_at, window_s, series, gauges, counters, worker: Snapshot(
+    lambda started_at, window_s, series, gauges, counters, blocking, worker: Snapshot(
         started_at=started_at,
         window_s=window_s,
         series=tuple(
-            Series(kind=kind, name=name, window_s=window_s, succeeded=ok, failed=bad)
-            for (kind, name), (ok, bad) in series.items()
+            Series(
+                kind=kind,
+                name=name,
+                window_s=window_s,
+                succeeded=ok,
+                failed=bad,
+                refused=refused,
+                sent_bytes=sent_bytes,
+            )
+            for (kind, name), (ok, bad, refused, sent_bytes) in series.items()
         ),
         gauges=gauges,
         counters=counters,
+        blocking=tuple(blocking),
         worker=worker,
     ),
     st.datetimes(
@@ -240,7 +270,7 @@ _snapshots = st.builds(
     st.floats(min_value=0, max_value=1e6),
     st.dictionaries(
         st.tuples(st.sampled_from(list(Kind)), _names),
-        st.tuples(_histograms, _histograms),
+        st.tuples(_histograms, _histograms, _histograms, st.integers(0, 1 << 50)),
         max_size=5,
     ),
     st.dictionaries(
@@ -254,6 +284,7 @@ _snapshots = st.builds(
         max_size=5,
     ),
     st.dictionaries(_names, st.integers(0, 1 << 70), max_size=5),
+    st.lists(_calls, max_size=3),
     st.text(max_size=10),
 )
 
@@ -267,6 +298,21 @@ def envelope(snapshot: Snapshot) -> Snapshot:
 @given(_snapshots)
 def test_any_window_survives_its_encoding(snapshot: Snapshot) -> None:
     assert decode(encode(snapshot), envelope(snapshot)) == snapshot
+
+
+def test_a_window_of_the_first_format_is_still_read() -> None:
+    # A route of two successes, a gauge and a counter, as the first release wrote them.
+    plain = bytes.fromhex(
+        "0c010105052000010901010702726f757465474554202f0106000080c6868f01ab084101003f019a999999"
+        "9999b93f9a9999999999c93f6370755f726174696f000000000000e03f000000000000e03f6172726976"
+        "6564"
+    )
+    found = decode(zlib.compress(plain), envelope(window()))
+    assert found.series == (
+        Series(kind=Kind.ROUTE, name="GET /", window_s=10.0, succeeded=Histogram((0.1, 0.2))),
+    )
+    assert found.gauges == {"cpu_ratio": Gauge.of(0.5)}
+    assert (found.counters, found.blocking) == ({"arrived": 2}, ())
 
 
 def test_a_name_that_is_no_text_survives_too() -> None:
@@ -303,7 +349,10 @@ def test_bytes_cut_short_are_refused(length: int) -> None:
         (b"\x09\x01\x00", "of this format"),  # says of its head that it is longer than all
         (b"\x04\x07\x00\x00\x00", "of this format"),  # a later format
         (b"\x04\x01\x00\x00\x00rest", "more in it"),
+        (b"\x05\x02\x00\x00\x00\x00rest", "more in it"),
         (b"\x06\x01\x00\x00\x01\x05\x01abc", "cut short"),  # a counter's name of 5 bytes
+        # A call with no name and no stack that was seen once, in no year of the calendar
+        (b"\x11\x02\x00\x00\x00\x01\x00\x00\x01" + b"\xff" * 8 + b"\x7f" + bytes(24), "calendar"),
     ],
 )
 def test_a_window_that_contradicts_itself_is_refused(plain: bytes, reason: str) -> None:

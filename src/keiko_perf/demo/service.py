@@ -22,7 +22,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from keiko_perf.demo.faults import Faults, SearchCache, pool_size
+from keiko_perf.demo.faults import BLOCKING_S, Faults, SearchCache, pool_size
 from keiko_perf.demo.routes import api_router, faults_router, health_router
 from keiko_perf.demo.sessions import Sessions
 from keiko_perf.demo.settings import DemoSettings
@@ -48,6 +48,7 @@ def create_app(settings: DemoSettings) -> FastAPI:
         token=settings.token,
         window_s=settings.window_s,
         metrics_window_s=settings.metrics_window_s,
+        blocking_after_s=BLOCKING_S / 2,  # so that each of the fault's calls is surely seen
     )
     sessions = Sessions(settings, pool_size(settings), watch=monitor.watch_engine)
     cache = SearchCache()

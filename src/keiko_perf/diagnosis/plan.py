@@ -19,6 +19,11 @@ from keiko_perf.diagnosis.json_text import parse
 from keiko_perf.errors import UsageError
 
 MOST_NODES = 200_000
+_REMOVED = (
+    "Rows Removed by Filter",
+    "Rows Removed by Join Filter",
+    "Rows Removed by Index Recheck",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,17 @@ class Plan:
     @property
     def total_cost(self) -> float:
         return self.root.total_cost
+
+    @property
+    def rows_handled(self) -> float:
+        """
+        How much there was to do: the rows that were read or compared, in all loops. It is the
+        same on any machine, however busy. An empty loop counts as one row.
+        """
+        read = sum(
+            (node.rows or 0.0) + (node.loops or 0.0) for node in self.nodes if not node.children
+        )
+        return read + sum(node.removed(name) for node in self.nodes for name in _REMOVED)
 
     def parent(self, node: Node) -> Node | None:
         return None if node.parent is None else self.nodes[node.parent]

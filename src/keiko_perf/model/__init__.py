@@ -2,6 +2,7 @@
 The words that all parts share: values without I/O, clock or dependency.
 """
 
+from keiko_perf.model.blocking import BlockingCall
 from keiko_perf.model.compare import Change, Comparison, compare
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
 from keiko_perf.model.histogram import Histogram, samples_needed
@@ -14,6 +15,7 @@ from keiko_perf.model.target import Outcome, Target, Verdict
 
 __all__ = [
     "OTHER",
+    "BlockingCall",
     "Change",
     "Chart",
     "Column",

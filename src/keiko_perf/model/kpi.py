@@ -119,6 +119,13 @@ def _read_error_ratio(snapshot: Snapshot, subject: str | None) -> Reading:
     return Reading(series.error_ratio, series.count)
 
 
+def _read_refused_ratio(snapshot: Snapshot, subject: str | None) -> Reading:
+    series = _requests(snapshot, subject)
+    if not series.count:
+        return Reading(None, why=say("no request was seen"))
+    return Reading(series.refused_ratio, series.count)
+
+
 def _read_throughput(snapshot: Snapshot, subject: str | None) -> Reading:
     series = _requests(snapshot, subject)
     if not snapshot.window_s or not (series.count or snapshot.counters.get("arrived")):
@@ -158,6 +165,8 @@ LATENCY_P50 = latency_quantile(0.5)
 LATENCY_P95 = latency_quantile(0.95)
 LATENCY_P99 = latency_quantile(0.99)
 ERROR_RATIO = Kpi("error_ratio", say("error rate"), "ratio", _read_error_ratio)
+REFUSED_RATIO = Kpi("refused_ratio", say("share of refused requests"), "ratio", _read_refused_ratio)
+"""Answers of 4xx. No target by default: how many are normal only the service knows."""
 THROUGHPUT = Kpi("throughput_per_s", say("throughput"), "rate", _read_throughput)
 TASKS_PER_MINUTE = Kpi(
     "tasks_per_minute", say("tasks per minute"), "per_minute", _read_tasks_per_minute

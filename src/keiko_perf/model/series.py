@@ -1,8 +1,8 @@
 """
 Series: what was measured of one route, task, statement or step in one window.
 
-Durations of successes and of failures are kept apart: a service that fails fast must not look
-quick, nor one that times out look slow to those whom it served.
+Durations of successes, of failures and of refusals are kept apart: a service that fails or refuses
+fast must not look quick, nor one that times out look slow to those whom it served.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ class Kind(StrEnum):
     STEP = "step"  # requests of one step of a load test, seen from outside
     LOOP = "loop"  # delays of the event loop
     POOL = "pool"  # waits for a database connection
+    HOLD = "hold"  # for how long database connections were held
+    QUEUE = "queue"  # waits of background tasks in their queue
+    FIRST_BYTE = "first_byte"  # until the first piece of answers that come in pieces
+    WEBSOCKET = "websocket"  # how long connections of one route lasted
+    GC = "gc"  # pauses for the collection of garbage
 
 
 OTHER = "(other)"
@@ -39,6 +44,8 @@ class Series:
         window_s: how long was measured.
         succeeded: durations of what succeeded, in seconds. It belongs to the series: don't record.
         failed: durations of what failed, likewise.
+        refused: durations of what the asker got wrong or may not have (4xx), likewise.
+        sent_bytes: how much was answered, bodies only.
     """
 
     kind: Kind
@@ -46,11 +53,13 @@ class Series:
     window_s: float
     succeeded: Histogram = field(default_factory=Histogram)
     failed: Histogram = field(default_factory=Histogram)
+    refused: Histogram = field(default_factory=Histogram)
+    sent_bytes: int = 0
 
     @property
     def count(self) -> int:
-        """How many were seen, failures included."""
-        return self.succeeded.count + self.failed.count
+        """How many were seen, failures and refusals included."""
+        return self.succeeded.count + self.failed.count + self.refused.count
 
     @property
     def errors(self) -> int:
@@ -64,14 +73,20 @@ class Series:
         return self.errors / count if count else None
 
     @property
+    def refused_ratio(self) -> float | None:
+        """The share that was refused, 0 to 1; None if nothing was asked for."""
+        count = self.count
+        return self.refused.count / count if count else None
+
+    @property
     def rate_per_s(self) -> float:
         """How many were finished a second."""
         return self.count / self.window_s if self.window_s > 0 else 0.0
 
     @property
     def sum_s(self) -> float:
-        """All the time that it took, failures included."""
-        return self.succeeded.sum_s + self.failed.sum_s
+        """All the time that it took, failures and refusals included."""
+        return self.succeeded.sum_s + self.failed.sum_s + self.refused.sum_s
 
     @classmethod
     def merged(cls, series: Iterable[Series], *, kind: Kind, name: str, window_s: float) -> Self:
@@ -83,4 +98,6 @@ class Series:
             window_s=window_s,
             succeeded=Histogram.merged(one.succeeded for one in series),
             failed=Histogram.merged(one.failed for one in series),
+            refused=Histogram.merged(one.refused for one in series),
+            sent_bytes=sum(one.sent_bytes for one in series),
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
+from keiko_perf.model.blocking import BlockingCall, merged_calls
 from keiko_perf.model.series import Kind, Series
 
 
@@ -60,6 +61,7 @@ class Snapshot:
         series: what was measured, at most one for each kind and name.
         gauges: sampled quantities by name, such as `cpu_ratio`.
         counters: plain counts by name, such as `arrived`.
+        blocking: what held the event loop, that which took the most time first.
         worker: which process measured it; empty once merged over several.
     """
 
@@ -68,6 +70,7 @@ class Snapshot:
     series: tuple[Series, ...] = ()
     gauges: Mapping[str, Gauge] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
+    blocking: tuple[BlockingCall, ...] = ()
     worker: str = ""
 
     def __post_init__(self) -> None:
@@ -111,6 +114,7 @@ class Snapshot:
             series=_merged_series(snapshots, window_s),
             gauges=_merged_gauges(snapshots),
             counters=_summed_counters(snapshots),
+            blocking=merged_calls(call for one in snapshots for call in one.blocking),
             worker=workers.pop() if len(workers) == 1 else "",
         )
 

@@ -20,6 +20,7 @@ from keiko_perf.model.kpi import (
     LATENCY_P99,
     MEMORY_RATIO,
     POOL_RATIO,
+    REFUSED_RATIO,
     TASK_FAILURE_RATIO,
     TASKS_PER_MINUTE,
     THROUGHPUT,
@@ -39,6 +40,7 @@ _METRICS: dict[str, tuple[Kpi, float]] = {
     "cpu_percent": (CPU_RATIO, _PERCENT),
     "memory_percent": (MEMORY_RATIO, _PERCENT),
     "error_rate": (ERROR_RATIO, _PERCENT),
+    "refused_rate": (REFUSED_RATIO, _PERCENT),
     "tasks_per_minute": (TASKS_PER_MINUTE, 1.0),
     "task_failure_rate": (TASK_FAILURE_RATIO, _PERCENT),
     "database_connections": (POOL_RATIO, _PERCENT),
@@ -78,11 +80,12 @@ class MetricsCollector:
         The current metrics under the guide's names.
 
         Returns:
-            `api_p95` and `api_p99` in ms, `rps`, `cpu_percent`, `memory_percent`, `error_rate`
-            and `task_failure_rate` in %, `tasks_per_minute`, `database_connections` in % of the
-            pool; each None if nothing was measured. Further `samples`, the requests that they
-            rest on, and `window_s`, the time that was measured. A p95 of fewer than 59 samples,
-            or a p99 of fewer than 299, is a first impression: the verdicts say *unknown* then.
+            `api_p95` and `api_p99` in ms, of successful requests; `rps`, `cpu_percent`,
+            `memory_percent`, `error_rate`, `refused_rate` (4xx) and `task_failure_rate` in %,
+            `tasks_per_minute`, `database_connections` in % of the pool; each None if nothing was
+            measured. Further `samples`, the requests that they rest on, and `window_s`, the time
+            that was measured. A p95 of fewer than 59 samples, or a p99 of fewer than 299, is a
+            first impression: the verdicts say *unknown* then.
 
         Raises:
             StoreUnavailable: the store cannot be read.

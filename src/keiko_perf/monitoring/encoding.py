@@ -1,5 +1,5 @@
 """
-Encoding: a window's series, gauges and counters as few bytes, and back.
+Encoding: a window's series, gauges, counters and blocking calls as few bytes, and back.
 
 When it was and who measured it are not in it: a store keeps those where it can search them. The
 layout is a format number, then all lengths and counts as variable-length integers, then the names
@@ -12,13 +12,20 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import isnan, nan
 from struct import Struct
 
-from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.model.varint import Reader, write_varint
 
-_FORMAT = 1
+_FORMAT = 2
+_FIRST_FORMAT = 1  # without refusals, sizes and blocking calls; still read
+_CALL = Struct("<ddd")
 _GAUGE = Struct("<dd")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LATEST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _MAX_BYTES = 64 << 20
 """No window comes near it; a few bytes that unpack to more are not one of ours."""
 
@@ -35,8 +42,9 @@ def encode(snapshot: Snapshot) -> bytes:
     for series in snapshot.series:
         put(_to_utf8(series.kind))
         put(_to_utf8(series.name))
-        for histogram in (series.succeeded, series.failed):
+        for histogram in (series.succeeded, series.failed, series.refused):
             put(histogram.to_bytes() if histogram else b"")
+        write_varint(head, series.sent_bytes)
     write_varint(head, len(snapshot.gauges))
     for name, gauge in snapshot.gauges.items():
         put(_to_utf8(name))
@@ -46,6 +54,16 @@ def encode(snapshot: Snapshot) -> bytes:
     for name, count in snapshot.counters.items():
         put(_to_utf8(name))
         write_varint(head, count)
+    write_varint(head, len(snapshot.blocking))
+    for call in snapshot.blocking:
+        put(_to_utf8(call.place))
+        write_varint(head, len(call.stack))
+        for place in call.stack:
+            put(_to_utf8(place))
+        write_varint(head, call.count)
+        computed_s = nan if call.computed_s is None else call.computed_s
+        write_varint(head, (call.last_at - _EPOCH) // _MICROSECOND)
+        body.extend(_CALL.pack(call.total_s, call.longest_s, computed_s))
     whole = bytearray()
     write_varint(whole, len(head))
     return zlib.compress(bytes(whole + head + body), 6)
@@ -66,15 +84,18 @@ def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
     outer = Reader(plain)
     length = outer.varint()
     rest = outer.rest()
-    if len(rest) < length or rest[:1] != bytes((_FORMAT,)):
+    if len(rest) < length or rest[:1] not in (bytes((_FORMAT,)), bytes((_FIRST_FORMAT,))):
         raise ValueError("not a window of this format")
     number, take = Reader(rest[:length], 1).varint, _Parts(rest[length:]).take
-    series = tuple(_series(number, take, envelope.window_s) for _ in range(number()))
+    read_series = _series if rest[0] == _FORMAT else _series_of_first_format
+    series = tuple(read_series(number, take, envelope.window_s) for _ in range(number()))
     gauges = dict(_gauge(number, take) for _ in range(number()))
     counters = {_from_utf8(take(number())): number() for _ in range(number())}
+    calls = number() if rest[0] == _FORMAT else 0
+    blocking = tuple(_call(number, take) for _ in range(calls))
     if take(None):
         raise ValueError("a window with more in it than it says")
-    return replace(envelope, series=series, gauges=gauges, counters=counters)
+    return replace(envelope, series=series, gauges=gauges, counters=counters, blocking=blocking)
 
 
 _Number = Callable[[], int]
@@ -88,6 +109,36 @@ def _series(number: _Number, take: _Take, window_s: float) -> Series:
         window_s=window_s,
         succeeded=_histogram(take(number())),
         failed=_histogram(take(number())),
+        refused=_histogram(take(number())),
+        sent_bytes=number(),
+    )
+
+
+def _series_of_first_format(number: _Number, take: _Take, window_s: float) -> Series:
+    return Series(
+        kind=Kind(_from_utf8(take(number()))),
+        name=_from_utf8(take(number())),
+        window_s=window_s,
+        succeeded=_histogram(take(number())),
+        failed=_histogram(take(number())),
+    )
+
+
+def _call(number: _Number, take: _Take) -> BlockingCall:
+    place = _from_utf8(take(number()))
+    stack = tuple(_from_utf8(take(number())) for _ in range(number()))
+    count, last_us = number(), number()
+    if last_us > _LATEST_US:
+        raise ValueError("a window of no calendar")
+    total_s, longest_s, computed_s = _CALL.unpack(take(_CALL.size))
+    return BlockingCall(
+        place=place,
+        stack=stack,
+        count=count,
+        total_s=total_s,
+        longest_s=longest_s,
+        computed_s=None if isnan(computed_s) else computed_s,
+        last_at=_EPOCH + last_us * _MICROSECOND,
     )
 
 

@@ -2,14 +2,15 @@
 Findings: what the figures of a service say beyond its targets.
 
 Pure, and quiet where nothing costs much: a statement that is sent again and again for one request,
-an event loop that stands still, requests that queue for a database connection.
+an event loop that stands still and what held it, requests that queue for a database connection,
+requests that are refused in masses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keiko_perf.model import OTHER, Finding, Kind, Severity, Snapshot, say
+from keiko_perf.model import OTHER, BlockingCall, Finding, Kind, Message, Severity, Snapshot, say
 
 REPEATED = 3.0
 """A statement that is sent so many times for each request of the whole service is no accident."""
@@ -18,14 +19,90 @@ STANDSTILL_S = 0.04
 """A loop that is late by less may just have had to wait for a processor."""
 LEAST_STANDSTILLS = 5
 LEAST_POOL_WAIT_S = 0.02
+LONG_CALL_S = 0.1
+LEAST_BLOCKED_RATIO = 0.01
+"""Shorter calls that hold the loop for less of the time cost next to nobody anything."""
+MOST_PLACES = 3
+REFUSED_RATIO = 0.2
+"""More refusals than that are no typing errors; from half on nobody much is served."""
 
 
 def findings(snapshot: Snapshot | None) -> tuple[Finding, ...]:
     """What is worth attention in *snapshot*, the worst first; nothing of None."""
     if snapshot is None:
         return ()
-    found = [*_repeated(snapshot), *_standstills(snapshot), *_pool_waits(snapshot)]
+    found = [
+        *_refused(snapshot),
+        *_repeated(snapshot),
+        *_blocking_calls(snapshot),
+        *_standstills(snapshot),
+        *_pool_waits(snapshot),
+    ]
     return tuple(sorted(found, key=lambda one: -one.severity))
+
+
+def _refused(snapshot: Snapshot) -> Iterator[Finding]:
+    requests = snapshot.whole(Kind.ROUTE)
+    ratio = requests.refused_ratio or 0.0
+    if requests.count < LEAST_CALLS or ratio < REFUSED_RATIO:
+        return
+    worst = max(snapshot.of(Kind.ROUTE), key=lambda one: one.refused.count)
+    yield Finding(
+        code="service.refused-requests",
+        severity=Severity.WARNING if ratio < 0.5 else Severity.CRITICAL,
+        subject=worst.name,
+        summary=say(
+            "{ratio:ratio} of all requests are refused (4xx), most often {route}",
+            ratio=ratio,
+            route=worst.name,
+        ),
+        evidence={"refused": requests.refused.count, "requests": requests.count},
+        explanation=say(
+            "Refusals are quick and no errors of the service, so response times and the error rate "
+            "look well. So many at once are a login that fails, a limit that is hit, or a client "
+            "that asks for what is gone."
+        ),
+    )
+
+
+def _blocking_calls(snapshot: Snapshot) -> Iterator[Finding]:
+    for call in snapshot.blocking[:MOST_PLACES]:
+        is_rare = call.total_s < LEAST_BLOCKED_RATIO * snapshot.window_s
+        if call.place == OTHER or (is_rare and call.longest_s < LONG_CALL_S):
+            continue
+        yield Finding(
+            code="service.blocking-call",
+            severity=Severity.WARNING,
+            subject=call.place,
+            summary=say(
+                "{place} held the event loop {often:count} times, for {total:duration} in all and "
+                "once for {longest:duration}",
+                place=call.place,
+                often=call.count,
+                total=call.total_s,
+                longest=call.longest_s,
+            ),
+            evidence={
+                "calls": call.count,
+                "total_s": call.total_s,
+                "longest_s": call.longest_s,
+                "computed_s": call.computed_s,
+                "stack": " > ".join(call.stack),
+            },
+            explanation=_held_by(call),
+        )
+
+
+def _held_by(call: BlockingCall) -> Message:
+    if call.computed_s is None or call.computed_s < call.total_s / 2:
+        return say(
+            "It waits without await, and no request gets on meanwhile. Use a client that is "
+            "awaited, or let asyncio.to_thread do it."
+        )
+    return say(
+        "It computes, and no request gets on meanwhile. Do less of it, or let a process of its own "
+        "do it; a thread helps only where the library lets go of the interpreter."
+    )
 
 
 def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
@@ -48,6 +125,8 @@ def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _standstills(snapshot: Snapshot) -> Iterator[Finding]:
+    if any(_blocking_calls(snapshot)):
+        return  # it is known what holds it
     lags = snapshot.whole(Kind.LOOP).succeeded
     often, longest_s = lags.count_above(STANDSTILL_S), lags.max_s
     if often < LEAST_STANDSTILLS or longest_s is None:

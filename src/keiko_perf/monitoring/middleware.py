@@ -1,14 +1,14 @@
 """
-PerfMiddleware: tells the recorder of each HTTP request, and stays out of its way.
+PerfMiddleware: tells the recorder of each HTTP request and WebSocket, and stays out of its way.
 
 It is pure ASGI: it passes every message on as it is, holds none back, changes no answer, and
-raises and swallows nothing. Whatever is not HTTP passes through untouched.
+raises and swallows nothing. Whatever is neither HTTP nor a WebSocket passes through untouched.
 
 The clock starts when the request comes in and stops when the last message of the body was
 handed to the server, so background tasks are not counted. A request that failed is a 5xx, an
-exception, or a return before the answer was complete. A client that left before that is counted
-as `disconnected`, and neither as a success nor as a failure: how long it would have taken is
-not known.
+exception, or a return before the answer was complete; one that was refused is a 4xx. A client that
+left before that is counted as `disconnected`, and as none of them: how long it would have taken is
+not known. Of an answer in pieces it is told as well when the first one came.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from keiko_perf.model import Kind
 from keiko_perf.monitoring.recorder import DISCONNECTED, Recorder
 from keiko_perf.monitoring.routes import RouteNames
+from keiko_perf.monitoring.websockets import Connection
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -41,30 +43,35 @@ class PerfMiddleware:
         self._names = RouteNames().of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            request = _Request(scope, receive, send, self.recorder, self._names)
+            try:
+                await self.app(scope, request.receive, request.send)
+            except CancelledError:
+                request.is_gone = True
+                raise
+            finally:
+                if not request.is_over:
+                    request.cut_short()
+        elif scope["type"] == "websocket":
+            with Connection(scope, receive, send, self.recorder, self._names) as connection:
+                await self.app(scope, connection.receive, connection.send)
+        else:
             await self.app(scope, receive, send)
-            return
-        request = _Request(scope, receive, send, self.recorder, self._names)
-        try:
-            await self.app(scope, request.receive, request.send)
-        except CancelledError:
-            request.is_gone = True
-            raise
-        finally:
-            if not request.is_over:
-                request.cut_short()
 
 
 class _Request:
     """One request on its way through: the application's `receive` and `send`."""
 
     __slots__ = (
+        "_first_s",
         "_names",
         "_receive",
         "_recorder",
         "_root_path",
         "_scope",
         "_send",
+        "_sent_bytes",
         "_started_s",
         "_status",
         "is_gone",
@@ -82,6 +89,8 @@ class _Request:
         # A mounted application lengthens it in place; what it began with is no part of a route.
         self._root_path = scope.get("root_path", "")
         self._status = 0
+        self._sent_bytes = 0
+        self._first_s: float | None = None
         self.is_gone = False
         self.is_over = False
         recorder.arrived()
@@ -98,8 +107,14 @@ class _Request:
         kind = message["type"]
         if kind == "http.response.start":
             self._status = message["status"]
-        elif kind in _BODY and not message.get("more_body") and not self.is_over:
-            return self._send_last(message)
+        elif kind in _BODY and not self.is_over:
+            body = message.get("body")
+            if body:
+                self._sent_bytes += len(body)
+            if not message.get("more_body"):
+                return self._send_last(message)
+            if self._first_s is None:
+                self._first_s = self._recorder.clock()
         return self._send(message)
 
     async def _send_last(self, message: Message) -> None:
@@ -109,21 +124,30 @@ class _Request:
         try:
             await self._send(message)
         finally:
-            self._finish(gone=gone, failed=self._status >= 500)
+            self._finish(gone, self._status >= 500)
 
     def cut_short(self) -> None:
         """The application came to its end without a complete answer."""
         self.is_over = True
-        self._finish(gone=self.is_gone, failed=True)
+        self._finish(self.is_gone, failed=True)
 
-    def _finish(self, *, gone: bool, failed: bool) -> None:
+    def _finish(self, gone: bool, failed: bool) -> None:
         recorder = self._recorder
         if gone:
             recorder.departed()
             recorder.count(DISCONNECTED)
             return
         duration_s = recorder.clock() - self._started_s
-        recorder.answered(self._names(self._scope, self._root_path), duration_s, failed=failed)
+        route = self._names(self._scope, self._root_path)
+        recorder.answered(
+            route,
+            duration_s,
+            failed=failed,
+            refused=self._status >= 400,
+            sent_bytes=self._sent_bytes,
+        )
+        if self._first_s is not None:
+            recorder.record(Kind.FIRST_BYTE, route, self._first_s - self._started_s, failed=failed)
 
 
 _BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))

@@ -14,23 +14,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf, isfinite
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keiko_perf.errors import UsageError
-from keiko_perf.model import Outcome, Snapshot, Target, Verdict, say
+from keiko_perf.model import BlockingCall, Outcome, Snapshot, Target, Verdict, say
+from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerts import Alert, Patience, news, step
+from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
+from keiko_perf.monitoring.loop import watch_loop
 from keiko_perf.monitoring.notify import Courier, Deliveries, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
-from keiko_perf.monitoring.store import MemoryStore, Store
+from keiko_perf.monitoring.store import Store
 from keiko_perf.monitoring.tasks import Tasks
+from keiko_perf.monitoring.watchdog import watching
 from keiko_perf.monitoring.wording import sentence
 from keiko_perf.render import phrase
 
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("keiko_perf.monitor")
 
-_YEAR_S = 366 * 86_400.0
 _LEAST_BETWEEN_S = 1.0
 """Between two samples of the process, where no ticker takes them."""
 _LAST_WORDS_S = 2.0
@@ -82,6 +83,8 @@ class PerformanceMonitor:
         patience: how quickly alerts come and go.
         max_series: how many routes, tasks and statements are told apart.
         sample: takes the gauges of the process, once a window.
+        blocking_after_s: calls that hold the event loop for longer are found, while the monitor
+            ticks; None looks for none.
 
     Raises:
         UsageError: a window is not positive, or longer than what is judged, or that over a year;
@@ -103,19 +106,17 @@ class PerformanceMonitor:
         patience: Patience | None = None,
         max_series: int = 200,
         sample: Callable[[Recorder], None] = process.sample,
+        blocking_after_s: float | None = 0.05,
     ) -> None:
         targets, notify = tuple(targets), None if notify is None else tuple(notify)
-        if not 0 < window_s <= metrics_window_s <= _YEAR_S:
-            raise UsageError(
-                f"windows of {window_s} s cannot be judged over {metrics_window_s} s",
-                cure="Let window_s be over 0 and at most metrics_window_s, and that at most a year",
-            )
-        _refuse_strangers(kpis, targets, token, notify)
+        refuse_windows(window_s, metrics_window_s, blocking_after_s)
+        refuse_strangers(kpis, targets, token, notify)
         self.kpis = kpis or PerformanceKPIs()
         self.checks: Mapping[str, Target] = checks(*self.kpis.targets(), *targets)
-        self.store = SteadyStore(_store(store))
+        self.store = SteadyStore(store_of(store))
         self.token = token
         self.window_s = window_s
+        self._blocking_after_s = blocking_after_s
         self.recorder = Recorder(max_series=max_series, now=now, clock=clock)
         self.metrics_collector = MetricsCollector(
             self.recorder, self.store, metrics_window_s=metrics_window_s, now=now
@@ -192,6 +193,22 @@ class PerformanceMonitor:
         if self._ticker is None and self.recorder.clock() - self._sampled_s >= _LEAST_BETWEEN_S:
             self._take_sample()
         return await self.metrics_collector.snapshot()
+
+    async def blocking_calls(self, *, within_s: float = 3600.0) -> tuple[BlockingCall, ...]:
+        """
+        What held the event loop of any worker, that which took the most time first.
+
+        Args:
+            within_s: how far back to look.
+        """
+        current, now = self.recorder.peek(), self.now()
+        start_at = now - timedelta(seconds=within_s)
+        windows = await asyncio.to_thread(self.store.between, start_at, now)
+        if all(
+            (one.worker, one.started_at) != (current.worker, current.started_at) for one in windows
+        ):
+            windows.append(current)
+        return merged_calls(call for one in windows for call in one.blocking)
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
@@ -274,8 +291,9 @@ class PerformanceMonitor:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._courier.run(), name="keiko-perf courier")
-                group.create_task(process.watch_loop(self.recorder), name="keiko-perf loop lag")
-                await self._tick_for_ever()
+                group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+                with watching(self.recorder, after_s=self._blocking_after_s):
+                    await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
             self.store.append(self.recorder.snapshot())
@@ -295,52 +313,3 @@ class PerformanceMonitor:
                 self._failed_ticks += 1
                 if self._failed_ticks == 1:
                     _log.exception("a window could not be judged; the monitor goes on")
-
-
-def _refuse_strangers(
-    kpis: object, targets: tuple[object, ...], token: object, notify: tuple[object, ...] | None
-) -> None:
-    if kpis is not None and not isinstance(kpis, PerformanceKPIs):
-        raise UsageError(
-            f"kpis are PerformanceKPIs, not {type(kpis).__name__}",
-            cure="Give them as in kpis=PerformanceKPIs(api_response_time_p95=150)",
-        )
-    for target in targets:
-        if not isinstance(target, Target):
-            raise UsageError(
-                f"a target is a Target, not {type(target).__name__}",
-                cure="Give it as in targets=[Target(kpi=LATENCY_P95, at_most=0.15)]",
-            )
-    if token is not None and (not isinstance(token, str) or not token.strip()):
-        raise UsageError(
-            "an empty token protects nothing"
-            if isinstance(token, str)
-            else f"a token is text, not {type(token).__name__}",
-            cure="Give a secret, or None to answer on loopback only",
-        )
-    for one in notify or ():
-        if not callable(one):
-            raise UsageError(
-                f"alerts cannot be told to {type(one).__name__}",
-                cure="Give async functions of an alert, or notifiers such as WebhookNotifier(url)",
-            )
-
-
-def _store(store: Store | str | PathLike[str] | None) -> Store:
-    if store is None:
-        return MemoryStore()
-    if isinstance(store, str | PathLike):
-        if not str(store):
-            raise UsageError(
-                "an empty path names no store",
-                cure="Name a file, or None to keep the windows in memory",
-            )
-        from keiko_perf.monitoring.store import SqliteStore
-
-        return SqliteStore(Path(store))
-    if not isinstance(store, Store):
-        raise UsageError(
-            f"windows cannot be kept in {type(store).__name__}",
-            cure="Name a file, or give a store with append, between and close",
-        )
-    return store

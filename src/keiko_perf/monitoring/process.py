@@ -2,32 +2,47 @@
 Process: what this process and its machine or container have left, sampled now and then.
 
 Per cent means per cent of what may be used: in a container with limits those of the container, else
-those of the machine. How late the event loop runs is sampled by asking to be woken
-at fixed times; a stall is charged to each of them that it swallowed, so that one stall of a
-second does not hide among ten good samples a second.
+those of the machine. What is dear to read is read seldom: no figure here costs more than a
+thousandth of a processor, however large the process is.
 """
 
 from __future__ import annotations
 
-import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from keiko_perf.container import ROOT, Cpu, read_cpu, read_held, read_memory
-from keiko_perf.model import Kind
+from keiko_perf.container import (
+    ROOT,
+    Cpu,
+    open_files_limit,
+    read_cpu,
+    read_held,
+    read_memory,
+    read_open_files,
+    read_pss_bytes,
+    read_threads,
+)
+from keiko_perf.monitoring.garbage import Pauses
 from keiko_perf.monitoring.recorder import Recorder
 
 CPU_RATIO = "cpu_ratio"
+CPU_THROTTLED_RATIO = "cpu_throttled_ratio"
 MEMORY_RATIO = "memory_ratio"
 RSS_BYTES = "rss_bytes"
-LOOP_LAG = "event loop"
-_MAX_CHARGED = 1_000
-"""Wake-up times that one stall is charged for; a longer one is a suspended machine."""
+PSS_BYTES = "pss_bytes"
+OPEN_FILES = "open_files"
+OPEN_FILES_RATIO = "open_files_ratio"
+THREADS = "threads"
+_MOST_OF_A_PROCESSOR = 0.001
+T = TypeVar("T")
 
 
 class ProcessSampler:
     """
-    Takes samples of CPU and memory. The first one has no CPU in it, which is a difference.
+    Takes samples of the process. The first one has no CPU in it, which is a difference.
 
     Args:
         recorder: where they go; its clock is used.
@@ -38,18 +53,69 @@ class ProcessSampler:
         # The recorder itself is not kept: `sample` finds its sampler as long as it lives.
         self._clock = recorder.clock
         self._root = root
-        self._before: Cpu | None = None
+        self._before: tuple[float, Cpu] | None = None
+        self._pauses = Pauses(recorder.clock)
+        self._pss_bytes = Sparing(lambda: read_pss_bytes(root))
+        self._open_files = Sparing(lambda: read_open_files(root))
 
     def sample(self, recorder: Recorder) -> None:
-        """One sample each of `cpu_ratio`, `memory_ratio` and `rss_bytes`, and of the probes."""
-        now = read_cpu(self._clock(), self._root)
-        ratio = None if self._before is None else now.busy_ratio(self._before)
-        self._before = now
-        if ratio is not None:
-            recorder.gauge(CPU_RATIO, ratio)
+        """One sample of each figure that can be had, and of the probes."""
+        self._sample_cpu(recorder)
         recorder.gauge(MEMORY_RATIO, read_memory(self._root).ratio)
         recorder.gauge(RSS_BYTES, read_held(self._root).rss_bytes)
+        recorder.gauge(THREADS, read_threads(self._root))
+        pss_bytes = self._pss_bytes.read()
+        if pss_bytes is not None:
+            recorder.gauge(PSS_BYTES, pss_bytes)
+        self._sample_files(recorder)
+        self._pauses.hand_over(recorder)
         recorder.probe()
+
+    def _sample_cpu(self, recorder: Recorder) -> None:
+        now_s = self._clock()
+        now = read_cpu(now_s, self._root)
+        (before_s, before), self._before = self._before or (now_s, None), (now_s, now)
+        ratio = None if before is None else now.busy_ratio(before)
+        if before is None or ratio is None:
+            return
+        recorder.gauge(CPU_RATIO, ratio)
+        if now.throttled_s is not None and before.throttled_s is not None:
+            throttled_s = max(now.throttled_s - before.throttled_s, 0.0)
+            recorder.gauge(CPU_THROTTLED_RATIO, min(throttled_s / (now_s - before_s), 1.0))
+
+    def _sample_files(self, recorder: Recorder) -> None:
+        open_files, limit = self._open_files.read(), open_files_limit()
+        if open_files is None:
+            return
+        recorder.gauge(OPEN_FILES, open_files)
+        if limit:
+            recorder.gauge(OPEN_FILES_RATIO, open_files / limit)
+
+
+class Sparing(Generic[T]):
+    """
+    Reads something no more often than it can be afforded.
+
+    Args:
+        reading: what is read.
+        clock: seconds, of the reading's own cost.
+    """
+
+    def __init__(
+        self, reading: Callable[[], T], *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._reading = reading
+        self._clock = clock
+        self._next_s: float | None = None
+
+    def read(self) -> T | None:
+        """What is read, or None if it is too soon for that."""
+        began_s = self._clock()
+        if self._next_s is not None and began_s < self._next_s:
+            return None
+        reading = self._reading()
+        self._next_s = began_s + (self._clock() - began_s) / _MOST_OF_A_PROCESSOR
+        return reading
 
 
 _samplers: WeakKeyDictionary[Recorder, ProcessSampler] = WeakKeyDictionary()
@@ -61,25 +127,3 @@ def sample(recorder: Recorder) -> None:
     if sampler is None:
         sampler = _samplers.setdefault(recorder, ProcessSampler(recorder))
     sampler.sample(recorder)
-
-
-async def watch_loop(recorder: Recorder, *, interval_s: float = 0.1) -> None:
-    """
-    Record how late the running event loop is, every *interval_s*, until it is cancelled.
-
-    A loop's timers are exact to about a millisecond, so a little lag is no news.
-    """
-    loop = asyncio.get_running_loop()
-    due_s = loop.time() + interval_s
-    while True:
-        await asyncio.sleep(due_s - loop.time())
-        now_s = loop.time()
-        for _ in range(_MAX_CHARGED):
-            # The loop may wake us a clock tick early.
-            recorder.record(Kind.LOOP, LOOP_LAG, max(now_s - due_s, 0.0))
-            due_s += interval_s
-            if due_s > now_s:
-                break
-        else:
-            due_s = now_s + interval_s
-        recorder.probe()

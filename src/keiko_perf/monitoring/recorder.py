@@ -1,10 +1,10 @@
 """
 Recorder: the one place where a process counts what happens in it, window by window.
 
-It takes durations into series, samples into gauges and counts into counters, and hands all of
-it over as a Snapshot when the window is cut. Nothing is lost at the cut: what is recorded goes
-into exactly one window. Names are bounded: in each window the first `max_series` of a kind get a
-series of their own, the rest share `(other)` and are counted as `folded`.
+It takes durations into series, samples into gauges and counts into counters (`tally`), and hands
+all of it over as a Snapshot when the window is cut. Nothing is lost at the cut: what is recorded
+goes into exactly one window. Names are bounded: in each window the first `max_series` of a kind get
+a series of their own, the rest share `(other)` and are counted as `folded`.
 
 Any thread may record. One re-entrant lock guards it all: about 60 ns, and re-entrant because
 the garbage collector may hand a database connection back, and record that, amid a recording.
@@ -17,18 +17,30 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from threading import RLock
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import OTHER, Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Snapshot
+from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally
 
-ARRIVED = "arrived"
+__all__ = [
+    "ARRIVED",
+    "DISCONNECTED",
+    "FOLDED",
+    "IN_FLIGHT",
+    "WEBSOCKETS",
+    "Probe",
+    "Recorder",
+    "RecorderStatistics",
+    "utc_now",
+]
+
 DISCONNECTED = "disconnected"
-FOLDED = "folded"
-IN_FLIGHT = "in_flight"
+WEBSOCKETS = "websockets"
+"""The gauge of connections that are open."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,21 +67,6 @@ class RecorderStatistics:
     in_flight: int
     folded: int
     windows: int
-
-
-@dataclass(slots=True)
-class _Window:
-    """What was recorded since the last cut: durations as (succeeded, failed) by kind and name."""
-
-    began_s: float
-    began_at: datetime
-    peak_in_flight: int
-    arrived: int = 0
-    durations: dict[Kind, dict[str, tuple[Histogram, Histogram]]] = field(
-        default_factory=lambda: {kind: {} for kind in Kind}
-    )
-    gauges: dict[str, Gauge] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
 
 
 class Recorder:
@@ -100,10 +97,11 @@ class Recorder:
         self._worker = worker
         self._lock = RLock()
         self._in_flight = 0
+        self._websockets = 0
         self._windows = 0
         self._probes: list[Probe] = []
         self._failed_probes = 0
-        self._window = self._begin(clock())
+        self._tally = self._begin(clock())
 
     # Recording
 
@@ -115,10 +113,24 @@ class Recorder:
             ValueError: the duration is negative, infinite or not a number. Nothing is recorded.
         """
         with self._lock:
-            pair = self._window.durations[kind].get(name)
-            if pair is None:
-                pair = self._admit(kind, name)
-            pair[failed].record(duration_s)
+            tally = self._tally
+            cell = tally.cells[kind].get(name)
+            if cell is None:
+                cell = tally.admit(kind, name, self.max_series)
+            (cell.failed if failed else cell.succeeded).record(duration_s)
+
+    def add(self, kind: Kind, name: str, durations: Histogram) -> None:
+        """Count many at once that succeeded: all of *durations*, which stays the caller's."""
+        with self._lock:
+            cell = self._tally.cells[kind].get(name)
+            if cell is None:
+                cell = self._tally.admit(kind, name, self.max_series)
+            cell.succeeded.merge(durations)
+
+    def block(self, call: BlockingCall) -> None:
+        """Count a call that held the event loop."""
+        with self._lock:
+            self._tally.block(call)
 
     def count(self, name: str, n: int = 1) -> None:
         """
@@ -130,9 +142,9 @@ class Recorder:
         if n < 0:
             raise ValueError(f"a counter only goes up, not by {n}")
         with self._lock:
-            counters = self._window.counters
+            counters = self._tally.counters
             if name not in counters and len(counters) >= self.max_series:
-                counters[FOLDED] = counters.get(FOLDED, 0) + 1
+                self._tally.fold()
                 name = OTHER
             counters[name] = counters.get(name, 0) + n
 
@@ -147,37 +159,77 @@ class Recorder:
             raise ValueError(f"a sample of {name} is a finite number, not {value!r}")
         sample = Gauge(value, 1, value)
         with self._lock:
-            gauges = self._window.gauges
+            gauges = self._tally.gauges
             known = gauges.get(name)
             if known is not None:
                 gauges[name] = known.merge(sample)
             elif len(gauges) < self.max_series:
                 gauges[name] = sample
             else:
-                self.count(FOLDED)
+                self._tally.fold()
 
     def arrived(self) -> None:
         """A request came in. `departed` or `answered` has to follow, once."""
         with self._lock:
-            window = self._window
-            window.arrived += 1
+            tally = self._tally
+            tally.arrived += 1
             self._in_flight = in_flight = self._in_flight + 1
-            if in_flight > window.peak_in_flight:
-                window.peak_in_flight = in_flight
+            if in_flight > tally.peak_in_flight:
+                tally.peak_in_flight = in_flight
 
-    def answered(self, route: str, duration_s: float, *, failed: bool = False) -> None:
-        """A request that came in was answered: `record` and `departed` in one."""
+    def answered(
+        self,
+        route: str,
+        duration_s: float,
+        *,
+        failed: bool = False,
+        refused: bool = False,
+        sent_bytes: int = 0,
+    ) -> None:
+        """
+        A request that came in was answered: `record` and `departed` in one.
+
+        Args:
+            route: which one it took.
+            duration_s: until the last byte of the answer.
+            failed: whether it was the service that failed.
+            refused: whether it was the asker who got it wrong; a failure is no refusal.
+            sent_bytes: the length of the answer's body.
+        """
         with self._lock:
             self._in_flight -= 1
-            pair = self._window.durations[Kind.ROUTE].get(route)
-            if pair is None:
-                pair = self._admit(Kind.ROUTE, route)
-            pair[failed].record(duration_s)
+            cell = self._tally.cells[_ROUTE].get(route)
+            if cell is None:
+                cell = self._tally.admit(_ROUTE, route, self.max_series)
+            if failed:
+                cell.failed.record(duration_s)
+            elif refused:
+                cell.refused.record(duration_s)
+            else:
+                cell.succeeded.record(duration_s)
+            cell.sent_bytes += sent_bytes
 
     def departed(self) -> None:
         """A request that came in is over, and has no duration that means anything."""
         with self._lock:
             self._in_flight -= 1
+
+    def connected(self) -> None:
+        """A WebSocket was asked for. `disconnected` has to follow, once."""
+        with self._lock:
+            self._websockets += 1
+
+    def disconnected(
+        self, route: str, duration_s: float, *, failed: bool = False, refused: bool = False
+    ) -> None:
+        """A WebSocket ended, after so long; the outcome as of `answered`."""
+        with self._lock:
+            self._websockets -= 1
+            cell = self._tally.cells[Kind.WEBSOCKET].get(route)
+            if cell is None:
+                cell = self._tally.admit(Kind.WEBSOCKET, route, self.max_series)
+            part = cell.failed if failed else cell.refused if refused else cell.succeeded
+            part.record(duration_s)
 
     def add_probe(self, probe: Probe) -> None:
         """Have *probe* asked, at each `probe()`, for samples: quantities by name."""
@@ -199,8 +251,10 @@ class Recorder:
                 self._failed_probes += 1
                 if self._failed_probes == 1:
                     _log.exception("a probe failed; its samples are missing")
-        if self._window.arrived or self._in_flight:
+        if self._tally.arrived or self._in_flight:
             self.gauge(IN_FLIGHT, self._in_flight)
+        if self._websockets:
+            self.gauge(WEBSOCKETS, self._websockets)
 
     # Reading
 
@@ -218,75 +272,38 @@ class Recorder:
         """
         with self._lock:
             clock_s = self.clock()
-            window, self._window = self._window, self._begin(clock_s)
+            tally, self._tally = self._tally, self._begin(clock_s)
             self._windows += 1
-            in_flight = self._in_flight
-        return self._freeze(window, clock_s, in_flight, started_at)
+            return self._freeze(tally, clock_s, started_at)
 
     def peek(self) -> Snapshot:
         """The window so far, which goes on. The snapshot shares nothing with it."""
         with self._lock:
-            window = self._window
-            copied = _Window(
-                window.began_s,
-                window.began_at,
-                window.peak_in_flight,
-                window.arrived,
-                {
-                    kind: {name: (ok.copy(), bad.copy()) for name, (ok, bad) in pairs.items()}
-                    for kind, pairs in window.durations.items()
-                },
-                dict(window.gauges),
-                dict(window.counters),
-            )
-            return self._freeze(copied, self.clock(), self._in_flight, None)
+            return self._freeze(self._tally.copy(), self.clock(), None)
 
     def statistics(self) -> RecorderStatistics:
         """How full the recorder is."""
         with self._lock:
             return RecorderStatistics(
-                series=sum(map(len, self._window.durations.values())),
+                series=sum(map(len, self._tally.cells.values())),
                 in_flight=self._in_flight,
-                folded=self._window.counters.get(FOLDED, 0),
+                folded=self._tally.counters.get(FOLDED, 0),
                 windows=self._windows,
             )
 
     # Private
 
-    def _begin(self, clock_s: float) -> _Window:
-        return _Window(clock_s, self.now(), self._in_flight)
+    def _begin(self, clock_s: float) -> Tally:
+        return Tally(clock_s, self.now(), self._in_flight)
 
-    def _admit(self, kind: Kind, name: str) -> tuple[Histogram, Histogram]:
-        """A new series, or that of all the others if there are too many already."""
-        pairs = self._window.durations[kind]
-        if len(pairs) >= self.max_series:
-            counters = self._window.counters
-            counters[FOLDED] = counters.get(FOLDED, 0) + 1
-            name = OTHER
-        return pairs.setdefault(name, (Histogram(), Histogram()))
-
-    def _freeze(
-        self, window: _Window, clock_s: float, in_flight: int, started_at: datetime | None
-    ) -> Snapshot:
-        window_s = max(clock_s - window.began_s, 0.0)
-        counters = window.counters
-        if window.arrived:
-            counters[ARRIVED] = window.arrived
-        gauges = window.gauges
-        if window.peak_in_flight:
-            # Samples miss the short peaks; each arrival has seen them.
-            sampled = gauges.get(IN_FLIGHT) or Gauge(in_flight, 1, in_flight)
-            gauges[IN_FLIGHT] = replace(sampled, peak=window.peak_in_flight)
-        return Snapshot(
-            started_at=started_at or window.began_at,
-            window_s=window_s,
-            series=tuple(
-                Series(kind=kind, name=name, window_s=window_s, succeeded=ok, failed=bad)
-                for kind, pairs in window.durations.items()
-                for name, (ok, bad) in pairs.items()
-            ),
-            gauges=gauges,
-            counters=counters,
+    def _freeze(self, tally: Tally, clock_s: float, started_at: datetime | None) -> Snapshot:
+        return tally.freeze(
+            window_s=max(clock_s - tally.began_s, 0.0),
+            started_at=started_at or tally.began_at,
+            in_flight=self._in_flight,
             # Asked here and not in the constructor: a server may fork after the app is built.
             worker=self._worker or f"{socket.gethostname()}:{os.getpid()}",
         )
+
+
+_ROUTE = Kind.ROUTE  # looked up once, for each request comes by

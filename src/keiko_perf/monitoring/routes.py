@@ -12,9 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 UNMATCHED = "(unmatched)"
+WEBSOCKET = "WEBSOCKET"
+"""What stands in place of a method, which a WebSocket has not."""
 OTHER_METHOD = "(other)"
 _METHODS = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+    (
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "TRACE",
+        "CONNECT",
+        "QUERY",
+        WEBSOCKET,
+    )
 )
 _MAX_KNOWN = 2_000
 
@@ -42,10 +56,15 @@ class RouteNames:
             route = _included(scope["fastapi"], route)
         owner = scope.get("endpoint") if route is None else route
         if owner is None:
-            return UNMATCHED
+            # Litestar's way to say it; of one that leaves nothing the paths cannot be told apart.
+            template = scope.get("path_template")
+            if not isinstance(template, str):
+                return UNMATCHED
+            return f"{_known(scope.get('method', WEBSOCKET))} {template}"
         mounted = scope.get("root_path", "")
         mounted = "" if mounted == root_path else mounted[len(root_path) :]
-        key = (id(owner), scope["method"], mounted)
+        method = scope.get("method", WEBSOCKET)
+        key = (id(owner), method, mounted)
         known = self._known.get(key)
         if known is not None:
             return known[0]
@@ -53,13 +72,16 @@ class RouteNames:
             template, is_certain = _template(scope, route, mounted)
         except Exception:  # a stranger's routes; whatever they lack, the request is counted
             return UNMATCHED
-        method = scope["method"]
-        name = f"{method if method in _METHODS else OTHER_METHOD} {template}"
+        name = f"{_known(method)} {template}"
         if is_certain:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[key] = name, owner
         return name
+
+
+def _known(method: str) -> str:
+    return method if method in _METHODS else OTHER_METHOD
 
 
 def _included(fastapi: Mapping[str, Any], route: Any) -> Any:

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 
 from keiko_perf.model import Snapshot
@@ -145,14 +146,18 @@ def _decoded(rows: list[_Row]) -> list[Snapshot]:
     windows = []
     for _, started_us, window_s, worker, body in rows:
         try:
-            envelope = Snapshot(
-                started_at=_EPOCH + started_us * _MICROSECOND, window_s=window_s, worker=worker
-            )
-            windows.append(decode(body, envelope))
+            windows.append(_window(started_us, window_s, worker, body))
         except ValueError as error:
             # It stays a hole in the history; the windows around it are as good as before.
             _log.warning("a window of %s cannot be read: %s", worker or "several workers", error)
     return windows
+
+
+# The newest windows are read again and again: to judge, for the pages that are open.
+@lru_cache(maxsize=128)
+def _window(started_us: int, window_s: float, worker: str, body: bytes) -> Snapshot:
+    started_at = _EPOCH + started_us * _MICROSECOND
+    return decode(body, Snapshot(started_at=started_at, window_s=window_s, worker=worker))
 
 
 def _to_us(at: datetime) -> int:

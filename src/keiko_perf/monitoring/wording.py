@@ -79,12 +79,11 @@ def headline(verdicts: Iterable[Verdict], snapshot: Snapshot | None = None) -> M
     missed = [one for one in verdicts if one.outcome is Outcome.MISSED]
     unknown = sum(one.outcome is Outcome.UNKNOWN for one in verdicts)
     if missed:
-        worst = max(missed, key=_badness)
         return say(
             "{missed:count} of {all:count} targets missed: {worst}",
             missed=len(missed),
             all=len(verdicts),
-            worst=_with_origin(worst, snapshot),
+            worst=_with_origin(worst(missed), snapshot),
         )
     if unknown == len(verdicts):
         return say("No data yet: none of {all:count} targets can be judged", all=len(verdicts))
@@ -96,6 +95,11 @@ def headline(verdicts: Iterable[Verdict], snapshot: Snapshot | None = None) -> M
             unknown=unknown,
         )
     return say("All {all:count} targets met", all=len(verdicts))
+
+
+def worst(missed: Iterable[Verdict]) -> Verdict:
+    """The miss that stands in the headline; there has to be one."""
+    return max(missed, key=_badness)
 
 
 def origin(verdict: Verdict, snapshot: Snapshot) -> str | None:

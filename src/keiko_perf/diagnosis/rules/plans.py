@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.plan import Plan
 from keiko_perf.diagnosis.rules import plan_joins, plan_memory, plan_scans
-from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding, matters
+from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding
 from keiko_perf.model import Finding, say
 
 
@@ -29,7 +29,7 @@ def jit_overhead(plan: Plan) -> Iterator[Finding]:
     if not isinstance(total, int | float) or not plan.execution_s:
         return
     share = total / 1000 / plan.execution_s
-    if share < 2 * LEAST_SHARE or not matters(plan, share):
+    if share < 2.5 * LEAST_SHARE:
         return
     yield finding(
         "plan.jit-overhead",
@@ -51,7 +51,7 @@ def workers_not_launched(plan: Plan) -> Iterator[Finding]:
     for node in plan.nodes:
         planned, launched = node.number("Workers Planned"), node.number("Workers Launched")
         is_short = plan.executed and not node.was_never_executed and launched < planned
-        if not is_short or not matters(plan, node.branch_share):
+        if not is_short or node.branch_share < LEAST_SHARE:
             continue
         yield finding(
             "plan.workers-not-launched",

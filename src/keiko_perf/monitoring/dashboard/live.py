@@ -1,42 +1,41 @@
 """
-What the page is told: the state of the service as one JSON document, and its history as another.
+What the page is told: the state of the service, its timeline and its tables, as JSON.
 
-Figures stand twice: as numbers for programs, under the guide's names and in its units, and as
-text for people. The documents are kept for a moment, so that many open pages cost as much as one.
+Documents are kept for a moment, as the text that is sent, so that many open pages cost as much as
+one. Whatever reads or merges many windows does so in a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
-from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
-from keiko_perf.model import (
-    Kind,
-    Outcome,
-    Severity,
-    Snapshot,
-    Verdict,
-)
-from keiko_perf.monitoring.alerts import Alert, AlertState
-from keiko_perf.monitoring.dashboard.cards import Card, cards
-from keiko_perf.monitoring.dashboard.history import distance_s, points
-from keiko_perf.monitoring.notify import as_document
+from keiko_perf.model import Kind, Outcome, Snapshot, Verdict
+from keiko_perf.monitoring.alerts import AlertState
+from keiko_perf.monitoring.dashboard import since
+from keiko_perf.monitoring.dashboard.history import Point, distance_s, points
+from keiko_perf.monitoring.dashboard.pulse import Pulse
+from keiko_perf.monitoring.dashboard.state import Document, alert_document, state
+from keiko_perf.monitoring.dashboard.tables import full_name, tables
+from keiko_perf.monitoring.dashboard.timeline import columns
+from keiko_perf.monitoring.dashboard.timelines import Timeline, Timelines, with_current
+from keiko_perf.monitoring.dashboard.view import View
+from keiko_perf.monitoring.findings import findings
 from keiko_perf.monitoring.protocol import Monitor
-from keiko_perf.monitoring.wording import headline, measured, sentence, subject
+from keiko_perf.monitoring.wording import worst
 from keiko_perf.render import phrase
-from keiko_perf.render.figures import ABSENT
 from keiko_perf.render.units import show
 
-MAX_ROUTES = 100
 _FRESH_S = 0.5
-_MAX_KEPT = 32
-
-Document = dict[str, Any]
-_T = TypeVar("_T")
+_SINCE_FRESH_S = 30.0
+_WEEK_FRESH_S = 300.0
+_MAX_KEPT = 64
+_WEEK = timedelta(days=7)
+_AROUND = timedelta(minutes=30)
 
 
 class Live:
@@ -44,62 +43,164 @@ class Live:
     Args:
         monitor: of the service that the page shows.
         clock: monotonic seconds.
+        pulse: the beat of the open pages.
     """
 
-    def __init__(self, monitor: Monitor, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._monitor = monitor
+    def __init__(
+        self,
+        monitor: Monitor,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pulse: Pulse | None = None,
+    ) -> None:
+        self.monitor = monitor
+        self.pulse = pulse or Pulse()
         self._clock = clock
-        self._kept: dict[Hashable, tuple[float, Document]] = {}
-        self._making = asyncio.Lock()
+        self._timelines = Timelines(monitor)
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._making: dict[Hashable, asyncio.Future[Any]] = {}
 
-    async def metrics(self) -> Document:
+    async def metrics(self, lang: str = "en") -> Document:
         """The current state."""
-        return await self._fresh("metrics", _FRESH_S, self._metrics)
+        found: Document = await self._fresh(
+            ("metrics", lang), _FRESH_S, lambda: self._metrics(lang)
+        )
+        return found
+
+    async def state_text(self, lang: str) -> str:
+        """The current state as it is sent to open pages, made once for each beat."""
+
+        async def make() -> str:
+            document = await self._metrics(lang)
+            del document["routes"]  # the page has them in its tables, over its own range
+            return _dumped(document)
+
+        text: str = await self._fresh(("state text", lang), self.pulse.every_s / 2, make)
+        return text
 
     async def history(self, hours: float) -> Document:
         """The guide's history: arrays of one length, and how far their points stand apart."""
         # A longer range moves more slowly: a point of 24 h is a minute and more.
         fresh_s = max(_FRESH_S, hours * 3600 / 2000)
-        return await self._fresh(hours, fresh_s, lambda: self._history(hours))
+        found: Document = await self._fresh(hours, fresh_s, lambda: self._history(hours))
+        return found
+
+    async def timeline(self, view: View, lang: str) -> str:
+        """All points of a view, with what happened meanwhile."""
+        text: str = await self._fresh(
+            ("timeline", view, lang), 1.0, lambda: self._timeline(view, lang)
+        )
+        return text
+
+    async def tail(self, view: View, lang: str) -> str:
+        """The points of a live view that still change."""
+        text: str = await self._fresh(
+            ("tail", view, lang), self.pulse.every_s / 2, lambda: self._tail(view, lang)
+        )
+        return text
+
+    async def tables(self, view: View, lang: str) -> str:
+        """What was seen of each endpoint, task and statement over a view's range."""
+        # A longer range moves more slowly, and costs more to read.
+        fresh_s = 4.0 if view.last_s is None else max(4.0, view.last_s / 120)
+        text: str = await self._fresh(
+            ("tables", view, lang), fresh_s, lambda: self._tables(view, lang)
+        )
+        return text
+
+    # Private
 
     async def _fresh(
-        self, key: Hashable, fresh_s: float, make: Callable[[], Awaitable[Document]]
-    ) -> Document:
-        async with self._making:
-            made_s, document = self._kept.get(key, (0.0, None))
-            if document is None or self._clock() - made_s >= fresh_s:
-                document = await make()
-                if len(self._kept) >= _MAX_KEPT:
-                    self._kept.clear()
-                self._kept[key] = self._clock(), document
-            return document
+        self, key: Hashable, fresh_s: float, make: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """What was made for *key* a moment ago, or is being made for somebody else just now."""
+        made_s, kept = self._kept.get(key, (0.0, None))
+        if kept is not None and self._clock() - made_s < fresh_s:
+            return kept
+        making = self._making.get(key)
+        if making is None:
+            making = asyncio.ensure_future(make())
+            self._making[key] = making
+            making.add_done_callback(lambda _: self._making.pop(key, None))
+        # Shielded: whoever began it may leave, and others wait for it as well.
+        made = await asyncio.shield(making)
+        self._keep(key, made)
+        return made
 
-    async def _metrics(self) -> Document:
-        monitor = self._monitor
+    def _keep(self, key: Hashable, made: Any) -> None:
+        if len(self._kept) >= _MAX_KEPT:
+            self._kept.clear()
+        self._kept[key] = self._clock(), made
+
+    async def _metrics(self, lang: str) -> Document:
+        monitor = self.monitor
         metrics = await monitor.metrics_collector.get_current_metrics()
         snapshot = await monitor.current()
         verdicts = monitor.judge(snapshot)
-        shown_routes, left_out = _routes(snapshot)
         return {
             **metrics,
             "taken_at": monitor.now().isoformat(),
-            "judged_over_text": show(monitor.metrics_collector.metrics_window_s, "duration"),
-            "status": _status(verdicts.values()),
-            "headline": phrase(headline(verdicts.values(), snapshot)),
+            "judged_over_s": monitor.metrics_collector.metrics_window_s,
+            "judged_over_text": show(monitor.metrics_collector.metrics_window_s, "duration", lang),
             "is_recording": monitor.is_recording,
             "is_store_working": monitor.store.statistics().is_working,
-            "cards": [_card(card) for card in cards(verdicts)],
-            "checks": {name: _check(verdict) for name, verdict in verdicts.items()},
-            "routes": shown_routes,
-            "routes_left_out": left_out,
-            "alerts": [_alert(alert) for alert in monitor.alerts],
+            **state(
+                verdicts,
+                snapshot,
+                monitor.alerts,
+                since=await self._since(verdicts),
+                last_week=await self._last_week(),
+                lang=lang,
+            ),
+        }
+
+    async def _since(self, verdicts: dict[str, Verdict]) -> since.Since | None:
+        missed = [one for one in verdicts.values() if one.outcome is Outcome.MISSED]
+        if not missed:
+            return None
+        target = worst(missed).target
+        key = ("since", target.kpi.name, target.subject, target.limit)
+        made_s, found = self._kept.get(key, (0.0, None))
+        if found is None or self._clock() - made_s >= _SINCE_FRESH_S:
+            found = await asyncio.to_thread(self._looked_back, worst(missed))
+            self._keep(key, found)
+        kept: since.Since | None = found
+        return kept
+
+    def _looked_back(self, verdict: Verdict) -> since.Since | None:
+        now = self.monitor.now()
+        judged_s = self.monitor.metrics_collector.metrics_window_s
+        found = None
+        for reach_s in since.REACHES_S:
+            windows = self.monitor.store.between(since.reach_start(now, reach_s), now)
+            found = since.since(windows, verdict.target, now, reach_s=reach_s, judged_s=judged_s)
+            if found is None or not found.is_older:
+                break
+        return found
+
+    async def _last_week(self) -> dict[str, float]:
+        made_s, found = self._kept.get("last week", (0.0, None))
+        if found is None or self._clock() - made_s >= _WEEK_FRESH_S:
+            found = await asyncio.to_thread(self._read_last_week)
+            self._keep("last week", found)
+        kept: dict[str, float] = found
+        return kept
+
+    def _read_last_week(self) -> dict[str, float]:
+        then = self.monitor.now() - _WEEK
+        merged = Snapshot.merged(self.monitor.store.between(then - _AROUND, then + _AROUND))
+        if merged is None:
+            return {}
+        return {
+            name: verdict.value
+            for name, verdict in self.monitor.judge(merged).items()
+            if verdict.is_told and verdict.value is not None
         }
 
     async def _history(self, hours: float) -> Document:
-        monitor = self._monitor
+        monitor = self.monitor
         end_at = monitor.now()
         start_at = end_at - timedelta(hours=hours)
-        window_s = monitor.window_s
         current = monitor.recorder.peek()
         # Decoding and merging a day takes a while, and the event loop must not wait for it.
         made = await asyncio.to_thread(self._points, start_at, end_at, current)
@@ -112,94 +213,104 @@ class Live:
             "requests": [one.requests for one in made],
             "start_at": start_at.isoformat(),
             "end_at": end_at.isoformat(),
-            "step_s": distance_s(start_at, end_at, window_s=window_s),
+            "step_s": distance_s(start_at, end_at, window_s=monitor.window_s),
         }
 
-    def _points(self, start_at: datetime, end_at: datetime, current: Snapshot) -> list[Any]:
-        stored = self._monitor.store.between(start_at, end_at)
-        # A window that is hardly begun says little, and one that was cut meanwhile is stored.
-        if current.window_s >= 1 and not any(_is_same(one, current) for one in stored):
-            stored.append(current)
-        return points(stored, start_at, end_at, window_s=self._monitor.window_s)
+    def _points(self, start_at: datetime, end_at: datetime, current: Snapshot) -> list[Point]:
+        stored = with_current(self.monitor.store.between(start_at, end_at), current)
+        return points(stored, start_at, end_at, window_s=self.monitor.window_s)
+
+    async def _timeline(self, view: View, lang: str) -> str:
+        now, current = self.monitor.now(), self.monitor.recorder.peek()
+        timeline = await asyncio.to_thread(self._timelines.of, view, now, current)
+        start_at, end_at = view.bounds(now)
+        name = view.subject and view.subject.key
+        if view.subject is not None and view.subject.kind is Kind.STATEMENT:
+            name = await asyncio.to_thread(self._full_name, view, now, current)
+        return _dumped(
+            {
+                **_columns(timeline, view),
+                "start": start_at.timestamp(),
+                "end": end_at.timestamp(),
+                "name": name,
+                "bands": self._bands(start_at, end_at, lang),
+            }
+        )
+
+    async def _tail(self, view: View, lang: str) -> str:
+        now, current = self.monitor.now(), self.monitor.recorder.peek()
+        timeline = await asyncio.to_thread(self._timelines.tail, view, now, current)
+        start_at, end_at = view.bounds(now)
+        return _dumped(
+            {
+                **_columns(timeline, view),
+                "start": start_at.timestamp(),
+                "end": end_at.timestamp(),
+                "bands": self._bands(start_at, end_at, lang),
+            }
+        )
+
+    def _full_name(self, view: View, now: datetime, current: Snapshot) -> str | None:
+        assert view.subject is not None
+        windows = with_current(self.monitor.store.between(*view.bounds(now)), current)
+        return full_name(reversed(windows), view.subject.kind, view.subject.key)
+
+    def _bands(self, start_at: datetime, end_at: datetime, lang: str) -> list[Document]:
+        """The alerts that fired within the range."""
+        return [
+            alert_document(one, lang)
+            for one in self.monitor.alerts
+            if one.since < end_at
+            and not (one.state is AlertState.RESOLVED and one.changed_at <= start_at)
+        ]
+
+    async def _tables(self, view: View, lang: str) -> str:
+        now, current = self.monitor.now(), self.monitor.recorder.peek()
+        return await asyncio.to_thread(self._read_tables, view, now, current, lang)
+
+    def _read_tables(self, view: View, now: datetime, current: Snapshot, lang: str) -> str:
+        start_at, end_at = view.bounds(now)
+        windows = self.monitor.store.between(start_at, end_at)
+        if view.last_s is not None:
+            windows = with_current(windows, current)
+        document = tables(windows)
+        document["findings"] = [
+            {
+                "code": one.code,
+                "severity": one.severity.word,
+                "subject": one.subject,
+                "summary": phrase(one.summary, lang),
+                "explanation": None if one.explanation is None else phrase(one.explanation, lang),
+                "cure": one.cure,
+                "link": one.link,
+            }
+            for one in findings(Snapshot.merged(windows))
+        ]
+        return _dumped(document)
 
 
-def _is_same(stored: Snapshot, current: Snapshot) -> bool:
-    return stored.worker == current.worker and stored.started_at == current.started_at
+def _columns(timeline: Timeline, view: View) -> Document:
+    """Column by column, which packs well."""
+    made = timeline.points
+    return {
+        "step_s": timeline.step_s,
+        "first": made[0].number if made else 0,
+        "count": len(made),
+        "columns": {
+            name: [one.values[index] for one in made]
+            for index, name in enumerate(columns(view.subject))
+        },
+        "heat": [
+            [index, *(number for row in one.heat for number in row)]
+            for index, one in enumerate(made)
+            if one.heat
+        ],
+    }
 
 
 def _percent(ratio: float | None) -> float | None:
     return None if ratio is None else ratio * 100
 
 
-def _status(verdicts: Any) -> str:
-    """The worst of them; `unknown` only if all are, as a service has not everything."""
-    outcomes = [one.outcome for one in verdicts]
-    if Outcome.MISSED in outcomes:
-        missed = (one for one in verdicts if one.outcome is Outcome.MISSED)
-        worst = max(one.target.severity for one in missed)
-        return "critical" if worst is Severity.CRITICAL else "warning"
-    return "good" if Outcome.MET in outcomes else "unknown"
-
-
-def _card(card: Card) -> Document:
-    return {
-        "check": card.check,
-        "title": phrase(card.title),
-        "value_text": None if card.value is None else phrase(card.value),
-        "level": card.level.value,
-        "note": phrase(card.note),
-    }
-
-
-def _check(verdict: Verdict) -> Document:
-    target = verdict.target
-    format = target.kpi.format
-    value = measured(verdict)
-    return {
-        "label": phrase(subject(verdict)),
-        "outcome": verdict.outcome.value,
-        "severity": target.severity.word,
-        "value": value,
-        "limit": target.limit if isfinite(target.limit) else None,
-        "value_text": show(value, format),
-        "limit_text": f"{'≤' if target.at_least is None else '≥'} {show(target.limit, format)}",
-        "reason": phrase(verdict.reason),
-        "sentence": phrase(sentence(verdict)),
-    }
-
-
-def _routes(snapshot: Snapshot | None) -> tuple[list[Document], int]:
-    """The routes by the time that they took in all, the longest first; how many are not shown."""
-    series = () if snapshot is None else snapshot.of(Kind.ROUTE)
-    ordered = sorted(series, key=lambda one: (-one.sum_s, one.name))
-    all_s = sum(one.sum_s for one in ordered)
-    rows = []
-    for one in ordered[:MAX_ROUTES]:
-        p95_s = one.succeeded.known_quantile(0.95)
-        share = one.sum_s / all_s if all_s else None
-        rows.append(
-            {
-                "name": one.name,
-                "count": one.count,
-                "count_text": show(one.count, "count"),
-                "rate_text": show(one.rate_per_s, "rate"),
-                "errors": one.errors,
-                "error_text": show(one.error_ratio, "ratio"),
-                "p50_text": _shown(one.succeeded.known_quantile(0.5)),
-                "p95_text": _shown(p95_s),
-                "p99_text": _shown(one.succeeded.known_quantile(0.99)),
-                "p95_ms": None if p95_s is None else p95_s * 1000,
-                "share": share,
-                "share_text": show(share, "ratio"),
-            }
-        )
-    return rows, max(0, len(ordered) - MAX_ROUTES)
-
-
-def _shown(duration_s: float | None) -> str:
-    return ABSENT if duration_s is None else show(duration_s, "duration")
-
-
-def _alert(alert: Alert) -> Document:
-    ended_at = alert.changed_at if alert.state is AlertState.RESOLVED else None
-    return {**as_document(alert), "ended_at": None if ended_at is None else ended_at.isoformat()}
+def _dumped(document: Document) -> str:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False)

@@ -1,23 +1,22 @@
 """
 The dashboard's pages, independent of the framework that routes them: GET only, but for the login.
-
-Every answer forbids what the page does not need (its Content-Security-Policy has no inline script
-or style and no other origin), is never cached where it holds figures, and is not to be framed.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from math import ceil
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from keiko_perf.errors import UsageError
+from keiko_perf.model import Message, say
+from keiko_perf.monitoring.dashboard import answers
 from keiko_perf.monitoring.dashboard.access import (
     COOKIE,
     SESSION_S,
@@ -27,41 +26,57 @@ from keiko_perf.monitoring.dashboard.access import (
     is_token,
     session,
 )
+from keiko_perf.monitoring.dashboard.events import MAX_STREAMS, stream
 from keiko_perf.monitoring.dashboard.guesses import Guesses
 from keiko_perf.monitoring.dashboard.history import hours_of
+from keiko_perf.monitoring.dashboard.language import preferred
 from keiko_perf.monitoring.dashboard.live import Live
+from keiko_perf.monitoring.dashboard.view import View, view_of
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.render import phrase
 
 PREFIX = "/performance"
 STATE = "keiko_perf_monitor"
 """The name of the monitor in the application's `state`."""
 
+SERVICE = "keiko_perf_service"
+"""The name of the service in the application's `state`, if the page is to show one."""
+
 _LIVE = "keiko_perf_live"
 _GUESSES = "keiko_perf_guesses"
 _MAX_FORM_BYTES = 4096
-_ASSETS = {
-    "dashboard.js": "text/javascript; charset=utf-8",
-    "chart.js": "text/javascript; charset=utf-8",
-    "dashboard.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+_ASSETS = frozenset(
+    (
+        "address.js",
+        "cards.js",
+        "charts.js",
+        "dashboard.css",
+        "dashboard.js",
+        "dom.js",
+        "icon.svg",
+        "strip.js",
+        "stream.js",
+        "tables.js",
+        "units.js",
+        "uPlot.LICENSE.txt",
+        "uPlot.iife.min.js",
+        "uPlot.min.css",
+        "words.js",
+    )
+)
 _LOCAL_ONLY = (
     "The dashboard has no token, so it answers only to this machine itself. "
     "Set one, PerformanceMonitor(token=...), and send it as a bearer token or log in"
 )
 _FROM_ELSEWHERE = "A page of another site sent this form: log in on the dashboard's own page"
 _LOGIN_NEEDED = "The dashboard needs its token: log in, or send it as Authorization: Bearer"
+_TOO_MANY_PAGES = "Too many pages are open on this process: close some"
+_TEXTS = {
+    "title": say("Performance"),
+    "skip": say("Skip to the charts"),
+    "waiting": say("Waiting for the first figures"),
+    "no_script": say("This page needs JavaScript. The same figures as JSON:"),
+}
 _TOO_MANY = "Too many wrong tokens came from this address: try again in some seconds"
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -85,30 +100,42 @@ async def dashboard(request: Request) -> Response:
     """The live page; the login form, or why it is not shown."""
     allowed = _access(request)
     if allowed is Access.GRANTED:
-        return _html("dashboard.html")
+        lang = _lang(request)
+        texts = {name: phrase(text, lang) for name, text in _TEXTS.items()}
+        service = getattr(request.app.state, SERVICE, "")
+        return answers.html("dashboard", {"lang": lang, "service": service, **texts})
     if allowed is Access.TOO_MANY_GUESSES:
-        return _html("too-many-tokens.html", status=429, headers=_wait(request))
+        return _too_many(request, _wait(request))
     if allowed is Access.LOGIN_NEEDED:
-        return _html("login.html", status=401)
-    return _html("local-only.html", status=403)
+        return _login_form(request, say("The dashboard of this service is protected."))
+    return _door(
+        request,
+        say("No token is set"),
+        say(
+            "Without one, this dashboard answers only to the machine that it runs on. To see it "
+            "from here, give the monitor a token and log in with it:"
+        ),
+        code='PerformanceMonitor(token=os.environ["PERFORMANCE_TOKEN"])',
+        status=403,
+    )
 
 
 async def login(request: Request) -> Response:
     """Exchange the token for a cookie."""
     monitor = _monitor(request)
     if monitor.token is None:
-        return _refused(403, _LOCAL_ONLY)
+        return answers.refused(403, _LOCAL_ONLY)
     if request.headers.get("sec-fetch-site") == "cross-site":
-        return _refused(403, _FROM_ELSEWHERE)
+        return answers.refused(403, _FROM_ELSEWHERE)
     given = await _form_field(request, "token")
     # From here on without a pause, in which others of the same address could guess as well.
     guesses, address = _guesses(request), _address(request)
     if wait_s := guesses.wait_s(address):
-        return _html("too-many-tokens.html", status=429, headers=_after(wait_s))
+        return _too_many(request, _after(wait_s))
     if given is None or not is_token(given, monitor.token):
         guesses.wrong(address)
-        return _html("wrong-token.html", status=401)
-    response = RedirectResponse("dashboard", status_code=303, headers=_HEADERS)
+        return _login_form(request, say("That is not the token."), is_wrong=True)
+    response = RedirectResponse("dashboard", status_code=303, headers=answers.HEADERS)
     response.set_cookie(
         COOKIE,
         session(monitor.token, time.time()),
@@ -123,35 +150,64 @@ async def login(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """The current metrics, verdicts, routes and alerts."""
-    refusal = _refusal(request)
-    return refusal or _json(await _live(request).metrics())
+    if (refusal := _refusal(request)) is not None:
+        return refusal
+    return _json(request, await _live(request).metrics(_lang(request)))
 
 
 async def alerts(request: Request) -> Response:
     """The alerts that wait, fire, or resolved within the hour."""
-    refusal = _refusal(request)
-    return refusal or _json({"alerts": (await _live(request).metrics())["alerts"]})
+    if (refusal := _refusal(request)) is not None:
+        return refusal
+    return _json(request, {"alerts": (await _live(request).metrics(_lang(request)))["alerts"]})
 
 
 async def history(request: Request) -> Response:
     """What was measured over the last hours."""
-    refusal = _refusal(request)
-    if refusal is not None:
+    if (refusal := _refusal(request)) is not None:
         return refusal
     try:
         hours = hours_of(request.query_params.get("hours"))
     except UsageError as error:
-        return _refused(422, str(error))
-    return _json(await _live(request).history(hours))
+        return answers.refused(422, str(error))
+    return _json(request, await _live(request).history(hours))
+
+
+async def timeline(request: Request) -> Response:
+    """The points of all charts over a range, for the whole service or one subject."""
+    return await _viewed(request, Live.timeline)
+
+
+async def tables(request: Request) -> Response:
+    """The endpoints, tasks and statements over a range."""
+    return await _viewed(request, Live.tables)
+
+
+async def events(request: Request) -> Response:
+    """The stream that keeps a page live."""
+    if (refusal := _refusal(request)) is not None:
+        return refusal
+    try:
+        view = view_of(request.query_params)
+    except UsageError as error:
+        return answers.refused(422, str(error))
+    live = _live(request)
+    if live.pulse.listeners >= MAX_STREAMS:
+        return answers.refused(503, _TOO_MANY_PAGES, {"Retry-After": "15"})
+    return StreamingResponse(
+        stream(live, view, _lang(request)),
+        media_type="text/event-stream",
+        # A proxy that holds pieces back, as nginx does, would hold the page back.
+        headers={**answers.HEADERS, "X-Accel-Buffering": "no"},
+    )
 
 
 async def asset(request: Request) -> Response:
     """A script, a style or the icon. They hold nothing of the service, so anyone may see them."""
     name = request.path_params["name"]
     if name not in _ASSETS:
-        return _refused(404, "The dashboard has no such file")
-    headers = {**_HEADERS, "Cache-Control": "no-cache"}
-    return Response(_file(name), media_type=_ASSETS[name], headers=headers)
+        return answers.refused(404, "The dashboard has no such file")
+    return answers.asset(request, name)
 
 
 PAGES = (
@@ -159,6 +215,9 @@ PAGES = (
     Page("/metrics", metrics),
     Page("/history", history),
     Page("/alerts", alerts),
+    Page("/timeline", timeline),
+    Page("/tables", tables),
+    Page("/events", events),
     Page("/login", login, ("POST",)),
     Page("/static/{name}", asset),
 )
@@ -213,10 +272,10 @@ def _refusal(request: Request) -> Response | None:
     if allowed is Access.GRANTED:
         return None
     if allowed is Access.LOGIN_NEEDED:
-        return _refused(401, _LOGIN_NEEDED, {"WWW-Authenticate": "Bearer"})
+        return answers.refused(401, _LOGIN_NEEDED, {"WWW-Authenticate": "Bearer"})
     if allowed is Access.TOO_MANY_GUESSES:
-        return _refused(429, _TOO_MANY, _wait(request))
-    return _refused(403, _LOCAL_ONLY)
+        return answers.refused(429, _TOO_MANY, _wait(request))
+    return answers.refused(403, _LOCAL_ONLY)
 
 
 def _live(request: Request) -> Live:
@@ -232,27 +291,59 @@ def _live(request: Request) -> Live:
     return live
 
 
-def _html(name: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        _file(name),
-        status_code=status,
-        media_type="text/html; charset=utf-8",
-        headers={**_HEADERS, **(headers or {})},
+async def _viewed(request: Request, ask: Callable[[Live, View, str], Awaitable[str]]) -> Response:
+    if (refusal := _refusal(request)) is not None:
+        return refusal
+    try:
+        view = view_of(request.query_params)
+    except UsageError as error:
+        return answers.refused(422, str(error))
+    return answers.json_text(request, await ask(_live(request), view, _lang(request)))
+
+
+def _json(request: Request, document: object) -> Response:
+    return answers.json_text(request, json.dumps(document, allow_nan=False))
+
+
+def _lang(request: Request) -> str:
+    return preferred(request.headers.get("accept-language"))
+
+
+def _login_form(request: Request, note: Message, *, is_wrong: bool = False) -> Response:
+    lang = _lang(request)
+    texts = {
+        "lang": lang,
+        "title": phrase(say("Performance: log in"), lang),
+        "note": phrase(note, lang),
+        "note_kind": "wrong" if is_wrong else "note",
+        "token": phrase(say("Token"), lang),
+        "log_in": phrase(say("Log in"), lang),
+    }
+    return answers.html("login", texts, status=401)
+
+
+def _too_many(request: Request, headers: dict[str, str]) -> Response:
+    return _door(
+        request,
+        say("Too many wrong tokens"),
+        say("They came from this address. Try again in some seconds."),
+        status=429,
+        headers=headers,
     )
 
 
-def _json(document: object) -> Response:
-    return JSONResponse(document, headers=_HEADERS)
-
-
-def _refused(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(
-        {"detail": why}, status_code=status, headers={**_HEADERS, **(headers or {})}
-    )
-
-
-def _file(name: str) -> bytes:
-    return (files("keiko_perf.monitoring.dashboard") / "page" / name).read_bytes()
+def _door(
+    request: Request,
+    title: Message,
+    text: Message,
+    *,
+    code: str = "",
+    status: int,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    lang = _lang(request)
+    texts = {"lang": lang, "title": phrase(title, lang), "text": phrase(text, lang), "code": code}
+    return answers.html("door", texts, status=status, headers=headers)
 
 
 async def _form_field(request: Request, name: str) -> str | None:

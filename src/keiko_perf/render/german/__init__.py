@@ -9,6 +9,7 @@ from __future__ import annotations
 from keiko_perf.render.german import (
     cli,
     columns,
+    dashboard,
     demo,
     diagnosis,
     loadtest,
@@ -26,6 +27,7 @@ GERMAN: dict[str, str] = {
     for part in (
         cli,
         columns,
+        dashboard,
         demo,
         diagnosis,
         loadtest,

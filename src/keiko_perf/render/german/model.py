@@ -25,6 +25,7 @@ TEMPLATES = {
     ),
     "over the limit": "über der Grenze",
     "response time p{percent}": "Antwortzeit p{percent}",
+    "share of refused requests": "Anteil abgelehnter Anfragen",
     "slower by more than {effect:ratio}": "langsamer, um mehr als {effect:ratio}",
     "sure already from {seen:count} seen": "schon nach {seen:count} sicher",
     "task failure rate": "Fehlerrate der Aufgaben",

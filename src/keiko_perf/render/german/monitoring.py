@@ -14,9 +14,27 @@ TEMPLATES = {
         " soweit max_connections es für alle Worker zusammen erlaubt."
     ),
     "All {all:count} targets met": "Alle {all:count} Ziele erreicht",
+    "It computes, and no request gets on meanwhile. Do less of it, or let a process of its"
+    " own do it; a thread helps only where the library lets go of the interpreter.": (
+        "Sie rechnet, und keine Anfrage kommt inzwischen voran. Weniger davon tun, oder einen"
+        " eigenen Prozess rechnen lassen; ein Thread hilft nur, wo die Bibliothek den Interpreter"
+        " freigibt."
+    ),
+    "It waits without await, and no request gets on meanwhile. Use a client that is"
+    " awaited, or let asyncio.to_thread do it.": (
+        "Sie wartet ohne await, und keine Anfrage kommt inzwischen voran. Einen Client verwenden,"
+        " auf den man mit await wartet, oder asyncio.to_thread."
+    ),
     "Memory": "Speicher",
     "No data yet: none of {all:count} targets can be judged": (
         "Noch keine Daten: keines von {all:count} Zielen lässt sich beurteilen"
+    ),
+    "Refusals are quick and no errors of the service, so response times and the error rate"
+    " look well. So many at once are a login that fails, a limit that is hit, or a client"
+    " that asks for what is gone.": (
+        "Ablehnungen sind schnell und keine Fehler des Dienstes, also sehen Antwortzeiten und"
+        " Fehlerrate gut aus. So viele auf einmal sind eine Anmeldung, die scheitert, eine Grenze,"
+        " die erreicht ist, oder ein Client, der nach Verschwundenem fragt."
     ),
     "Requests per second": "Anfragen pro Sekunde",
     "Response time p95": "Antwortzeit p95",
@@ -46,6 +64,14 @@ TEMPLATES = {
     ),
     "{missed:count} of {all:count} targets missed: {worst}": (
         "{missed:count} von {all:count} Zielen verfehlt: {worst}"
+    ),
+    "{place} held the event loop {often:count} times, for {total:duration} in all and once for"
+    " {longest:duration}": (
+        "{place} hielt die Ereignisschleife {often:count} Mal auf, {total:duration} insgesamt und"
+        " einmal {longest:duration}"
+    ),
+    "{ratio:ratio} of all requests are refused (4xx), most often {route}": (
+        "{ratio:ratio} aller Anfragen werden abgelehnt (4xx), am häufigsten {route}"
     ),
     "{sentence}, mostly from {route}": "{sentence}, meist von {route}",
     "{value:bytes}": "{value:bytes}",

@@ -1,215 +1,237 @@
 /**
- * The live page: asks for the state every two seconds, and shows it.
+ * The live page: what is looked at stands in its address, what is the case comes in a stream.
  *
- * Whatever comes from the service (route names, messages) is set as text, never as markup. If the
- * service does not answer, the page says so, and since when its figures are old.
+ * Whatever comes from the service (route names, statements, messages) is set as text, never as
+ * markup. If the service does not answer, the page says so, and since when its figures are old.
  */
 
-import { Chart, clock } from "./chart.js";
+import { address, question, RANGES, read } from "./address.js";
+import { facts, showCards } from "./cards.js";
+import { Charts } from "./charts.js";
+import { byId, element, replace, SIGNS, tell } from "./dom.js";
+import { Stream } from "./stream.js";
+import { section, Tables } from "./tables.js";
+import { instant, lasted, show, unbroken, when } from "./units.js";
+import { t } from "./words.js";
 
-const EVERY_MS = 2_000;
-const STALE_MS = 15_000;
-const YOUNGEST_MS = 60_000;
-const LONGEST_PAUSE_MS = 15_000;
-const SIGNS = { good: "✓", warning: "!", critical: "✗", unknown: "?" };
-const WORDS = { good: "good", warning: "warning", critical: "critical", unknown: "not known" };
+const page = { view: read(), state: null, document: null, asked: 0 };
+const charts = new Charts(byId("charts"), { limits, onRange: (from, to) => go(address(page.view, { range: null, ...clamped(from, to) })) });
+const tables = new Tables(byId("tables"), { go, redraw: showTables });
+charts.onHole = () => load({ isQuiet: true });
 
-const byId = (id) => document.getElementById(id);
-const view = { hours: 0.25, failures: 0, lastAnswer: null, limits: {} };
-const charts = {
-  responseTime: new Chart(byId("chart-response-time"), { label: "Response time p95", show: milliseconds }),
-  throughput: new Chart(byId("chart-throughput"), { label: "Requests per second", show: perSecond }),
-};
+const stream = new Stream({
+  question: () => question(page.view),
+  on: (name, data) => ({ state: showState, points: showPoints, refused: showRefusal })[name]?.(data),
+  tell: showConnection,
+});
+
+// --- Going from view to view ----------------------------------------------------------------------
+
+function go(href, { isReplacing = false } = {}) {
+  const before = page.view;
+  history[isReplacing ? "replaceState" : "pushState"](null, "", href);
+  page.view = read();
+  if (before.kind !== page.view.kind || before.key !== page.view.key) scrollTo(0, 0);
+  if (question(before) === question(page.view) && before.kind === page.view.kind && before.key === page.view.key) return showTables();
+  enter();
+}
+
+function enter() {
+  byId("charts").hidden = byId("toolbar").hidden = false;
+  page.document = null;
+  showToolbar();
+  showSubject();
+  showNotices();
+  load();
+  stream.restart();
+}
 
 async function ask(path) {
-  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(8_000) });
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(30_000) });
   if (answer.status === 401 || answer.status === 403) location.reload();
+  if (answer.status === 422) showRefusal(await answer.json());
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
 
-async function refresh() {
+/** The points and the tables of the view; of two askings only the later one is shown. */
+async function load({ isQuiet = false } = {}) {
+  const { view } = page;
+  const mine = (page.asked += 1);
+  if (!isQuiet) byId("charts").setAttribute("aria-busy", "true");
   try {
-    const hours = view.hours;
-    const [state, past] = await Promise.all([ask("metrics"), ask(`history?hours=${hours}`)]);
-    view.failures = 0;
-    view.lastAnswer = Date.now();
-    showState(state);
-    if (hours === view.hours) showHistory(past);
+    if (view.kind !== "blocking") {
+      const timeline = await ask(`timeline?${question(view)}`);
+      if (mine !== page.asked) return;
+      byId("charts").removeAttribute("aria-busy");
+      charts.show(timeline, view);
+      if (timeline.name) page.name = timeline.name;
+    }
+    byId("charts").hidden = view.kind === "blocking";
+    page.rangeShown = true;
+    if (page.state && !view.kind) showCards(byId("cards"), page.state.cards, charts.timeline.columns);
+    await loadTables(mine);
   } catch {
-    view.failures += 1;
-  }
-  showConnection();
-}
-
-async function keepRefreshing() {
-  for (;;) {
-    if (!document.hidden) await refresh();
-    const pause = Math.min(EVERY_MS * 2 ** view.failures, LONGEST_PAUSE_MS);
-    await new Promise((resolve) => { view.wake = resolve; setTimeout(resolve, pause); });
+    // The stream says whether the service answers; until it does, the page asks again.
+    if (mine === page.asked) setTimeout(() => mine === page.asked && load({ isQuiet: true }), 3_000);
+  } finally {
+    byId("charts").removeAttribute("aria-busy");
   }
 }
 
-function showConnection() {
-  const age = view.lastAnswer === null ? null : Date.now() - view.lastAnswer;
-  let state = "live";
-  let words = "live";
-  if (view.failures) {
-    state = age === null || age > STALE_MS ? "stale" : "reconnecting";
-    words = age === null ? "no answer yet" : state === "stale" ? `no answer since ${clock(view.lastAnswer, true)}` : "reconnecting";
-  }
-  const connection = byId("connection");
-  if (connection.dataset.state !== state || byId("connection-text").textContent !== words) {
-    connection.dataset.state = state;
-    byId("connection-text").textContent = words;
-  }
-  document.body.classList.toggle("is-stale", state === "stale");
+async function loadTables(mine = page.asked) {
+  const { kind: _, key: __, ...whole } = page.view;
+  page.tablesAt = Date.now();
+  const document = await ask(`tables?${question({ ...whole, kind: null, key: null })}`);
+  if (mine !== page.asked) return;
+  page.document = document;
+  showSubject();
+  showTables();
 }
+
+// --- What is shown --------------------------------------------------------------------------------
 
 function showState(state) {
+  page.state = state;
   const verdict = byId("verdict");
   verdict.dataset.level = state.status;
-  byId("verdict-sign").textContent = SIGNS[state.status];
-  // Set only when it changes: a screen reader speaks whatever is set.
-  if (byId("verdict-text").textContent !== state.headline) byId("verdict-text").textContent = state.headline;
-  document.title = `${SIGNS[state.status]} Performance`;
-  byId("notices").replaceChildren(...notices(state));
-  byId("cards").replaceChildren(...state.cards.map(card));
-  byId("targets").replaceChildren(...Object.values(state.checks).map(target));
-  byId("alerts").replaceChildren(...alerts(state.alerts));
-  byId("routes-body").replaceChildren(...routes(state.routes));
-  byId("routes-note").textContent = state.routes_left_out ? `and ${state.routes_left_out} more` : "";
-  byId("judged-over").textContent = `over the last ${state.judged_over_text}`;
-  byId("taken-at").textContent = `Figures of ${clock(Date.parse(state.taken_at), true)}`;
-  view.limits = {
-    responseTime: state.checks.api_response_time.limit === null ? null : state.checks.api_response_time.limit * 1000,
-    throughput: state.checks.throughput.limit,
-  };
+  tell(byId("verdict-sign"), SIGNS[state.status]);
+  tell(byId("verdict-text"), unbroken(state.headline));
+  const since = byId("verdict-since");
+  since.hidden = !state.since;
+  if (state.since) tell(since, unbroken(sinceWords(state)));
+  document.title = `${SIGNS[state.status]} ${byId("host").textContent || "Performance"}`;
+  showNotices();
+  if (!page.view.kind) showCards(byId("cards"), state.cards, charts.timeline?.columns ?? {});
+  tell(byId("taken-at"), t("figuresOf", { at: instant(Date.parse(state.taken_at) / 1000) }));
+  const everyMs = page.view.range === null ? Infinity : Math.max(5_000, RANGES[page.view.range] * 10);
+  if (page.document && Date.now() - page.tablesAt > everyMs) loadTables().catch(() => {});
+  else if (!page.view.kind) showTables();
 }
 
-function showHistory(past) {
-  const times = past.timestamps.map((at) => Date.parse(at));
-  const end = Date.parse(past.end_at);
-  // A service that is younger than the range fills the chart nevertheless.
-  const start = Math.max(Date.parse(past.start_at), Math.min(times[0] ?? end, end - YOUNGEST_MS));
-  const frame = { start, end, empty: "no data" };
-  const points = (values) => times.map((at, index) => ({ at, value: values[index] }));
-  charts.responseTime.update(points(past.response_times), { ...frame, limit: view.limits.responseTime });
-  charts.throughput.update(points(past.throughput), { ...frame, limit: view.limits.throughput });
+function sinceWords({ since, taken_at: now }) {
+  const at = Date.parse(since.at) / 1000;
+  const values = { at: when(at), lasted: lasted(Date.parse(now) / 1000 - at), load: show.rate(since.load_per_s) };
+  return t(since.is_older ? "sinceOlder" : "since", values);
+}
+
+function showPoints(tail) {
+  if (page.view.range !== null && page.rangeShown) charts.add(tail);
+}
+
+function showRefusal({ detail }) {
+  page.view.problem = detail;
+  showNotices();
+}
+
+function showNotices() {
+  replace(byId("notices"), [...notices(page.state)]);
 }
 
 function* notices(state) {
-  if (!state.is_recording) {
-    yield element("p", { class: "notice" }, [
-      "Requests are not recorded yet: this page shows the process alone. To record them, add ",
-      element("code", {}, ["PerformanceMonitor().install(app)"]),
-      " where the application is made.",
-    ]);
-  }
-  if (!state.is_store_working) {
-    yield element("p", { class: "notice" }, [
-      "The store cannot be written; windows are held back until it works again. The log says why.",
-    ]);
-  }
+  if (page.view.problem) yield element("p", { class: "notice" }, [t("badAddress", { why: page.view.problem })]);
+  if (!state) return;
+  if (!state.is_recording) yield element("p", { class: "notice" }, [t("notRecording"), " ", element("code", {}, ["PerformanceMonitor().install(app)"])]);
+  if (!state.is_store_working) yield element("p", { class: "notice" }, [t("storeBroken")]);
 }
 
-function card({ title, value_text: value, level, note }) {
-  return element("article", { class: "card", "data-level": level }, [
-    element("h2", {}, [title]),
-    element("p", { class: value === null ? "value none" : "value" }, [value ?? "no data"]),
-    grade(level, WORDS[level]),
-    element("p", { class: "note" }, [note]),
+function showConnection(state, lastAt) {
+  const connection = byId("connection");
+  const isStill = state === "live" && page.view.range === null;
+  connection.dataset.state = isStill ? "still" : state;
+  tell(byId("connection-text"), isStill ? t("still") : t(state, { at: lastAt ? instant(lastAt / 1000) : "" }));
+  document.body.classList.toggle("is-stale", state === "stale");
+}
+
+function showSubject() {
+  const { view } = page;
+  byId("cards").hidden = Boolean(view.kind) || !page.state;
+  byId("verdict").hidden = false;
+  const host = byId("subject");
+  host.hidden = !view.kind;
+  if (!view.kind) return replace(host, []);
+  const back = tables.link(address(view, { kind: null, key: null, sort: {} }), `← ${t("all")}`, "back");
+  const list = { endpoint: "endpoints", task: "tasks", statement: "statements", blocking: "blocking" }[view.kind];
+  const row = page.document?.[list]?.find((one) => (one.key ?? one.place) === view.key);
+  const name = view.kind === "statement" ? row?.name ?? page.name ?? view.key : view.key;
+  const what = t({ endpoint: "endpoint", task: "task", statement: "statement", blocking: "place" }[view.kind]);
+  replace(host, [
+    element("p", {}, [back]), element("p", { class: "aside" }, [what]),
+    view.kind === "statement" ? tables.sql(name, "whole") : element("h2", { class: "code" }, [name]),
+    row && view.kind !== "blocking" ? facts(row) : null, row && view.kind === "blocking" ? stack(row) : null,
+    page.document && !row ? element("p", { class: "nothing" }, [t("subjectGone")]) : null,
+  ].filter(Boolean));
+}
+
+function stack(call) {
+  const facts = [[t("count"), show.count(call.count)], [t("longest"), show.duration(call.longest)], [t("total"), show.duration(call.total)]];
+  return element("div", {}, [
+    element("dl", { class: "facts" }, facts.map(([name, value]) => element("div", {}, [element("dt", {}, [name]), element("dd", {}, [value])]))),
+    section("stack", t("stack"), [element("ol", { class: "stack panel" }, call.stack.map((one) => element("li", { class: one === call.place ? "is-place" : "" }, [element("code", {}, [one])])))]),
   ]);
 }
 
-function target(check) {
-  const level = { met: "good", missed: check.severity, unknown: "unknown" }[check.outcome];
-  const why = check.outcome === "met" && check.value !== null ? [] : [element("span", { class: "why" }, [check.reason])];
-  const figure = check.value === null ? "quiet" : check.outcome === "missed" ? `is-${level}` : "";
-  return element("tr", {}, [
-    element("td", {}, [grade(level, element("span", {}, [check.label, ...why]), check.outcome)]),
-    element("td", { class: `number ${figure}` }, [check.value_text]),
-    element("td", { class: "number" }, [check.limit_text]),
+function showTables() {
+  replace(byId("tables"), page.view.kind ? [] : [...tables.all(page.state, page.document, page.view)]);
+}
+
+function limits(column, kind) {
+  const check = { p95: "api_response_time", errors: "error_rate", pool: "database_connections" }[column];
+  const checks = page.state?.checks ?? {};
+  if (kind === "endpoint") return checks[`${check}[${page.view.key}]`]?.limit ?? checks[check]?.limit ?? null;
+  return kind ? null : checks[check]?.limit ?? null;
+}
+
+function clamped(from, to) {
+  const [least, now] = [10, Date.now() / 1000];
+  const middle = (from + to) / 2;
+  const half = Math.max(least, to - from) / 2;
+  return { from: Math.round(middle - half), to: Math.round(Math.min(middle + half, Math.max(now, middle + least))) };
+}
+
+// --- The toolbar ----------------------------------------------------------------------------------
+
+function showToolbar() {
+  const { view } = page;
+  const ranges = Object.keys(RANGES).map((range) => {
+    const link = tables.link(address(view, { range, from: null, to: null }), t(`range${range}`), `range-${range}`);
+    if (view.range === range) link.setAttribute("aria-current", "true");
+    link.dataset.range = range;
+    return link;
+  });
+  const isFree = view.range === null;
+  const free = element("details", { class: "free" }, [
+    element("summary", { "data-focus": "free", "aria-current": isFree ? "true" : null }, [isFree ? `${when(view.from)} – ${when(view.to)}` : t("free")]), form(view),
   ]);
+  replace(byId("toolbar"), [
+    element("div", { class: "ranges", role: "group", "aria-label": t("ranges") }, [...ranges, free]),
+    isFree ? element("span", { class: "back" }, [
+      tables.link(address(view, clamped(view.from - (view.to - view.from) / 2, view.to + (view.to - view.from) / 2)), t("zoomOut"), "zoom-out"),
+      tables.link(address(view, { range: page.lastLive ?? "15m", from: null, to: null }), t("backToLive"), "back-to-live"),
+    ]) : null,
+    view.kind ? null : element("div", { class: "jumps", "aria-label": t("sections"), role: "group" }, ["alerts", "endpoints", "findings", "statements", "tasks"].map((name) => element("a", { href: `#${name}`, "data-focus": `jump-${name}` }, [t(name)]))),
+  ].filter(Boolean));
+  if (!isFree) page.lastLive = view.range;
 }
 
-function* alerts(all) {
-  if (!all.length) yield element("li", { class: "quiet" }, ["No alert"]);
-  for (const alert of all) {
-    const level = alert.state === "firing" ? alert.severity : alert.state === "resolved" ? "good" : "unknown";
-    const ended = alert.ended_at === null ? "" : ` until ${clock(Date.parse(alert.ended_at), true)}`;
-    yield element("li", {}, [
-      grade(level, alert.state, null, alert.state === "pending" ? "…" : SIGNS[level]),
-      element("p", {}, [alert.message]),
-      element("p", { class: "when" }, [`${alert.metric} · since ${clock(Date.parse(alert.since), true)}${ended}`]),
-    ]);
-  }
-}
-
-function* routes(all) {
-  if (!all.length) {
-    yield element("tr", {}, [element("td", { class: "quiet", colspan: "8" }, ["no data"])]);
-  }
-  for (const route of all) {
-    const duration = (label, shown) => number(label, [shown], shown === "–" ? "quiet" : "");
-    yield element("tr", {}, [
-      element("td", {}, [route.name]),
-      number("Requests", [route.count_text]),
-      number("Rate", [route.rate_text]),
-      number("Errors", [route.errors ? route.error_text : "0"], route.errors ? "is-critical" : "quiet"),
-      duration("p50", route.p50_text),
-      duration("p95", route.p95_text),
-      duration("p99", route.p99_text),
-      number("Time", [share(route.share), route.share_text]),
-    ]);
-  }
-}
-
-/** A cell with a figure; on a phone its label stands with it, in place of the column's head. */
-function number(label, children, kind = "") {
-  return element("td", { class: `number ${kind}`, "data-label": label }, children);
-}
-
-function share(ratio) {
-  const bar = element("i", {}, []);
-  bar.style.width = `${Math.round((ratio ?? 0) * 100)}%`;
-  return element("span", { class: "share", "aria-hidden": "true" }, [bar]);
-}
-
-/** A sign and a word: nothing is told by colour alone. */
-function grade(level, words, spoken = null, sign = SIGNS[level]) {
-  const told = spoken === null ? { "aria-hidden": "true" } : { role: "img", "aria-label": spoken };
-  const shape = element("span", { class: "sign", ...told }, [sign]);
-  return element("div", { class: "level", "data-level": level }, [shape, words]);
-}
-
-/** An element with children that are elements or text; text stays text. */
-function element(name, attributes, children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
+function form(view) {
+  const end = view.to ?? Date.now() / 1000;
+  const field = (name, at_s) => element("label", {}, [t(name), element("input", { type: "datetime-local", name, step: "1", required: true, value: local(at_s) })]);
+  const made = element("form", {}, [field("from", view.from ?? end - RANGES[view.range]), field("to", end), element("button", { type: "submit" }, [t("apply")])]);
+  made.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const [from, to] = ["from", "to"].map((name) => new Date(made.elements[name].value).getTime() / 1000);
+    go(address(page.view, { range: null, from: Math.min(from, to), to: Math.max(from, to) }));
+  });
   return made;
 }
 
-function milliseconds(value) {
-  return value >= 1_000 ? `${digits(value / 1_000)} s` : `${digits(value)} ms`;
+/** An instant as a field for local times takes it. */
+function local(at_s) {
+  const at = new Date(at_s * 1000);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
-function perSecond(value) {
-  return `${digits(value)}/s`;
-}
-
-function digits(value) {
-  return value.toLocaleString("en-US", { maximumSignificantDigits: value >= 1_000 ? 5 : 3 });
-}
-
-for (const button of document.querySelectorAll("[data-hours]")) {
-  button.addEventListener("click", () => {
-    view.hours = Number(button.dataset.hours);
-    document.querySelectorAll("[data-hours]").forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
-    view.wake?.();
-  });
-}
-document.addEventListener("visibilitychange", () => { if (!document.hidden) view.wake?.(); });
-setInterval(showConnection, 1_000);
-keepRefreshing();
+addEventListener("popstate", () => { page.view = read(); enter(); });
+if (!byId("host").textContent) byId("host").textContent = location.host;
+enter();

@@ -1,0 +1,107 @@
+"""
+Tables: what was seen of each endpoint, task and statement over a stretch of time, as rows.
+
+Rows are numbers for programs and for the page, which formats and sorts them; durations are in
+seconds. A percentile that too few samples tell is None. The longest rows by time come first, and
+what falls over the bound is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from keiko_perf.model import Kind, Series, Snapshot
+from keiko_perf.monitoring.dashboard.view import ident
+
+MAX_ROWS = 100
+Row = dict[str, Any]
+
+
+def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
+    """`endpoints`, `tasks`, `statements` and `blocking` over *windows*, with what is left out."""
+    windows = sorted(windows, key=lambda one: one.started_at)
+    whole = Snapshot.merged(windows)
+    halves = _halves(windows)
+    found: dict[str, Any] = {
+        "measured_s": 0.0 if whole is None else whole.window_s,
+        "requests": 0 if whole is None else whole.whole(Kind.ROUTE).count,
+    }
+    for name, kind in (
+        ("endpoints", Kind.ROUTE),
+        ("tasks", Kind.TASK),
+        ("statements", Kind.STATEMENT),
+    ):
+        rows, left_out = _rows(whole, halves, kind)
+        found[name] = rows
+        found[f"{name}_left_out"] = left_out
+    return found
+
+
+def full_name(windows: Iterable[Snapshot], kind: Kind, key: str) -> str | None:
+    """The name of the series whose ident is *key*; None if there is none."""
+    for window in windows:
+        for one in window.of(kind):
+            if ident(one.name) == key:
+                return one.name
+    return None
+
+
+def _halves(windows: list[Snapshot]) -> tuple[Snapshot | None, Snapshot | None]:
+    """The earlier and the later half of the time, which tell a trend."""
+    if not windows:
+        return None, None
+    first, last = windows[0].started_at, max(one.ended_at for one in windows)
+    middle = first + (last - first) / 2
+    return (
+        Snapshot.merged(one for one in windows if one.started_at < middle),
+        Snapshot.merged(one for one in windows if one.started_at >= middle),
+    )
+
+
+def _rows(
+    whole: Snapshot | None, halves: tuple[Snapshot | None, Snapshot | None], kind: Kind
+) -> tuple[list[Row], int]:
+    series = () if whole is None else whole.of(kind)
+    ordered = sorted(series, key=lambda one: (-one.sum_s, one.name))
+    all_s = sum(one.sum_s for one in ordered)
+    before, after = (_by_name(half, kind) for half in halves)
+    rows = [
+        {
+            **_row(one, all_s),
+            "trend": _trend(before.get(one.name), after.get(one.name)),
+        }
+        for one in ordered[:MAX_ROWS]
+    ]
+    return rows, max(0, len(ordered) - MAX_ROWS)
+
+
+def _row(series: Series, all_s: float) -> Row:
+    known = series.succeeded.known_quantile
+    is_statement = series.kind is Kind.STATEMENT
+    return {
+        "name": series.name,
+        "key": ident(series.name) if is_statement else series.name,
+        "count": series.count,
+        "rate": series.rate_per_s,
+        "errors": series.errors,
+        "error_ratio": series.error_ratio,
+        "mean": series.sum_s / series.count if series.count else None,
+        "p50": known(0.5),
+        "p95": known(0.95),
+        "p99": known(0.99),
+        "total": series.sum_s,
+        "share": series.sum_s / all_s if all_s else None,
+    }
+
+
+def _trend(before: Series | None, after: Series | None) -> float | None:
+    """How much slower its p95 was in the later half than in the earlier one, as a ratio."""
+    if before is None or after is None:
+        return None
+    was_s, is_s = before.succeeded.known_quantile(0.95), after.succeeded.known_quantile(0.95)
+    return is_s / was_s - 1 if was_s and is_s is not None else None
+
+
+def _by_name(snapshot: Snapshot | None, kind: Kind) -> dict[str, Series]:
+    return {} if snapshot is None else {one.name: one for one in snapshot.of(kind)}

@@ -1,0 +1,39 @@
+"""
+Loop: how late the running event loop is.
+
+It asks to be woken at fixed times. A stall is charged to each of them that it swallowed, so that
+one stall of a second does not hide among ten good samples a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from keiko_perf.model import Kind
+from keiko_perf.monitoring.recorder import Recorder
+
+LOOP_LAG = "event loop"
+_MAX_CHARGED = 1_000
+"""Wake-up times that one stall is charged for; a longer one is a suspended machine."""
+
+
+async def watch_loop(recorder: Recorder, *, interval_s: float = 0.1) -> None:
+    """
+    Record how late the running event loop is, every *interval_s*, until it is cancelled.
+
+    A loop's timers are exact to about a millisecond, so a little lag is no news.
+    """
+    loop = asyncio.get_running_loop()
+    due_s = loop.time() + interval_s
+    while True:
+        await asyncio.sleep(due_s - loop.time())
+        now_s = loop.time()
+        for _ in range(_MAX_CHARGED):
+            # The loop may wake us a clock tick early.
+            recorder.record(Kind.LOOP, LOOP_LAG, max(now_s - due_s, 0.0))
+            due_s += interval_s
+            if due_s > now_s:
+                break
+        else:
+            due_s = now_s + interval_s
+        recorder.probe()

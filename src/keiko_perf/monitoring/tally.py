@@ -1,0 +1,140 @@
+"""
+Tally: what was recorded since the last cut, and how it becomes a Snapshot.
+
+It is the recorder's own, which guards it. The collector of garbage may run amid any of it and have
+something recorded meanwhile, so a dictionary is copied, which is one step, before it is gone
+through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model.blocking import MAX_PLACES, merged_calls
+
+ARRIVED = "arrived"
+FOLDED = "folded"
+IN_FLIGHT = "in_flight"
+
+
+@dataclass(slots=True)
+class Cell:
+    """One series while it is recorded; its parts as of `Series`."""
+
+    succeeded: Histogram = field(default_factory=Histogram)
+    failed: Histogram = field(default_factory=Histogram)
+    refused: Histogram = field(default_factory=Histogram)
+    sent_bytes: int = 0
+
+    def merge(self, other: Cell) -> None:
+        """Add all of *other*."""
+        self.succeeded.merge(other.succeeded)
+        if other.failed:
+            self.failed.merge(other.failed)
+        if other.refused:
+            self.refused.merge(other.refused)
+        self.sent_bytes += other.sent_bytes
+
+    def copy(self) -> Cell:
+        """An equal cell that shares nothing with this one."""
+        copied = Cell()
+        copied.merge(self)
+        return copied
+
+
+@dataclass(slots=True)
+class Tally:
+    """
+    Attributes:
+        began_s: when it began, by the monotonic clock.
+        began_at: the same, aware UTC.
+        peak_in_flight: the most requests that were answered at once.
+        arrived: how many requests came in.
+        cells: the series by kind and name.
+        gauges: by name.
+        counters: by name.
+        blocking: what held the event loop, by place.
+    """
+
+    began_s: float
+    began_at: datetime
+    peak_in_flight: int
+    arrived: int = 0
+    cells: dict[Kind, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in Kind})
+    gauges: dict[str, Gauge] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    blocking: dict[str, BlockingCall] = field(default_factory=dict)
+
+    def admit(self, kind: Kind, name: str, max_series: int) -> Cell:
+        """A new series, or that of all the others if there are too many already."""
+        cells = self.cells[kind]
+        if len(cells) >= max_series:
+            self.fold()
+            name = OTHER
+        return cells.setdefault(name, Cell())
+
+    def fold(self) -> None:
+        """Count a recording that found no room of its own."""
+        self.counters[FOLDED] = self.counters.get(FOLDED, 0) + 1
+
+    def block(self, call: BlockingCall) -> None:
+        """Add a call that held the loop."""
+        place = call.place
+        if place not in self.blocking and len(self.blocking) >= MAX_PLACES:
+            self.fold()
+            place = OTHER
+            call = replace(call, place=OTHER, stack=())
+        known = self.blocking.get(place)
+        self.blocking[place] = call if known is None else known.merge(call)
+
+    def copy(self) -> Tally:
+        """An equal tally that shares nothing with this one."""
+        return Tally(
+            self.began_s,
+            self.began_at,
+            self.peak_in_flight,
+            self.arrived,
+            {
+                kind: {name: cell.copy() for name, cell in cells.copy().items()}
+                for kind, cells in self.cells.items()
+            },
+            self.gauges.copy(),
+            self.counters.copy(),
+            self.blocking.copy(),
+        )
+
+    def freeze(
+        self, *, window_s: float, started_at: datetime, in_flight: int, worker: str
+    ) -> Snapshot:
+        """The tally as a snapshot, which takes over its histograms."""
+        counters = self.counters.copy()
+        if self.arrived:
+            counters[ARRIVED] = self.arrived
+        gauges = self.gauges.copy()
+        if self.peak_in_flight:
+            # Samples miss the short peaks; each arrival has seen them.
+            sampled = gauges.get(IN_FLIGHT) or Gauge(in_flight, 1, in_flight)
+            gauges[IN_FLIGHT] = replace(sampled, peak=self.peak_in_flight)
+        return Snapshot(
+            started_at=started_at,
+            window_s=window_s,
+            series=tuple(
+                Series(
+                    kind=kind,
+                    name=name,
+                    window_s=window_s,
+                    succeeded=cell.succeeded,
+                    failed=cell.failed,
+                    refused=cell.refused,
+                    sent_bytes=cell.sent_bytes,
+                )
+                for kind, cells in self.cells.items()
+                for name, cell in cells.copy().items()
+            ),
+            gauges=gauges,
+            counters=counters,
+            blocking=merged_calls(self.blocking.copy().values()),
+            worker=worker,
+        )
