@@ -84,8 +84,8 @@ async def test_tables_tell_what_happened_to_them(url: URL) -> None:
     execute(
         url,
         "CREATE SCHEMA app",
-        'CREATE TABLE app."Odd Name" (id int, key serial PRIMARY KEY) WITH (autovacuum_enabled = off,'
-        " autovacuum_vacuum_scale_factor = 0.01)",
+        'CREATE TABLE app."Odd Name" (id int, key serial PRIMARY KEY) WITH ('
+        "autovacuum_enabled = off, autovacuum_vacuum_scale_factor = 0.01)",
         'INSERT INTO app."Odd Name" (id) SELECT generate_series(1, 5000)',
         'DELETE FROM app."Odd Name" WHERE id <= 2000',
         'UPDATE app."Odd Name" SET id = 0 WHERE id > 4900',
