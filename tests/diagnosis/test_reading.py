@@ -28,7 +28,8 @@ def use_of(text: str, table: TableName = TASKS) -> Use:
 
 def filled(use: Use) -> dict[str, object]:
     """What a use says, without what it is silent about and what is said by the other tests."""
-    silent = {"table", "alias", "columns", "reads_all"}
+    silent = {"table", "alias", "columns", "reads_all", "selected"}
+    silent |= {"fixed", "computed", "contained"}
     return {
         name: getattr(use, name)
         for name in use.__slots__
@@ -61,6 +62,7 @@ def filled(use: Use) -> dict[str, object]:
         ("(created_at, id) < ($1, $2)", {"ranges": ("created_at",)}),
         ("agent_id = $1 OR status = $2", {"alternatives": ("agent_id", "status")}),
         ("agent_id <> $1", {}),
+        ("status <> 'done'", {"constants": ("status <> 'done'",)}),
         ("agent_id NOT IN ($1)", {}),
         ("NOT (agent_id = $1)", {}),
         ("lower(note) = $1", {}),  # of an expression, not of the column
@@ -76,6 +78,54 @@ def test_what_a_where_asks_of_a_column(where: str, expected: dict[str, object] |
     else:
         assert filled(shape.uses[0]) == expected
         assert shape.unresolved == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "fixed", "computed", "contained"),
+    [
+        ("t.status = 'open'", ["status = 'open'"], [], []),
+        ("status IN ('a', 'b')", ["status IN ('a', 'b')"], [], []),
+        ("status <> 'done'", ["status <> 'done'"], [], []),
+        ("note IS NOT NULL", ["note IS NOT NULL"], [], []),
+        ("created_at > '2024-01-01'", [], [], []),  # a day passes
+        ("status = $1", [], [], []),
+        ("lower(t.note) = $1", [], [("lower(note)", "equals")], []),
+        ("lower(note) IN ('a', 'b')", [], [("lower(note)", "listed")], []),
+        ("length(note) > 3", [], [("length(note)", "ranges")], []),
+        ("coalesce(note, $1) = $2", [], [], []),  # nobody can make an index over a parameter
+        ("status::text = $1", [], [], []),  # the column's own index serves it
+        ("note LIKE '%x'", [], [], [("note", "~~", "note LIKE '%x'")]),
+        ("t.note ILIKE $1", [], [], [("note", "~~*", "")]),
+        ("note @> '{1}'", [], [], [("note", "@>", "note @> '{1}'")]),
+        ("note ~ agent_id::text", [], [], []),
+    ],
+)  # fmt: skip
+def test_what_other_kinds_of_index_could_serve(
+    where: str, fixed: list[str], computed: list[tuple[str, str]], contained: list[tuple[str, ...]]
+) -> None:
+    use = use_of(f"SELECT 1 FROM tasks t WHERE {where}")
+    assert [one.sql for one in use.fixed] == fixed
+    assert [(one.sql, one.kind) for one in use.computed] == computed
+    assert [(one.column, one.operator, one.sql) for one in use.contained] == contained
+
+
+def test_a_view_is_read_as_the_tables_behind_it() -> None:
+    view = TableName("public", "open_tasks")
+    tables = Tables(
+        columns=TABLES.columns,
+        views={view: "SELECT t.id, t.agent_id AS who FROM public.tasks t WHERE t.status = 'open'"},
+    )
+    shape = read("SELECT o.id FROM open_tasks o WHERE o.who = $1 ORDER BY o.id", tables)
+    (use,) = shape.uses
+    assert use.table == TASKS
+    assert set(use.equals) == {"status", "agent_id"}
+    assert use.order_by == (Key("id"),)
+    assert shape.unresolved == ()
+
+
+def test_a_subquerys_columns_are_searched_through_it() -> None:
+    use = use_of("SELECT 1 FROM (SELECT agent_id AS a, id FROM tasks) s WHERE s.a = $1 OR s.id = 2")
+    assert use.alternatives == ("agent_id", "id")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +213,9 @@ def test_a_with_query_is_no_table_even_under_a_tables_name() -> None:
     shape = read(text, TABLES)
     assert shape.tables == {TASKS}
     assert filled(shape.uses[0]) == {"equals": ("status",)}
+    # Its own columns are those of the table behind it.
+    through = text.replace("name = $2", "id = $2")
+    assert filled(read(through, TABLES).uses[0]) == {"equals": ("status", "id")}
 
 
 def test_a_schema_is_kept_and_a_bare_name_is_looked_for_on_the_search_path() -> None:

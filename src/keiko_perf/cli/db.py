@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keiko_perf.cli import db_history, db_reading
-from keiko_perf.cli.asking import DatabaseOption, TimeoutOption, ask, command
-from keiko_perf.cli.output import Format, FormatOption, LanguageOption, OutputOption
+from keiko_perf.cli.advise import advise
+from keiko_perf.cli.database import DatabaseOption, TimeoutOption, answer_with
+from keiko_perf.cli.output import (
+    Destination,
+    Format,
+    FormatOption,
+    LanguageOption,
+    OutputOption,
+)
 from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
@@ -25,23 +32,7 @@ StatementArgument = Annotated[
 ]
 app.add_typer(db_reading.app)
 app.add_typer(db_history.app)
-
-
-@command(app)
-async def advise(connected: Database) -> Report:
-    """The indexes that the recorded statements lack, each priced by the planner."""
-    from keiko_perf.diagnosis.advisor import advise as advised
-    from keiko_perf.diagnosis.catalog import recorded_workload
-    from keiko_perf.diagnosis.reports import advice_report
-
-    advice = await advised(connected, await recorded_workload(connected))
-    return advice_report(
-        advice.recommendations,
-        advice.gaps,
-        why_none=advice.reason,
-        read_at=datetime.now(UTC),
-        server=connected.server,
-    )
+app.command()(advise)
 
 
 @app.command()
@@ -72,4 +63,4 @@ def explain(
             server=connected.server,
         )
 
-    ask(answer, database, timeout, format=format, output=output, lang=lang)
+    answer_with(answer, database, timeout, Destination(format, output, lang))

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keiko_perf.cli.asking import DatabaseOption, TimeoutOption, ask, url_of
+from keiko_perf.cli.database import DatabaseOption, TimeoutOption, answer_with, url_of
 from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
     show,
 )
-from keiko_perf.config import load_settings
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report
 
@@ -60,7 +58,7 @@ def snapshot(
         evidence, period = await take(connected, kept, note=note)
         return snapshot_report(evidence, period, place=connected.place, file=str(history))
 
-    ask(answer, database, timeout, format=format, output=output, lang=lang)
+    answer_with(answer, database, timeout, Destination(format, output, lang))
 
 
 @app.command()
@@ -90,9 +88,8 @@ def changes(
     place = _place(kept, database)
     since_at = None if since is None else _moment(since, now)
     found = split(kept.periods(place), since_at=since_at, before_s=_seconds(before))
-    settings = load_settings()
-    destination = Destination(format, output, lang or Language(settings.lang))
-    raise typer.Exit(show(changes_report(found, place=place, now=now), destination))
+    report = changes_report(found, place=place, now=now)
+    raise typer.Exit(show(report, Destination(format, output, lang)))
 
 
 def _place(kept: HistoryFile, database: str | None) -> str:

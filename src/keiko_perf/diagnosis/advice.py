@@ -32,6 +32,17 @@ class Gain:
     cost_after: float
 
     @property
+    def answer(self) -> dict[str, object]:
+        """What programs read of it."""
+        return {
+            "query": self.statement.text,
+            "calls": self.statement.calls,
+            "total_s": self.statement.total_s,
+            "cost_before": self.cost_before,
+            "cost_after": self.cost_after,
+        }
+
+    @property
     def saved(self) -> float:
         """What all its executions save."""
         return self.statement.calls * (self.cost_before - self.cost_after)
@@ -46,12 +57,14 @@ class AdvisedIndex:
         table: where.
         verified_by: how it was verified; None if it was not.
         gains: the statements that become cheaper, those that save most first.
+        losses: those that become dearer.
         benefit: what the workload saves, less what its writes cost; None if not verified.
         benefit_ratio: that as a share of the workload's cost, 0 to 1.
         upkeep: what the workload's writes cost more.
         rows_written: how many rows the workload writes to the table.
         size_bytes: how large it would be.
         wanted_by: the statements it was proposed for, where no gain is known.
+        replaces: the names of indexes that are there and do nothing that it does not.
     """
 
     index: Index
@@ -59,12 +72,14 @@ class AdvisedIndex:
     table: Table
     verified_by: str | None = None
     gains: tuple[Gain, ...] = ()
+    losses: tuple[Gain, ...] = ()
     benefit: float | None = None
     benefit_ratio: float | None = None
     upkeep: float = 0.0
     rows_written: float = 0.0
     size_bytes: int | None = None
     wanted_by: tuple[Statement, ...] = ()
+    replaces: tuple[str, ...] = ()
 
     @property
     def statement(self) -> str:
@@ -87,6 +102,28 @@ class AdvisedIndex:
         return self._mean([(one.statement.calls, one.cost_after) for one in self.gains])
 
     @property
+    def answer(self) -> dict[str, object]:
+        """What programs read of it."""
+        return {
+            "statement": self.statement,
+            "name": self.name,
+            "table": self.table.shown_name,
+            "columns": list(self.index.columns),
+            "include": list(self.index.include),
+            "where": self.index.where or None,
+            "method": self.index.method,
+            "kind": self.index.kind,
+            "size_bytes": self.size_bytes,
+            "benefit_ratio": self.benefit_ratio,
+            "write_cost": self.upkeep,
+            "verified_by": self.verified_by,
+            "replaces": list(self.replaces),
+            "undo": self.undo,
+            "gains": [one.answer for one in self.gains],
+            "losses": [one.answer for one in self.losses],
+        }
+
+    @property
     def recommendation(self) -> Recommendation:
         """As the reports show it."""
         gaining = tuple(one.statement for one in self.gains) or self.wanted_by
@@ -99,10 +136,11 @@ class AdvisedIndex:
             evidence=self._evidence(),
             statements=tuple(one.text for one in gaining),
             undo=self.undo,
+            replaces=self.replaces,
         )
 
     def _summary(self) -> Message:
-        columns = ", ".join(map(str, self.index.keys))
+        columns = self.index.shown
         before, after = self.cost_before, self.cost_after
         if before is None or after is None:
             return say(
@@ -142,7 +180,7 @@ class AdvisedIndex:
         return evidence
 
     @staticmethod
-    def _mean(costs: list[tuple[int, float]]) -> float | None:
+    def _mean(costs: list[tuple[float, float]]) -> float | None:
         calls = sum(count for count, _ in costs)
         return sum(count * cost for count, cost in costs) / calls if calls else None
 
@@ -184,6 +222,16 @@ class Advice:
     cost_after: float | None = None
     planner_calls: int = 0
     reason: Message | None = None
+
+    @property
+    def answer(self) -> dict[str, object]:
+        """What programs read: members of the report's JSON document."""
+        return {
+            "indexes": [one.answer for one in self.indexes],
+            "cost_before": self.cost_before,
+            "cost_after": self.cost_after,
+            "planner_calls": self.planner_calls,
+        }
 
     @property
     def recommendations(self) -> tuple[Recommendation, ...]:

@@ -8,40 +8,47 @@ It reads only: the statements that make the indexes are for the user to run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
-from keiko_perf.diagnosis.candidates import Form, forms, is_pinned
+from keiko_perf.diagnosis.candidates import Form, is_pinned
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
+from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Costs, Query
 from keiko_perf.diagnosis.gaps import (
     bounds_gap,
     hidden_tables_gap,
     no_hypopg_gap,
-    partitioned_gap,
     unknown_tables_gap,
     unnamed_gap,
     unparsed_gap,
     unplanned_gap,
     unresolved_gap,
 )
+from keiko_perf.diagnosis.gin import gin_size_bytes
 from keiko_perf.diagnosis.indexes import Index, index_name, name_stem, serves
+from keiko_perf.diagnosis.kinds import ALL, all_forms
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Schema, Table, TableName
 from keiko_perf.diagnosis.scope import Tables
 from keiko_perf.diagnosis.search import Chosen, Found, Search
 from keiko_perf.diagnosis.upkeep import Writes, upkeep, writes_of
-from keiko_perf.diagnosis.verify import HypoPg, Pricer
+from keiko_perf.diagnosis.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.model import Gap, Message, say
 
 __all__ = ["Advice", "Proposals", "advise", "propose"]
 
 MAX_INDEXES = 10
-MAX_STATEMENTS = 300
-MAX_CANDIDATES = 200
+MAX_STATEMENTS = 1000
+MAX_CANDIDATES = 2000
+_SMALLEST_ROWS = 200
+_SMALLEST_BYTES = 32768.0
+_MAX_BUILT = 60
+"""Candidates that are built for real to be priced."""
 _SMALL_TABLE_ROWS = 1000
 """Below this, an index that nobody verified is not even proposed: it is read in one go."""
 
@@ -51,19 +58,28 @@ async def advise(
     workload: Workload,
     *,
     pricer: Pricer | None = None,
-    max_indexes: int = MAX_INDEXES,
+    max_indexes: int | None = None,
+    budget_bytes: float | None = None,
+    kinds: frozenset[str] = ALL,
+    is_late: Callable[[], bool] = lambda: False,
     max_statements: int = MAX_STATEMENTS,
     max_candidates: int = MAX_CANDIDATES,
 ) -> Advice:
     """
     The indexes that are worth having.
 
+    Without a budget those that somebody would notice, and of two that do about the same the
+    smaller one; with one, those that make the most of it together.
+
     Args:
         database: where the tables are.
         workload: what is sent to it, and how often.
         pricer: who says what an index would bring; HypoPG by default, if it is there. Without
             anyone the advice holds candidates that are marked as not verified.
-        max_indexes: at most so many.
+        max_indexes: at most so many; by default 10, and with a budget as many as fit and pay.
+        budget_bytes: how large they may be together, by the planner's estimate.
+        kinds: which kinds of index, of `kinds.KINDS`.
+        is_late: asked now and then; once it says so, the search ends with the best so far.
         max_statements: look only at so many statements, those that take most time.
         max_candidates: try only so many indexes, those for the statements that take most time.
 
@@ -71,14 +87,20 @@ async def advise(
         DatabaseUnavailable: the connection was lost.
         ValueError: a bound is less than 1.
     """
-    if min(max_indexes, max_statements, max_candidates) < 1:
+    if max_indexes is None and budget_bytes is None:
+        max_indexes = MAX_INDEXES
+    bounds = (max_indexes, budget_bytes, max_statements, max_candidates)
+    if min(one for one in bounds if one is not None) < 1:
         raise ValueError("each bound is at least 1")
+    limits = Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late)
     looked_at = workload.statements[:max_statements]
     schema = await read_schema(database, _names(looked_at))
     queries = _queries(looked_at, schema)
-    proposals = propose(queries, schema, max_candidates=max_candidates)
     if pricer is None and await HypoPg.is_there(database):
         pricer = HypoPg()
+    if isinstance(pricer, RolledBackBuild):
+        max_candidates = min(max_candidates, _MAX_BUILT)
+    proposals = propose(queries, schema, max_candidates=max_candidates, kinds=kinds)
     gaps = [
         *_workload_gaps(workload, queries, schema),
         *bounds_gap(
@@ -88,10 +110,11 @@ async def advise(
     ]
     hidden = len(workload.unparsed)
     if pricer is None:
-        advice = await _unverified(database, proposals, schema, max_indexes, hidden=hidden)
+        most = max_indexes or MAX_INDEXES
+        advice = await _unverified(database, proposals, schema, most, hidden=hidden)
         return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
     return await _verified(
-        database, pricer, queries, proposals, schema, max_indexes, gaps, hidden=hidden
+        database, pricer, queries, proposals, schema, limits, gaps, hidden=hidden
     )
 
 
@@ -117,7 +140,13 @@ class Proposals:
         return tuple(self.queries[number].statement for number in self.wanted_by[index])
 
 
-def propose(queries: tuple[Query, ...], schema: Schema, *, max_candidates: int) -> Proposals:
+def propose(
+    queries: tuple[Query, ...],
+    schema: Schema,
+    *,
+    max_candidates: int,
+    kinds: frozenset[str] = ALL,
+) -> Proposals:
     """The candidates for a workload, without those that cannot help."""
     proposals = Proposals(queries)
     for number, query in enumerate(queries):
@@ -125,7 +154,7 @@ def propose(queries: tuple[Query, ...], schema: Schema, *, max_candidates: int) 
             table = schema.tables.get(use.table)
             if table is None or not table.is_readable:
                 continue
-            for form in forms(use, table):
+            for form in all_forms(use, table, schema, kinds):
                 refusal = _refusal(form, table, is_pinned=is_pinned(use, table))
                 if refusal is not None:
                     proposals.refusals.setdefault(form.index, refusal)
@@ -146,17 +175,13 @@ def propose(queries: tuple[Query, ...], schema: Schema, *, max_candidates: int) 
 
 
 def _refusal(form: Form, table: Table, *, is_pinned: bool) -> Refusal | None:
-    if table.is_partitioned:
-        return Refusal(
-            form.index,
-            "partitioned",
-            say("partitioned tables are not looked at yet: {table}", table=table.shown_name),
-        )
     for existing in table.indexes:
         if serves(existing, form.index, equal=form.equal):
             return Refusal(
                 form.index, "exists", say("the index {name} serves it already", name=existing.name)
             )
+    if table.rows <= _SMALLEST_ROWS and 0 < table.size_bytes <= _SMALLEST_BYTES:
+        return Refusal(form.index, "unused", say("the table is so small that it is read in one go"))
     if is_pinned:
         return Refusal(form.index, "unique", say("a unique index leads to the single row already"))
     return None
@@ -170,7 +195,7 @@ def _names(statements: Iterable[Statement]) -> set[str]:
 
 
 def _queries(statements: Iterable[Statement], schema: Schema) -> tuple[Query, ...]:
-    tables = Tables(columns=schema.columns, search_path=schema.search_path)
+    tables = Tables(columns=schema.columns, search_path=schema.search_path, views=schema.views)
     return tuple(Query(one, read(one.text, tables)) for one in statements)
 
 
@@ -180,7 +205,6 @@ def _workload_gaps(workload: Workload, queries: tuple[Query, ...], schema: Schem
     yield from unresolved_gap(queries)
     yield from unknown_tables_gap(queries, schema)
     yield from hidden_tables_gap(queries, schema)
-    yield from partitioned_gap(queries, schema)
 
 
 # Without a planner
@@ -240,32 +264,46 @@ async def _verified(
     queries: tuple[Query, ...],
     proposals: Proposals,
     schema: Schema,
-    max_indexes: int,
+    limits: Limits,
     gaps: list[Gap],
     *,
     hidden: int,
 ) -> Advice:
     writes = writes_of(queries)
-    candidates = tuple(proposals.wanted_by)
-    costs_of_writes = {
-        one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
-        for one in candidates
-    }
     async with pricer.session(database) as session:
+        sizes, refused = await _sizes(session, proposals, schema, limits)
+        candidates = tuple(sizes)
         search = Search(
-            costs=Costs(session, queries),
-            candidates=candidates,
-            upkeep=costs_of_writes,
-            max_indexes=max_indexes,
+            costs=Costs(
+                session,
+                queries,
+                candidates,
+                tuple(float(sizes[one] or 0) for one in candidates),
+                schema.tables,
+            ),
+            upkeep={
+                one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
+                for one in candidates
+            },
+            limits=limits,
         )
         found = await search.run()
-        sizes = {one.index: await session.size_bytes(one.index) for one in found.chosen}
         planner_calls = session.planner_calls
+        assumable = {one.index: session.can_assume(one.index) for one in found.chosen}
     names = await _index_names(database, [one.index for one in found.chosen])
     advised = tuple(
-        _advised(one, found, pricer.name, names, schema, sizes, writes) for one in found.chosen
+        _advised(
+            one,
+            found,
+            pricer.name if assumable[one.index] else "estimate",
+            names,
+            schema,
+            sizes,
+            writes,
+        )
+        for one in found.chosen
     )
-    refusals = (*proposals.refusals.values(), *found.refusals)
+    refusals = (*proposals.refusals.values(), *refused, *found.refusals)
     unplanned = [(queries[number].statement, why) for number, why in found.unplanned.items()]
     return Advice(
         indexes=advised,
@@ -276,6 +314,27 @@ async def _verified(
         planner_calls=planner_calls,
         reason=None if advised else _why_nothing(proposals, found, hidden=hidden),
     )
+
+
+async def _sizes(
+    session: Session, proposals: Proposals, schema: Schema, limits: Limits
+) -> tuple[dict[Index, int | None], list[Refusal]]:
+    """The candidates that can be made and are within the budget, with their sizes; the others."""
+    asked = [one for one in proposals.wanted_by if session.can_assume(one)]
+    answers = await session.sizes(asked)
+    found: dict[Index, int | None] = {}
+    refused: list[Refusal] = []
+    for index in proposals.wanted_by:
+        size = answers.get(index, round(gin_size_bytes(index, schema.tables[index.table])))
+        if isinstance(size, IndexRefused):
+            reason = say("the server cannot make it: {reason}", reason=size.reason)
+            refused.append(Refusal(index, "impossible", reason))
+        elif limits.budget_bytes is not None and size is not None and size > limits.budget_bytes:
+            reason = say("it alone is larger than the budget: {size:bytes}", size=size)
+            refused.append(Refusal(index, "budget", reason))
+        else:
+            found[index] = size
+    return found, refused
 
 
 def _advised(
@@ -294,6 +353,7 @@ def _advised(
         table=schema.tables[index.table],
         verified_by=verified_by,
         gains=chosen.gains,
+        losses=chosen.losses,
         benefit=chosen.benefit,
         benefit_ratio=chosen.benefit / found.cost_before if found.cost_before else 0.0,
         upkeep=chosen.upkeep,

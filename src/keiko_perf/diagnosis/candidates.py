@@ -1,9 +1,10 @@
 """
-Candidates: the B-trees that could serve a statement, in the order of columns that does.
+Candidates: the indexes that could serve a statement, in the order of columns that does.
 
 Columns with an equality come first, the most selective of them in front; then those of an IN, of
-one range, or of the ORDER BY with its directions. Each candidate's prefixes are candidates, too:
-a narrower index costs less and may serve more statements.
+ranges, or of the ORDER BY with its directions. Each candidate's prefixes are candidates, too: a
+narrower index costs less and may serve more statements. What else an index can be (covering,
+partial, over an expression, GIN, BRIN) is made of these in `kinds`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from keiko_perf.diagnosis.schema import Column, Key, Table
 WIDEST = 3
 WIDEST_SORTED = 4
 """Of an index that also gives the order."""
+_PERMUTED = 3
+"""Up to so many equalities are tried in each order: which of them leads decides who else gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Form:
     A candidate, and what it is for in one statement.
 
     Attributes:
-        index: the B-tree.
+        index: the index.
         equal: how many of its first columns are only compared for equality.
         is_whole: whether it is no mere prefix of another one.
     """
@@ -35,6 +38,14 @@ class Form:
     index: Index
     equal: int
     is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Keys in an order that serves; the first `equal` of them are compared for equality."""
+
+    equal: int
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +61,13 @@ class _Parts:
     alternatives: list[Key] = field(default_factory=list)
 
 
-def forms(use: Use, table: Table) -> list[Form]:
-    """What could serve *use*, without looking at what is there already."""
+def forms(use: Use, table: Table, *, widest_sorted: int = WIDEST_SORTED) -> list[Form]:
+    """The plain B-trees that could serve *use*, without looking at what is there already."""
     found: dict[tuple[Index, int], Form] = {}
-    for equal, keys in _arrangements(use, table.columns):
-        for width in range(len(keys), 0, -1):
-            index = Index(table.name, tuple(keys[:width]))
-            form = Form(index, min(equal, width), width == len(keys))
+    for one in arrangements(use, table.columns, widest_sorted=widest_sorted):
+        for width in range(len(one.keys), 0, -1):
+            index = Index(table.name, one.keys[:width])
+            form = Form(index, min(one.equal, width), width == len(one.keys))
             known = found.get((index, form.equal))
             if known is None or (form.is_whole and not known.is_whole):
                 found[index, form.equal] = form
@@ -73,14 +84,17 @@ def is_pinned(use: Use, table: Table) -> bool:
     )  # fmt: skip
 
 
-def _arrangements(use: Use, columns: Mapping[str, Column]) -> Iterator[tuple[int, list[Key]]]:
-    """Pairs of the number of equality columns and the keys."""
-    seen: set[tuple[int, tuple[Key, ...]]] = set()
+def arrangements(
+    use: Use, columns: Mapping[str, Column], *, widest_sorted: int = WIDEST_SORTED
+) -> Iterator[Arrangement]:
+    """The orders of keys that serve *use*, each once."""
+    seen: set[Arrangement] = set()
     for parts in _parts(use, columns):
-        for equal, keys in _orders(parts):
-            if keys and (equal, tuple(keys)) not in seen:
-                seen.add((equal, tuple(keys)))
-                yield equal, keys
+        for equal, keys in _orders(parts, widest_sorted):
+            one = Arrangement(equal, tuple(keys))
+            if keys and one not in seen:
+                seen.add(one)
+                yield one
 
 
 def _parts(use: Use, columns: Mapping[str, Column]) -> Iterator[_Parts]:
@@ -96,7 +110,7 @@ def _parts(use: Use, columns: Mapping[str, Column]) -> Iterator[_Parts]:
         yield _Parts(
             equals=_keys(_by_selectivity(names, columns), columns),
             listed=_keys(_by_selectivity(use.listed, columns, without=names), columns),
-            ranges=_keys([name for name in use.ranges if name not in names], columns),
+            ranges=_keys(_by_selectivity(use.ranges, columns, without=names), columns),
             prefixes=list(_prefix_keys(use, columns, without=names)),
             groups=_keys([name for name in use.group_by if name not in names], columns),
             sort=_sort(use, columns, without=names),
@@ -104,31 +118,44 @@ def _parts(use: Use, columns: Mapping[str, Column]) -> Iterator[_Parts]:
         )
 
 
-def _orders(parts: _Parts) -> Iterator[tuple[int, list[Key]]]:
+def _orders(parts: _Parts, widest_sorted: int) -> Iterator[tuple[int, list[Key]]]:
     equals = parts.equals
-    if len(equals) == 2:
-        for pair in permutations(equals):
-            yield 2, list(pair)
+    if len(equals) <= _PERMUTED:
+        for some in permutations(equals):
+            yield len(some), list(some)
     else:
-        yield len(equals[:WIDEST]), equals[:WIDEST]
+        yield WIDEST, equals[:WIDEST]
     for one in equals:
         yield 1, [one]
     if parts.sort:
-        room = WIDEST_SORTED - 1
-        keys = (equals[:room] + parts.sort)[:WIDEST_SORTED]
-        yield len(equals[:room]), keys
+        head = equals[: widest_sorted - 1]
+        yield len(head), (head + parts.sort)[:widest_sorted]
     if parts.listed:
         yield len(equals) + len(parts.listed), (equals + parts.listed)[:WIDEST]
+        for one in parts.listed:
+            yield 1, [one, *equals][:WIDEST]
+    yield from _ranged(parts)
     head = equals[: WIDEST - 1]
-    for one in (*parts.ranges, *parts.prefixes):
-        yield len(head), [*head, one]
-        if parts.listed:
-            few = (equals + parts.listed)[: WIDEST - 1]
-            yield len(few), [*few, one]
     if parts.groups:
         yield len(head), (head + parts.groups)[:WIDEST]
     for one in parts.alternatives:
         yield 1, [one]
+
+
+def _ranged(parts: _Parts) -> Iterator[tuple[int, list[Key]]]:
+    """With ranges: one after the equalities; others behind it leave out entries, not pages."""
+    ranges = [*parts.ranges, *parts.prefixes]
+    heads = [parts.equals[: WIDEST - 1], *([one] for one in parts.equals), []]
+    if parts.listed:
+        heads.insert(1, (parts.equals + parts.listed)[: WIDEST - 1])
+    for head in heads:
+        for one in ranges:
+            rest = [other for other in ranges if other is not one]
+            yield len(head), [*head, one, *rest][:WIDEST]
+            # Behind a range an equality still leaves out what need not be fetched.
+            behind = [key for key in (*parts.equals, *parts.listed) if key not in head]
+            if behind:
+                yield len(head), [*head, one, *behind][:WIDEST]
 
 
 def _sort(use: Use, columns: Mapping[str, Column], *, without: Iterable[str]) -> list[Key]:

@@ -22,16 +22,42 @@ async def read_schema(database: Database, names: Collection[str]) -> Schema:
     """
     The tables of the given bare names in all schemas, with columns, statistics and indexes.
 
-    System catalogs, views and foreign tables are left out: no index of ours can serve them.
+    System catalogs and foreign tables are left out: no index of ours can serve them. Of a view the
+    tables behind it are read, too.
     """
-    wanted = sorted(set(names))
     path = list(database.server.search_path)
+    views = await _views(database, set(names))
+    behind = {table.name for text in views.values() for table in read(text).tables}
+    wanted = sorted({*names, *behind})
     tables = await database.rows(_TABLES, names=wanted, path=path)
     oids = [row["oid"] for row in tables]
     columns = _grouped(await database.rows(_COLUMNS, oids=oids))
     indexes = _grouped(await database.rows(_INDEXES, oids=oids))
-    read = [_table(row, columns.get(row["oid"], ()), indexes.get(row["oid"], ())) for row in tables]
-    return Schema(tables={one.name: one for one in read}, search_path=tuple(path))
+    found = [
+        _table(row, columns.get(row["oid"], ()), indexes.get(row["oid"], ())) for row in tables
+    ]
+    return Schema(
+        tables={one.name: one for one in found},
+        search_path=tuple(path),
+        views=views,
+        trigrams=await database.value(_TRIGRAMS),
+    )
+
+
+async def _views(database: Database, names: set[str]) -> dict[TableName, str]:
+    """The SELECTs behind views of the given names, and behind the views that they read."""
+    found: dict[TableName, str] = {}
+    asked: set[str] = set()
+    while new := sorted(names - asked):
+        asked |= names
+        for row in await database.rows(_VIEWS, names=new):
+            try:
+                shape = read(row["definition"])
+            except NotUnderstood:
+                continue
+            found[TableName(row["schema"], row["name"])] = row["definition"]
+            names = names | {table.name for table in shape.tables}
+    return found
 
 
 async def find_table(database: Database, name: str) -> TableName | None:
@@ -101,6 +127,7 @@ def _table(
         columns={one["name"]: _column(one, rows) for one in columns},
         indexes=tuple(_index(one) for one in indexes),
         rows=rows,
+        size_bytes=float(row["size_bytes"] or 0),
         is_visible=row["is_visible"],
         is_partitioned=row["kind"] == "p",
         is_readable=row["is_readable"],
@@ -118,7 +145,24 @@ def _column(row: Mapping[str, Any], rows: float) -> Column:
         correlation=None if row["correlation"] is None else float(row["correlation"]),
         is_sortable=row["is_sortable"],
         pattern_opclass=row["pattern_opclass"],
+        type=row["type"],
+        width_bytes=float(row["width_bytes"] or 8.0),
+        is_reference=row["is_reference"],
+        rarest=_rarest(row["frequencies"], distinct, row["null_ratio"] or 0.0),
+        null_ratio=float(row["null_ratio"] or 0.0),
     )
+
+
+def _rarest(frequencies: list[float] | None, distinct: float | None, nulls: float) -> float:
+    """The share of the rows that one of the rarer values has, by the planner's statistics."""
+    common = frequencies or []
+    if distinct is None:
+        return 0.0
+    others = max(distinct - len(common), 0.0)
+    rest = max(1.0 - nulls - sum(common), 0.0)
+    if others < 1 or (common and rest < 0.001):
+        return min(common, default=0.0)
+    return min([rest / others, *common])
 
 
 def _index(row: Mapping[str, Any]) -> ExistingIndex:
@@ -126,6 +170,7 @@ def _index(row: Mapping[str, Any]) -> ExistingIndex:
     return ExistingIndex(
         name=row["name"],
         keys=tuple(_index_key(*one) for one in keys),
+        include=tuple(row["include"]),
         method=row["method"],
         unique=row["is_unique"],
         is_partial=row["is_partial"],
@@ -156,6 +201,7 @@ _TABLES = f"""
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, c.reltuples::float8 AS rows,
        {_IS_VISIBLE} AS is_visible,
+       c.relpages::float8 * current_setting('block_size')::float8 AS size_bytes,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
            AS is_readable,
        pg_catalog.pg_stat_get_tuples_updated(c.oid) AS updates,
@@ -169,7 +215,11 @@ ORDER BY n.nspname, c.relname
 
 # A type sorts if it, or a type that it is stored as, has a default operator class for B-trees.
 _COLUMNS = """
-SELECT a.attrelid::bigint AS oid, a.attname::text AS name,
+SELECT a.attrelid::bigint AS oid, a.attname::text AS name, t.typname::text AS type,
+       s.avg_width::float8 AS width_bytes, s.null_frac::float8 AS null_ratio,
+       s.most_common_freqs::float8[] AS frequencies, EXISTS (
+           SELECT FROM pg_catalog.pg_constraint f WHERE f.conrelid = a.attrelid
+           AND f.contype = 'f' AND a.attnum = ANY(f.conkey)) AS is_reference,
        s.n_distinct::float8 AS distinct_values, s.correlation::float8 AS correlation,
        (t.typtype IN ('e', 'r', 'm') OR t.typcategory = 'A' OR EXISTS (
            SELECT FROM pg_catalog.pg_opclass o
@@ -200,6 +250,9 @@ _INDEXES = """
 SELECT i.indrelid::bigint AS oid, x.relname::text AS name, m.amname::text AS method,
        i.indisunique AS is_unique, i.indisvalid AS is_valid,
        i.indpred IS NOT NULL AS is_partial,
+       ARRAY(SELECT held.attname::text FROM pg_catalog.pg_attribute held
+             WHERE held.attrelid = i.indrelid AND held.attnum <> 0
+             AND held.attnum = ANY((i.indkey::int2[])[i.indnkeyatts:])) AS include,
        array_agg(a.attname::text ORDER BY k.position) AS columns,
        array_agg(i.indoption[k.position]::int ORDER BY k.position) AS options,
        array_agg(CASE WHEN o.opcdefault THEN '' ELSE o.opcname::text END ORDER BY k.position)
@@ -215,8 +268,25 @@ LEFT JOIN pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[k.position]
 WHERE i.indrelid = ANY(CAST(:oids AS bigint[]))
 GROUP BY i.indrelid, i.indexrelid, x.relname, m.amname, i.indisunique, i.indisvalid,
-         i.indpred IS NOT NULL
+         i.indpred IS NOT NULL, i.indkey, i.indnkeyatts
 ORDER BY i.indrelid, x.relname
+"""
+
+_VIEWS = """
+SELECT n.nspname::text AS schema, c.relname::text AS name,
+       pg_catalog.pg_get_viewdef(c.oid) AS definition
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = ANY(:names) AND c.relkind = 'v'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+ORDER BY n.nspname, c.relname
+"""
+
+_TRIGRAMS = """
+SELECT quote_ident(n.nspname)
+FROM pg_catalog.pg_extension e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'pg_trgm'
 """
 
 _FIND_TABLE = f"""

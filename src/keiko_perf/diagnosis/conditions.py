@@ -13,13 +13,22 @@ from keiko_perf.diagnosis.scope import Relation, Scope
 from keiko_perf.diagnosis.tree import fixes_the_start, names_of, terms
 
 _COMPARISONS = frozenset({"=", "<", "<=", ">", ">="})
+_CONTAINING = frozenset({"@>", "&&", "?", "?|", "?&", "@?", "@@", "~", "~*"})
+_LIKE = frozenset({"~~", "~~*"})
+
+
+_KINDS = {
+    enums.A_Expr_Kind.AEXPR_IN: "listed",
+    enums.A_Expr_Kind.AEXPR_OP_ANY: "listed",
+    enums.A_Expr_Kind.AEXPR_BETWEEN: "ranges",
+}
 
 
 class Conditions(Notes, ABC):
     """Takes in conditions; what is within them is the reader's business."""
 
     @abstractmethod
-    def _statement(self, node: Any, outer: Scope) -> None:
+    def _statement(self, node: Any, outer: Scope) -> Any:
         """Take in a subquery."""
 
     @abstractmethod
@@ -50,8 +59,17 @@ class Conditions(Notes, ABC):
         operator = node.name[-1].sval if len(node.name) == 1 else ""
         if node.kind == kinds.AEXPR_OP and operator in _COMPARISONS:
             return self._ordered(node, operator, scope, served)
+        if (node.kind == kinds.AEXPR_OP and operator in _CONTAINING) or (
+            node.kind in (kinds.AEXPR_LIKE, kinds.AEXPR_ILIKE) and operator in _LIKE
+        ):
+            self._contained(node, scope, served)
         column = self._column(node.lexpr, scope)
         if column is None or not self._is_free_of(column, node.rexpr, scope):
+            if column is None and (kind := _KINDS.get(node.kind)) and operator != "<>":
+                self._computed(node.lexpr, node.rexpr, kind, scope, served)
+            return False
+        if operator == "<>" and node.kind in (kinds.AEXPR_OP, kinds.AEXPR_IN):
+            self._constant(column, node)
             return False
         if node.kind in (kinds.AEXPR_IN, kinds.AEXPR_OP_ANY) and operator == "=":
             self._note(column, "listed", served)
@@ -77,7 +95,12 @@ class Conditions(Notes, ABC):
             self._joined(left, right, served)
             return True
         column, value = (left, node.rexpr) if left else (right, node.lexpr)
-        if column is None or not self._is_free_of(column, value, scope):
+        if column is None:
+            kind = "equals" if operator == "=" else "ranges"
+            self._computed(node.lexpr, node.rexpr, kind, scope, served)
+            self._computed(node.rexpr, node.lexpr, kind, scope, served)
+            return False
+        if not self._is_free_of(column, value, scope):
             return False
         other = self._foreign(value, scope)
         if other is not None and operator == "=":

@@ -1,23 +1,33 @@
 """
 Costs: what each statement costs under any set of indexes, with as few questions as possible.
 
-Three things spare a question. Indexes that cannot matter to a statement are left out of it. An
-answer is kept. And if the best plan under a set S uses only the indexes U, it stays the best under
-every set between U and S: fewer choices cannot make another plan better.
+Sets are bits of a whole number, one for each candidate. Four things spare a question. Indexes that
+cannot matter to a statement are left out of it, and of several that are one and the same to it
+(see projection) one stands for all. An answer is kept. If the best plan under a set S uses only
+the indexes U, it stays the best under every set between U and S: fewer choices cannot make another
+plan better. And what is asked is not the set in question but the largest known one above it without
+what that one used and the set has not: its answer bounds the costs of many other sets, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from keiko_perf.diagnosis.floor import floor
+from keiko_perf.diagnosis.gin import stands_for
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.predicates import Shape
-from keiko_perf.diagnosis.price import Price, Session
-from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.predicates import Shape, Use
+from keiko_perf.diagnosis.price import Session
+from keiko_perf.diagnosis.projection import projection
+from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.workload import Statement
 
-Indexes = frozenset[Index]
-NONE: Indexes = frozenset()
+Bits = int
+"""A set of candidates."""
+_SCANS_SAVED = 3.0
+_STEPS_FROM_ABOVE = 0
+"""After so many answers that did not settle it, the set itself is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +37,14 @@ class Query:
     statement: Statement
     shape: Shape
 
-    @property
-    def openings(self) -> frozenset[tuple[TableName, str]]:
-        """Tables and columns with which an index must begin to be of use to it."""
-        return frozenset((use.table, column) for use in self.shape.uses for column in use.leading)
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the planner said: `used` of the `asked` candidates, and the cost."""
+
+    asked: Bits
+    used: Bits
+    cost: float
 
 
 @dataclass(slots=True)
@@ -39,38 +53,212 @@ class Costs:
     Args:
         session: who is asked.
         queries: the workload, by number.
+        candidates: the indexes, by their bit.
+        sizes: how large each is, in bytes; 0 if not known.
+        tables: with their statistics.
     """
 
     session: Session
     queries: tuple[Query, ...]
-    _known: dict[int, list[tuple[Indexes, Price]]] = field(default_factory=dict)
-    _openings: dict[int, frozenset[tuple[TableName, str]]] = field(default_factory=dict)
-    _relevant: dict[tuple[int, Indexes], Indexes] = field(default_factory=dict)
+    candidates: tuple[Index, ...]
+    sizes: tuple[float, ...] = ()
+    tables: Mapping[TableName, Table] = field(default_factory=dict)
+    _known: list[list[Answer]] = field(default_factory=list)
+    _stand_ins: list[dict[int, int]] = field(default_factory=list)
+    _relevant: list[Bits] = field(default_factory=list)
+    _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _floors: dict[tuple[int, int], float] = field(default_factory=dict)
+    _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
+    _projected: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
 
-    def relevant(self, number: int, indexes: Indexes) -> Indexes:
-        """Those of the indexes that can matter to a statement."""
-        known = self._relevant.get((number, indexes))
+    def __post_init__(self) -> None:
+        self.sizes = self.sizes or (0.0,) * len(self.candidates)
+        self._known = [[] for _ in self.queries]
+        on: dict[TableName, list[int]] = {}
+        for bit, index in enumerate(self.candidates):
+            on.setdefault(index.table, []).append(bit)
+        self._stand_ins = [self._classes(query.shape, on) for query in self.queries]
+        self._relevant = [_bits(found) for found in self._stand_ins]
+
+    def relevant(self, number: int) -> Bits:
+        """The candidates that can matter to a statement."""
+        return self._relevant[number]
+
+    def known(self, number: int) -> list[Answer]:
+        """All that the planner said of a statement."""
+        return self._known[number]
+
+    def projected(self, number: int, some: Bits) -> Bits:
+        """The candidates that stand for *some* of them in one statement."""
+        some &= self._relevant[number]
+        known = self._projected.get((number, some))
         if known is None:
-            if number not in self._openings:
-                self._openings[number] = self.queries[number].openings
-            opened = self._openings[number]
-            known = frozenset(one for one in indexes if (one.table, one.keys[0].column) in opened)
-            self._relevant[number, indexes] = known
+            stand_ins = self._stand_ins[number]
+            known = _bits(stand_ins[bit] for bit in bits_of(some))
+            self._projected[number, some] = known
         return known
 
-    async def price(self, number: int, indexes: Indexes) -> Price:
-        """
-        What one execution costs under the given indexes.
+    def bounds(self, number: int, some: Bits) -> tuple[float, float]:
+        """The least and the most that a statement costs under *some* indexes, as far as known."""
+        wanted = self.projected(number, some)
+        least, most = 0.0, float("inf")
+        for one in self._known[number]:
+            if one.used & ~wanted == 0:
+                if wanted & ~one.asked == 0:
+                    return one.cost, one.cost
+                most = min(most, one.cost)
+            elif wanted & ~one.asked == 0:
+                least = max(least, one.cost)
+        return min(least, most), most
 
-        Raises:
-            StatementRefused: it cannot be planned, or an index cannot be made.
-        """
-        wanted = self.relevant(number, indexes)
-        known = self._known.setdefault(number, [])
-        for asked, price in known:
-            if price.used <= wanted <= asked:
-                return price
+    async def ask(self, number: int, wanted: Bits) -> Answer:
+        """The planner's answer for a statement under just the *wanted* candidates."""
         query = self.queries[number]
-        price = await self.session.price(query.statement.text, query.shape.parameters, wanted)
-        known.append((wanted, price))
-        return price
+        assumed: dict[Index, tuple[int, float]] = {}
+        for bit in bits_of(wanted):
+            index = self.candidates[bit]
+            if self.session.can_assume(index):
+                assumed[index] = bit, 0.0
+            elif table := self.tables.get(index.table):
+                others = stands_for(index, query.shape, table)
+                assumed |= {other: (bit, more) for other, more in others}
+        price = await self.session.price(
+            query.statement.text, query.shape.parameters, frozenset(assumed)
+        )
+        used = [assumed[one] for one in price.used]
+        answer = Answer(
+            wanted, _bits(bit for bit, _ in used), price.cost + sum(more for _, more in used)
+        )
+        self._known[number].append(answer)
+        if not wanted and price.scans is not None:
+            self._scans[number] = price.scans
+        return answer
+
+    def most_saved(self, number: int, some: Bits) -> float:
+        """
+        What *some* indexes can save a statement at most.
+
+        Another way to read a table saves no more than what reading and hashing it costs, unless
+        it gives an order.
+        """
+        scans = self._scans.get(number)
+        if scans is None:
+            return float("inf")
+        read: dict[TableName, float] = {}
+        for bit in bits_of(some):
+            index = self.candidates[bit]
+            for use in self.queries[number].shape.uses:
+                if use.table == index.table and _gives_order(index, use):
+                    return float("inf")
+            read[index.table] = scans.get(index.table.name, float("inf"))
+        return _SCANS_SAVED * sum(read.values())
+
+    def _on_tables_of(self, number: int, some: Bits) -> Bits:
+        """All candidates on the tables of some, as far as they matter to a statement."""
+        known = self._groups.get((number, some))
+        if known is None:
+            tables = {self.candidates[bit].table for bit in bits_of(some)}
+            relevant = self.projected(number, self._relevant[number])
+            known = _bits(one for one in bits_of(relevant) if self.candidates[one].table in tables)
+            self._groups[number, some] = known
+        return known
+
+    def floor(self, number: int, some: Bits) -> float:
+        """What a statement costs at least if its plan uses any of *some* indexes."""
+        return min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
+
+    def _floor(self, number: int, bit: int) -> float:
+        known = self._floors.get((number, bit))
+        if known is None:
+            index = self.candidates[bit]
+            uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
+            table = self.tables.get(index.table)
+            # Of several uses of its table each may be read otherwise.
+            known = 0.0
+            if table is not None and len(uses) == 1:
+                known = floor(index, uses[0], table, self.sizes[bit])
+            self._floors[number, bit] = known
+        return known
+
+    async def refine(self, number: int, some: Bits, *, new: Bits = 0) -> None:
+        """
+        One question more, so that the bounds under *some* indexes come nearer.
+
+        Args:
+            number: the statement.
+            some: the indexes.
+            new: those of them that are weighed: first all on their tables are asked about.
+        """
+        wanted = self.projected(number, some)
+        group = wanted | self._on_tables_of(number, new)
+        if not any(
+            wanted & ~one.asked == 0 and one.asked & ~group == 0 for one in self._known[number]
+        ):
+            await self.ask(number, group)
+            return
+        above = [one for one in self._known[number] if wanted & ~one.asked == 0]
+        step = self._steps.get((number, wanted), 0)
+        self._steps[number, wanted] = step + 1
+        if not above or step >= _STEPS_FROM_ABOVE:
+            await self.ask(number, wanted)
+            return
+        nearest = min(above, key=lambda one: (one.asked.bit_count(), -one.cost))
+        await self.ask(number, nearest.asked & ~(nearest.used & ~wanted))
+
+    async def price(self, number: int, some: Bits) -> float:
+        """What a statement costs under *some* indexes, by what stands for them in it."""
+        while True:
+            least, most = self.bounds(number, some)
+            if least == most:
+                return most
+            await self.refine(number, some)
+
+    async def exact(self, number: int, some: Bits) -> float:
+        """The same under just these indexes, which is for what is shown in the end."""
+        wanted = some & self._relevant[number]
+        for one in self._known[number]:
+            if one.used & ~wanted == 0 and wanted & ~one.asked == 0:
+                return one.cost
+        if self.projected(number, some) == wanted:
+            return await self.price(number, some)
+        return (await self.ask(number, wanted)).cost
+
+    def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
+        """For each candidate that can matter the one that stands for it: the smallest alike."""
+        classes: dict[Hashable, list[int]] = {}
+        for table in dict.fromkeys(use.table for use in shape.uses):
+            for bit in on.get(table, ()):
+                alike = projection(
+                    self.candidates[bit], shape, self.tables.get(table), self.sizes[bit] or None
+                )
+                if alike is not None:
+                    classes.setdefault((table, alike), []).append(bit)
+        return {
+            bit: min(mine, key=lambda one: (self.sizes[one], one))
+            for mine in classes.values()
+            for bit in mine
+        }
+
+
+def _gives_order(index: Index, use: Use) -> bool:
+    """Whether a use may be spared a sort by an index."""
+    ordered = {key.column for key in use.order_by}.union(use.group_by)
+    fixed = {*use.equals, *use.nulls}
+    first = next((key.column for key in index.keys if key.column not in fixed), None)
+    return first in ordered
+
+
+def bits_of(some: Bits) -> Iterator[int]:
+    """The numbers of the candidates in a set, in ascending order."""
+    while some:
+        low = some & -some
+        yield low.bit_length() - 1
+        some ^= low
+
+
+def _bits(numbers: Iterable[int]) -> Bits:
+    some = 0
+    for one in numbers:
+        some |= 1 << one
+    return some

@@ -127,19 +127,6 @@ def hidden_tables_gap(queries: Sequence[Query], schema: Schema) -> Iterator[Gap]
         )
 
 
-def partitioned_gap(queries: Sequence[Query], schema: Schema) -> Iterator[Gap]:
-    """Tables for which no index is proposed, however much they lack one."""
-    names = {
-        one for one in _tables(queries) & schema.tables.keys() if schema.tables[one].is_partitioned
-    }
-    if names:
-        yield Gap(
-            subject=say("the tables {names}", names=_listed(names)),
-            reason=say("they are partitioned, and no index is proposed for such a table yet"),
-            remedy=say("Look at the plans of their statements: keiko-perf db explain"),
-        )
-
-
 def _is_catalog(table: TableName) -> bool:
     return table.schema in _CATALOGS or table.name.startswith("pg_")
 

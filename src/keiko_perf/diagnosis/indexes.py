@@ -1,35 +1,77 @@
 """
-Indexes: a B-tree that could be made, its name, and the statements that make and unmake it.
+Indexes: one that could be made, its name, and the statements that make and unmake it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.schema import ExistingIndex, Key, Table, TableName
 
+_WORD = re.compile(r"[a-zA-Z0-9]+")
 _LONGEST_NAME_BYTES = 63
 """NAMEDATALEN - 1: the server cuts what is longer, and then it may collide."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Index:
-    """A B-tree on a table."""
+    """
+    An index on a table; indexes are in the order of their definitions.
+
+    Attributes:
+        table: where.
+        keys: what it searches and sorts by.
+        include: columns that it holds besides, so that the table need not be read.
+        where: the rows that it holds, as SQL; empty: all.
+        method: `btree`, `gin` or `brin`.
+    """
 
     table: TableName
     keys: tuple[Key, ...]
+    include: tuple[str, ...] = ()
+    where: str = ""
+    method: str = "btree"
+
+    def __lt__(self, other: Index) -> bool:
+        return self.definition() < other.definition()
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The columns, or expressions, of the keys."""
         return tuple(key.column for key in self.keys)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a B-tree over columns of all rows."""
+        is_odd = self.include or self.where or any(key.is_expression for key in self.keys)
+        return self.method == "btree" and not is_odd
+
+    @property
+    def kind(self) -> str:
+        """`plain`, `covering`, `partial`, `expression`, or the method if it is no B-tree."""
+        if self.method != "btree":
+            return self.method
+        if any(key.is_expression for key in self.keys):
+            return "expression"
+        if self.where:
+            return "partial"
+        return "covering" if self.include else "plain"
+
     def begins_with(self, other: Index) -> bool:
-        """Whether its first columns are all of a narrower one's."""
+        """Whether its first columns are all of a narrower one's, and it does all that one does."""
         width = len(other.keys)
-        is_wider = self.table == other.table and len(self.keys) > width
-        return is_wider and self.keys[:width] == other.keys
+        is_alike = (self.table, self.method) == (other.table, other.method)
+        is_wider = len(self.keys) > width or len(self.include) > len(other.include)
+        return (
+            is_alike
+            and is_wider
+            and self.keys[:width] == other.keys
+            and self.where in ("", other.where)
+            and set(other.include) <= {*self.columns, *self.include}
+        )
 
     def definition(self, *, name: str = "", concurrently: bool = False, table: str = "") -> str:
         """
@@ -45,16 +87,28 @@ class Index:
             "CONCURRENTLY" if concurrently else "",
             quoted(name) if name else "",
         ]
+        return f"{' '.join(filter(None, words))} ON {table or self.table}{self._rest()}"
+
+    def _rest(self) -> str:
+        method = "" if self.method == "btree" else f" USING {self.method}"
         keys = ", ".join(map(str, self.keys))
-        return f"{' '.join(filter(None, words))} ON {table or self.table} ({keys})"
+        include = f" INCLUDE ({', '.join(map(quoted, self.include))})" if self.include else ""
+        where = f" WHERE {self.where}" if self.where else ""
+        return f"{method} ({keys}){include}{where}"
+
+    @property
+    def shown(self) -> str:
+        """Its keys and what else it holds, as a sentence shows them."""
+        more = self._rest().lstrip()
+        return more[1:-1] if self.is_plain else more
 
     def __str__(self) -> str:
-        return f"{self.table} ({', '.join(map(str, self.keys))})"
+        return f"{self.table}{self._rest()}"
 
 
 def index_name(index: Index, taken: Collection[str] = ()) -> str:
     """`table_columns_idx` as PostgreSQL names it, with a number if that is *taken*."""
-    stem = "_".join((index.table.name, *index.columns))
+    stem = _stem(index)
     number = 0
     while True:
         ending = f"_idx{number or ''}"
@@ -66,18 +120,25 @@ def index_name(index: Index, taken: Collection[str] = ()) -> str:
 
 def name_stem(index: Index) -> str:
     """What every name that `index_name` may choose begins with."""
-    return _cut("_".join((index.table.name, *index.columns)), _LONGEST_NAME_BYTES - 12)
+    return _cut(_stem(index), _LONGEST_NAME_BYTES - 12)
 
 
 def create_statement(index: Index, name: str, *, table: Table) -> str:
-    """What the user runs to make it, without locking out writers."""
-    return index.definition(name=name, concurrently=True, table=table.shown_name)
+    """
+    What the user runs to make it, without locking out writers.
+
+    A partitioned table's can only be made with them locked out, or partition by partition.
+    """
+    return index.definition(
+        name=name, concurrently=not table.is_partitioned, table=table.shown_name
+    )
 
 
 def drop_statement(name: str, *, table: Table) -> str:
     """What takes it back. An index lives in its table's schema."""
     place = "" if table.is_visible else f"{quoted(table.name.schema)}."
-    return f"DROP INDEX CONCURRENTLY {place}{quoted(name)}"
+    words = "DROP INDEX" if table.is_partitioned else "DROP INDEX CONCURRENTLY"
+    return f"{words} {place}{quoted(name)}"
 
 
 def serves(existing: ExistingIndex, index: Index, *, equal: int) -> bool:
@@ -92,16 +153,32 @@ def serves(existing: ExistingIndex, index: Index, *, equal: int) -> bool:
     """
     width = len(index.keys)
     theirs = existing.keys[:width]
-    usable = existing.method == "btree" and existing.is_valid and not existing.is_partial
+    usable = (
+        existing.method == "btree"
+        and index.method == "btree"
+        and existing.is_valid
+        and not existing.is_partial
+        and not any(key.is_expression for key in index.keys)
+    )
     if not usable or len(theirs) < width:
         return False
     keys = [key for key in theirs if key is not None]
-    if len(keys) < width:
+    held = {*existing.include, *(key.column for key in existing.keys if key)}
+    if len(keys) < width or not held.issuperset(index.include):
         return False
     same_values = {(key.column, key.opclass) for key in keys[:equal]} == {
         (key.column, key.opclass) for key in index.keys[:equal]
     }
     return same_values and _sort_alike(keys[equal:], index.keys[equal:])
+
+
+def _stem(index: Index) -> str:
+    """The table and the columns, as PostgreSQL makes a name; of an expression its words."""
+    words = (
+        "_".join(_WORD.findall(key.column)) if key.is_expression else key.column
+        for key in index.keys
+    )
+    return "_".join(filter(None, (index.table.name, *words)))
 
 
 def _sort_alike(theirs: Collection[Key], ours: Collection[Key]) -> bool:

@@ -4,14 +4,15 @@ Notes: what is gathered of a statement while its syntax tree is walked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from keiko_perf.diagnosis.parser import ast, quoted, sql
-from keiko_perf.diagnosis.predicates import Join, Use, Write
+from keiko_perf.diagnosis.parser import ast
+from keiko_perf.diagnosis.predicates import Computed, Contained, Fixed, Join, Use, Write
 from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.scope import Relation, Scope, Tables
-from keiko_perf.diagnosis.tree import names_of, within
+from keiko_perf.diagnosis.tree import bare_sql, leaves_some, names_of, within
 
 
 @dataclass(slots=True)
@@ -30,7 +31,11 @@ class Draft:
     group_by: dict[str, None] = field(default_factory=dict)
     order_by: dict[Key, None] = field(default_factory=dict)
     constants: dict[str, None] = field(default_factory=dict)
+    fixed: dict[Fixed, None] = field(default_factory=dict)
+    computed: dict[Computed, None] = field(default_factory=dict)
+    contained: dict[Contained, None] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
+    selected: set[str] = field(default_factory=set)
     is_limited: bool = False
     reads_all: bool = False
 
@@ -58,7 +63,11 @@ class Draft:
             order_by=tuple(self.order_by),
             is_limited=self.is_limited,
             constants=tuple(self.constants),
+            fixed=tuple(self.fixed),
+            computed=tuple(self.computed),
+            contained=tuple(self.contained),
             columns=frozenset(self.columns),
+            selected=frozenset(self.selected),
             reads_all=self.reads_all,
         )
 
@@ -77,9 +86,11 @@ class Notes:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._drafts: dict[int, Draft] = {}
+        self._derived: dict[Relation, Mapping[str, ColumnOf]] = {}
         self._writes: dict[Write, None] = {}
         self._unresolved: dict[str, None] = {}
         self._parameters = 0
+        self._is_output = False
 
     def _joined(
         self, left: ColumnOf | None, right: ColumnOf | None, served: list[Relation] | None
@@ -106,10 +117,53 @@ class Notes:
     def _constant(self, column: ColumnOf, node: Any) -> None:
         if any(isinstance(one, ast.ParamRef | ast.SubLink | ast.FuncCall) for one in within(node)):
             return
-        refs = [one for one in within(node) if isinstance(one, ast.ColumnRef)]
-        if len(refs) == 1:
-            written = sql(node)
-            column.draft.constants[written.replace(sql(refs[0]), quoted(column.name), 1)] = None
+        if sum(isinstance(one, ast.ColumnRef) for one in within(node)) == 1:
+            written = bare_sql(node)
+            column.draft.constants[written] = None
+            if leaves_some(node):
+                column.draft.fixed[Fixed(column.name, written)] = None
+
+    def _expression(self, node: Any, scope: Scope) -> Draft | None:
+        """The one table over whose columns alone an expression is made; None if it is none such."""
+        drafts: list[Draft] = []
+        for one in within(node):
+            if isinstance(one, ast.ParamRef | ast.SubLink | ast.SQLValueFunction):
+                return None
+            if isinstance(one, ast.ColumnRef):
+                column = self._column(one, scope)
+                if column is None:
+                    return None
+                drafts.append(column.draft)
+        return drafts[0] if drafts and all(one is drafts[0] for one in drafts) else None
+
+    def _computed(
+        self, node: Any, other: Any, kind: str, scope: Scope, served: list[Relation] | None
+    ) -> None:
+        """Take in that an expression is compared with what is known before its table is read."""
+        if names_of(node) or isinstance(node, ast.A_Const | ast.RowExpr | ast.TypeCast):
+            return
+        draft = self._expression(node, scope)
+        if draft is None or not self._is_free_of(ColumnOf(draft, ""), other, scope):
+            return
+        if served is None or draft.relation in served:
+            draft.computed[Computed(bare_sql(node), kind)] = None
+
+    def _contained(self, node: Any, scope: Scope, served: list[Relation] | None) -> None:
+        """Take in that something is looked for within the left side's values."""
+        draft = self._expression(node.lexpr, scope)
+        if draft is None or not self._is_free_of(ColumnOf(draft, ""), node.rexpr, scope):
+            return
+        if served is None or draft.relation in served:
+            names = names_of(node.lexpr)
+            is_fixed = not any(isinstance(one, ast.ParamRef | ast.SubLink) for one in within(node))
+            refs = sum(isinstance(one, ast.ColumnRef) for one in within(node))
+            looked_for = Contained(
+                column=names[-1] if names else bare_sql(node.lexpr),
+                operator=node.name[-1].sval,
+                sql=bare_sql(node) if is_fixed and refs == 1 else "",
+                is_expression=not names,
+            )
+            draft.contained[looked_for] = None
 
     def _column(self, node: Any, scope: Scope) -> ColumnOf | None:
         """The column that an expression is; None if it is anything else, or not certain."""
@@ -125,8 +179,15 @@ class Notes:
     def _column_of(self, relation: Relation | None, name: str) -> ColumnOf | None:
         draft = self._drafts.get(id(relation))
         if draft is None:
-            return None
+            behind = self._derived[relation].get(name) if relation in self._derived else None
+            # Within an arm of an OR the drafts are others.
+            draft = self._drafts.get(id(behind.draft.relation)) if behind else None
+            if draft is None or behind is None:
+                return None
+            name = behind.name
         draft.columns.add(name)
+        if self._is_output:
+            draft.selected.add(name)
         return ColumnOf(draft, name)
 
     def _is_free_of(self, column: ColumnOf, value: Any, scope: Scope) -> bool:

@@ -1,8 +1,8 @@
 """
 Predicates: what a statement filters, joins, groups and sorts each of its tables by.
 
-Only what a B-tree can serve is told apart; the rest counts as a column that is referred to. A
-column whose table is not certain is counted, never guessed.
+What an index can serve is told apart; the rest counts as a column that is referred to. A column
+whose table is not certain is counted, never guessed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,46 @@ class Join:
     column: str
     other: TableName | None
     other_column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A term without parameters that leaves only some of the rows: `sql`, about one column."""
+
+    column: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """
+    An expression over the table's own columns that is compared with something.
+
+    Attributes:
+        sql: the expression, with bare column names.
+        kind: `equals`, `listed`, `ranges` or `prefixes`, as of columns.
+    """
+
+    sql: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """
+    What is looked for within values.
+
+    Attributes:
+        column: whose values; or an expression's SQL.
+        operator: `~~`, `~~*`, `~`, `~*`, `@>`, `&&`, `?`, `?|`, `?&`, `@?`, `@@`, …
+        sql: the term with bare column names if it holds no parameter, else empty.
+        is_expression: whether it is an expression.
+    """
+
+    column: str
+    operator: str
+    sql: str = ""
+    is_expression: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +80,11 @@ class Use:
         order_by: the first keys that it is sorted by, as far as they are this table's columns.
         is_limited: whether only the first rows are wanted.
         constants: predicates without a parameter, as SQL.
+        fixed: those of them that a partial index may be made for.
+        computed: expressions that are compared.
+        contained: searches within text, documents and arrays.
         columns: all columns that are referred to.
+        selected: those that are referred to elsewhere than in conditions.
         reads_all: whether it asks for `*`.
     """
 
@@ -57,7 +101,11 @@ class Use:
     order_by: tuple[Key, ...] = ()
     is_limited: bool = False
     constants: tuple[str, ...] = ()
+    fixed: tuple[Fixed, ...] = ()
+    computed: tuple[Computed, ...] = ()
+    contained: tuple[Contained, ...] = ()
     columns: frozenset[str] = frozenset()
+    selected: frozenset[str] = frozenset()
     reads_all: bool = False
 
     @property

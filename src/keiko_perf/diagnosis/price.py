@@ -4,6 +4,7 @@ Price: what the planner says that a statement costs, and the conversation in whi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,10 +22,12 @@ class Price:
     Attributes:
         cost: the plan's total cost, in the planner's units.
         used: the indexes in question that the plan uses.
+        scans: what reading each table costs in the plan, by its bare name; None if not known.
     """
 
     cost: float
     used: frozenset[Index]
+    scans: Mapping[str, float] | None = None
 
 
 class Session(Protocol):
@@ -51,7 +54,20 @@ class Session(Protocol):
         ...
 
     async def size_bytes(self, index: Index) -> int | None:
-        """How large the index would be; None if nobody can say."""
+        """
+        How large the index would be; None if nobody can say.
+
+        Raises:
+            IndexRefused: it cannot be made.
+        """
+        ...
+
+    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | IndexRefused | None]:
+        """How large many indexes would be; for each that cannot be made the refusal."""
+        ...
+
+    def can_assume(self, index: Index) -> bool:
+        """Whether it can price an index of this kind."""
         ...
 
 

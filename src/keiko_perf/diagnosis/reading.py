@@ -15,6 +15,7 @@ from keiko_perf.diagnosis.conditions import Conditions
 from keiko_perf.diagnosis.notes import ColumnOf, Draft
 from keiko_perf.diagnosis.parser import NotUnderstood, ast, children, enums, parse
 from keiko_perf.diagnosis.predicates import Shape, Write
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.scope import Relation, Scope, Tables
 from keiko_perf.diagnosis.tree import (
     alias_of,
@@ -26,6 +27,8 @@ from keiko_perf.diagnosis.tree import (
     searchable,
     targets_of,
 )
+
+Outputs = dict[str, ColumnOf]
 
 _PLANNABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
@@ -51,6 +54,10 @@ def read(text: str, tables: Tables | None = None) -> Shape:
 class _Reader(Conditions):
     """Walks one statement."""
 
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self._viewed: list[TableName] = []
+
     def shape(self, statement: Any) -> Shape:
         if isinstance(statement, _PLANNABLE):
             self._statement(statement, Scope())
@@ -66,8 +73,13 @@ class _Reader(Conditions):
 
     # Statements
 
-    def _statement(self, node: Any, outer: Scope) -> None:
-        scope = Scope(outer=outer if outer.relations or outer.outer else None, ctes=outer.ctes)
+    def _statement(self, node: Any, outer: Scope) -> Outputs:
+        """Take in a statement; what it gives, as far as that are columns of tables."""
+        scope = Scope(
+            outer=outer if outer.relations or outer.outer else None,
+            ctes=outer.ctes,
+            outputs=outer.outputs,
+        )
         self._with(node.withClause, scope)
         match node:
             case ast.SelectStmt():
@@ -80,6 +92,36 @@ class _Reader(Conditions):
                 self._delete(node, scope)
             case ast.MergeStmt():
                 self._merge(node, scope)
+        is_plain = isinstance(node, ast.SelectStmt) and node.op == enums.SetOperation.SETOP_NONE
+        return self._outputs(node, scope) if is_plain else {}
+
+    def _outputs(self, node: Any, scope: Scope) -> Outputs:
+        found: Outputs = {}
+        for target in node.targetList or ():
+            names = names_of(target.val)
+            if names:
+                column = self._column(target.val, scope)
+                if column is not None:
+                    found[target.name or names[-1]] = column
+            elif isinstance(target.val, ast.ColumnRef):
+                found |= self._starred(target.val, scope)
+        return found
+
+    def _starred(self, star: Any, scope: Scope) -> Outputs:
+        found: Outputs = {}
+        alias = star.fields[-2].sval if len(star.fields) > 1 else None
+        for relation in scope.relations:
+            if alias in (None, relation.alias):
+                names: Iterable[str] = relation.columns or self._derived.get(relation) or ()
+                columns = ((name, self._derived_column(relation, name)) for name in names)
+                found |= {name: column for name, column in columns if column is not None}
+        return found
+
+    def _derived_column(self, relation: Relation, name: str) -> ColumnOf | None:
+        draft = self._drafts.get(id(relation))
+        if draft is not None:
+            return ColumnOf(draft, name)
+        return self._derived.get(relation, {}).get(name)
 
     def _with(self, clause: Any, scope: Scope) -> None:
         if clause is None:
@@ -87,7 +129,10 @@ class _Reader(Conditions):
         if clause.recursive:
             scope.ctes |= {cte.ctename for cte in clause.ctes}
         for cte in clause.ctes:
-            self._statement(cte.ctequery, scope)
+            outputs = self._statement(cte.ctequery, scope)
+            if cte.aliascolnames:
+                outputs = {}
+            scope.outputs = {**scope.outputs, cte.ctename: outputs}
             scope.ctes |= {cte.ctename}
 
     def _select(self, node: Any, scope: Scope) -> None:
@@ -99,12 +144,14 @@ class _Reader(Conditions):
             return
         self._from(node.fromClause, scope)
         self._conditions(node.whereClause, scope)
+        within_output, self._is_output = self._is_output, True
         for target in node.targetList or ():
             self._look(target, scope)
         for clause in (node.havingClause, node.valuesLists, node.windowClause):
             self._look(clause, scope)
         self._grouped(node, scope)
         self._sorted(node, scope)
+        self._is_output = within_output
         for clause in (node.limitCount, node.limitOffset):
             self._look(clause, scope)
 
@@ -168,23 +215,41 @@ class _Reader(Conditions):
             case ast.JoinExpr():
                 return self._join(item, scope)
             case ast.RangeSubselect():
-                self._statement(item.subquery, scope)
+                outputs = self._statement(item.subquery, scope)
             case _:
                 self._look(item, scope)
+                outputs = {}
         alias = getattr(item, "alias", None)
         relation = Relation(alias.aliasname if alias else "", None)
+        if not (alias and alias.colnames):
+            self._derived[relation] = outputs
         scope.relations.append(relation)
         return [relation]
 
     def _table(self, item: Any, scope: Scope) -> Relation:
         if not item.schemaname and item.relname in scope.ctes:
             relation = Relation(alias_of(item), None)
+            self._derived[relation] = scope.outputs.get(item.relname, {})
         else:
             relation = self._relation(item)
             assert relation.table is not None
-            self._drafts[id(relation)] = Draft(relation, relation.table)
+            table = relation.table
+            if table in self._tables.views and table not in self._viewed:
+                relation = self._view(relation)
+            else:
+                self._drafts[id(relation)] = Draft(relation, table)
         scope.relations.append(relation)
         return relation
+
+    def _view(self, relation: Relation) -> Relation:
+        """A view, whose columns are those of the tables behind it."""
+        assert relation.table is not None
+        self._viewed.append(relation.table)
+        outputs = self._statement(parse(self._tables.views[relation.table]), Scope())
+        self._viewed.pop()
+        seen = Relation(relation.alias, None)
+        self._derived[seen] = outputs
+        return seen
 
     def _relation(self, item: Any) -> Relation:
         return self._tables.relation(item.schemaname or "", item.relname, alias=alias_of(item))

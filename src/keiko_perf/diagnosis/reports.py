@@ -1,5 +1,5 @@
 """
-Reports: an index advice and a plan, each as the Report that a command returns.
+Reports: what diagnosis read, judged and found, each as the Report that a command returns.
 
 Pure: the values come in, with the time at which they were read.
 """
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.explain import Explained
 from keiko_perf.diagnosis.plan import Plan
 from keiko_perf.diagnosis.postgres import Server
 from keiko_perf.model import (
     Column,
     Finding,
-    Gap,
-    Recommendation,
     Report,
     Section,
     Status,
@@ -26,22 +25,23 @@ from keiko_perf.model import (
 )
 
 MOST_NODES = 200
+MOST_REFUSALS = 25
 
 
-def advice_report(
-    recommendations: tuple[Recommendation, ...],
-    gaps: tuple[Gap, ...],
-    *,
-    why_none: Text | None,
-    read_at: datetime,
-    server: Server,
-) -> Report:
-    """The indexes that would pay."""
-    count = len(recommendations)
-    if count:
-        headline: Text = say("indexes that would pay: {count:count}", count=count)
+def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Report:
+    """The indexes that would pay, and why others would not."""
+    count = len(advice.indexes)
+    if not count:
+        headline: Text = advice.reason or say("no index would pay")
+    elif advice.cost_before and advice.cost_after is not None:
+        headline = say(
+            "indexes that would pay: {count:count}; the planner then reckons {ratio:ratio} of what"
+            " the workload costs now",
+            count=count,
+            ratio=advice.cost_after / advice.cost_before,
+        )
     else:
-        headline = why_none or say("no index would pay")
+        headline = say("indexes that would pay: {count:count}", count=count)
     return Report(
         command="db advise",
         title=say("Index advice for the database {database}", database=server.database),
@@ -49,10 +49,27 @@ def advice_report(
         status=Status.OK,
         created_at=read_at,
         sections=(
-            Section(title=say("Indexes to make"), recommendations=recommendations, gaps=gaps),
+            Section(
+                title=say("Indexes to make"),
+                recommendations=advice.recommendations,
+                tables=_refusals(advice),
+                gaps=advice.gaps,
+            ),
         ),
         environment=_environment(server),
+        answer=advice.answer,
     )
+
+
+def _refusals(advice: Advice) -> tuple[Table, ...]:
+    if not advice.refusals:
+        return ()
+    table = Table(
+        title=say("What was tried and refused"),
+        columns=(Column(say("Table"), "text"), Column(say("Index"), "text"), Column(say("Why"))),
+        rows=tuple((str(one.index.table), one.index.shown, one.reason) for one in advice.refusals),
+    )
+    return (table.first(MOST_REFUSALS),)
 
 
 def explain_report(

@@ -7,7 +7,7 @@ Only what the advisor decides by is here. Names are kept as they are stored, unq
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from keiko_perf.diagnosis.parser import quoted
@@ -23,22 +23,24 @@ class TableName(NamedTuple):
         return ".".join(quoted(part) for part in self if part)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """
-    One column of a B-tree.
+    One column of an index, or one expression.
 
     Attributes:
-        column: its name.
+        column: its name; of an expression, its SQL.
         descending: whether it is sorted downwards.
         nulls_first: whether NULLs come before the rest; None is the default of the direction.
         opclass: the operator class if it is not the type's own, such as `text_pattern_ops`.
+        is_expression: whether it is an expression.
     """
 
     column: str
     descending: bool = False
     nulls_first: bool | None = None
     opclass: str = ""
+    is_expression: bool = False
 
     @property
     def starts_with_nulls(self) -> bool:
@@ -47,7 +49,7 @@ class Key:
     @property
     def turned(self) -> Key:
         """The same key read backwards."""
-        return Key(self.column, not self.descending, not self.starts_with_nulls, self.opclass)
+        return replace(self, descending=not self.descending, nulls_first=not self.starts_with_nulls)
 
     def sorts_like(self, other: Key) -> bool:
         """Whether both give the same order."""
@@ -59,7 +61,8 @@ class Key:
         )
 
     def __str__(self) -> str:
-        words = [quoted(self.column), self.opclass, "DESC" if self.descending else ""]
+        name = f"({self.column})" if self.is_expression else quoted(self.column)
+        words = [name, self.opclass, "DESC" if self.descending else ""]
         if self.starts_with_nulls is not self.descending:
             words.append("NULLS FIRST" if self.starts_with_nulls else "NULLS LAST")
         return " ".join(word for word in words if word)
@@ -73,6 +76,7 @@ class ExistingIndex:
     Attributes:
         name: without its schema, which is the table's.
         keys: in their order; None is an expression.
+        include: columns that it holds besides.
         method: `btree`, `gin`, …
         unique: whether it refuses equal keys.
         is_partial: whether it holds only some of the rows.
@@ -81,6 +85,7 @@ class ExistingIndex:
 
     name: str
     keys: tuple[Key | None, ...]
+    include: tuple[str, ...] = ()
     method: str = "btree"
     unique: bool = False
     is_partial: bool = False
@@ -99,6 +104,11 @@ class Column:
         is_sortable: whether a B-tree can hold it.
         pattern_opclass: what a B-tree needs to serve `LIKE 'x%'`: empty if nothing, None if it
             cannot.
+        type: its type's name, of a domain that of what is behind it; an array's begins with `_`.
+        width_bytes: of a value, on average.
+        rarest: the share of the rows that the rarest of the known values has, at least.
+        null_ratio: the share of NULLs.
+        is_reference: whether it is a part of a foreign key.
     """
 
     name: str
@@ -106,6 +116,11 @@ class Column:
     correlation: float | None = None
     is_sortable: bool = True
     pattern_opclass: str | None = None
+    type: str = ""
+    width_bytes: float = 8.0
+    is_reference: bool = False
+    rarest: float = 0.0
+    null_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +133,7 @@ class Table:
         columns: by name, in their order.
         indexes: those that are there.
         rows: how many, estimated.
+        size_bytes: of its rows, without indexes.
         is_visible: whether it is found without its schema.
         is_partitioned: whether it is the parent of partitions.
         is_readable: whether the role may SELECT from it.
@@ -128,6 +144,7 @@ class Table:
     columns: Mapping[str, Column]
     indexes: tuple[ExistingIndex, ...] = ()
     rows: float = 0.0
+    size_bytes: float = 0.0
     is_visible: bool = True
     is_partitioned: bool = False
     is_readable: bool = True
@@ -145,11 +162,15 @@ class Schema:
     Attributes:
         tables: by their name.
         search_path: schemas in which a bare name is looked for, in this order.
+        views: the SELECT behind each view, by its name.
+        trigrams: the schema of the extension pg_trgm; None if it is not there.
         relation_names: every name in use, by schema: a new index cannot have it.
     """
 
     tables: Mapping[TableName, Table] = field(default_factory=dict)
     search_path: tuple[str, ...] = ("public",)
+    views: Mapping[TableName, str] = field(default_factory=dict)
+    trigrams: str | None = None
     relation_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from keiko_perf.diagnosis.schema import TableName
 
@@ -44,12 +45,14 @@ class Scope:
         relations: what its FROM brings, in this order.
         ctes: names of WITH queries in reach: no tables.
         merged: columns that USING or NATURAL made one of several.
+        outputs: what each WITH query in reach gives, by its name.
     """
 
     outer: Scope | None = None
     relations: list[Relation] = field(default_factory=list)
     ctes: frozenset[str] = frozenset()
     merged: set[str] = field(default_factory=set)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
     def relation_of(self, column: str, qualifier: tuple[str, ...] = ()) -> Relation | None:
         """
@@ -103,17 +106,19 @@ class Tables:
     Attributes:
         columns: the columns of each.
         search_path: where a bare name is looked for.
+        views: the SELECT behind each view.
     """
 
     columns: Mapping[TableName, Collection[str]] = field(default_factory=dict)
     search_path: tuple[str, ...] = ("public",)
+    views: Mapping[TableName, str] = field(default_factory=dict)
 
     def relation(self, schema: str, name: str, *, alias: str) -> Relation:
         """A table by its name in a statement; a name that is not known stays as it is written."""
         named = TableName(schema, name)
         places = (schema,) if schema else self.search_path
         found = (TableName(place, name) for place in places)
-        table = next((one for one in found if one in self.columns), named)
+        table = next((one for one in found if one in self.columns or one in self.views), named)
         return Relation(alias, table, self.columns.get(table))
 
 

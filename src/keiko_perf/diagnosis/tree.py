@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from keiko_perf.diagnosis.parser import ast, children, enums
+from keiko_perf.diagnosis.parser import ast, children, enums, sql
 from keiko_perf.diagnosis.schema import Key
 from keiko_perf.diagnosis.scope import Relation
 
@@ -31,6 +31,30 @@ def within(node: Any) -> Iterator[Any]:
         for one in children(node):
             if not isinstance(one, ast.SelectStmt):
                 yield from within(one)
+
+
+def bare_sql(node: Any) -> str:
+    """A node as SQL whose columns are named without their table."""
+    refs = [one for one in within(node) if isinstance(one, ast.ColumnRef)]
+    written = [one.fields for one in refs]
+    try:
+        for one in refs:
+            one.fields = one.fields[-1:]
+        return sql(node)
+    finally:
+        for one, fields in zip(refs, written, strict=True):
+            one.fields = fields
+
+
+def leaves_some(term: Any) -> bool:
+    """Whether a term is of a kind that many statements share: a state, a flag, a NULL."""
+    if not isinstance(term, ast.A_Expr):
+        return True
+    kinds = enums.A_Expr_Kind
+    operator = term.name[-1].sval
+    return (term.kind == kinds.AEXPR_OP and operator in ("=", "<>")) or (
+        term.kind == kinds.AEXPR_IN and operator in ("=", "<>")
+    )
 
 
 def terms(node: Any) -> Iterator[Any]:

@@ -53,9 +53,9 @@ def writes_of(queries: Iterable[Query]) -> dict[TableName, Writes]:
     """
     found: dict[TableName, Writes] = {}
     for query in queries:
-        if query.statement.calls < _RECURS:
-            continue
         rows = float(query.statement.rows_written)
+        if query.statement.calls < _RECURS and rows > query.statement.calls:
+            continue
         for write in query.shape.writes:
             known = found.get(write.table, Writes())
             if write.kind == "insert":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -22,6 +22,7 @@ from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.parser import NotUnderstood, quoted, written_out
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session, TableLocked
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
 
 __all__ = ["HypoPg", "IndexRefused", "Price", "Pricer", "RolledBackBuild", "Session"]
@@ -32,6 +33,18 @@ _LOCK_TIMEOUT = "55P03"
 _LONGEST_LOCKED_S = 0.1
 """For how long the locks of plans are kept: giving them back after each costs a question more."""
 _GENERIC_PLAN_SINCE = 160000
+_SIZED_AT_ONCE = 200
+_LEAVES = """
+SELECT n.nspname::text AS schema, leaf.relname::text AS name
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+CROSS JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) AS part
+JOIN pg_catalog.pg_class leaf ON leaf.oid = part.relid
+JOIN pg_catalog.pg_namespace n ON n.oid = leaf.relnamespace
+WHERE c.relkind = 'p' AND part.isleaf AND leaf.relkind = 'r'
+  AND cn.nspname = :schema AND c.relname = :name
+ORDER BY n.nspname, leaf.relname
+"""
 
 
 class HypoPg:
@@ -161,12 +174,16 @@ class _Hypothetical:
         self._database = database
         self._place = place
         self._planner = _Planner(database)
-        self._there: dict[Index, tuple[int, str]] = {}
+        self._there: dict[Index, list[tuple[int, str]]] = {}
+        self._leaves: dict[TableName, list[str]] = {}
         self._released_at = asyncio.get_running_loop().time()
 
     @property
     def planner_calls(self) -> int:
         return self._planner.planner_calls
+
+    def can_assume(self, index: Index) -> bool:
+        return index.method in ("btree", "brin")
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         await self._drop(self._there.keys() - indexes)
@@ -174,17 +191,56 @@ class _Hypothetical:
         plan = await self._planner.plan(text, parameters)
         await self._release()
         names = set(_index_names(plan))
-        used = (index for index, (_, name) in self._there.items() if name in names)
-        return Price(float(plan["Total Cost"]), frozenset(used))
+        used = (
+            index for index, made in self._there.items() if any(name in names for _, name in made)
+        )
+        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
+            # Few at a time: each that is there is one more for the next plan.
             await self._create({index})
         size = await self._database.value(
-            f"SELECT {self._place}.hypopg_relation_size(:oid)",
-            oid=self._there[index][0],
+            f"SELECT sum({self._place}.hypopg_relation_size(made.oid))"  # noqa: S608
+            " FROM pg_catalog.unnest(CAST(CAST(:oids AS pg_catalog.int8[])"
+            " AS pg_catalog.oid[])) AS made(oid)",
+            oids=[oid for oid, _ in self._there[index]],
         )
         return None if size is None else int(size)
+
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | IndexRefused | None]:
+        """How large many indexes would be, each alone; those that cannot be made say why."""
+        found: dict[Index, int | IndexRefused | None] = {}
+        ordered = sorted(indexes)
+        for start in range(0, len(ordered), _SIZED_AT_ONCE):
+            some = ordered[start : start + _SIZED_AT_ONCE]
+            try:
+                await self._create(frozenset(some))
+                found |= await self._sizes_of(some)
+            except IndexRefused:
+                await self._drop(self._there.keys())
+                for index in some:
+                    try:
+                        found[index] = await self.size_bytes(index)
+                    except IndexRefused as refusal:
+                        found[index] = refusal
+            await self._drop(self._there.keys())
+            await self._release()
+        return found
+
+    async def _sizes_of(self, indexes: list[Index]) -> dict[Index, int]:
+        owners = {oid: index for index in indexes for oid, _ in self._there[index]}
+        rows = await self._database.rows(
+            "SELECT CAST(made.oid AS pg_catalog.int8) AS oid,"  # noqa: S608
+            f" {self._place}.hypopg_relation_size(made.oid) AS size"
+            " FROM pg_catalog.unnest(CAST(CAST(:oids AS pg_catalog.int8[])"
+            " AS pg_catalog.oid[])) AS made(oid)",
+            oids=list(owners),
+        )
+        found = dict.fromkeys(indexes, 0)
+        for row in rows:
+            found[owners[row["oid"]]] += int(row["size"])
+        return found
 
     async def _release(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -210,6 +266,7 @@ class _Hypothetical:
     async def _create_at_once(self, indexes: list[Index]) -> None:
         if not indexes:
             return
+        places = [(index, place) for index in indexes for place in await self._places(index.table)]
         rows = await self._database.rows(
             "SELECT CAST(made.indexrelid AS pg_catalog.int8) AS oid,"  # noqa: S608
             " CAST(made.indexname AS pg_catalog.text) AS name"
@@ -217,13 +274,21 @@ class _Hypothetical:
             " WITH ORDINALITY AS wanted(sql, place)"
             f" CROSS JOIN LATERAL {self._place}.hypopg_create_index(wanted.sql) AS made"
             " ORDER BY wanted.place",
-            definitions=[index.definition() for index in indexes],
+            definitions=[index.definition(table=place) for index, place in places],
         )
-        for index, row in zip(indexes, rows, strict=True):
-            self._there[index] = (row["oid"], row["name"])
+        for (index, _), row in zip(places, rows, strict=True):
+            self._there.setdefault(index, []).append((row["oid"], row["name"]))
+
+    async def _places(self, table: TableName) -> list[str]:
+        """Where its rows are: the table, or its partitions, in which no hypothesis goes for all."""
+        if table not in self._leaves:
+            rows = await self._database.rows(_LEAVES, schema=table.schema, name=table.name)
+            leaves = [str(TableName(row["schema"], row["name"])) for row in rows]
+            self._leaves[table] = leaves or [str(table)]
+        return self._leaves[table]
 
     async def _drop(self, indexes: AbstractSet[Index]) -> None:
-        oids = [self._there.pop(index)[0] for index in sorted(indexes)]
+        oids = [oid for index in sorted(indexes) for oid, _ in self._there.pop(index)]
         if oids:
             await self._database.rows(
                 f"SELECT {self._place}.hypopg_drop_index(gone.oid)"  # noqa: S608
@@ -248,6 +313,19 @@ class _Built:
     def planner_calls(self) -> int:
         return self._planner.planner_calls
 
+    def can_assume(self, index: Index) -> bool:
+        return True
+
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | IndexRefused | None]:
+        """How large they are; those that cannot be made say why."""
+        found: dict[Index, int | IndexRefused | None] = {}
+        for index in sorted(indexes):
+            try:
+                found[index] = await self.size_bytes(index)
+            except IndexRefused as refusal:
+                found[index] = refusal
+        return found
+
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         for index in sorted(indexes - self._there.keys()):
             await self._create(index)
@@ -255,7 +333,9 @@ class _Built:
             plan = await self._planner.plan(text, parameters)
         names = set(_index_names(plan))
         return Price(
-            float(plan["Total Cost"]), frozenset(i for i in indexes if self._there[i] in names)
+            float(plan["Total Cost"]),
+            frozenset(i for i in indexes if self._there[i] in names),
+            scans_of(plan),
         )
 
     async def size_bytes(self, index: Index) -> int | None:
@@ -326,6 +406,33 @@ def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
     plan: dict[str, Any] = parsed[0]["Plan"]
     return plan
+
+
+def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
+    """
+    What reading each table costs in a plan, by its bare name.
+
+    What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
+    """
+    found: dict[str, float] = {}
+
+    def walk(node: Mapping[str, Any], times: float) -> None:
+        if name := node.get("Relation Name"):
+            found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
+        children = node.get("Plans", ())
+        outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
+        for child in children:
+            relation = child.get("Parent Relationship")
+            often = times
+            if relation == "SubPlan":
+                often = float("inf")
+            elif relation == "Inner" and node["Node Type"] == "Nested Loop":
+                is_kept = child["Node Type"] == "Materialize"
+                often = times if is_kept else times * max(outer_rows, 1.0)
+            walk(child, often)
+
+    walk(plan, 1.0)
+    return found
 
 
 def _index_names(plan: dict[str, Any]) -> Iterator[str]:

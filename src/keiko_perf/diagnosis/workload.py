@@ -32,7 +32,7 @@ class Statement:
     """
 
     text: str
-    calls: int = 1
+    calls: float = 1
     total_s: float = 0.0
     rows: int | None = None
 
@@ -46,7 +46,7 @@ class Statement:
         return self.total_s / self.calls if self.calls else 0.0
 
     @property
-    def rows_written(self) -> int:
+    def rows_written(self) -> float:
         """Rows that it changed, if it is one that writes; where not known, one for each call."""
         return self.calls if self.rows is None else self.rows
 

@@ -130,6 +130,7 @@ class Report:
         created_at: when, aware UTC.
         sections: in reading order.
         environment: what it was measured with: versions, machine, sizes.
+        answer: what the command was asked for, for programs: members of the JSON document.
     """
 
     command: str
@@ -139,6 +140,7 @@ class Report:
     created_at: datetime
     sections: tuple[Section, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    answer: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.created_at.tzinfo is None:

@@ -57,7 +57,7 @@ def report_schema() -> Json:
 
 
 def _report(report: Report) -> Json:
-    return {
+    return _values(report.answer) | {
         "schema_version": SCHEMA_VERSION,
         "command": report.command,
         "title": _text(report.title),

@@ -105,4 +105,6 @@ def verified(by: str | None) -> Message:
         return say("verified: the planner would use it (HypoPG)")
     if by == "build":
         return say("verified: built, measured by the planner, rolled back")
+    if by == "estimate":
+        return say("estimated: the planner would use a like one (HypoPG)")
     return say("verified by {how}", how=by)

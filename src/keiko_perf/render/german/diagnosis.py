@@ -5,13 +5,13 @@ from __future__ import annotations
 TEMPLATES = {
     "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what is"
     " left, or build it again.": (
-        "Ein CREATE INDEX CONCURRENTLY oder REINDEX CONCURRENTLY ging nicht gut aus. Den Rest"
-        " löschen oder den Index neu anlegen."
+        "Ein CREATE INDEX CONCURRENTLY oder REINDEX CONCURRENTLY ging nicht gut aus. Den"
+        " Rest löschen oder den Index neu anlegen."
     ),
-    "Add pg_stat_statements to shared_preload_libraries in postgresql.conf and restart the"
-    " server": (
-        "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen und den"
-        " Server neu starten"
+    "Add pg_stat_statements to shared_preload_libraries in postgresql.conf and restart"
+    " the server": (
+        "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen"
+        " und den Server neu starten"
     ),
     "An index on {table} ({columns}) might help {count:count} of the statements; this is"
     " not verified": (
@@ -32,20 +32,21 @@ TEMPLATES = {
         "Mit der Rolle und dem search_path des Dienstes verbinden"
     ),
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
-    "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or while a"
-    " long transaction or a replication slot still could see them.": (
-        "Jede Suche liest auch die toten Zeilen. Sie bleiben, solange kein VACUUM vorbeikommt"
-        " oder eine lange Transaktion oder ein Replikations-Slot sie noch sehen könnte."
+    "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
+    " while a long transaction or a replication slot still could see them.": (
+        "Jede Suche liest auch die toten Zeilen. Sie bleiben, solange kein VACUUM"
+        " vorbeikommt oder eine lange Transaktion oder ein Replikations-Slot sie noch"
+        " sehen könnte."
     ),
-    "Each write to the table also writes the index. Look at the standbys too, which count"
-    " for themselves, and think of jobs that run rarely.": (
-        "Jedes Schreiben in die Tabelle schreibt auch den Index. Auch auf den Standby-Servern"
-        " nachsehen, die für sich zählen, und an seltene Jobs denken."
+    "Each write to the table also writes the index. Look at the standbys too, which"
+    " count for themselves, and think of jobs that run rarely.": (
+        "Jedes Schreiben in die Tabelle schreibt auch den Index. Auch auf den"
+        " Standby-Servern nachsehen, die für sich zählen, und an seltene Jobs denken."
     ),
-    "Each write to the table writes both; queries need one. What used this one will use the"
-    " other.": (
-        "Jedes Schreiben in die Tabelle schreibt beide; Abfragen brauchen einen. Was diesen"
-        " benutzt hat, wird den anderen benutzen."
+    "Each write to the table writes both; queries need one. What used this one will use"
+    " the other.": (
+        "Jedes Schreiben in die Tabelle schreibt beide; Abfragen brauchen einen. Was"
+        " diesen benutzt hat, wird den anderen benutzen."
     ),
     "GRANT SELECT on them to the role, or grant it pg_read_all_data": (
         "Der Rolle GRANT SELECT darauf geben oder ihr pg_read_all_data gewähren"
@@ -56,19 +57,16 @@ TEMPLATES = {
     "Index advice for the database {database}": "Index-Rat für die Datenbank {database}",
     "Indexes of the database {database}": "Indexe der Datenbank {database}",
     "Indexes to make": "Anzulegende Indexe",
-    "Install it (apt install postgresql-{major}-hypopg) and run CREATE EXTENSION hypopg as"
-    " the database's owner; most managed services have it ready for CREATE EXTENSION": (
-        "Installieren (apt install postgresql-{major}-hypopg) und als Eigentümer der Datenbank"
-        " CREATE EXTENSION hypopg ausführen; die meisten verwalteten Dienste halten sie für"
-        " CREATE EXTENSION bereit"
+    "Install it (apt install postgresql-{major}-hypopg) and run CREATE EXTENSION hypopg"
+    " as the database's owner; most managed services have it ready for CREATE EXTENSION": (
+        "Installieren (apt install postgresql-{major}-hypopg) und als Eigentümer der"
+        " Datenbank CREATE EXTENSION hypopg ausführen; die meisten verwalteten Dienste"
+        " halten sie für CREATE EXTENSION bereit"
     ),
-    "Its plan tells where the time goes: keiko-perf db explain. An index that it lacks is"
-    " found and priced by keiko-perf db advise.": (
+    "Its plan tells where the time goes: keiko-perf db explain. An index that it lacks"
+    " is found and priced by keiko-perf db advise.": (
         "Ihr Plan sagt, wohin die Zeit geht: keiko-perf db explain. Einen Index, der ihr"
         " fehlt, findet und bewertet keiko-perf db advise."
-    ),
-    "Look at the plans of their statements: keiko-perf db explain": (
-        "Die Pläne ihrer Anweisungen ansehen: keiko-perf db explain"
     ),
     "Look at them by hand; if it says so, grant the role SELECT on their tables": (
         "Von Hand ansehen; wenn es so dasteht, der Rolle SELECT auf ihre Tabellen geben"
@@ -82,25 +80,27 @@ TEMPLATES = {
     "Tables of the database {database}": "Tabellen der Datenbank {database}",
     "The largest indexes": "Die größten Indexe",
     "The largest tables": "Die größten Tabellen",
-    "The planner chooses by these statistics; where they are wrong it takes the wrong index"
-    " or join.": (
-        "Der Planer wählt nach diesen Statistiken; wo sie falsch sind, nimmt er den falschen"
-        " Index oder Join."
+    "The planner chooses by these statistics; where they are wrong it takes the wrong"
+    " index or join.": (
+        "Der Planer wählt nach diesen Statistiken; wo sie falsch sind, nimmt er den"
+        " falschen Index oder Join."
     ),
     "The statements that take most of the time": "Die Anweisungen, die am meisten Zeit brauchen",
     "This server is a standby: its counters tell only what was asked of it.": (
         "Dieser Server ist ein Standby: seine Zähler sagen nur, was von ihm verlangt wurde."
     ),
     "What is worth attention": "Was Beachtung verdient",
-    "With an index on {table} ({columns}) the planner finds {count:count} of the statements"
-    " {factor:factor} cheaper": (
+    "What was tried and refused": "Was geprüft und verworfen wurde",
+    "Why": "Warum",
+    "With an index on {table} ({columns}) the planner finds {count:count} of the"
+    " statements {factor:factor} cheaper": (
         "Mit einem Index auf {table} ({columns}) findet der Planer {count:count} der"
         " Anweisungen {factor:factor} billiger"
     ),
     "Write them with their table's alias": "Sie mit dem Alias ihrer Tabelle schreiben",
     "a statement takes {mean_s:duration} on average and {share:ratio} of the database's time": (
-        "eine Anweisung braucht im Mittel {mean_s:duration} und {share:ratio} der Zeit der"
-        " Datenbank"
+        "eine Anweisung braucht im Mittel {mean_s:duration} und {share:ratio} der Zeit"
+        " der Datenbank"
     ),
     "a unique index leads to the single row already": (
         "ein eindeutiger Index führt schon zu der einen Zeile"
@@ -108,12 +108,23 @@ TEMPLATES = {
     "as many are chosen already as were asked for: {most:count}": (
         "so viele sind schon gewählt, wie verlangt waren: {most:count}"
     ),
+    "estimated: the planner would use a like one (HypoPG)": (
+        "geschätzt: der Planer würde einen ähnlichen benutzen (HypoPG)"
+    ),
     "execution was not asked for": "Ausführung war nicht verlangt",
     "findings: {count:count}, none of them severe": "Befunde: {count:count}, keiner davon schwer",
     "findings: {count:count}, severe ones: {severe:count}": (
         "Befunde: {count:count}, davon schwer: {severe:count}"
     ),
     "indexes that would pay: {count:count}": "Indexe, die sich lohnen würden: {count:count}",
+    "indexes that would pay: {count:count}; the planner then reckons {ratio:ratio} of"
+    " what the workload costs now": (
+        "Indexe, die sich lohnen würden: {count:count}; der Planer rechnet dann mit"
+        " {ratio:ratio} der jetzigen Kosten"
+    ),
+    "it alone is larger than the budget: {size:bytes}": (
+        "er allein ist größer als das Budget: {size:bytes}"
+    ),
     "it did not end before the statement timeout": "sie endete nicht vor dem Zeitlimit",
     "it failed when it was executed: {message}": "sie scheiterte bei der Ausführung: {message}",
     "it is not certain to which table they belong: {examples}": (
@@ -124,8 +135,8 @@ TEMPLATES = {
     ),
     "it saves less than {least:ratio} of the workload's cost, and makes no statement"
     " {factor:factor} cheaper": (
-        "er spart weniger als {least:ratio} der Kosten der Last und macht keine Anweisung"
-        " {factor:factor} billiger"
+        "er spart weniger als {least:ratio} der Kosten der Last und macht keine"
+        " Anweisung {factor:factor} billiger"
     ),
     "it saves {saved:number}, but costs the writes {upkeep:number}": (
         "er spart {saved:number}, kostet aber beim Schreiben {upkeep:number}"
@@ -134,8 +145,8 @@ TEMPLATES = {
         "für das, was sich ansehen ließ, fand sich kein Index"
     ),
     "no index would help: no statement filters, joins or sorts by what has none": (
-        "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach etwas"
-        " ohne Index"
+        "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach"
+        " etwas ohne Index"
     ),
     "no index would help: {count:count} were tried and refused": (
         "kein Index würde helfen: {count:count} wurden versucht und verworfen"
@@ -144,9 +155,6 @@ TEMPLATES = {
     "not verified, and not the first choice": "nicht geprüft und nicht die erste Wahl",
     "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
     "nothing to do here": "hier ist nichts zu tun",
-    "partitioned tables are not looked at yet: {table}": (
-        "partitionierte Tabellen werden noch nicht untersucht: {table}"
-    ),
     "pg_stat_statements is installed, but was not loaded at the server's start": (
         "pg_stat_statements ist installiert, wurde aber beim Start des Servers nicht geladen"
     ),
@@ -162,8 +170,8 @@ TEMPLATES = {
         "der Index leistet dasselbe wie {kept} auf {table}"
     ),
     "the index on {table} is invalid: it is written to, and no query may use it": (
-        "der Index auf {table} ist ungültig: er wird geschrieben, und keine Abfrage darf ihn"
-        " benutzen"
+        "der Index auf {table} ist ungültig: er wird geschrieben, und keine Abfrage darf"
+        " ihn benutzen"
     ),
     "the index {name} serves it already": "der Index {name} leistet es schon",
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
@@ -174,10 +182,14 @@ TEMPLATES = {
     "the statements that the database executed": (
         "die Anweisungen, die die Datenbank ausgeführt hat"
     ),
+    "the table is so small that it is read in one go": (
+        "die Tabelle ist so klein, dass sie in einem Zug gelesen wird"
+    ),
     "the table was never analysed: the planner guesses": (
         "die Tabelle wurde nie analysiert: der Planer rät"
     ),
     "the tables {names}": "die Tabellen {names}",
+    "the time was up before it was compared": "die Zeit war um, bevor er verglichen wurde",
     "the user {user} may not read pg_stat_statements": (
         "der Benutzer {user} darf pg_stat_statements nicht lesen"
     ),
@@ -190,9 +202,6 @@ TEMPLATES = {
     "there were more different statements than the recorder keeps apart": (
         "es gab mehr verschiedene Anweisungen, als der Recorder auseinanderhält"
     ),
-    "they are partitioned, and no index is proposed for such a table yet": (
-        "sie sind partitioniert, und für solche Tabellen wird noch kein Index vorgeschlagen"
-    ),
     "they are views, foreign or temporary tables, or not on the search path": (
         "sie sind Sichten, fremde oder temporäre Tabellen oder nicht im Suchpfad"
     ),
@@ -201,6 +210,9 @@ TEMPLATES = {
         "die für die Anweisungen mit der wenigsten Zeit wurden nicht versucht"
     ),
     "those that took least time were left out": "die mit der wenigsten Zeit wurden ausgelassen",
+    "those that were chosen save more within {budget:bytes}": (
+        "die gewählten sparen innerhalb von {budget:bytes} mehr"
+    ),
     "what the indexes would bring": "was die Indexe bringen würden",
     "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
     "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",

@@ -1,5 +1,5 @@
 """
-Asking: the options of all commands that ask a database, and the way to their report.
+Database: the options of every command that asks one, and the way from them to an exit code.
 """
 
 from __future__ import annotations
@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keiko_perf.cli.output import (
-    Destination,
-    Format,
-    FormatOption,
-    Language,
-    LanguageOption,
-    OutputOption,
-    show,
-)
+from keiko_perf.cli.output import Destination, show
 from keiko_perf.config import load_settings
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report
@@ -42,43 +34,16 @@ TimeoutOption = Annotated[
 Answer = Callable[["Database"], Awaitable[Report]]
 
 
-def command(app: typer.Typer) -> Callable[[Answer], Answer]:
-    """Makes an answer a command that asks the database that its options name."""
-
-    def added(answer: Answer) -> Answer:
-        @app.command(answer.__name__, help=answer.__doc__)
-        def command(
-            database: DatabaseOption = None,
-            timeout: TimeoutOption = 30.0,
-            format: FormatOption = Format.TEXT,
-            output: OutputOption = None,
-            lang: LanguageOption = None,
-        ) -> None:
-            ask(answer, database, timeout, format=format, output=output, lang=lang)
-
-        return answer
-
-    return added
-
-
-def ask(
-    answer: Answer,
-    database: str | None,
-    timeout_s: float,
-    *,
-    format: Format,
-    output: OutputOption,
-    lang: Language | None,
+def answer_with(
+    answer: Answer, database: str | None, timeout_s: float, destination: Destination
 ) -> None:
     """Connect, ask, show, and leave with the report's exit code."""
-    report = asyncio.run(_asked(url_of(database), timeout_s, answer))
-    destination = Destination(format, output, lang or Language(load_settings().lang))
-    raise typer.Exit(show(report, destination))
+    raise typer.Exit(show(asyncio.run(_ask(url_of(database), timeout_s, answer)), destination))
 
 
 def url_of(database: str | None) -> str:
     """
-    The database that is named by the option, else by the settings.
+    The database that the option names, else the settings.
 
     Raises:
         UsageError: neither names one.
@@ -93,7 +58,7 @@ def url_of(database: str | None) -> str:
     return url
 
 
-async def _asked(url: str, timeout_s: float, answer: Answer) -> Report:
+async def _ask(url: str, timeout_s: float, answer: Answer) -> Report:
     from keiko_perf.diagnosis.postgres import Database
 
     async with Database.connect(url, statement_timeout_s=timeout_s) as connected:

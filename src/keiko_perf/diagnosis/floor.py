@@ -1,0 +1,91 @@
+"""
+Floor: what a statement costs at least if it reads its table by a given index.
+
+From the statistics alone, to spare the planner questions about indexes that are hopeless for a
+statement: the rows that the index cannot leave out have to be fetched. It is meant to be too low,
+and is 0 where nothing is known, as of joins, of ranges, and where a LIMIT may end it early.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.predicates import Use
+from keiko_perf.diagnosis.schema import Table
+
+_PAGE = 8192.0
+_CAUTION = 0.6
+_ROW_COST = 0.01
+_ENTRY_COST = 0.005
+_IN_ORDER = 0.5
+_USABLE_BYTES = 8136.0
+_BLOAT = 1.3
+"""What HypoPG adds to the size of a B-tree."""
+
+
+def floor(index: Index, use: Use, table: Table, size_bytes: float) -> float:
+    """
+    The least cost of a plan that reads *use*'s rows by *index*, in the planner's units.
+
+    Args:
+        index: a B-tree; of others nothing is known.
+        use: of its table.
+        table: with statistics.
+        size_bytes: of the index.
+    """
+    if index.method != "btree" or table.rows < 1 or table.size_bytes <= 0:
+        return 0.0
+    ratio = _share_fetched(index, use, table, size_bytes)
+    if ratio is None:
+        return 0.0
+    rows = table.rows * ratio
+    held = {*index.columns, *index.include}
+    if not use.reads_all and held >= use.columns:
+        pages = size_bytes / _PAGE * ratio / max(share_held(index, table, size_bytes), ratio)
+        return _CAUTION * (pages + rows * _ENTRY_COST)
+    pages = table.size_bytes / _PAGE
+    first = table.columns.get(index.keys[0].column)
+    if first is None or abs(first.correlation or 0.0) > _IN_ORDER:
+        pages *= ratio
+    else:
+        pages *= 1.0 - exp(-rows / pages)
+    return _CAUTION * (pages + rows * _ROW_COST)
+
+
+def share_held(index: Index, table: Table, size_bytes: float) -> float:
+    """Which share of the rows a partial index holds, by its size."""
+    if not index.where or table.rows < 1:
+        return 1.0
+    names = [*index.columns, *index.include]
+    width = sum(
+        table.columns[name].width_bytes if name in table.columns else 16.0 for name in names
+    )
+    line = width + 8 * len(names) + 8 * ((4 * len(names) + 7) // 8)
+    entries = size_bytes * _USABLE_BYTES / _PAGE / (line * _BLOAT)
+    return min(1.0, entries / table.rows)
+
+
+def _share_fetched(index: Index, use: Use, table: Table, size_bytes: float) -> float | None:
+    """The share of the rows that the equalities in front leave; None if it is not known."""
+    ratio = share_held(index, table, size_bytes)
+    for place, key in enumerate(index.keys):
+        column = table.columns.get(key.column)
+        if key.column in use.nulls and column is not None:
+            ratio *= column.null_ratio
+        elif key.column in (*use.equals, *use.listed) and column is not None:
+            ratio *= column.rarest
+        elif (
+            any(join.column == key.column for join in use.joins)
+            or key.is_expression
+            or key.column in (*use.ranges, *use.prefixes, *use.alternatives)
+        ):
+            return None
+        else:
+            gives_order = use.is_limited and any(
+                key.column == one.column for one in use.order_by[:1]
+            )
+            return None if gives_order or (use.is_limited and not use.order_by) else ratio
+        if place == len(index.keys) - 1:
+            return None if use.is_limited and not use.order_by else ratio
+    return ratio

@@ -1,0 +1,124 @@
+"""
+Projection: what an index is to one statement.
+
+Two indexes that a statement would use alike (the same equalities in front, in whatever order; the
+same ranges or order behind them; both or neither hold all that is read; about the same size where
+much of it is read) are one and the same to it, and the planner is asked about one of them. An
+index whose projection is None cannot matter to the statement at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from math import log2
+
+from keiko_perf.diagnosis.floor import share_held
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.kinds import still_read
+from keiko_perf.diagnosis.predicates import Shape, Use
+from keiko_perf.diagnosis.schema import Key, Table
+
+_MOST_SHARED = 0.05
+_MANY_ROWS = 500.0
+"""Of an index from which more entries are read its size matters."""
+_SIZES_PER_DOUBLING = 2.0
+
+
+def projection(
+    index: Index, shape: Shape, table: Table | None = None, size_bytes: float | None = None
+) -> Hashable | None:
+    """
+    What *index* is to a statement of this *shape*: equal values are equal uses.
+
+    Args:
+        index: on whichever table.
+        shape: of the statement.
+        table: the index's, with statistics; without it sizes are not told apart.
+        size_bytes: of the index, if known.
+    """
+    found = tuple(
+        _to_use(index, use, table, size_bytes) for use in shape.uses if use.table == index.table
+    )
+    return found if any(one is not None for one in found) else None
+
+
+def _to_use(
+    index: Index, use: Use, table: Table | None, size_bytes: float | None
+) -> Hashable | None:
+    if index.method == "gin":
+        key = index.keys[0]
+        terms = tuple(one for one in use.contained if one.column == key.column)
+        return ("gin", key.opclass, terms) if terms else None
+    if index.method == "brin":
+        return str(index) if index.keys[0].column in use.ranges else None
+    if index.where and not _is_implied(index.where, use):
+        return None
+    equal = _equalities(index, use)
+    tail = _tail(index.keys[len(equal) :], use)
+    covers = _covers(index, use)
+    if not (equal or tail or covers or index.where):
+        return None
+    is_state_alone = index.where and not (equal or tail or covers)
+    # Rows that many others share: to read them one by one is no better than to read all.
+    if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
+        return None
+    size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
+    return frozenset(equal), tail, covers, index.where, size
+
+
+def _is_implied(where: str, use: Use) -> bool:
+    known = {one.sql for one in use.fixed}
+    known |= {f"{name} IS NOT NULL" for name in (*use.equals, *use.listed, *use.ranges)}
+    return where in known or known.issuperset(where.split(" AND "))
+
+
+def _equalities(index: Index, use: Use) -> tuple[str, ...]:
+    equal = {*use.equals, *use.listed, *use.nulls, *use.alternatives}
+    equal |= {join.column for join in use.joins}
+    equal |= {one.sql for one in use.computed if one.kind in ("equals", "listed")}
+    found: list[str] = []
+    for key in index.keys:
+        if key.column not in equal:
+            break
+        found.append(f"{key.column} {key.opclass}")
+    return tuple(found)
+
+
+def _tail(keys: tuple[Key, ...], use: Use) -> tuple[str, ...]:
+    """The keys behind the equalities, as far as the statement has a use for them."""
+    ranges = {*use.ranges, *use.prefixes}
+    ranges |= {one.sql for one in use.computed if one.kind in ("ranges", "prefixes")}
+    ordered = {key.column for key in use.order_by} | set(use.group_by)
+    if not keys or keys[0].column not in ranges | ordered:
+        return ()
+    useful = ranges | ordered | use.leading
+    found: list[str] = []
+    for key in keys:
+        if key.column not in useful:
+            break
+        found.append(str(key))
+    return tuple(found)
+
+
+def _covers(index: Index, use: Use) -> bool:
+    if use.reads_all:
+        return False
+    held = {*index.columns, *index.include}
+    if index.where:
+        fixed = {one.column for one in use.fixed if one.sql in index.where}
+        return held >= still_read(use, fixed)
+    return held >= use.columns
+
+
+def _size_class(
+    equal: tuple[str, ...], covers: bool, table: Table | None, size_bytes: float
+) -> int:
+    if table is None:
+        return 0
+    rows = table.rows
+    for one in equal:
+        column = table.columns.get(one.split(" ")[0])
+        rows /= max((column.distinct if column else None) or 10.0, 1.0)
+    if equal and rows < _MANY_ROWS and not (covers and rows > 1):
+        return 0
+    return round(_SIZES_PER_DOUBLING * log2(max(size_bytes, 8192.0)))

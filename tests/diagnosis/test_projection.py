@@ -1,0 +1,98 @@
+"""What an index is to a statement, and what a statement costs at least by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from keiko_perf.diagnosis.floor import floor, share_held
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.projection import projection
+from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.schema import Column, Key, Table, TableName
+from keiko_perf.diagnosis.scope import Tables
+
+T = TableName("public", "t")
+COLUMNS = {
+    "a": Column(name="a", distinct=100.0, rarest=0.01, correlation=0.0),
+    "b": Column(name="b", distinct=1e6, rarest=1e-6, correlation=0.0),
+    "c": Column(name="c", distinct=1e6, rarest=1e-6, correlation=1.0),
+    "note": Column(name="note", distinct=1e6, width_bytes=80.0),
+}
+TABLE = Table(name=T, columns=COLUMNS, rows=1e6, size_bytes=8192 * 20_000.0)
+
+
+def index(*columns: str, include: tuple[str, ...] = (), where: str = "") -> Index:
+    return Index(T, tuple(map(Key, columns)), include, where)
+
+
+def gin(column: str, opclass: str) -> Index:
+    return Index(T, (Key(column, opclass=opclass),), method="gin")
+
+
+def shape(rest: str, what: str = "*"):  # type: ignore[no-untyped-def]  # a Shape
+    return read(f"SELECT {what} FROM t WHERE {rest}", Tables(columns={T: tuple(COLUMNS)}))
+
+
+@pytest.mark.parametrize(
+    ("rest", "one", "other", "same"),
+    [
+        ("a = 1 AND b = 2", index("a", "b"), index("b", "a"), True),  # two equalities
+        ("a = 1 AND b > 2", index("a", "b"), index("b", "a"), False),
+        ("a = 1", index("a"), index("a", "b"), True),  # b is of no use
+        ("a = 1 ORDER BY b", index("a"), index("a", "b"), False),
+        ("a = 1", index("a"), index("a", where="b = 3"), False),
+        ("b = 3 AND a = 1", index("a"), index("a", where="b = 3"), False),
+    ],
+)
+def test_indexes_that_are_used_alike_are_one_to_a_statement(
+    rest: str, one: Index, other: Index, same: bool
+) -> None:
+    asked = shape(rest)
+    assert (projection(one, asked) == projection(other, asked)) is same
+
+
+@pytest.mark.parametrize(
+    ("rest", "what", "candidate"),
+    [
+        ("a = 1", "*", index("b", "a")),  # does not begin with what is searched
+        ("a = 1", "*", index("c", include=("a",))),
+        ("a = 1", "*", index("a", where="b = 3")),  # holds other rows, too few
+        ("note ILIKE '%x%'", "*", index("note")),
+        ("a = 1", "*", gin("note", "gin_trgm_ops")),
+    ],
+)
+def test_what_cannot_matter_to_a_statement_is_nothing_to_it(
+    rest: str, what: str, candidate: Index
+) -> None:
+    assert projection(candidate, shape(rest, what)) is None
+
+
+def test_an_index_that_holds_all_that_is_read_matters_whatever_it_begins_with() -> None:
+    assert projection(index("b", include=("a",)), shape("a > 1", "b")) is not None
+    # Of a partial one, what all its rows have in common need not be held.
+    partial = index("b", where="a = 1")
+    plain = shape("a = 1 AND b = 2", "b")
+    assert projection(partial, plain) != projection(partial, shape("a = 1 AND b = 2", "note"))
+
+
+def test_what_cannot_be_left_out_has_to_be_fetched() -> None:
+    (by_a,) = shape("a = 1").uses
+    poor = floor(index("a"), by_a, TABLE, 3e7)
+    # 10,000 rows, nearly each on a page of its own.
+    assert 3_000 < poor < 10_000
+    (by_b,) = shape("b = 1").uses
+    assert floor(index("b"), by_b, TABLE, 3e7) < 2
+    (in_order,) = shape("c = 1").uses
+    assert floor(index("c"), in_order, TABLE, 3e7) < 2
+
+
+@pytest.mark.parametrize("rest", ["b > 1", "a = 1 ORDER BY b LIMIT 1", "a = 1 OR b = 2"])
+def test_where_nobody_knows_how_much_is_read_nothing_is_claimed(rest: str) -> None:
+    (use,) = shape(rest).uses
+    assert floor(index("b"), use, TABLE, 3e7) in (0.0, pytest.approx(0.0, abs=2))
+
+
+def test_the_size_of_a_partial_index_tells_how_many_rows_it_holds() -> None:
+    whole = 1e6 * (8 + 8 + 8) * 1.3 * 8192 / 8136
+    assert share_held(index("a", where="b = 1"), TABLE, whole / 50) == pytest.approx(0.02)
+    assert share_held(index("a"), TABLE, 1.0) == 1.0
