@@ -75,7 +75,7 @@ async def test_what_falls_over_the_bound_is_counted(url: URL) -> None:
     assert not isinstance(statements, Gap)
     assert len(statements.statements) == 2
     assert statements.left_out > 3
-    assert statements.total_s > sum(one.total_s for one in statements.statements)
+    assert statements.total_s > max(one.total_s for one in statements.statements)
     assert (len(tables), tables_left_out) == (2, 3)
     assert (len(indexes), indexes_left_out) == (2, 3)
 
