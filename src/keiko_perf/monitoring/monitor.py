@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, st
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
-from keiko_perf.monitoring.loop import watch_loop
+from keiko_perf.monitoring.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.remembering import Past, Remembering
@@ -90,6 +91,9 @@ class PerformanceMonitor(Remembering):
         sample: takes the gauges of the process, once a window.
         blocking_after_s: calls that hold the event loop for longer are found, while the monitor
             ticks; None looks for none.
+        attribution: whether to tell where the time of each request went: its statements, the wait
+            for the pool, its own code, the wait for the event loop. It costs some 5 µs a request
+            and 4 µs a statement.
 
     Raises:
         UsageError: a window is not positive, or longer than what is judged, or that over a year;
@@ -114,6 +118,7 @@ class PerformanceMonitor(Remembering):
         max_series: int = 200,
         sample: Callable[[Recorder], None] = process.sample,
         blocking_after_s: float | None = 0.05,
+        attribution: bool = False,
     ) -> None:
         targets, notify = tuple(targets), None if notify is None else tuple(notify)
         refuse_windows(window_s, metrics_window_s, blocking_after_s)
@@ -127,6 +132,7 @@ class PerformanceMonitor(Remembering):
         self.revision = revision
         self.token = token
         self.window_s = window_s
+        self.attribution = attribution
         self._blocking_after_s = blocking_after_s
         self.recorder = Recorder(max_series=max_series, now=now, clock=clock)
         self.metrics_collector = MetricsCollector(
@@ -307,7 +313,10 @@ class PerformanceMonitor(Remembering):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
                 group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
-                with watching(self.recorder, after_s=self._blocking_after_s):
+                with (
+                    watching(self.recorder, after_s=self._blocking_after_s),
+                    follow_loop(self.recorder) if self.attribution else nullcontext(),
+                ):
                     await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
