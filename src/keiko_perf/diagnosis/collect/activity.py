@@ -19,7 +19,7 @@ from keiko_perf.model import Gap, say
 
 MOST_SESSIONS = 200
 MOST_WAITERS = 200
-LONG_S = 30.0
+LONG_S = 10.0
 """From here on a transaction is listed."""
 
 

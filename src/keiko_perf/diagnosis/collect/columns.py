@@ -23,6 +23,7 @@ from keiko_perf.model import Gap, say
 MOST_RELATIONS = 500
 """The largest; where something smaller is full of air, it is not much air."""
 LEAST_PAGES = 1_024
+LEAST_INDEX_PAGES = 128
 MOST_QUERIES = 200
 _SHOWN = 3
 
@@ -59,7 +60,7 @@ async def index_widths(
     database: Database, indexes: tuple[IndexStats, ...]
 ) -> tuple[IndexStats, ...]:
     """The indexes, the large ones with what an entry takes and how many values there are."""
-    rows = await database.rows(_ENTRY_WIDTHS, least=LEAST_PAGES, most=MOST_RELATIONS)
+    rows = await database.rows(_ENTRY_WIDTHS, least=LEAST_INDEX_PAGES, most=MOST_RELATIONS)
     found = {(row["schema"], row["name"]): row for row in rows}
     return tuple(
         replace(one, entry_bytes=row["entry_bytes"], distinct_values=row["distinct_values"])

@@ -64,9 +64,11 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+# One that only keeps the log replays nothing.
 _STANDBYS = """
 SELECT application_name::text AS name, state, sync_state,
-       pg_wal_lsn_diff({here}, replay_lsn) AS behind_bytes,
+       pg_wal_lsn_diff({here}, coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn))
+           AS behind_bytes,
        extract(epoch FROM replay_lag)::float8 AS behind_s
 FROM pg_catalog.pg_stat_replication ORDER BY behind_bytes DESC NULLS LAST, pid LIMIT :most
 """

@@ -92,8 +92,9 @@ async def extensions(database: Database) -> tuple[Extension, ...]:
     return tuple(Extension(**row) for row in await database.rows(_EXTENSIONS))
 
 
+# Not as they are now, which for some is our own doing, but as a session finds them.
 _SETTINGS = """
-SELECT name, setting, unit, source FROM pg_catalog.pg_settings
+SELECT name, reset_val AS setting, unit, source FROM pg_catalog.pg_settings
 WHERE name = ANY (CAST(:names AS text[])) OR name LIKE 'enable\\_%'
 """
 

@@ -20,6 +20,7 @@ TOO_LONG_S = 3600.0
 HELD_BACK = 100_000
 """Transactions whose dead rows stay: from here on tables grow for it."""
 PREPARED_S = 10.0
+LEAST_SESSIONS = 200
 _DOCS = "https://www.postgresql.org/docs/current"
 
 
@@ -53,7 +54,7 @@ def no_pool(evidence: Evidence) -> Iterator[Finding | Gap]:
     if database is None or database.sessions is None or counted_s is None:
         return
     transactions = database.commits + database.rollbacks
-    if database.sessions < 500 or database.sessions < 0.2 * transactions:
+    if database.sessions < LEAST_SESSIONS or database.sessions < 0.2 * transactions:
         return
     if database.sessions / counted_s < 1:
         return

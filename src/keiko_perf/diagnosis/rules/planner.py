@@ -14,6 +14,7 @@ from keiko_perf.model import Finding, Gap, Severity, say
 
 LEAST_FACTOR = 5.0
 LEAST_ROWS = 1_000.0
+LONGEST_NAME_BYTES = 63
 _DOCS = "https://www.postgresql.org/docs/current"
 
 
@@ -53,10 +54,17 @@ def _correlated(one: ColumnGroup, share: float) -> Finding:
             "It takes the columns for independent of each other and multiplies their shares. With"
             " statistics on them together it knows better, and chooses joins that fit."
         ),
-        cure=f"CREATE STATISTICS (dependencies, ndistinct, mcv) ON {columns} FROM {one.table};"
-        f" ANALYZE {one.table};",
+        cure=f"CREATE STATISTICS {_name(one)} (dependencies, ndistinct, mcv) ON {columns}"
+        f" FROM {one.table}; ANALYZE {one.table};",
         link=f"{_DOCS}/planner-stats.html#PLANNER-STATS-EXTENDED",
     )
+
+
+def _name(one: ColumnGroup) -> str:
+    """A name for the statistics: before PostgreSQL 16 they need one."""
+    parts = (one.table.rpartition(".")[2], *one.columns, "stats")
+    whole = "_".join(part.strip('"') for part in parts)
+    return quoted(whole.encode()[-LONGEST_NAME_BYTES:].decode(errors="ignore"))
 
 
 def outdated_extensions(evidence: Evidence) -> Iterator[Finding | Gap]:
