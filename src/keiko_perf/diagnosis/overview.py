@@ -20,6 +20,7 @@ from keiko_perf.diagnosis.server import Server
 from keiko_perf.model import Finding, Gap, Report, Section, Severity, Status, Table, Text, say
 
 MOST_SESSIONS = 100
+_SHORT = 60
 _DEEPEST = 20
 """Sessions behind more than this many stay at one margin, so that the table keeps its width."""
 
@@ -106,8 +107,8 @@ def _activity(evidence: Evidence) -> Iterable[Table]:
             Shown(say("State"), "text", lambda one: one.session.state),
             Shown(say("In transaction"), "duration", lambda one: one.session.transaction_s),
             Shown(say("Waits for"), "text", _wanted),
-            Shown(say("Waiting"), "duration", lambda one: one.waiter and one.waiter.waits_s),
-            Shown(say("Statement"), "text", lambda one: one.session.query),
+            Shown(say("Waiting"), "duration", lambda one: one.waiter.waits_s if one.waiter else ""),
+            Shown(say("Statement"), "text", lambda one: _short(one.session.query)),
         )
         yield listed(say("Who waits behind whom"), columns, queue, most=MOST_SESSIONS)
     in_queue = {one.session.pid for one in queue}
@@ -121,7 +122,7 @@ def _activity(evidence: Evidence) -> Iterable[Table]:
                 Shown(say("Application"), "text", lambda one: one.application),
                 Shown(say("State"), "text", lambda one: one.state),
                 Shown(say("In transaction"), "duration", lambda one: one.transaction_s),
-                Shown(say("Statement"), "text", lambda one: one.query),
+                Shown(say("Statement"), "text", lambda one: _short(one.query)),
             ),
             others,
             left_out=known.sessions_left_out,
@@ -142,8 +143,13 @@ def _indented(one: Branch) -> str:
     return f"{'· ' * min(one.depth, _DEEPEST)}{one.session.pid or '?'}"
 
 
-def _wanted(one: Branch) -> str | None:
-    return None if one.waiter is None else f"{one.waiter.mode} ({one.waiter.on})"
+def _wanted(one: Branch) -> str:
+    return "" if one.waiter is None else f"{one.waiter.mode} ({one.waiter.on})"
+
+
+def _short(query: str) -> str:
+    """As much of a statement as a column of many has room for."""
+    return query if len(query) <= _SHORT else query[: _SHORT - 1] + "…"
 
 
 def _looked_at(evidence: Evidence, judged: Judgement) -> Table:

@@ -36,7 +36,7 @@ async def take(
     return evidence, period
 
 
-def recorder_of(
+def keeper_of(
     source: Source, history: HistoryFile, *, every_s: float = 60.0
 ) -> Callable[[], Awaitable[None]]:
     """
@@ -44,11 +44,11 @@ def recorder_of(
     share the file one reads at a time, and none more often than each *every_s*.
     """
 
-    async def record() -> None:
+    async def keep() -> None:
         async with Database.connect(source) as database:
             last_at = await asyncio.to_thread(history.read_last_at, database.place)
             now = await database.value("SELECT clock_timestamp()")
             if last_at is None or now - last_at >= timedelta(seconds=every_s * 0.5):
                 await take(database, history)
 
-    return record
+    return keep

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
 from keiko_perf.monitoring.attribution import watch_client
+from keiko_perf.monitoring.chores import Chore
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
@@ -153,6 +154,7 @@ class PerformanceMonitor(Remembering):
             now=now,
         )
         self._ticker: asyncio.Task[None] | None = None
+        self._chores: list[Chore] = []
         self._ticks = self._failed_ticks = 0
         self._sampled_s = -inf
         self._broken: set[str] = set()  # what was complained of already
@@ -196,6 +198,18 @@ class PerformanceMonitor(Remembering):
             client: an `httpx.AsyncClient`, an `httpx.Client` or an `aiohttp.ClientSession`.
         """
         watch_client(client)
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """
+        Let *work* be done each so many seconds while the monitor ticks; call it before it does.
+
+        With `keiko_perf.diagnosis.keeper_of(engine, HistoryFile("history.sqlite"))` it keeps what
+        the database did, for `keiko-perf db changes`.
+
+        Raises:
+            UsageError: the time is not over 0, or *work* cannot be called.
+        """
+        self._chores.append(Chore(seconds, work))
 
     # The guide's questions
 
@@ -329,6 +343,8 @@ class PerformanceMonitor(Remembering):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
                 group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+                for chore in self._chores:
+                    group.create_task(chore.run(), name="keiko-perf chore")
                 with (
                     watching(self.recorder, after_s=self._blocking_after_s),
                     follow_loop(self.recorder) if self.attribution else nullcontext(),
