@@ -4,15 +4,18 @@ db: why a database is slow, read-only.
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from keiko_perf.cli import db_history, db_reading
 from keiko_perf.cli.advise import advise
+<<<<<<< HEAD
 from keiko_perf.cli.database import DatabaseOption, TimeoutOption, answer_with
+=======
+from keiko_perf.cli.database import Answer, DatabaseOption, TimeoutOption, answer_with
+from keiko_perf.cli.explain import explain
+>>>>>>> main
 from keiko_perf.cli.output import (
     Destination,
     Format,
@@ -27,40 +30,80 @@ if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
 
 app = typer.Typer(help="Find out why a PostgreSQL database is slow.", no_args_is_help=True)
 
+<<<<<<< HEAD
 StatementArgument = Annotated[
     str, typer.Argument(help="One SQL statement; - reads it from standard input.")
 ]
 app.add_typer(db_reading.app)
 app.add_typer(db_history.app)
+=======
+
+def _command(answer: Answer) -> Answer:
+    """Make *answer* a command that asks the database that its options name."""
+
+    @app.command(answer.__name__, help=answer.__doc__)
+    def command(
+        database: DatabaseOption = None,
+        timeout: TimeoutOption = 30.0,
+        format: FormatOption = Format.TEXT,
+        output: OutputOption = None,
+        lang: LanguageOption = None,
+    ) -> None:
+        answer_with(answer, database, timeout, Destination(format, output, lang))
+
+    return answer
+
+
+@_command
+async def slow(connected: Database) -> Report:
+    """The statements that take most of the database's time."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import slow_report
+    from keiko_perf.diagnosis.rules import judge, statements
+
+    evidence = await collect(connected)
+    found = judge(evidence, statements.RULES)
+    return slow_report(evidence, found.findings, server=connected.server)
+
+
+@_command
+async def tables(connected: Database) -> Report:
+    """Dead rows and stale statistics, table by table."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import tables_report
+    from keiko_perf.diagnosis.rules import judge
+    from keiko_perf.diagnosis.rules import tables as rules
+
+    evidence = await collect(connected)
+    found = judge(evidence, rules.RULES)
+    return tables_report(evidence, found.findings, server=connected.server)
+
+
+@_command
+async def indexes(connected: Database) -> Report:
+    """Indexes that are unused, duplicate or invalid."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import indexes_report
+    from keiko_perf.diagnosis.rules import indexes as rules
+    from keiko_perf.diagnosis.rules import judge
+
+    evidence = await collect(connected)
+    found = judge(evidence, rules.RULES)
+    return indexes_report(evidence, found.findings, server=connected.server)
+
+
+@_command
+async def check(connected: Database) -> Report:
+    """All that is worth attention; exit code 3 if any of it is severe."""
+    from keiko_perf.diagnosis.collect import collect
+    from keiko_perf.diagnosis.reports import check_report
+    from keiko_perf.diagnosis.rules import judge
+
+    evidence = await collect(connected)
+    found = judge(evidence)
+    return check_report(evidence, found.findings, found.gaps, server=connected.server)
+
+
+>>>>>>> main
 app.command()(advise)
-
-
-@app.command()
-def explain(
-    statement: StatementArgument,
-    database: DatabaseOption = None,
-    timeout: TimeoutOption = 30.0,
-    plan_only: Annotated[
-        bool, typer.Option("--plan-only", help="Don't execute it, even if it only reads.")
-    ] = False,
-    format: FormatOption = Format.TEXT,
-    output: OutputOption = None,
-    lang: LanguageOption = None,
-) -> None:
-    """What a statement's plan costs, and why. It is executed only if it provably only reads."""
-    sql = sys.stdin.read() if statement == "-" else statement
-
-    async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.explain import explain as explained
-        from keiko_perf.diagnosis.reports import explain_report
-        from keiko_perf.diagnosis.rules.plans import judge_plan
-
-        answered = await explained(connected, sql, execute=not plan_only)
-        return explain_report(
-            answered,
-            judge_plan(answered.plan),
-            read_at=datetime.now(UTC),
-            server=connected.server,
-        )
-
-    answer_with(answer, database, timeout, Destination(format, output, lang))
+app.command()(explain)

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from keiko_perf.diagnosis.advice import Advice
+<<<<<<< HEAD
 from keiko_perf.diagnosis.explain import Explained
 from keiko_perf.diagnosis.plan import Plan
+=======
+from keiko_perf.diagnosis.evidence import Evidence
+>>>>>>> main
 from keiko_perf.diagnosis.postgres import Server
 from keiko_perf.model import (
     Column,
@@ -24,7 +28,11 @@ from keiko_perf.model import (
     say,
 )
 
+<<<<<<< HEAD
 MOST_NODES = 200
+=======
+MOST_ROWS = 20
+>>>>>>> main
 MOST_REFUSALS = 25
 
 
@@ -72,6 +80,7 @@ def _refusals(advice: Advice) -> tuple[Table, ...]:
     return (table.first(MOST_REFUSALS),)
 
 
+<<<<<<< HEAD
 def explain_report(
     explained: Explained, findings: Sequence[Finding], *, read_at: datetime, server: Server
 ) -> Report:
@@ -100,10 +109,39 @@ def explain_report(
             ),
             Section(title=say("The plan"), tables=(_plan_table(plan),)),
         ),
+=======
+def _report(
+    command: str,
+    title: Text,
+    evidence: Evidence,
+    findings: Iterable[Finding],
+    *,
+    server: Server,
+    table: Table | None = None,
+    gaps: tuple[Gap, ...] | None = None,
+) -> Report:
+    findings = tuple(findings)
+    gaps = evidence.gaps if gaps is None else gaps
+    section = Section(
+        title=say("What is worth attention"),
+        findings=findings,
+        gaps=gaps,
+        tables=() if table is None else (table,),
+        paragraphs=_counted_since(evidence),
+    )
+    return Report(
+        command=command,
+        title=title,
+        headline=_headline(findings, gaps),
+        status=Status.of(findings=findings),
+        created_at=evidence.read_at,
+        sections=(section,),
+>>>>>>> main
         environment=_environment(server),
     )
 
 
+<<<<<<< HEAD
 def _plan_table(plan: Plan) -> Table:
     depths = [0] * len(plan.nodes)
     for node in plan.nodes:
@@ -131,6 +169,32 @@ def _plan_table(plan: Plan) -> Table:
             for node in plan.nodes
         ),
     ).first(MOST_NODES)
+=======
+def _headline(findings: Sequence[Finding], gaps: Sequence[Gap]) -> Text:
+    severe = sum(one.severity is Severity.CRITICAL for one in findings)
+    if severe:
+        return say(
+            "findings: {count:count}, severe ones: {severe:count}",
+            severe=severe,
+            count=len(findings),
+        )
+    if findings:
+        return say("findings: {count:count}, none of them severe", count=len(findings))
+    if gaps:
+        return say("nothing found in what could be looked at")
+    return say("nothing to do here")
+
+
+def _counted_since(evidence: Evidence) -> tuple[Text, ...]:
+    paragraphs: list[Text] = []
+    if evidence.since_at is not None:
+        paragraphs.append(say("Counted since {since_at:time}.", since_at=evidence.since_at))
+    if evidence.is_standby:
+        paragraphs.append(
+            say("This server is a standby: its counters tell only what was asked of it.")
+        )
+    return tuple(paragraphs)
+>>>>>>> main
 
 
 def _environment(server: Server) -> dict[str, str]:
