@@ -191,6 +191,13 @@ def test_rows_tell_the_rate_the_errors_the_share_and_the_trend():
     assert failing["trend"] is None
 
 
+def test_a_rate_knows_of_gaps_that_merged_windows_have_forgotten():
+    windows = [window(at, series(durations=[0.1] * 10)) for at in (0, 10, 500, 510, 520)]
+    found = tables(windows)
+    assert found["measured_s"] == 50.0
+    assert found["endpoints"][0]["rate"] == 1.0
+
+
 def test_what_is_over_the_bound_is_counted_and_not_shown():
     many = [series(name=f"GET /{number}", durations=[0.1]) for number in range(MAX_ROWS + 7)]
     found = tables([window(0, *many)])

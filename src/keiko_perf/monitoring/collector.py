@@ -90,7 +90,10 @@ class MetricsCollector:
         Raises:
             StoreUnavailable: the store cannot be read.
         """
-        snapshot = await self.snapshot()
+        return self.metrics_of(await self.snapshot())
+
+    def metrics_of(self, snapshot: Snapshot | None) -> dict[str, float | int | None]:
+        """The same of a *snapshot* that is there already."""
         if snapshot is None:
             return {**dict.fromkeys(_METRICS), "samples": 0, "window_s": 0.0}
         metrics: dict[str, float | int | None] = {

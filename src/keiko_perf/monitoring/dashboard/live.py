@@ -136,8 +136,8 @@ class Live:
 
     async def _metrics(self, lang: str) -> Document:
         monitor = self.monitor
-        metrics = await monitor.metrics_collector.get_current_metrics()
         snapshot = await monitor.current()
+        metrics = monitor.metrics_collector.metrics_of(snapshot)
         verdicts = monitor.judge(snapshot)
         return {
             **metrics,

@@ -21,10 +21,12 @@ Row = dict[str, Any]
 def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
     """`endpoints`, `tasks`, `statements` and `blocking` over *windows*, with what is left out."""
     windows = sorted(windows, key=lambda one: one.started_at)
-    whole = Snapshot.merged(windows)
     halves = _halves(windows)
+    # Merged from the halves: to merge all windows once more would cost as much again.
+    whole = Snapshot.merged(half for half in halves if half is not None)
+    measured_s = _measured_s(windows)
     found: dict[str, Any] = {
-        "measured_s": 0.0 if whole is None else whole.window_s,
+        "measured_s": measured_s,
         "requests": 0 if whole is None else whole.whole(Kind.ROUTE).count,
     }
     for name, kind in (
@@ -32,7 +34,7 @@ def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
         ("tasks", Kind.TASK),
         ("statements", Kind.STATEMENT),
     ):
-        rows, left_out = _rows(whole, halves, kind)
+        rows, left_out = _rows(whole, halves, kind, measured_s)
         found[name] = rows
         found[f"{name}_left_out"] = left_out
     found["blocking"] = [] if whole is None else [_blocking(one) for one in whole.blocking]
@@ -60,8 +62,18 @@ def _halves(windows: list[Snapshot]) -> tuple[Snapshot | None, Snapshot | None]:
     )
 
 
+def _measured_s(windows: list[Snapshot]) -> float:
+    """For how long at least one worker measured: merged windows do not know their gaps."""
+    bare = (Snapshot(started_at=one.started_at, window_s=one.window_s) for one in windows)
+    merged = Snapshot.merged(bare)
+    return 0.0 if merged is None else merged.window_s
+
+
 def _rows(
-    whole: Snapshot | None, halves: tuple[Snapshot | None, Snapshot | None], kind: Kind
+    whole: Snapshot | None,
+    halves: tuple[Snapshot | None, Snapshot | None],
+    kind: Kind,
+    measured_s: float,
 ) -> tuple[list[Row], int]:
     series = () if whole is None else whole.of(kind)
     ordered = sorted(series, key=lambda one: (-one.sum_s, one.name))
@@ -69,7 +81,7 @@ def _rows(
     before, after = (_by_name(half, kind) for half in halves)
     rows = [
         {
-            **_row(one, all_s),
+            **_row(one, all_s, measured_s),
             "trend": _trend(before.get(one.name), after.get(one.name)),
         }
         for one in ordered[:MAX_ROWS]
@@ -77,14 +89,14 @@ def _rows(
     return rows, max(0, len(ordered) - MAX_ROWS)
 
 
-def _row(series: Series, all_s: float) -> Row:
+def _row(series: Series, all_s: float, measured_s: float) -> Row:
     known = series.succeeded.known_quantile
     is_statement = series.kind is Kind.STATEMENT
     return {
         "name": series.name,
         "key": ident(series.name) if is_statement else series.name,
         "count": series.count,
-        "rate": series.rate_per_s,
+        "rate": series.count / measured_s if measured_s else 0.0,
         "errors": series.errors,
         "error_ratio": series.error_ratio,
         "refused": series.refused.count,

@@ -255,7 +255,8 @@ function timeSplits(u, { start, end }) {
   // Full hours of the reader's own time zone, not of UTC.
   const offset = new Date(start * 1000).getTimezoneOffset() * 60;
   const splits = [];
-  for (let at = Math.ceil((start - offset) / step) * step + offset; at <= end; at += step) splits.push(at);
+  const last = end - (end - start) * 0.02; // a label at the very edge would be cut
+  for (let at = Math.ceil((start - offset) / step) * step + offset; at <= last; at += step) splits.push(at);
   return splits;
 }
 
