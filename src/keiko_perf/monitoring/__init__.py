@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         Notifier,
         WebhookNotifier,
     )
+    from keiko_perf.monitoring.points import Point
+    from keiko_perf.monitoring.queues import taskiq_middleware, watch_arq, watch_celery
     from keiko_perf.monitoring.recorder import Recorder
     from keiko_perf.monitoring.records import Delivery, DeliveryState
     from keiko_perf.monitoring.silence import Silence
@@ -75,6 +77,8 @@ _HOME = {
     "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),
     "monitor": ("PerformanceMonitor",),
+    "points": ("Point",),
+    "queues": ("taskiq_middleware", "watch_arq", "watch_celery"),
     "notify": (
         "AlertmanagerNotifier",
         "AppriseNotifier",

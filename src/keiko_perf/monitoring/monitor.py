@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf, isfinite
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from keiko_perf.model import BlockingCall, Outcome, Snapshot, Target, Verdict, say
 from keiko_perf.model.blocking import merged_calls
@@ -36,6 +36,7 @@ from keiko_perf.monitoring.remembering import Past, Remembering
 from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
 from keiko_perf.monitoring.store import Store
 from keiko_perf.monitoring.tasks import Tasks
+from keiko_perf.monitoring.ticking import ticking
 from keiko_perf.monitoring.watchdog import watching
 from keiko_perf.monitoring.wording import sentence
 from keiko_perf.render import phrase
@@ -279,6 +280,16 @@ class PerformanceMonitor(Remembering):
         await asyncio.wait((task,))
         await self._alerting.close(within_s=_LAST_WORDS_S)
         self.store.close()  # what was delivered just now is on record in it
+
+    @contextmanager
+    def ticking_in_thread(self) -> Iterator[Self]:
+        """
+        Tick in a thread of its own while the context lasts: for programs without an event loop.
+
+        No event loop is watched then, for there is none of the program's.
+        """
+        with ticking(self._run_beside):
+            yield self
 
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
