@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 
+import aiohttp
 import httpx
 import pytest
 from sqlalchemy import create_engine, text
@@ -17,14 +19,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from keiko_perf.demo.cluster import Cluster
+from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind, Snapshot
-from keiko_perf.monitoring.attribution import Part, current
+from keiko_perf.monitoring.attribution import Part, current, watch_client
 from keiko_perf.monitoring.loop import follow_loop
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.statements import watch_engine
 
-pytestmark = pytest.mark.postgres
 WAIT_S = 0.05
 
 
@@ -57,6 +59,7 @@ def spent(snapshot: Snapshot, route: str) -> dict[Part, float]:
     return {part: one.sum_s for part, one in found.items() if one is not None}
 
 
+@pytest.mark.postgres
 async def test_the_parts_of_requests_that_overlap_add_up_and_say_what_was_waited_for(
     engine: AsyncEngine, recorder: Recorder
 ) -> None:
@@ -86,6 +89,7 @@ async def test_the_parts_of_requests_that_overlap_add_up_and_say_what_was_waited
     assert others[Part.ELSEWHERE] >= 4 * WAIT_S * 0.95
 
 
+@pytest.mark.postgres
 async def test_a_handler_in_a_thread_is_told_apart_like_any_other(
     postgres: Cluster, recorder: Recorder
 ) -> None:
@@ -125,6 +129,87 @@ async def test_whoever_waits_while_another_blocks_the_loop_waits_for_the_loop(
     snapshot = recorder.snapshot()
     assert spent(snapshot, "GET /blocks")[Part.CODE] >= 0.3
     assert spent(snapshot, "GET /waits")[Part.LOOP] >= 0.25
+
+
+@pytest.fixture
+def other(serve: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """Another service, which takes its time."""
+
+    async def answer(_request: Request) -> PlainTextResponse:
+        await asyncio.sleep(WAIT_S)
+        return PlainTextResponse("ok")
+
+    with serve(Starlette(routes=[Route("/", answer)])) as url:
+        yield url
+
+
+async def test_what_httpx_waits_for_is_another_services(recorder: Recorder, other: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        watch_client(client)
+        watch_client(client)
+
+        async def asks(_request: Request) -> PlainTextResponse:
+            return PlainTextResponse((await client.get(other)).text)
+
+        async def fails(_request: Request) -> PlainTextResponse:
+            with pytest.raises(httpx.ConnectError):
+                await client.get("http://127.0.0.1:1")
+            await asyncio.sleep(WAIT_S)
+            return PlainTextResponse("ok")
+
+        async with service(recorder, asks=asks, fails=fails) as asked:
+            assert (await asked.get("/asks")).text == "ok"
+            await asked.get("/fails")
+    snapshot = recorder.snapshot()
+    assert spent(snapshot, "GET /asks")[Part.HTTP] >= WAIT_S * 0.95
+    assert spent(snapshot, "GET /fails")[Part.ELSEWHERE] >= WAIT_S * 0.95
+
+
+def test_what_httpx_waits_for_in_a_thread_is_another_services(
+    recorder: Recorder, other: str
+) -> None:
+    with httpx.Client(trust_env=False) as client:
+        watch_client(client)
+
+        async def asks(_request: Request) -> PlainTextResponse:
+            return PlainTextResponse((await asyncio.to_thread(client.get, other)).text)
+
+        async def ask() -> None:
+            async with service(recorder, asks=asks) as asked:
+                await asked.get("/asks")
+
+        asyncio.run(ask())
+    assert spent(recorder.snapshot(), "GET /asks")[Part.HTTP] >= WAIT_S * 0.95
+
+
+async def test_what_aiohttp_waits_for_is_another_services(recorder: Recorder, other: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        watch_client(session)
+        watch_client(session)
+        assert len(session.trace_configs) == 1
+
+        async def asks(_request: Request) -> PlainTextResponse:
+            async with session.get(other) as answer:
+                return PlainTextResponse(await answer.text())
+
+        async def fails(_request: Request) -> PlainTextResponse:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get("http://127.0.0.1:1")
+            await asyncio.sleep(WAIT_S)
+            return PlainTextResponse("ok")
+
+        async with service(recorder, asks=asks, fails=fails) as asked:
+            assert (await asked.get("/asks")).text == "ok"
+            await asked.get("/fails")
+    snapshot = recorder.snapshot()
+    assert spent(snapshot, "GET /asks")[Part.HTTP] >= WAIT_S * 0.95
+    assert spent(snapshot, "GET /fails")[Part.ELSEWHERE] >= WAIT_S * 0.95
+
+
+def test_of_another_client_it_is_said_which_ones_can_be_watched() -> None:
+    with pytest.raises(UsageError, match="cannot be watched") as refused:
+        watch_client(object())
+    assert "httpx.AsyncClient" in refused.value.cure
 
 
 async def test_what_a_request_leaves_running_is_not_counted(recorder: Recorder) -> None:

@@ -26,6 +26,7 @@ from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
+from keiko_perf.monitoring.attribution import watch_client
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
@@ -187,6 +188,15 @@ class PerformanceMonitor(Remembering):
         from keiko_perf.monitoring.pools import watch_pool
 
         watch_pool(pool, self.recorder, name=name)
+
+    def watch_client(self, client: Any) -> None:
+        """
+        Tell, with *attribution*, how long requests wait for what *client* asks other services.
+
+        Args:
+            client: an `httpx.AsyncClient`, an `httpx.Client` or an `aiohttp.ClientSession`.
+        """
+        watch_client(client)
 
     # The guide's questions
 
