@@ -1,12 +1,12 @@
 """
-What watching a request costs, beside the peers: CPU in process and end to end, memory, and accuracy.
+What watching a request costs, beside the peers: CPU in process and end to end, memory, accuracy.
 
 One application, a FastAPI service with a route that answers at once, is watched by nothing, by
-PerfMiddleware, by a BaseHTTPMiddleware that only takes the time, by prometheus-fastapi-instrumentator
-and by OpenTelemetry's metrics. In process, one request is one call of it; end to end it is served by
-uvicorn, and the CPU time is that of the server's process. All take turns, and the medians are
-printed. Then: the memory of a series, and how far quantiles of a heavy tail are off. The peers are
-installed into a folder that is removed afterwards.
+PerfMiddleware, by a BaseHTTPMiddleware that only takes the time, by OpenTelemetry's metrics, and by
+prometheus-fastapi-instrumentator. In process, one request is one call of it; end to end it is
+served by uvicorn, and the CPU time is that of the server's process. All take turns, and the medians
+are printed. Then: the memory of a series, and how far quantiles of a heavy tail are off. The peers
+are installed into a folder that is removed afterwards.
 
     python benchmarks/middleware.py [--rounds 15] [--without-server]
 """

@@ -56,6 +56,7 @@ __all__ = [
     "PerfMiddleware",
     "PerformanceKPIs",
     "PerformanceMonitor",
+    "Point",
     "Recorder",
     "ServiceChange",
     "Silence",
@@ -65,6 +66,9 @@ __all__ = [
     "WebhookNotifier",
     "change_points",
     "performance_router",
+    "taskiq_middleware",
+    "watch_arq",
+    "watch_celery",
 ]
 
 _HOME = {

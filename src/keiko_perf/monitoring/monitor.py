@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -336,15 +336,20 @@ class PerformanceMonitor(Remembering):
                 _log.exception("the process cannot be sampled; the monitor goes on without it")
 
     async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+            with (
+                watching(self.recorder, after_s=self._blocking_after_s),
+                follow_loop(self.recorder) if self.attribution else nullcontext(),
+            ):
+                await self._run_beside()
+
+    async def _run_beside(self) -> None:
+        """What a monitor does that needs no event loop of the service's."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
-                group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
-                with (
-                    watching(self.recorder, after_s=self._blocking_after_s),
-                    follow_loop(self.recorder) if self.attribution else nullcontext(),
-                ):
-                    await self._tick_for_ever()
+                await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
             self.store.append(self.recorder.snapshot())

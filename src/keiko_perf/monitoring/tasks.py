@@ -2,10 +2,11 @@
 Tasks: how long background work takes, how often it fails, and how long it waited.
 
 A run that ends with an exception failed; one that was cancelled did neither and is counted as
-`tasks_cancelled`, and one that is to be tried again later as `tasks_retried`: what comes of it the
-last try tells. How long a task waited in its queue is a histogram by the task's name. The counter `tasks_queued` is the demand that throughput is judged against: work
-without a queue is asked for when it is called and counts itself; work from a queue says when it
-was queued (`queued_at`), and whoever puts it there says so (`queued`).
+`tasks_cancelled`, and one that is to be tried again as `tasks_retried`: what comes of it the last
+try tells. How long a task waited in its queue is a histogram by its name. The counter
+`tasks_queued` is the demand that throughput is judged against: work without a queue is asked for
+when it is called and counts itself; work from a queue says when it was queued (`queued_at`), and
+whoever puts it there says so (`queued`).
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ def watch_arq(task: Tasks, functions: Iterable[Any]) -> list[Any]:
 
 
 def _watched(task: Tasks, function: Any) -> Any:
-    coroutine = getattr(function, "coroutine", None)
+    coroutine, name = getattr(function, "coroutine", None), getattr(function, "name", None)
     if coroutine is not None and is_dataclass(function) and not isinstance(function, type):
-        return replace(function, coroutine=_timed(task, coroutine, str(function.name)))
+        return replace(function, coroutine=_timed(task, coroutine, str(name)))
     if not callable(function):
         raise UsageError(
             f"arq does not run a {type(function).__name__}, and so it cannot be watched",

@@ -33,7 +33,7 @@ def taskiq_middleware(monitor: PerformanceMonitor) -> Any:
     except ImportError as error:
         raise Unavailable("taskiq is not installed here", cure="pip install taskiq") from error
 
-    class Watch(TaskiqMiddleware):  # type: ignore[misc]  # known only where taskiq is installed
+    class Watch(TaskiqMiddleware):
         def __init__(self) -> None:
             super().__init__()
             self._running: dict[str, Run] = {}
