@@ -4,11 +4,12 @@ What watching a request costs, beside the peers: CPU in process and end to end, 
 One application, a FastAPI service with a route that answers at once, is watched by nothing, by
 PerfMiddleware, by a BaseHTTPMiddleware that only takes the time, by OpenTelemetry's metrics, and by
 prometheus-fastapi-instrumentator. In process, one request is one call of it; end to end it is
-served by uvicorn, and the CPU time is that of the server's process. All take turns, and the medians
-are printed. Then: the memory of a series, and how far quantiles of a heavy tail are off. The peers
+served by uvicorn, and the CPU time is that of the server's process. All take turns, some hundred
+requests each, and what is added is the median of the differences to the unwatched one next to it.
+Then: the memory of a series, and how far quantiles of a heavy tail are off. The peers
 are installed into a folder that is removed afterwards.
 
-    python benchmarks/middleware.py [--rounds 15] [--without-server]
+    python benchmarks/middleware.py [--rounds 80] [--without-server]
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ PEERS = (
     "opentelemetry-sdk",
     "opentelemetry-instrumentation-asgi",
 )
-REQUESTS = 1_500
-SERVED = 2_000
+REQUESTS = 300
+SERVED = 200
 SCOPE = {
     "type": "http",
     "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -159,7 +160,7 @@ def bare() -> tuple[App, App]:
 
 
 def in_process(rounds: int) -> dict[str, float]:
-    """The median CPU microseconds a request, of apps that take turns."""
+    """The CPU microseconds a request, of apps that take turns."""
     plain, ours = bare()
     apps: dict[str, App] = {name: watch(service()) for name, watch in WATCHED.items()}
     apps |= {"(bare)": plain, "(bare) PerfMiddleware": ours}
@@ -170,7 +171,9 @@ def in_process(rounds: int) -> dict[str, float]:
         for _ in range(rounds):
             for name, app in apps.items():
                 samples[name].append(runner.run(drive(app)))
-    return {name: median(values) for name, values in samples.items()}
+    plainly = samples.pop("(bare)")
+    alone = paired({"nothing": plainly, "ours": samples.pop("(bare) PerfMiddleware")})["ours"]
+    return {**paired(samples), "(bare)": alone}
 
 
 # End to end
@@ -238,20 +241,31 @@ def end_to_end(rounds: int) -> dict[str, float]:
             one.cpu_us(200)
         for _ in range(rounds):
             for name, one in served.items():
-                samples[name].append(one.cpu_us(SERVED // 4))
+                samples[name].append(one.cpu_us(SERVED))
     finally:
         for one in served.values():
             one.close()
-    return {name: median(values) for name, values in samples.items()}
+    return paired(samples)
 
 
-def print_costs(title: str, took: dict[str, float]) -> None:
+def paired(samples: dict[str, list[float]]) -> dict[str, float]:
+    """What each adds: the median of the differences to what came next to it and is not watched."""
+    plainly = samples["nothing"]
+    added = {
+        name: median(one - without for one, without in zip(values, plainly, strict=True))
+        for name, values in samples.items()
+    }
+    return {**added, "nothing": median(plainly)}
+
+
+def print_costs(title: str, added: dict[str, float]) -> None:
     print(f"\n{title}")
-    ours = took["PerfMiddleware"] - took["nothing"]
+    print(f"  {'unwatched':36}{added['nothing']:9.1f} µs")
+    ours = added["PerfMiddleware"]
     for name in WATCHED:
-        added = took[name] - took["nothing"]
-        ratio = "" if name in ("nothing", "PerfMiddleware") else f"{added / ours:8.0f} × ours"
-        print(f"  {name:36}{took[name]:9.1f} µs{added:9.1f} µs added{ratio}")
+        if name != "nothing":
+            ratio = "" if name == "PerfMiddleware" else f"{added[name] / ours:8.0f} × ours"
+            print(f"  {name:36}{added[name]:9.1f} µs added{ratio}")
 
 
 # Memory, and accuracy
@@ -322,13 +336,14 @@ def print_errors(n: int) -> None:
 
 
 def main(rounds: int, n: int, *, with_server: bool) -> None:
-    took = in_process(rounds)
-    print_costs(f"In process, CPU a request, median of {rounds} interleaved rounds", took)
-    alone = took["(bare) PerfMiddleware"] - took["(bare)"]
-    print(f"  around an application that does nothing, PerfMiddleware adds {alone:.1f} µs")
+    added = in_process(rounds)
+    print_costs(f"In process, CPU a request, {rounds} interleaved rounds", added)
+    print(
+        f"  PerfMiddleware around an application that does nothing: {added['(bare)']:.1f} µs added"
+    )
     if with_server:
         print_costs(
-            f"Behind uvicorn, the server's CPU a request, median of {rounds} rounds",
+            f"Behind uvicorn, the server's CPU a request, {rounds} interleaved rounds",
             end_to_end(rounds),
         )
     print(f"\nA series of the recorder takes {series_bytes() / 1024:.1f} KiB")
@@ -348,7 +363,7 @@ def with_peers() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=80)
     parser.add_argument("--durations", type=int, default=1_000_000)
     parser.add_argument("--without-server", action="store_true")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
