@@ -37,6 +37,7 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/store.py --days 2
+	$(BIN)/python benchmarks/chaos.py --seconds 60
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
 
