@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -54,6 +55,11 @@ class _Verbatim:
 
 
 _Blocks = Iterator[RenderableType | _Verbatim]
+
+
+_FEW_COLUMNS = 6
+_LEAST_TITLE = 8
+"""How narrow the title of one of many columns may be made."""
 
 
 def as_text(report: Report, lang: str = "en", *, color: bool = False, width: int = 100) -> str:
@@ -217,13 +223,17 @@ def _table(table: Table, lang: str) -> _Blocks:
     yield ""
     yield Styled(clean_line(phrase(table.title, lang)), "bold")
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim")
-    for column in table.columns:
-        number = is_number(column)
-        title = clean_line(heading(column, lang))
+    rows = cells(table, lang)
+    for number, column in enumerate(table.columns):
+        title, is_right = clean_line(heading(column, lang)), is_number(column)
+        if is_right and len(table.columns) > _FEW_COLUMNS:
+            # A long title makes its figures no wider, or no room is left for what they are about.
+            longest = max((len(row[number]) for row in rows), default=0)
+            title = fill(title, max(longest, _LEAST_TITLE), break_long_words=False)
         grid.add_column(
-            title, justify="right" if number else "left", no_wrap=number, overflow="fold"
+            title, justify="right" if is_right else "left", no_wrap=is_right, overflow="fold"
         )
-    for row in cells(table, lang):
+    for row in rows:
         grid.add_row(*map(_short, row))
     yield grid
     if table.left_out:
