@@ -63,7 +63,7 @@ class RouteNames:
         if owner is None:
             # Litestar's way to say it; of one that leaves nothing the paths cannot be told apart.
             template = scope.get("path_template")
-            if not isinstance(template, str):
+            if not isinstance(template, str) or not template:
                 return UNMATCHED
             return f"{_known(scope.get('method', WEBSOCKET))} {template}"
         mounted = scope.get("root_path", "")

@@ -40,7 +40,9 @@ def watch_celery(monitor: PerformanceMonitor) -> Callable[[], None]:
     try:
         from celery import signals
     except ImportError as error:
-        raise Unavailable("Celery is not installed here", cure="pip install celery") from error
+        raise Unavailable(
+            "the package celery is not installed here", cure="pip install celery"
+        ) from error
 
     watch = _Watch(monitor)
     pairs = [

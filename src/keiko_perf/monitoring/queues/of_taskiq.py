@@ -31,7 +31,9 @@ def taskiq_middleware(monitor: PerformanceMonitor) -> Any:
         from taskiq import TaskiqMiddleware
         from taskiq.exceptions import NoResultError
     except ImportError as error:
-        raise Unavailable("taskiq is not installed here", cure="pip install taskiq") from error
+        raise Unavailable(
+            "the package taskiq is not installed here", cure="pip install taskiq"
+        ) from error
 
     class Watch(TaskiqMiddleware):
         def __init__(self) -> None:
