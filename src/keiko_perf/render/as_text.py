@@ -29,10 +29,11 @@ from keiko_perf.model import (
     Section,
     Table,
     Text,
+    Tree,
     Verdict,
     say,
 )
-from keiko_perf.render import figures
+from keiko_perf.render import branches, figures
 from keiko_perf.render.clean import clean, clean_line
 from keiko_perf.render.language import figure_name, phrase
 from keiko_perf.render.sparkline import sparklines
@@ -42,6 +43,7 @@ from keiko_perf.render.units import format_of, show
 from keiko_perf.render.words import Word, conclusion, name, sign, sign_of, tone, verified
 
 _STYLES = {"good": "green", "bad": "red", "warn": "yellow", "unsure": "yellow", "calm": "cyan"}
+_LINES = {"name": "bold", "figures": "", "detail": "dim", "finding": ""}
 _NARROWEST = 40
 _LONGEST_CELL = 120
 """A table's cell that is longer is cut; findings and recommendations show SQL whole."""
@@ -118,6 +120,8 @@ def _section(section: Section, lang: str) -> _Blocks:
         yield from _recommendation(recommendation, lang)
     for chart in section.charts:
         yield from _chart(chart, lang)
+    for tree in section.trees:
+        yield from _tree(tree, lang)
     for table in section.tables:
         yield from _table(table, lang)
     if section.gaps:
@@ -239,6 +243,28 @@ def _table(table: Table, lang: str) -> _Blocks:
     if table.left_out:
         more = say("{count:count} more rows are not shown", count=table.left_out)
         yield _indented(Styled(phrase(more, lang), "dim"))
+
+
+def _tree(tree: Tree, lang: str) -> _Blocks:
+    yield ""
+    yield Styled(clean_line(phrase(tree.title, lang)), "bold")
+    yield ""
+    for line in branches.lines(tree, lang):
+        style = _STYLES[tone(line.severity)] if line.severity else _LINES[line.kind]
+        left = Styled.assemble((line.guide, "dim"), (line.text, style))
+        left.no_wrap, left.overflow = True, "ellipsis"
+        yield _beside(left, line.right) if line.right else left
+    if tree.left_out:
+        more = say("{count:count} more steps are not shown", count=tree.left_out)
+        yield _indented(Styled(phrase(more, lang), "dim"))
+
+
+def _beside(left: Styled, right: str) -> RenderableType:
+    grid = Grid.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(left, Styled(right, "dim"))
+    return grid
 
 
 def _gaps(gaps: Iterable[Gap], lang: str) -> _Blocks:
