@@ -23,7 +23,7 @@ demo: $(STAMP) ## from a slow service to a proven fix, on a PostgreSQL of its ow
 	@exec $(BIN)/keiko-perf demo $(ARGS)
 
 test: $(STAMP) ## the whole test suite
-	@scripts/system-packages postgresql chromium prometheus prometheus-alertmanager redis-server
+	@scripts/system-packages postgresql chromium pgbouncer prometheus prometheus-alertmanager redis-server
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## linters, types and layers
@@ -41,6 +41,7 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/chaos.py --seconds 60
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/adaptive.py
 
 clean: ## remove what was made

@@ -152,10 +152,6 @@ TEMPLATES = {
         "kein Index würde helfen: {count:count} wurden versucht und verworfen"
     ),
     "no index would pay": "kein Index würde sich lohnen",
-    "no query used the index while its table {table} was read {scans:count} times": (
-        "keine Abfrage benutzte den Index, während seine Tabelle {table}"
-        " {scans:count}-mal gelesen wurde"
-    ),
     "not verified, and not the first choice": "nicht geprüft und nicht die erste Wahl",
     "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
     "nothing to do here": "hier ist nichts zu tun",
