@@ -26,6 +26,8 @@ from keiko_perf.diagnosis.workload import Statement
 Bits = int
 """A set of candidates."""
 _SCANS_SAVED = 3.0
+_LOCAL = 1.5
+_ELSEWHERE = 0.02
 _STEPS_FROM_ABOVE = 0
 """After so many answers that did not settle it, the set itself is asked about."""
 
@@ -67,6 +69,7 @@ class Costs:
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
     _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _scans_with_all: dict[int, Mapping[str, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
@@ -131,8 +134,10 @@ class Costs:
             wanted, _bits(bit for bit, _ in used), price.cost + sum(more for _, more in used)
         )
         self._known[number].append(answer)
-        if not wanted and price.scans is not None:
+        if price.scans is not None and not wanted:
             self._scans[number] = price.scans
+        if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
+            self._scans_with_all[number] = price.scans
         return answer
 
     def most_saved(self, number: int, some: Bits) -> float:
@@ -151,8 +156,18 @@ class Costs:
             for use in self.queries[number].shape.uses:
                 if use.table == index.table and _gives_order(index, use):
                     return float("inf")
-            read[index.table] = scans.get(index.table.name, float("inf"))
-        return _SCANS_SAVED * sum(read.values())
+            read[index.table] = self._scan_saved(number, index.table.name)
+        return sum(read.values())
+
+    def _scan_saved(self, number: int, table: str) -> float:
+        before = self._scans[number].get(table, float("inf"))
+        most = _SCANS_SAVED * before
+        with_all = self._scans_with_all.get(number)
+        if with_all is None or before == float("inf"):
+            return most
+        # What all indexes together don't save in reading it, one of them hardly saves alone.
+        saved = max(before - with_all.get(table, 0.0), 0.0)
+        return min(most, _LOCAL * saved + _ELSEWHERE * self._known[number][0].cost)
 
     def _on_tables_of(self, number: int, some: Bits) -> Bits:
         """All candidates on the tables of some, as far as they matter to a statement."""
