@@ -21,9 +21,11 @@ _OWN = 0.1
 """What an index must save of its own if a wider one begins with its columns: this share."""
 _NEGLIGIBLE = 1e-4
 """A doubt about this share of the workload's cost is not worth a question."""
-_TOLERANCE = 0.05
-_NEGLIGIBLE_NOW = 1e-3
+_TOLERANCE = 0.1
+_NEGLIGIBLE_NOW = 5e-4
 """Of what the workload costs with what was chosen so far."""
+_NEGLIGIBLE_OF_ONE = 0.04
+"""Of what a statement costs of it on average."""
 _WORTH_AN_EXCHANGE = 1e-3
 _SIZE_OF_UNKNOWN = 8192.0
 _MOST_ROUNDS = 40
@@ -151,7 +153,8 @@ class Choice:
         """How large a doubt about an addition is borne that saves so much."""
         if not self._is_rough:
             return _NEGLIGIBLE * self.base
-        return max(_NEGLIGIBLE_NOW * self._now, _TOLERANCE * saved)
+        share = max(_NEGLIGIBLE_NOW, _NEGLIGIBLE_OF_ONE / max(len(self.live), 1))
+        return max(share * self._now, _TOLERANCE * saved)
 
     def _cost(self, chosen: Bits) -> float:
         """What the statements cost with the chosen, at most."""

@@ -141,6 +141,8 @@ class Search:
             if not everything or self.limits.is_late():
                 continue
             before = await self.costs.price(number, 0)
+            if self.costs.most_saved(number, everything) < LEAST_GAIN * before:
+                continue
             is_small = self._calls(number) * before < _SMALL_SHARE * self._cost_before
             if (is_small and self.limits.budget_bytes is not None) or is_gain(
                 before, await self.costs.price(number, everything)
