@@ -67,6 +67,8 @@ class Choice:
     weights: dict[int, float] = field(default_factory=dict)
     _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
     _now: float = 0.0
+    _sizes: dict[Bits, float] = field(default_factory=dict)
+    _begun: dict[Bits, Bits] = field(default_factory=dict)
     _hopeless: set[tuple[Bits, Bits]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,11 @@ class Choice:
 
     def size(self, some: Bits) -> float:
         """How large the indexes are together."""
-        return sum(self.costs.sizes[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
+        known = self._sizes.get(some)
+        if known is None:
+            known = sum(self.costs.sizes[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
+            self._sizes[some] = known
+        return known
 
     def affected(self, some: Bits) -> tuple[int, ...]:
         """The statements that some of the indexes can matter to."""
@@ -101,14 +107,16 @@ class Choice:
     def bounds(self, before: Bits, after: Bits) -> tuple[float, float]:
         """The least and the most that the workload saves by *after* in place of *before*."""
         least = most = self.upkeep_of(before & ~after) - self.upkeep_of(after & ~before)
+        added = after & ~before
+        is_added_only = before & ~after == 0
         for number in self.affected(before ^ after):
             low, high = self.costs.bounds(number, before)
             new_low, new_high = self.costs.bounds(number, after)
-            if before & ~after == 0:  # more indexes never cost more
+            if is_added_only:  # more indexes never cost more
                 new_high = min(new_high, high)
             if new_low < new_high:
                 # Either the plan uses what is new, or it is one that there was before.
-                new = self.costs.projected(number, after & ~before)
+                new = self.costs.projected(number, added)
                 new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
                 new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
                 if before and self._is_rough:
@@ -234,12 +242,20 @@ class Choice:
 
     def _replaceable(self, more: Bits, chosen: Bits) -> float:
         """How much room the indexes take that the new ones begin with: they may go."""
-        indexes = self.costs.candidates
-        return sum(
-            self.size(1 << old)
-            for old in bits_of(chosen)
-            if any(indexes[new].begins_with(indexes[old]) for new in bits_of(more))
-        )
+        return self.size(chosen & self._beginnings(more))
+
+    def _beginnings(self, some: Bits) -> Bits:
+        """The candidates that some of the indexes begin with."""
+        known = self._begun.get(some)
+        if known is None:
+            indexes = self.costs.candidates
+            known = set_of(
+                old
+                for old, index in enumerate(indexes)
+                if any(indexes[new].begins_with(index) for new in bits_of(some))
+            )
+            self._begun[some] = known
+        return known
 
     def _score(self, more: Bits, saved: float) -> float:
         if self.limits.budget_bytes is None or saved <= 0:
