@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from keiko_perf.diagnosis.costs import Bits, Costs, bits_of
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.schema import TableName
 
 ABOUT_EQUAL = 0.01
 """Of two candidates that save the same but for this share, the smaller one is taken."""
@@ -69,6 +71,7 @@ class Choice:
     _now: float = 0.0
     _sizes: dict[Bits, float] = field(default_factory=dict)
     _begun: dict[Bits, Bits] = field(default_factory=dict)
+    _by_table: dict[TableName, list[int]] = field(default_factory=dict)
     _hopeless: set[tuple[Bits, Bits]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -248,14 +251,23 @@ class Choice:
         """The candidates that some of the indexes begin with."""
         known = self._begun.get(some)
         if known is None:
-            indexes = self.costs.candidates
-            known = set_of(
-                old
-                for old, index in enumerate(indexes)
-                if any(indexes[new].begins_with(index) for new in bits_of(some))
-            )
+            known = 0
+            for new in bits_of(some):
+                index = self.costs.candidates[new]
+                known |= set_of(
+                    old for old in self._on(index.table) if index.begins_with(self._candidate(old))
+                )
             self._begun[some] = known
         return known
+
+    def _candidate(self, bit: int) -> Index:
+        return self.costs.candidates[bit]
+
+    def _on(self, table: TableName) -> list[int]:
+        if not self._by_table:
+            for bit, index in enumerate(self.costs.candidates):
+                self._by_table.setdefault(index.table, []).append(bit)
+        return self._by_table[table]
 
     def _score(self, more: Bits, saved: float) -> float:
         if self.limits.budget_bytes is None or saved <= 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.schema import ExistingIndex, Key, Table, TableName
@@ -36,7 +37,7 @@ class Index:
     method: str = "btree"
 
     def __lt__(self, other: Index) -> bool:
-        return self.definition() < other.definition()
+        return _place(self) < _place(other)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -63,11 +64,11 @@ class Index:
     def begins_with(self, other: Index) -> bool:
         """Whether its first columns are all of a narrower one's, and it does all that one does."""
         width = len(other.keys)
-        is_alike = (self.table, self.method) == (other.table, other.method)
         is_wider = len(self.keys) > width or len(self.include) > len(other.include)
         return (
-            is_alike
-            and is_wider
+            is_wider
+            and self.table == other.table
+            and self.method == other.method
             and self.keys[:width] == other.keys
             and self.where in ("", other.where)
             and set(other.include) <= {*self.columns, *self.include}
@@ -104,6 +105,11 @@ class Index:
 
     def __str__(self) -> str:
         return f"{self.table}{self._rest()}"
+
+
+@lru_cache(maxsize=8192)
+def _place(index: Index) -> str:
+    return index.definition()
 
 
 def index_name(index: Index, taken: Collection[str] = ()) -> str:
