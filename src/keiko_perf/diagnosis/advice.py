@@ -140,21 +140,19 @@ class AdvisedIndex:
         )
 
     def _summary(self) -> Message:
-        columns = self.index.shown
+        shown = f"{self.table.shown_name} {self.index.rest}"
         before, after = self.cost_before, self.cost_after
         if before is None or after is None:
             return say(
-                "An index on {table} ({columns}) might help {count:count} of the statements;"
+                "An index on {index} might help {count:count} of the statements;"
                 " this is not verified",
-                table=self.table.shown_name,
-                columns=columns,
+                index=shown,
                 count=len(self.wanted_by),
             )
         return say(
-            "With an index on {table} ({columns}) the planner finds {count:count} of the"
+            "With an index on {index} the planner finds {count:count} of the"
             " statements {factor:factor} cheaper",
-            table=self.table.shown_name,
-            columns=columns,
+            index=shown,
             count=len(self.gains),
             factor=before / max(after, 0.01),
         )

@@ -17,7 +17,7 @@ from keiko_perf.diagnosis.costs import Bits, Costs, bits_of
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import TableName
 
-ABOUT_EQUAL = 0.01
+ABOUT_EQUAL = 0.03
 """Of two candidates that save the same but for this share, the smaller one is taken."""
 _OWN = 0.1
 """What an index must save of its own if a wider one begins with its columns: this share."""

@@ -88,23 +88,24 @@ class Index:
             "CONCURRENTLY" if concurrently else "",
             quoted(name) if name else "",
         ]
-        return f"{' '.join(filter(None, words))} ON {table or self.table}{self._rest()}"
+        return f"{' '.join(filter(None, words))} ON {table or self.table} {self.rest}"
 
-    def _rest(self) -> str:
-        method = "" if self.method == "btree" else f" USING {self.method}"
+    @property
+    def rest(self) -> str:
+        """What stands behind the table in the statement that makes it."""
+        method = "" if self.method == "btree" else f"USING {self.method} "
         keys = ", ".join(map(str, self.keys))
         include = f" INCLUDE ({', '.join(map(quoted, self.include))})" if self.include else ""
         where = f" WHERE {self.where}" if self.where else ""
-        return f"{method} ({keys}){include}{where}"
+        return f"{method}({keys}){include}{where}"
 
     @property
     def shown(self) -> str:
         """Its keys and what else it holds, as a sentence shows them."""
-        more = self._rest().lstrip()
-        return more[1:-1] if self.is_plain else more
+        return self.rest[1:-1] if self.is_plain else self.rest
 
     def __str__(self) -> str:
-        return f"{self.table}{self._rest()}"
+        return f"{self.table} {self.rest}"
 
 
 @lru_cache(maxsize=8192)
@@ -145,6 +146,19 @@ def drop_statement(name: str, *, table: Table) -> str:
     place = "" if table.is_visible else f"{quoted(table.name.schema)}."
     words = "DROP INDEX" if table.is_partitioned else "DROP INDEX CONCURRENTLY"
     return f"{words} {place}{quoted(name)}"
+
+
+def is_replaced(existing: ExistingIndex, index: Index) -> bool:
+    """Whether an index that is there does nothing that a new one would not do as well."""
+    width = len(existing.keys)
+    if existing.unique or existing.is_partial or not existing.is_valid or index.where:
+        return False
+    held = {*index.columns, *index.include}
+    return (
+        existing.method == index.method == "btree"
+        and existing.keys == index.keys[:width]
+        and held.issuperset(existing.include)
+    )
 
 
 def serves(existing: ExistingIndex, index: Index, *, equal: int) -> bool:

@@ -13,10 +13,9 @@ TEMPLATES = {
         "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen"
         " und den Server neu starten"
     ),
-    "An index on {table} ({columns}) might help {count:count} of the statements; this is"
-    " not verified": (
-        "Ein Index auf {table} ({columns}) könnte {count:count} der Anweisungen helfen;"
-        " geprüft ist das nicht"
+    "An index on {index} might help {count:count} of the statements; this is not verified": (
+        "Ein Index auf {index} könnte {count:count} der Anweisungen helfen; geprüft ist"
+        " das nicht"
     ),
     "As a superuser: ALTER EXTENSION pg_stat_statements UPDATE": (
         "Als Superuser: ALTER EXTENSION pg_stat_statements UPDATE"
@@ -52,7 +51,8 @@ TEMPLATES = {
         "Der Rolle GRANT SELECT darauf geben oder ihr pg_read_all_data gewähren"
     ),
     "Give the role pg_read_all_stats if their text is hidden; else look at them by hand": (
-        "Der Rolle pg_read_all_stats geben, falls ihr Text verborgen ist; sonst von Hand ansehen"
+        "Der Rolle pg_read_all_stats geben, falls ihr Text verborgen ist; sonst von Hand"
+        " ansehen"
     ),
     "Index advice for the database {database}": "Index-Rat für die Datenbank {database}",
     "Indexes of the database {database}": "Indexe der Datenbank {database}",
@@ -87,18 +87,20 @@ TEMPLATES = {
     ),
     "The statements that take most of the time": "Die Anweisungen, die am meisten Zeit brauchen",
     "This server is a standby: its counters tell only what was asked of it.": (
-        "Dieser Server ist ein Standby: seine Zähler sagen nur, was von ihm verlangt wurde."
+        "Dieser Server ist ein Standby: seine Zähler sagen nur, was von ihm verlangt"
+        " wurde."
     ),
     "What is worth attention": "Was Beachtung verdient",
     "What was tried and refused": "Was geprüft und verworfen wurde",
     "Why": "Warum",
-    "With an index on {table} ({columns}) the planner finds {count:count} of the"
-    " statements {factor:factor} cheaper": (
-        "Mit einem Index auf {table} ({columns}) findet der Planer {count:count} der"
-        " Anweisungen {factor:factor} billiger"
+    "With an index on {index} the planner finds {count:count} of the statements"
+    " {factor:factor} cheaper": (
+        "Mit einem Index auf {index} findet der Planer {count:count} der Anweisungen"
+        " {factor:factor} billiger"
     ),
     "Write them with their table's alias": "Sie mit dem Alias ihrer Tabelle schreiben",
-    "a statement takes {mean_s:duration} on average and {share:ratio} of the database's time": (
+    "a statement takes {mean_s:duration} on average and {share:ratio} of the database's"
+    " time": (
         "eine Anweisung braucht im Mittel {mean_s:duration} und {share:ratio} der Zeit"
         " der Datenbank"
     ),
@@ -160,7 +162,8 @@ TEMPLATES = {
     "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
     "nothing to do here": "hier ist nichts zu tun",
     "pg_stat_statements is installed, but was not loaded at the server's start": (
-        "pg_stat_statements ist installiert, wurde aber beim Start des Servers nicht geladen"
+        "pg_stat_statements ist installiert, wurde aber beim Start des Servers nicht"
+        " geladen"
     ),
     "pg_stat_statements is not installed in this database": (
         "pg_stat_statements ist in dieser Datenbank nicht installiert"
@@ -198,7 +201,8 @@ TEMPLATES = {
         "der Benutzer {user} darf pg_stat_statements nicht lesen"
     ),
     "the user {user} may not see the text of {hidden:count} statements of others": (
-        "der Benutzer {user} darf den Text von {hidden:count} Anweisungen anderer nicht sehen"
+        "der Benutzer {user} darf den Text von {hidden:count} Anweisungen anderer nicht"
+        " sehen"
     ),
     "the workload holds no statement that could be read": (
         "die Arbeitslast enthält keine Anweisung, die sich lesen ließ"
@@ -223,12 +227,15 @@ TEMPLATES = {
     "{count:count} possible indexes": "{count:count} mögliche Indexe",
     "{count:count} statements of the workload": "{count:count} Anweisungen der Arbeitslast",
     "{dead_ratio:ratio} of the rows are dead, {factor:factor} what autovacuum allows": (
-        "{dead_ratio:ratio} der Zeilen sind tot, {factor:factor} dessen, was Autovacuum zulässt"
+        "{dead_ratio:ratio} der Zeilen sind tot, {factor:factor} dessen, was Autovacuum"
+        " zulässt"
     ),
     "{dead_ratio:ratio} of the rows are dead: autovacuum is off for this table": (
-        "{dead_ratio:ratio} der Zeilen sind tot: Autovacuum ist für diese Tabelle abgeschaltet"
+        "{dead_ratio:ratio} der Zeilen sind tot: Autovacuum ist für diese Tabelle"
+        " abgeschaltet"
     ),
     "{modified:count} rows changed since the planner's statistics were taken": (
-        "{modified:count} Zeilen änderten sich, seit die Statistiken des Planers erhoben wurden"
+        "{modified:count} Zeilen änderten sich, seit die Statistiken des Planers erhoben"
+        " wurden"
     ),
 }
