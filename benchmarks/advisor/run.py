@@ -125,7 +125,9 @@ def build(name: str, url: str, budget: float) -> None:
         weights = [weight for weight, _ in statements]
         total = sum(w * cost for w, (cost, _) in zip(weights, before, strict=True))
         real = sum(w * cost for w, (cost, _) in zip(weights, after, strict=True))
-        print(f"  cost: promised {advice.cost_after / advice.cost_before:.3f}, real {real / total:.3f}")
+        print(
+            f"  cost: promised {advice.cost_after / advice.cost_before:.3f}, real {real / total:.3f}"
+        )
         spent = [
             (w * b, w * a)
             for w, b, a in zip(weights, run_before, run_after, strict=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keiko_perf.cli.advise import advise
+from keiko_perf.cli.advise import advise, verify
 from keiko_perf.cli.database import Answer, DatabaseOption, TimeoutOption, answer_with
 from keiko_perf.cli.output import (
     Destination,
@@ -98,6 +98,7 @@ async def check(connected: Database) -> Report:
 
 
 app.command()(advise)
+app.command()(verify)
 
 
 @app.command()
