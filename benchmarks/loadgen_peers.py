@@ -23,6 +23,7 @@ CONNECTIONS = 50
 OURS = """
 import sys, time
 from keiko_perf.loadtest import Plan, Users, run_in_own_loop
+from keiko_perf.loadtest import http1  # the engine imports it when it runs
 from keiko_perf.loadtest.target import Tls
 plan = Plan(base_url=sys.argv[1], load=Users(int(sys.argv[2])), duration_s=float(sys.argv[3]),
             tls=Tls(ca_file=sys.argv[4] if len(sys.argv) > 4 else ""))
@@ -35,6 +36,7 @@ print(time.process_time() - began, result.response.count)
 SCENARIO = """
 import sys, time
 from keiko_perf.loadtest import Plan, Users, run_in_own_loop
+from keiko_perf.loadtest import crew, http1  # the engine imports them when it runs
 from keiko_perf.loadtest.scenario import scenario
 
 @scenario

@@ -13,7 +13,7 @@ BARE = """
 import sys
 
 class Nowhere:
-    extras = "fastapi starlette uvicorn sqlalchemy psycopg pglast uvloop httptools".split()
+    extras = "fastapi starlette uvicorn sqlalchemy psycopg pglast uvloop httptools apprise".split()
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.extras:

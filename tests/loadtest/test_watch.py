@@ -254,6 +254,52 @@ def test_a_generator_that_collected_garbage_is_invalid_if_that_is_in_the_figures
     assert any("garbage" in reason for reason in reasons(judged)) is is_invalid
 
 
+def late_by(result, late_s: float, *, slowest_s: float, slow: int, waited: int = 0):
+    """*result* with two late requests in a hundred, *slow* of these among the 60 slowest."""
+    (step,) = result.steps
+    service = [0.01] * 940 + [slowest_s] * 60
+    late = range(920 + slow, 940 + slow)
+    response = [one + (late_s if at in late else 0) for at, one in enumerate(service)]
+    return replace(
+        result,
+        steps=(
+            replace(
+                step,
+                response=replace(step.response, succeeded=Histogram(response)),
+                service=replace(step.service, succeeded=Histogram(service)),
+            ),
+        ),
+        late=Histogram([0.0] * 980 + [late_s] * 20),
+        lag=Histogram([0.0] * 980 + [late_s] * 20),
+        waited=waited,
+        in_flight=replace(result.in_flight, samples=0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("late_s", "slowest_s", "slow", "waited", "is_invalid"),
+    [
+        (0.004, 0.01, 20, 0, False),
+        (0.02, 0.01, 20, 0, True),
+        (0.05, 0.4, 0, 0, False),
+        (0.05, 0.4, 0, 7, True),
+        (0.08, 0.1, 15, 0, True),
+    ],
+    ids=[
+        "no more than a time slice",
+        "it is what the p99 is made of",
+        "slow answers hide it in every percentile",
+        "with waiting for connections it cannot be told apart",
+        "it moves the p99 from 100 to 180 ms",
+    ],
+)
+def test_lateness_makes_a_run_invalid_if_it_is_in_a_percentile_that_is_told(
+    honest, late_s, slowest_s, slow, waited, is_invalid
+):
+    judged = late_by(honest, late_s, slowest_s=slowest_s, slow=slow, waited=waited)
+    assert any("was late by" in reason for reason in reasons(judged)) is is_invalid
+
+
 def test_lost_processes_make_a_run_invalid_with_their_number(honest):
     (reason,) = replace(honest, generators=(Generator(),) * 3, lost=1).invalid
     assert reason.values == {"lost": 1, "all": 4}

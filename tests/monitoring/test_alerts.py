@@ -168,3 +168,31 @@ def test_it_agrees_with_a_naive_reading_of_the_whole_history(verdicts):
                 state = "resolved"
         expected.append(state)
     assert states(verdicts, patience=patience) == expected
+
+
+def test_a_figure_that_hovers_just_within_its_limit_does_not_resolve_the_alert():
+    just_within = Verdict(P95, Outcome.MET, say("within the limit"), 0.199, 100)
+    patience = Patience(for_s=0, good_windows=2, margin_ratio=0.05)
+    after = states([MISSED, MET, just_within, MET, MET], patience=patience)
+    assert after == ["firing", "firing", "firing", "firing", "resolved"]
+    assert states(
+        [MISSED, just_within, just_within],
+        patience=Patience(for_s=0, good_windows=2, margin_ratio=0),
+    ) == ["firing", "firing", "resolved"]
+
+
+def test_a_check_may_have_a_patience_of_its_own():
+    slow = Patience(for_s=300)
+    for own, state in (({}, AlertState.FIRING), ({"p95": slow}, AlertState.PENDING)):
+        alerts = {}
+        for number in range(3):
+            now = T0 + timedelta(seconds=10 * number)
+            quick = Patience(for_s=5)
+            alerts = step(alerts, {"p95": MISSED}, now, patience=quick, patience_of=own)
+        assert alerts["p95"].state is state
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.0, float("nan")])
+def test_a_margin_that_no_figure_could_keep_is_refused(ratio):
+    with pytest.raises(UsageError, match="margin_ratio"):
+        Patience(margin_ratio=ratio)

@@ -194,7 +194,7 @@ async def test_an_alert_is_told_once_it_fires_and_once_it_resolves():
     for duration_s in [0.9] * 4 + [0.01] * 3:
         serve_requests(monitor, time, count=400, duration_s=duration_s)
         await monitor.tick()
-        await monitor._courier.flush()
+        await monitor._alerting.courier.flush()
     assert told == [
         ("api_response_time", "firing"),
         ("api_response_time_p99", "firing"),

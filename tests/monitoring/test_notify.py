@@ -14,9 +14,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
+from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Severity, say
 from keiko_perf.monitoring.alerts import Alert, AlertState
-from keiko_perf.monitoring.notify import Courier, LogNotifier, WebhookNotifier
+from keiko_perf.monitoring.notify import (
+    AlertmanagerNotifier,
+    AppriseNotifier,
+    Courier,
+    LogNotifier,
+    WebhookNotifier,
+)
+from keiko_perf.monitoring.notify.courier import PAUSES_S
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SECRET = "T00SECRET"
@@ -90,18 +98,32 @@ async def test_the_log_has_it_at_its_severity(caplog, severity, state, level):
 async def test_a_webhook_gets_it_as_json_with_a_line_for_chats():
     with webhook(200) as (url, taken):
         await WebhookNotifier(url)(alert())
-    assert taken == [
-        {
-            "metric": "api_response_time",
-            "severity": "critical",
-            "state": "firing",
-            "message": "p95 is 412 ms",
-            "value": 0.412,
-            "since": "2026-01-05T12:00:00+00:00",
-            "changed_at": "2026-01-05T12:00:00+00:00",
-            "text": "[firing] api_response_time (critical): p95 is 412 ms",
-        }
+    document = {
+        "metric": "api_response_time",
+        "severity": "critical",
+        "state": "firing",
+        "message": "p95 is 412 ms",
+        "value": 0.412,
+        "since": "2026-01-05T12:00:00+00:00",
+        "changed_at": "2026-01-05T12:00:00+00:00",
+        "text": "[firing] api_response_time (critical): p95 is 412 ms",
+    }
+    assert taken == [{**document, "alerts": [document]}]
+
+
+async def test_a_webhook_gets_the_alerts_of_a_moment_as_one_message_the_worst_in_front():
+    with webhook(200) as (url, taken):
+        courier = Courier((WebhookNotifier(url),))
+        courier.send([alert("error_rate"), alert("cpu_usage", severity=Severity.WARNING)])
+        await courier.flush()
+    (document,) = taken
+    assert document["metric"] == "error_rate"
+    assert [one["metric"] for one in document["alerts"]] == ["error_rate", "cpu_usage"]
+    assert document["text"].splitlines() == [
+        "[firing] error_rate (critical): p95 is 412 ms",
+        "[firing] cpu_usage (warning): p95 is 412 ms",
     ]
+    assert courier.statistics().delivered == 2
 
 
 async def test_a_busy_webhook_is_tried_again_with_growing_pauses():
@@ -156,7 +178,8 @@ async def test_a_notifier_that_fails_is_counted_and_keeps_none_of_the_others_fro
     courier.send([alert("a"), alert("b")])
     await courier.flush()
     assert told == ["a", "b"]
-    assert (courier.statistics().delivered, courier.statistics().failed) == (2, 2)
+    assert (courier.statistics().delivered, courier.statistics().failed) == (2, 1)
+    assert courier.statistics().waiting == 2  # both are tried again, in their order
     assert "RuntimeError" in caplog.text
     assert SECRET not in caplog.text
 
@@ -198,6 +221,129 @@ async def test_cancelled_amid_a_delivery_it_loses_no_count():
     assert running.cancelled()
     statistics = courier.statistics()
     assert statistics.delivered + statistics.failed + statistics.dropped + statistics.waiting == 2
+
+
+class Other:
+    """The other end of a notifier: takes nothing until it is told to."""
+
+    def __init__(self):
+        self.works, self.taken = False, []
+
+    async def tell(self, alerts):
+        if not self.works:
+            raise ServiceUnavailable("nobody answers", cure="Wait")
+        self.taken.append([one.metric for one in alerts])
+
+
+async def test_what_failed_is_tried_again_later_and_what_became_of_it_is_on_record():
+    clock, other, record = FakeClock(), Other(), []
+    courier = Courier((other,), clock=clock, now=clock.now, record=record.append)
+    courier.send([alert("a"), alert("b")])
+    for pause_s in (0, PAUSES_S[0] - 1, 1):
+        clock.advance(pause_s)
+        await courier.flush()
+    assert [(one.state.value, one.attempts) for one in record] == [("waiting", 1), ("waiting", 2)]
+    assert record[-1].problem == "nobody answers"
+    other.works = True
+    clock.advance(PAUSES_S[1])
+    await courier.flush()
+    assert other.taken == [["a", "b"]]
+    assert (record[-1].state.value, record[-1].attempts) == ("delivered", 3)
+    assert record[-1].changed_at == clock.now()
+
+
+async def test_it_is_given_up_after_its_last_attempt_and_what_is_refused_at_once():
+    clock, record = FakeClock(), []
+    courier = Courier((Other(),), clock=clock, now=clock.now, record=record.append)
+    courier.send([alert()])
+    for pause_s in (0, *PAUSES_S):
+        clock.advance(pause_s)
+        await courier.flush()
+    assert record[-1].state.value == "failed"
+    assert record[-1].attempts == 1 + len(PAUSES_S)
+    assert (courier.statistics().dropped, courier.statistics().waiting) == (1, 0)
+    with webhook(404) as (url, taken):
+        courier = Courier((WebhookNotifier(url),), record=record.append)
+        courier.send([alert()])
+        await courier.flush()
+    assert (record[-1].state.value, record[-1].attempts, len(taken)) == ("failed", 1, 1)
+    assert SECRET not in f"{record[-1]}"
+
+
+async def test_a_notifier_that_hangs_keeps_nothing_from_the_others():
+    told = asyncio.Event()
+
+    async def never(_alert):
+        await asyncio.Event().wait()
+
+    async def good(_alert):
+        told.set()
+
+    courier = Courier((never, good))
+    running = asyncio.create_task(courier.run())
+    courier.send([alert()])
+    async with asyncio.timeout(10):
+        await told.wait()
+    running.cancel()
+    await asyncio.wait((running,))
+
+
+async def test_alertmanager_is_told_and_told_again_while_it_fires():
+    clock = FakeClock()
+    with webhook(200) as (url, taken):
+        base = url.partition("/hooks")[0]
+        notifier = AlertmanagerNotifier(base, labels={"service": "agents"}, refresh_s=60)
+        courier = Courier((notifier,), clock=clock, now=clock.now)
+        firing = alert("api_response_time[GET /agents]")
+        courier.send([firing])
+        for passed_s in (0, 30, 30, 30, 30):
+            clock.advance(passed_s)
+            await courier.flush()
+            courier.refresh((firing,))
+        await courier.flush()
+    assert len(taken) == 4  # once since it began, then at 0, 60 and 120 s
+    (document,) = taken[0]
+    assert document["labels"] == {
+        "service": "agents",
+        "alertname": "api_response_time[GET /agents]",
+        "severity": "critical",
+    }
+    assert document["annotations"] == {"summary": "p95 is 412 ms"}
+    assert document["startsAt"] == "2026-01-05T12:00:00+00:00"
+
+
+# Apprise asks for the standard library's imghdr, which Python 3.11 warns of.
+apprise = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
+
+
+@apprise
+async def test_apprise_sends_the_alerts_of_a_moment_as_one_message():
+    with webhook(200) as (url, taken):
+        notifier = AppriseNotifier(url.replace("http://", "json://"))
+        await notifier.tell((alert("a"), alert("b", state=AlertState.RESOLVED)))
+    (document,) = taken
+    assert document["title"] == "keiko-perf: 1 firing, 1 resolved"
+    assert document["message"].splitlines() == [
+        "[firing] a (critical): p95 is 412 ms",
+        "[resolved] b (critical): p95 is 412 ms",
+    ]
+    assert document["type"] == "failure"
+    assert SECRET not in repr(notifier)
+
+
+@apprise
+async def test_apprise_says_when_a_service_did_not_take_it(caplog):
+    with webhook(500) as (url, _):
+        notifier = AppriseNotifier(url.replace("http://", "json://"))
+        with pytest.raises(ServiceUnavailable, match="json"):
+            await notifier(alert())
+
+
+@apprise
+@pytest.mark.parametrize("urls", [(), ("nonsense",)])
+def test_addresses_that_apprise_does_not_know_are_refused(urls):
+    with pytest.raises(UsageError, match=r"address|nobody"):
+        AppriseNotifier(*urls)
 
 
 async def test_without_notifiers_nothing_piles_up():

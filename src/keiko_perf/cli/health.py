@@ -35,6 +35,7 @@ from keiko_perf.model import (
     Verdict,
     say,
 )
+from keiko_perf.monitoring.attribution import parts_table
 from keiko_perf.monitoring.kpis import PerformanceKPIs
 from keiko_perf.monitoring.sqlite import SqliteStore
 from keiko_perf.monitoring.wording import headline
@@ -104,7 +105,10 @@ def judge(file: Path, *, kpis: PerformanceKPIs, last_s: float, now: datetime) ->
                 verdicts=verdicts,
                 gaps=_gaps(verdicts, age_s),
             ),
-            Section(title=say("Routes"), tables=(_routes(snapshot),)),
+            Section(
+                title=say("Routes"),
+                tables=tuple(filter(None, (_routes(snapshot), parts_table(snapshot)))),
+            ),
         ),
     )
 

@@ -38,6 +38,7 @@ from keiko_perf.model import (
     say,
 )
 from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.attribution import parts_table
 from keiko_perf.monitoring.findings import findings
 
 _WORTH_BUILDING = 1.5
@@ -188,8 +189,13 @@ def _why(found: Account) -> Section:
             *(one for one in judgement.findings if one.code.startswith("statements.")),
             *findings(found.before.snapshot),
         ),
-        tables=(statements_table(found.workload),),
+        tables=(*_parts(found.before.snapshot), statements_table(found.workload)),
     )
+
+
+def _parts(snapshot: Snapshot) -> tuple[Table, ...]:
+    table = parts_table(snapshot)
+    return () if table is None else (table,)
 
 
 def _slow_statement(found: Account) -> Iterator[Message]:

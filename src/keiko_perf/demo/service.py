@@ -48,6 +48,7 @@ def create_app(settings: DemoSettings) -> FastAPI:
         token=settings.token,
         window_s=settings.window_s,
         metrics_window_s=settings.metrics_window_s,
+        attribution=True,
         blocking_after_s=BLOCKING_S / 2,  # so that each of the fault's calls is surely seen
     )
     sessions = Sessions(settings, pool_size(settings), watch=monitor.watch_engine)

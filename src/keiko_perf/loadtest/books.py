@@ -12,6 +12,7 @@ from keiko_perf.loadtest.looks import Looks
 from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
 from keiko_perf.loadtest.plan import MOST_STEPS, Plan
 from keiko_perf.loadtest.progress import StepProgress
+from keiko_perf.loadtest.reply import UNJUDGED, Reply
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
 from keiko_perf.loadtest.transport import Asked, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
@@ -117,11 +118,12 @@ class Books:
         due = channel.due
         if due < self.begins:
             return
+        meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
+        meter.weigh(channel)
         if status >= 400:
             failure = Failure.HTTP_4XX if status < 500 else Failure.HTTP_5XX
             self.failed(channel, failure, f"HTTP {status}", now=now)
             return
-        meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
         if not meter.since <= due < meter.until:
             meter.move_to(self._position(due), self.interval_s)
         meter.record(now - due)
@@ -132,12 +134,43 @@ class Books:
         self.finished += 1
         self.looks.count -= 1
 
-    def answered_apart(self, asked: Asked, now: float) -> None:
+    def settled(self, reply: Reply) -> bool:
+        """A user had time to check an answer; whether it is a success."""
+        due, meter = reply.due, self._meters[reply.request.step]
+        # The hot path: it was sent when it was due, and is what most are.
+        if (
+            reply.status < 400
+            and reply.judgement is UNJUDGED
+            and reply.sent == due
+            and meter.since <= due < meter.until
+        ):
+            meter.record(reply.done - due)
+            meter.received_bytes += reply.received_bytes
+            if reply.redirects:
+                meter.redirects += reply.redirects
+            self.again += 1
+            return True
+        self.offered += due >= self.begins
+        status = 200 if reply.is_expected else reply.status
+        if reply.failure is not None:
+            if due >= self.begins:
+                meter.weigh(reply)
+            self.failed(reply, reply.failure, reply.detail, now=reply.done)
+        elif status < 400 and reply.sent != due:
+            self._answered_apart(reply)
+        else:
+            self.answered(reply, status, reply.done)
+        return reply.failure is None and status < 400
+
+    def _answered_apart(self, reply: Reply) -> None:
         """A success of a request that was sent after it was due, where most are sent at once."""
-        if asked.due < self.begins:
+        if reply.due < self.begins:
             return
-        self._meters[asked.request.step].record_apart(  # type: ignore[union-attr]  # just answered
-            self._position(asked.due), response_s=now - asked.due, service_s=now - asked.sent
+        meter = self._meters[reply.request.step]
+        meter.weigh(reply)
+        service_s = reply.done - reply.sent
+        meter.record_apart(
+            self._position(reply.due), response_s=reply.response_s, service_s=service_s
         )
         self.finished += 1
         self.looks.count -= 1

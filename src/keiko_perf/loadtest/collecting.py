@@ -1,67 +1,90 @@
 """
 Collecting: a connection for requests whose answers are wanted whole, at hardly more cost.
 
-An answer that comes at once, with a header block that is known, is handed over as it is. Any other
-goes the way of every connection.
+An answer that comes at once, and is the last one to the same request to the byte or has a header
+block that is known, is handed over as it is. Any other goes the way of every connection.
 """
 
 from __future__ import annotations
 
 from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.framing import Body
-from keiko_perf.loadtest.home import Home, Phase
+from keiko_perf.loadtest.home import LARGEST_WHOLE_BYTES, Home, Phase
 from keiko_perf.loadtest.reading import Fields
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.transport import Answer, Owner
 
 _MOST_KNOWN = 16  # `Date` changes once a second, and more than the last ones are of no use
+_MOST_REPEATED = 512
 _IDLE, _HEAD = Phase.IDLE, Phase.HEAD
+_NOTHING = (0, b"", None)
 _tuple = tuple.__new__  # what a named tuple's own constructor calls, at half its cost
 
 
 class CollectingChannel(Http1Channel):
     """One connection of users."""
 
-    __slots__ = ("_is_light", "_seen")
+    __slots__ = ("_light", "_repeated", "_seen")
 
     def __init__(self, home: Home, owner: Owner) -> None:
         super().__init__(home, owner)
         # Header blocks that were seen before: the status, the headers, and the length of the body.
         self._seen: dict[bytes, tuple[int, Fields, int]] = {}
-        self._is_light = False
+        self._repeated = home.repeated
+        self._light: Request | None = None  # the one under way, until anything of its answer came
 
     def send(self, request: Request) -> None:
-        self._is_light = request.is_light
-        if self._is_light and self._phase is _IDLE:
-            self.request = request
+        if request.is_light and self._phase is _IDLE:
+            self.request = self._light = request
             self._phase = _HEAD
             self._write(request.wire)
         else:
             super().send(request)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_light and self._phase is _HEAD and not self._block:
-            end = data.find(b"\r\n\r\n")
-            block = data[:end]
-            seen = self._seen.get(block)
-            if seen is not None:
-                status, fields, length = seen
-                size = len(data)
-                if size == end + 4 + length:
-                    self.received_bytes, self.decoded_bytes = size, length
-                    self.answer = _tuple(Answer, (status, fields, data[end + 4 :], False))
-                    self._phase = _IDLE
-                    self._answered(self, status)
-                    return
-            elif end > 0:
-                self._learn(block)
+        light = self._light
+        if light is not None:
+            self._light = None
+            # To compare is cheaper than to look for the end of the headers.
+            status, came, answer = self._repeated.get(light, _NOTHING)
+            if came == data:
+                self.received_bytes = len(data)
+                self.answer = answer
+                self._phase = _IDLE
+                self._answered(self, status)
+                return
+            if self._take_known(light, data):
+                return
         self._take(data)
 
-    def _learn(self, block: bytes) -> None:
+    def _take_known(self, request: Request, data: bytes) -> bool:
+        """Hand *data* over if it is a whole answer whose header block is known."""
+        end = data.find(b"\r\n\r\n")
+        block = data[:end]
+        seen = self._seen.get(block)
+        if seen is None:
+            if end > 0:
+                self._learn(request, block)
+            return False
+        status, fields, length = seen
+        size = len(data)
+        if size != end + 4 + length:
+            return False
+        self.received_bytes = size
+        self.answer = answer = _tuple(Answer, (status, fields, data[end + 4 :], False))
+        if size <= LARGEST_WHOLE_BYTES:
+            repeated = self._repeated
+            if len(repeated) >= _MOST_REPEATED:
+                repeated.clear()
+            repeated[request] = status, data, answer
+        self._phase = _IDLE
+        self._answered(self, status)
+        return True
+
+    def _learn(self, request: Request, block: bytes) -> None:
         """Know *block* from now on, if another connection of the same home does."""
         head = self._home.recall(block)
-        assert self.request is not None
-        wishes = self.request.wishes
+        wishes = request.wishes
         if head is None or head.body is not Body.LENGTH or not head.keeps_alive:
             return
         if wishes is not None and head.length <= wishes.max_body_bytes:

@@ -146,29 +146,31 @@ class Crew(Desk, Engine):
 
     async def _live(self, user: User) -> None:
         scenario, outcomes = user.scenario, self._outcomes
+        run = scenario.run
         # A user who has neither to begin nor to rest saves what that costs.
-        begins = scenario.on_start or (scenario.rows and scenario.rows.per == "iteration")
-        rests = not self._is_closed or scenario.pacing_s or self._think(scenario).most_s
+        begins = bool(scenario.on_start or (scenario.rows and scenario.rows.per == "iteration"))
+        rests = bool(not self._is_closed or scenario.pacing_s or self._think(scenario).most_s)
         while True:
             assert user.wake is not None
             user.due = await user.wake
             user.wake = None
             while user.wake is None:
-                asked, failed = user.asked, user.failed
+                before, failed = user.last, user.failed
                 if rests:
                     user.begun = self._clock()
                 try:
                     if begins and not await self._begin(user):
                         continue
-                    await scenario.run(user)
+                    await run(user)
                 except BaseException as error:  # the scenario's code
                     self._broke(user, error, failed)
                     self._rest(user, got_on=False)
                 else:
                     outcomes.passed += 1
-                    got_on = user.asked != asked
-                    if rests or not got_on:
-                        self._rest(user, got_on=got_on)
+                    last = user.last
+                    if rests or last is before or last is None:
+                        # Who got no answer may not ask again at once, and for ever.
+                        self._rest(user, got_on=last is not before and last is not None)
 
     async def _begin(self, user: User) -> bool:
         """What comes before an iteration; whether that may begin."""

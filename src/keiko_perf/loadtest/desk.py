@@ -17,12 +17,12 @@ from typing import Any
 from keiko_perf.loadtest.books import Books
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.reply import Reply, RequestFailed
+from keiko_perf.loadtest.reply import UNJUDGED, Reply, RequestFailed
 from keiko_perf.loadtest.request import Request, Wishes
 from keiko_perf.loadtest.scenario import Scenario
 from keiko_perf.loadtest.traffic import Traffic
 from keiko_perf.loadtest.transport import Answer, Channel, Failure, Transport
-from keiko_perf.loadtest.user import User
+from keiko_perf.loadtest.user import Known, User
 
 Wake = asyncio.Future[Reply]
 
@@ -46,7 +46,7 @@ class Desk(Traffic):
         if isinstance(plan.load, Users):
             # A user who asks for several things at once has a connection for each.
             self._most_channels = self._share.count(max(plan.load.count, plan.connections))
-        self._known: dict[str, dict[tuple[str, str], Request]] = {}
+        self._known: dict[str, Known] = {}
         self._headers: dict[str, dict[str, str]] = {}
         for one in plan.scenarios:
             self._known[one.name] = {}
@@ -58,6 +58,11 @@ class Desk(Traffic):
         # Who waits for a channel: due, noticed, what, who, and the future to tell.
         self._line: deque[tuple[float, float, Request, User, Wake]] = deque()
         self._without_cookies: object = None
+        self._new_wake = self._loop.create_future
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._channels) - len(self._idle) + len(self._line)
 
     # What users call
 
@@ -65,13 +70,14 @@ class Desk(Traffic):
         """Send *request* for *user*; the future gets the reply, or the failure."""
         if not self._is_open:
             self.check_open()
-        if user.last is not None:
-            self._settle(user)
-        wake: Wake = self._loop.create_future()
-        user.asked += 1
-        self._in_flight += 1
-        if self._in_flight > self._peak:
-            self._peak = self._in_flight
+        last = user.last
+        if last is not None:
+            user.last = None
+            if not self._books.settled(last):
+                user.failed += 1
+            if user.more:
+                self._settle_more(user)
+        wake: Wake = self._new_wake()
         now, due = self._clock(), user.due
         if due:
             user.due = 0.0
@@ -83,13 +89,15 @@ class Desk(Traffic):
             channel = self._new_channel()
         else:
             self._line.append((due, now, request, user, wake))
+            self._note_peak()
             self._books.waited += due >= self._books.begins
             return wake
         if due != now:
             self._books.sent(due, now)
         channel.due = due
         channel.sent = now
-        channel.asker = user, wake
+        channel.asker = user
+        channel.wake = wake
         channel.send(request)
         return wake
 
@@ -107,7 +115,7 @@ class Desk(Traffic):
         """The step that requests of *name* are counted for."""
         return self._books.number(name)
 
-    def known_to_all(self, scenario: Scenario) -> dict[tuple[str, str], Request]:
+    def known_to_all(self, scenario: Scenario) -> Known:
         """Requests that any user of *scenario* sends in the same words."""
         return self._known[scenario.name]
 
@@ -122,23 +130,31 @@ class Desk(Traffic):
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
-        now = self._clock()
-        user, wake = channel.asker
-        answer = channel.answer
-        reply = Reply(user, channel, now, status, answer)
+        # One object for a request, filled here: a constructor would cost as much again.
+        reply = Reply()
+        reply.done = now = self._clock()
+        reply.user = user = channel.asker
+        reply.request = channel.request  # type: ignore[assignment]  # it was just answered
+        reply.due = channel.due
+        reply.sent = channel.sent
+        reply.status = status
+        reply.answer = answer = channel.answer
+        reply.judgement = UNJUDGED
+        reply.received_bytes = channel.received_bytes
+        reply.redirects = channel.redirects
         if user.last is not None:
             user.more.append(user.last)
         user.last = reply
-        self._in_flight -= 1
         # Connections repeat the headers that they know, so most are looked through once.
         if answer is not None and answer.headers is not self._without_cookies:
             self._look_for_cookies(reply, answer)
+        wake = channel.wake
         if not wake.done():  # else the user gave up waiting
             wake.set_result(reply)
         if self._line or not self._has_arrivals or not channel.is_open:
             self._hand_on(channel, now)
         else:
-            channel.request = channel.asker = None
+            channel.request = None
             self._idle.append(channel)
 
     def _look_for_cookies(self, reply: Reply, answer: Answer) -> None:
@@ -157,10 +173,9 @@ class Desk(Traffic):
 
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
-        user, wake = channel.asker
+        user, wake = channel.asker, channel.wake
         user.failed += 1
         self._books.offered += channel.due >= self._books.begins
-        self._in_flight -= 1
         self._books.failed(channel, failure, detail, now=now)
         self._channels.discard(channel)
         if not wake.done():
@@ -175,58 +190,34 @@ class Desk(Traffic):
             channel = channel or self._new_channel()
             channel.due = due
             channel.sent = now
-            channel.asker = user, wake
+            channel.asker, channel.wake = user, wake
             channel.send(request)
         elif channel is not None:
-            channel.request = channel.asker = None
+            channel.request = None
             self._idle.append(channel)
-        if not self._in_flight and not self._has_arrivals:
+        if not self._has_arrivals and not self._in_flight:
             self._end()
 
     # Counting
 
     def _settle(self, user: User) -> None:
         """Count the answers that *user* had time to check; they are offered from now on."""
-        reply = user.last
-        if reply is None:
-            return
-        user.last = None
-        due, meter = reply.due, self._meters[reply.request.step]
-        # The hot path: it was sent when it was due.
-        if (
-            reply.status < 400
-            and reply.sent == due
-            and reply.failure is None
-            and meter.since <= due < meter.until
-        ):
-            reply.is_settled = True
-            meter.record(reply.done - due)
-            self._books.again += 1
-        else:
-            self._count(reply)
-        if user.more:
-            for reply in user.more:
-                self._count(reply)
-            user.more.clear()
+        last = user.last
+        if last is not None:
+            user.last = None
+            user.failed += not self._books.settled(last)
+        self._settle_more(user)
 
-    def _count(self, reply: Reply) -> None:
-        books = self._books
-        reply.is_settled = True
-        status = 200 if reply.is_expected else reply.status
-        reply.user.failed += reply.failure is not None or status >= 400
-        books.offered += reply.due >= books.begins
-        if reply.failure is not None:
-            books.failed(reply, reply.failure, reply.detail, now=reply.done)
-        elif status < 400 and reply.sent != reply.due:
-            books.answered_apart(reply, reply.done)
-        else:
-            books.answered(reply, status, reply.done)
+    def _settle_more(self, user: User) -> None:
+        for reply in user.more:
+            user.failed += not self._books.settled(reply)
+        user.more.clear()
 
     def _under_way(self) -> Iterator[User]:
         """Whose requests have no answer yet."""
         for channel in self._channels:
-            if channel.asker is not None:
-                yield channel.asker[0]
+            if channel.request is not None:
+                yield channel.asker
         for _, _, _, user, _ in self._line:
             yield user
 

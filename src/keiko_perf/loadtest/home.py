@@ -10,11 +10,17 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from keiko_perf.loadtest.framing import Head
+from keiko_perf.loadtest.request import Request
+from keiko_perf.loadtest.transport import Answer
 
 if TYPE_CHECKING:
     from keiko_perf.loadtest.connection import Http1Channel
 
 LARGEST_WHOLE_BYTES = 4096
+
+
+Repeated = dict[Request, tuple[int, bytes, Answer]]
+"""The last answer to each of so many requests: its status, how it came and how it was read."""
 
 
 class Known(dict[bytes, tuple[int, int]]):
@@ -33,9 +39,6 @@ class Known(dict[bytes, tuple[int, int]]):
         super().__init__()
         self.whole = b""
         self.status = 0
-
-
-"""Header blocks that were seen before: the status, and the length of the body."""
 
 
 class Phase(IntEnum):
@@ -61,6 +64,7 @@ class Home(Protocol):
         connections: what is open.
         tasks: what is under way beside the callbacks.
         clock: that of the owners.
+        repeated: the last answers to requests that collect them.
     """
 
     known: Known
@@ -70,6 +74,7 @@ class Home(Protocol):
     connections: set[asyncio.BaseTransport]
     tasks: set[asyncio.Task[None]]
     clock: Callable[[], float]
+    repeated: Repeated
 
     async def connect(self, channel: Http1Channel) -> None:
         """Connect it; raises OSError or KeikoError."""

@@ -18,7 +18,7 @@ from keiko_perf.loadtest.collecting import CollectingChannel
 from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
 from keiko_perf.loadtest.framing import Body, Head, read_plain_head
-from keiko_perf.loadtest.home import Known
+from keiko_perf.loadtest.home import Known, Repeated
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
 from keiko_perf.loadtest.request import Request
@@ -59,6 +59,7 @@ class HttpTransport:
         self.follows = plan.follow_redirects
         self.known = Known()
         self.known_for_head = Known()
+        self.repeated: Repeated = {}
         self.channels: set[Http1Channel] = set()
         self.connections: set[asyncio.BaseTransport] = set()
         self.tasks: set[asyncio.Task[None]] = set()

@@ -110,6 +110,8 @@ def _step(name: str, steps: Sequence[StepResult], duration_s: float) -> StepResu
             phase: Histogram.merged(step.phases[phase] for step in steps if phase in step.phases)
             for phase in phases
         },
+        received_bytes=_sum(step.received_bytes for step in steps),
+        redirects=_sum(step.redirects for step in steps),
     )
 
 
@@ -149,6 +151,11 @@ def _errors(groups: Iterable[ErrorGroup]) -> tuple[ErrorGroup, ...]:
     return tuple(
         sorted(together.values(), key=lambda one: (-one.count, one.failure, one.step, one.detail))
     )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _with(one: ErrorGroup, other: ErrorGroup) -> ErrorGroup:

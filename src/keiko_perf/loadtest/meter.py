@@ -15,7 +15,7 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.request import Request, curl
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
-from keiko_perf.loadtest.transport import Failure
+from keiko_perf.loadtest.transport import Asked, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 MOST_INTERVALS = 3600
@@ -43,6 +43,8 @@ class StepMeter:
         record_service: counts a service time.
         record_lag: counts a schedule lag.
         failed: response times of failures by interval; most have none.
+        received_bytes: how long the answers were in all, on the wire.
+        redirects: how many redirects were followed.
 
     It is an `Observer` of the answers to its requests, too.
     """
@@ -60,9 +62,11 @@ class StepMeter:
         "failed_service",
         "lag",
         "name",
+        "received_bytes",
         "record",
         "record_lag",
         "record_service",
+        "redirects",
         "service",
         "since",
         "timeline",
@@ -81,6 +85,7 @@ class StepMeter:
         self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
         self.failed_lag = Histogram()
+        self.received_bytes = self.redirects = 0
         self._apart: dict[int, Histogram] = {}
         self._begins = inf
         self._phases: dict[str, Histogram] = {}
@@ -123,6 +128,11 @@ class StepMeter:
         failed.record(response_s)
         self.failed_service.record(service_s)
         self.failed_lag.record(max(0.0, response_s - service_s))
+
+    def weigh(self, asked: Asked) -> None:
+        """Count what an answer brought beside its time."""
+        self.received_bytes += asked.received_bytes
+        self.redirects += asked.redirects
 
     def began(self, due: float, now: float) -> None:
         """The first byte of an answer came."""
@@ -224,6 +234,8 @@ class StepMeter:
             timeline=tuple(Histogram.merged(self._at(at)) for at in range(len(self.timeline))),
             failures=tuple(0 if one is None else one.count for one in failed),
             phases=dict(self._phases),
+            received_bytes=self.received_bytes,
+            redirects=self.redirects,
         )
 
 

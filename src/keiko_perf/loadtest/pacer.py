@@ -263,7 +263,7 @@ def weighted_order(weights: tuple[int, ...]) -> tuple[int, ...]:
     if length > LONGEST_CYCLE:
         raise UsageError(
             f"the weights of the steps repeat only after {length} requests",
-            cure=f"choose weights with a sum of at most {LONGEST_CYCLE}",
+            cure=f"Choose weights with a sum of at most {LONGEST_CYCLE}",
         )
     credit = [0] * len(weights)
     order = []

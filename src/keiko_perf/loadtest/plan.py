@@ -241,7 +241,7 @@ def _check_step(step: Step) -> None:
         )
     if len(step.rows) > MOST_ROWS:
         raise UsageError(
-            f"step {step.name!r} has {len(step.rows)} rows", cure=f"give at most {MOST_ROWS}"
+            f"step {step.name!r} has {len(step.rows)} rows", cure=f"Give at most {MOST_ROWS}"
         )
     named = set(_PLACEHOLDER.findall(step.path))
     if named and not step.rows:
@@ -311,7 +311,7 @@ def _check_asked(plan: Plan) -> None:
 
 def _check_steps(steps: tuple[Step, ...]) -> None:
     if not 1 <= len(steps) <= MOST_STEPS:
-        raise UsageError(f"a plan of {len(steps)} steps", cure=f"use 1 to {MOST_STEPS} steps")
+        raise UsageError(f"a plan of {len(steps)} steps", cure=f"Use 1 to {MOST_STEPS} steps")
     names = [step.name for step in steps]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.checks import why_not
-from keiko_perf.loadtest.transport import Answer, Asked, Failure
+from keiko_perf.loadtest.transport import Answer, Failure
 
 if TYPE_CHECKING:
     from keiko_perf.loadtest.request import Request
@@ -38,8 +39,28 @@ class RequestFailed(Exception):
         self.detail = detail
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """
+    Attributes:
+        failure: why the request counts as a failure whatever its status, or None.
+        detail: that in a few words.
+        is_expected: whether the status is no failure although it is 400 or more.
+    """
+
+    failure: Failure | None = None
+    detail: str = ""
+    is_expected: bool = False
+
+
+UNJUDGED = Judgement()
+"""What most are: the status alone counts."""
+
+
 class Reply:
     """
+    Who makes one sets all that is not derived.
+
     Attributes:
         user: who asked.
         request: what was sent.
@@ -47,28 +68,35 @@ class Reply:
         sent: when it was sent, likewise.
         done: when the answer was there, likewise.
         status: 100 to 999.
-        failure: why it counts as a failure whatever its status, or None.
-        detail: that in a few words.
-        is_expected: whether the status is no failure although it is 400 or more.
-        is_settled: whether it is counted.
+        answer: its headers and body.
+        received_bytes: how long the answer was on the wire, headers included.
+        redirects: how many redirects were followed to it.
+        judgement: what checks made of it.
     """
 
-    # One is made for each request, so what is rarely set is set for all.
-    failure: Failure | None = None
-    detail = ""
-    is_expected = False
-    is_settled = False
+    __slots__ = (
+        "answer",
+        "done",
+        "due",
+        "judgement",
+        "received_bytes",
+        "redirects",
+        "request",
+        "sent",
+        "status",
+        "user",
+    )
 
-    def __init__(
-        self, user: User, asked: Asked, done: float, status: int, answer: Answer | None
-    ) -> None:
-        self.user = user
-        self.request: Request = asked.request  # type: ignore[assignment]  # it was just answered
-        self.due = asked.due
-        self.sent = asked.sent
-        self.done = done
-        self.status = status
-        self.answer = answer
+    user: User
+    request: Request
+    due: float
+    sent: float
+    done: float
+    status: int
+    answer: Answer | None
+    judgement: Judgement
+    received_bytes: int
+    redirects: int
 
     def __repr__(self) -> str:
         return f"Reply({self.name!r}, status={self.status})"
@@ -77,6 +105,26 @@ class Reply:
     def name(self) -> str:
         """What results call the request."""
         return self.user.name_of(self.request)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it counts as a failure whatever its status, or None."""
+        return self.judgement.failure
+
+    @property
+    def detail(self) -> str:
+        """That in a few words."""
+        return self.judgement.detail
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the status is no failure although it is 400 or more."""
+        return self.judgement.is_expected
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is counted, and no check can change it any more."""
+        return self is not self.user.last and self not in self.user.more
 
     @property
     def is_ok(self) -> bool:
@@ -144,7 +192,7 @@ class Reply:
             expected = (status,) if isinstance(status, int) else status
             if self.status in expected:
                 self._check_open()
-                self.is_expected = True
+                self.judgement = replace(self.judgement, is_expected=True)
         reason = why_not(self, status=status, json=json, contains=contains)
         if reason:
             self.fail(reason)
@@ -160,7 +208,7 @@ class Reply:
         """
         self._check_open()
         if self.failure is None and (self.is_ok or self.is_expected):
-            self.failure, self.detail = Failure.CHECK, detail
+            self.judgement = replace(self.judgement, failure=Failure.CHECK, detail=detail)
 
     def _check_open(self) -> None:
         if self.is_settled:
@@ -193,7 +241,7 @@ class Check:
             return False
         # A body that is no JSON has counted the request as such; what was checked says more.
         if self._reply.failure is Failure.CHECK and isinstance(error, RequestFailed):
-            self._reply.detail = self._what
+            self._reply.judgement = replace(self._reply.judgement, detail=self._what)
         self._reply.fail(self._what)
         return True
 

@@ -9,7 +9,7 @@ be believed: `invalid` gives the reasons why not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -48,6 +48,9 @@ class StepResult:
         lag: from due to sent.
         phases: what else was measured of its answers, each from due unless it says otherwise:
             `first byte`, `first event`, and `event gap` from event to event.
+        received_bytes: how long its answers were in all, on the wire and before encryption, those
+            with a status from 400 on among them. None where an older version measured it.
+        redirects: how many redirects its requests followed, likewise.
     """
 
     name: str
@@ -57,6 +60,8 @@ class StepResult:
     failures: tuple[int, ...] = ()
     lag: Series
     phases: Mapping[str, Histogram] = field(default_factory=dict)
+    received_bytes: int | None = None
+    redirects: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +190,16 @@ class Result:
         return self.response.rate_per_s
 
     @property
+    def received_bytes(self) -> int | None:
+        """How long the answers of all steps were; None where an older version measured them."""
+        return _sum(step.received_bytes for step in self.steps)
+
+    @property
+    def redirects(self) -> int | None:
+        """How many redirects were followed, likewise."""
+        return _sum(step.redirects for step in self.steps)
+
+    @property
     def is_closed(self) -> bool:
         """Whether the service's own pace set the rate."""
         return isinstance(self.load, Users)
@@ -221,3 +236,13 @@ class Result:
 
     def _whole(self, series: list[Series]) -> Series:
         return Series.merged(series, kind=Kind.STEP, name="", window_s=self.duration_s)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """All of them; None if one is not known."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total

@@ -188,6 +188,8 @@ def _step_to_dict(step: StepResult) -> dict[str, Any]:
         "failures": list(step.failures),
         "lag": _series_to_dict(step.lag),
         "phases": {phase: one.to_dict() for phase, one in step.phases.items()},
+        "received_bytes": step.received_bytes,
+        "redirects": step.redirects,
     }
 
 
@@ -204,7 +206,13 @@ def _step_from_dict(document: Mapping[str, Any], duration_s: float) -> StepResul
         failures=tuple(int(one) for one in document["failures"]),
         lag=_series_from_dict(document["lag"], name, duration_s),
         phases={str(phase): Histogram.from_dict(one) for phase, one in document["phases"].items()},
+        received_bytes=_count(document.get("received_bytes")),
+        redirects=_count(document.get("redirects")),
     )
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _series_to_dict(series: Series) -> dict[str, Any]:

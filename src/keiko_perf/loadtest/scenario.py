@@ -202,7 +202,7 @@ def check_scenarios(scenarios: tuple[Scenario, ...]) -> None:
     """
     if len(scenarios) > MOST_SCENARIOS:
         raise UsageError(
-            f"a plan of {len(scenarios)} scenarios", cure=f"use at most {MOST_SCENARIOS}"
+            f"a plan of {len(scenarios)} scenarios", cure=f"Use at most {MOST_SCENARIOS}"
         )
     names = [one.name for one in scenarios]
     if twice := {name for name in names if names.count(name) > 1}:

@@ -33,7 +33,7 @@ class Share:
     def __post_init__(self) -> None:
         if not 1 <= self.of <= MOST_PROCESSES:
             raise UsageError(
-                f"a load generator of {self.of!r} processes", cure=f"use 1 to {MOST_PROCESSES}"
+                f"a load generator of {self.of!r} processes", cure=f"Use 1 to {MOST_PROCESSES}"
             )
         if not 0 <= self.index < self.of:
             raise UsageError(

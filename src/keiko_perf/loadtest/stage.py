@@ -100,7 +100,6 @@ class Stage(Desk):
             channel.close()
         for kept in (self._channels, self._idle, self._line):
             kept.clear()
-        self._in_flight = 0
 
     def _ring(self) -> None:
         """Nothing is ever due here."""

@@ -190,6 +190,8 @@ def _steps(result: Result) -> Iterator[Table]:
             columns=_columns(),
             rows=tuple(_row(step.service) for step in result.steps),
         )
+    if result.received_bytes:
+        yield _sizes(result)
     phases = [
         (step.name, phase, histogram)
         for step in result.steps
@@ -220,6 +222,31 @@ def _row(series: Series) -> tuple[object, ...]:
         series.error_ratio,
         *(_told(succeeded, q) for q in _QUANTILES),
         succeeded.max_s,
+    )
+
+
+def _sizes(result: Result) -> Table:
+    return Table(
+        title=say("Answers on the wire, headers included"),
+        columns=(
+            Column(say("step")),
+            Column(say("mean size"), "bytes"),
+            Column(say("received"), "bytes"),
+            Column(say("received a second"), "bytes"),
+            Column(say("redirects"), "count"),
+        ),
+        rows=tuple(_size(step, result.duration_s) for step in result.steps),
+    )
+
+
+def _size(step: StepResult, duration_s: float) -> tuple[object, ...]:
+    size, count = step.received_bytes, step.response.count
+    return (
+        step.name,
+        size / count if size is not None and count else None,
+        size,
+        size / duration_s if size is not None and duration_s > 0 else None,
+        step.redirects,
     )
 
 

@@ -58,7 +58,6 @@ class Traffic:
         self._idle: list[Channel] = []  # the last one used is the next one used
         self._waiting: deque[tuple[float, float, Request]] = deque()  # due, looked at, what
         self._users: list[float] = []  # when each user is due who thinks, a heap
-        self._in_flight = 0
         self._has_arrivals = True
         self._peak = self._opened = 0
 
@@ -69,6 +68,11 @@ class Traffic:
         """Send what is due, and set the alarm for what is due next."""
         raise NotImplementedError
 
+    @property
+    def _in_flight(self) -> int:
+        """How many requests are under way or wait: counted when it is asked, not as they come."""
+        return len(self._channels) - len(self._idle) + len(self._waiting)
+
     # What is due
 
     def _arrive(self, due: float, now: float) -> None:
@@ -77,21 +81,20 @@ class Traffic:
         books = self._books
         is_measured = due >= books.begins
         books.offered += is_measured
-        if self._in_flight >= self._most_in_flight:
-            books.dropped += is_measured
-            return
-        self._in_flight += 1
-        if self._in_flight > self._peak:
-            self._peak = self._in_flight
-        books.looks.count += is_measured
         if self._idle:
             channel = self._idle.pop()
+        elif self._in_flight >= self._most_in_flight:
+            books.dropped += is_measured
+            return
         elif len(self._channels) < self._most_channels:
             channel = self._new_channel()
         else:
             self._waiting.append((due, now, request))
+            self._note_peak()
+            books.looks.count += is_measured
             books.waited += is_measured
             return
+        books.looks.count += is_measured
         books.sent(due, now)
         channel.due = due
         channel.sent = now
@@ -101,7 +104,12 @@ class Traffic:
         channel = self._transport.channel(self)
         self._channels.add(channel)
         self._opened += 1
+        self._note_peak()
         return channel
+
+    def _note_peak(self) -> None:
+        """Only a channel more, or one more that waits for one, can make it the most so far."""
+        self._peak = max(self._peak, self._in_flight)
 
     def _end_arrivals(self, drain_s: float | None = None) -> None:
         if not self._has_arrivals:
@@ -128,12 +136,14 @@ class Traffic:
             due = channel.due
             if meter.since <= due < meter.until:
                 meter.record(now - due)
+                meter.received_bytes += channel.received_bytes
+                if channel.redirects:
+                    meter.redirects += channel.redirects
                 self._books.again += 1
                 channel.due = channel.sent = now
                 channel.send(next(self._requests))
                 return
         self._books.answered(channel, status, now)
-        self._in_flight -= 1
         if channel.is_open:
             self._go_on(channel, now)
         else:
@@ -143,7 +153,6 @@ class Traffic:
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
         self._books.failed(channel, failure, detail, now=now)
-        self._in_flight -= 1
         self._channels.discard(channel)
         self._go_on(None, now, pause_s=PAUSE_S)
 
@@ -174,7 +183,7 @@ class Traffic:
         elif channel is not None:
             channel.request = None
             self._idle.append(channel)
-        if not self._in_flight and not self._has_arrivals:
+        if not self._has_arrivals and not self._in_flight:
             self._end()
 
     def _send_on(self, channel: Channel, now: float) -> None:
@@ -184,7 +193,6 @@ class Traffic:
             self._idle.append(channel)
             self._end_arrivals()
             return
-        self._in_flight += 1
         books = self._books
         if now >= books.begins:
             books.offered += 1

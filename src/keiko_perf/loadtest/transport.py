@@ -68,7 +68,16 @@ class Answer(NamedTuple):
 
 
 class Asked(Protocol):
-    """A request with its instants on the clock of its owner, such as a channel that carries it."""
+    """
+    A request with its instants on the clock of its owner, such as a channel that carries it.
+
+    Attributes:
+        received_bytes: how long its answer was on the wire.
+        redirects: how many redirects it followed.
+    """
+
+    received_bytes: int
+    redirects: int
 
     @property
     def request(self) -> Request | None: ...
@@ -108,6 +117,7 @@ class Channel:
         redirects: how many redirects the last request followed, where the plan follows any.
         answer: the last answer, where the request collects it; else None.
         asker: for whom the owner sends the request; the channel takes no notice of it.
+        wake: what the asker waits for, likewise.
     """
 
     __slots__ = (
@@ -120,6 +130,7 @@ class Channel:
         "redirects",
         "request",
         "sent",
+        "wake",
     )
 
     def __init__(self) -> None:
@@ -132,6 +143,7 @@ class Channel:
         self.redirects = 0
         self.answer: Answer | None = None
         self.asker: Any = None
+        self.wake: Any = None
 
     def send(self, request: Request) -> None:
         """Send *request*, over a connection that is made first if there is none yet."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from keiko_perf.loadtest.desk import Desk
 
 Body = bytes | str
+Known = dict[str | tuple[str, str], Request]
+"""Requests that were asked for before, by path, or by name and path where they have a name."""
 _MOST_KNOWN = 1000
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _KEPT = "/?&=%:;,+@!$'()*~"  # what a path may hold beside letters and digits
@@ -46,10 +48,10 @@ class User:
     """
 
     __slots__ = (
+        "_ask",
         "_desk",
         "_known",
         "_random",
-        "asked",
         "begun",
         "cookies",
         "due",
@@ -67,6 +69,7 @@ class User:
 
     def __init__(self, desk: Desk, scenario: Scenario, number: int) -> None:
         self._desk = desk
+        self._ask = desk.ask
         self.scenario = scenario
         self.number = number
         self.row: Row = {}
@@ -79,7 +82,6 @@ class User:
         # What the crew keeps of a user.
         self.due = 0.0  # of the iteration, until its first request takes it
         self.begun = 0.0
-        self.asked = 0
         self.has_started = False
         self.failed = 0
         self.last: Reply | None = None  # the last reply, until it is counted
@@ -108,9 +110,9 @@ class User:
     ) -> asyncio.Future[Reply]:
         """`request` with GET."""
         if headers is None and params is None:
-            request = self._known.get((name, path))
+            request = self._known.get((name, path) if name else path)
             if request is not None:
-                return self._desk.ask(self, request)
+                return self._ask(self, request)
         return self.request("GET", path, name=name, headers=headers, params=params)
 
     def head(self, path: str, **more: Any) -> asyncio.Future[Reply]:
@@ -173,7 +175,7 @@ class User:
         """
         self._desk.check_open()
         path = self._path(path, params)
-        key = (name, path)
+        key = (name, path) if name else path
         is_simple = method == "GET" and headers is None and body is json is form is None
         request = self._known.get(key) if is_simple else None
         if request is None:

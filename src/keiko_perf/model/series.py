@@ -29,6 +29,12 @@ class Kind(StrEnum):
     FIRST_BYTE = "first_byte"  # until the first piece of answers that come in pieces
     WEBSOCKET = "websocket"  # how long connections of one route lasted
     GC = "gc"  # pauses for the collection of garbage
+    IN_SQL = "in_sql"  # of requests of one route: what their statements took
+    IN_POOL = "in_pool"  # of these: waiting for a database connection
+    IN_HTTP = "in_http"  # of these: waiting for other services
+    IN_CODE = "in_code"  # of these: their own code, which holds the event loop
+    IN_LOOP = "in_loop"  # of these: ready to go on, while the event loop was busy with others
+    ELSEWHERE = "elsewhere"  # of these: whatever else was awaited
 
 
 OTHER = "(other)"

@@ -12,20 +12,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.alerts import Alert, AlertState, Patience
+    from keiko_perf.monitoring.changepoints import ChangePoint, change_points
+    from keiko_perf.monitoring.changes import ServiceChange
     from keiko_perf.monitoring.collector import MetricsCollector
     from keiko_perf.monitoring.dashboard.router import performance_router
     from keiko_perf.monitoring.kpis import PerformanceKPIs
+    from keiko_perf.monitoring.markers import Marker, MarkerKind
     from keiko_perf.monitoring.middleware import PerfMiddleware
     from keiko_perf.monitoring.monitor import PerformanceMonitor
-    from keiko_perf.monitoring.notify import LogNotifier, Notifier, WebhookNotifier
+    from keiko_perf.monitoring.notify import (
+        AlertmanagerNotifier,
+        AppriseNotifier,
+        GroupNotifier,
+        LogNotifier,
+        Notifier,
+        WebhookNotifier,
+    )
     from keiko_perf.monitoring.recorder import Recorder
+    from keiko_perf.monitoring.records import Delivery, DeliveryState
+    from keiko_perf.monitoring.silence import Silence
     from keiko_perf.monitoring.sqlite import SqliteStore
     from keiko_perf.monitoring.store import MemoryStore, Store
+    from keiko_perf.monitoring.trends import Trend
 
 __all__ = [
     "Alert",
     "AlertState",
+    "AlertmanagerNotifier",
+    "AppriseNotifier",
+    "ChangePoint",
+    "Delivery",
+    "DeliveryState",
+    "GroupNotifier",
     "LogNotifier",
+    "Marker",
+    "MarkerKind",
     "MemoryStore",
     "MetricsCollector",
     "Notifier",
@@ -34,23 +55,40 @@ __all__ = [
     "PerformanceKPIs",
     "PerformanceMonitor",
     "Recorder",
+    "ServiceChange",
+    "Silence",
     "SqliteStore",
     "Store",
+    "Trend",
     "WebhookNotifier",
+    "change_points",
     "performance_router",
 ]
 
 _HOME = {
     "alerts": ("Alert", "AlertState", "Patience"),
+    "changepoints": ("ChangePoint", "change_points"),
+    "changes": ("ServiceChange",),
     "collector": ("MetricsCollector",),
     "dashboard.router": ("performance_router",),
     "kpis": ("PerformanceKPIs",),
+    "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),
     "monitor": ("PerformanceMonitor",),
-    "notify": ("LogNotifier", "Notifier", "WebhookNotifier"),
+    "notify": (
+        "AlertmanagerNotifier",
+        "AppriseNotifier",
+        "GroupNotifier",
+        "LogNotifier",
+        "Notifier",
+        "WebhookNotifier",
+    ),
     "recorder": ("Recorder",),
+    "records": ("Delivery", "DeliveryState"),
+    "silence": ("Silence",),
     "sqlite": ("SqliteStore",),
     "store": ("MemoryStore", "Store"),
+    "trends": ("Trend",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

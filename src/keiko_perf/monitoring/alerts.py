@@ -41,6 +41,8 @@ class Alert:
         value: the figure when it was last missed, or that it resolved with; None if too few
             samples tell it.
         good_windows: how many windows in a row were good while it was firing.
+        told_at: when someone was last told that it fires; None if nobody was.
+        is_silenced: whether a silence keeps it from being told now.
     """
 
     metric: str
@@ -51,6 +53,8 @@ class Alert:
     changed_at: datetime
     value: float | None = None
     good_windows: int = 0
+    told_at: datetime | None = None
+    is_silenced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,10 @@ class Patience:
     Attributes:
         for_s: how long a target must be missed before its alert fires; 0 fires at once.
         good_windows: how many good windows in a row resolve it.
+        margin_ratio: how far within its limit a figure must be for a good window, as a share of
+            the limit: one that hovers about the limit does not come and go.
+        group_s: how long the first news waits for more, so that they are told together.
+        remind_s: after how long it is told again that an alert still fires; None: not at all.
         remember_s: how long a resolved alert is shown.
         max_alerts: how many there are at most; what comes on top waits until there is room.
 
@@ -70,6 +78,9 @@ class Patience:
 
     for_s: float = 30.0
     good_windows: int = 3
+    margin_ratio: float = 0.05
+    group_s: float = 0.0
+    remind_s: float | None = None
     remember_s: float = 3600.0
     max_alerts: int = 200
 
@@ -77,15 +88,23 @@ class Patience:
         for name, least in (
             ("for_s", 0),
             ("good_windows", 1),
+            ("margin_ratio", 0),
+            ("group_s", 0),
+            ("remind_s", 0),
             ("remember_s", 0),
             ("max_alerts", 1),
         ):
             value = getattr(self, name)
-            if not value >= least:
+            if value is not None and not value >= least:
                 raise UsageError(
                     f"{name} is at least {least}, not {value!r}",
                     cure=f"Leave {name} out to take the default",
                 )
+        if not self.margin_ratio < 1:
+            raise UsageError(
+                f"margin_ratio is a share of the limit under 1, not {self.margin_ratio!r}",
+                cure="Give 0.05 for 5 % of the limit",
+            )
 
 
 def step(
@@ -94,6 +113,7 @@ def step(
     now: datetime,
     *,
     patience: Patience | None = None,
+    patience_of: Mapping[str, Patience] | None = None,
 ) -> dict[str, Alert]:
     """
     The alerts after one more window.
@@ -103,13 +123,15 @@ def step(
         verdicts: what the window says, by check. An alert whose check is not among them stays.
         now: when the window ended, aware UTC.
         patience: how quickly they come and go.
+        patience_of: the checks that have a patience of their own.
     """
-    patience = patience or Patience()
+    patience, patience_of = patience or Patience(), patience_of or {}
     after: dict[str, Alert] = {}
     # Alerts that exist keep their place; new ones take what room there is.
     metrics = (*sorted(alerts), *sorted(verdicts.keys() - alerts.keys()))
     for metric in metrics:
-        alert = _next(alerts.get(metric), metric, verdicts.get(metric), now, patience)
+        own = patience_of.get(metric, patience)
+        alert = _next(alerts.get(metric), metric, verdicts.get(metric), now, own)
         if alert is not None and len(after) < patience.max_alerts:
             after[metric] = alert
     return after
@@ -170,6 +192,8 @@ def _after_miss(alert: Alert, verdict: Verdict, now: datetime, patience: Patienc
 def _after_good(alert: Alert, verdict: Verdict, now: datetime, patience: Patience) -> Alert | None:
     if alert.state is AlertState.PENDING:
         return None
+    if not _is_well_within(verdict, patience.margin_ratio):
+        return replace(alert, good_windows=0, message=sentence(verdict), value=measured(verdict))
     good = alert.good_windows + 1
     if good < patience.good_windows:
         return replace(alert, good_windows=good)
@@ -181,3 +205,10 @@ def _after_good(alert: Alert, verdict: Verdict, now: datetime, patience: Patienc
         changed_at=now,
         good_windows=good,
     )
+
+
+def _is_well_within(verdict: Verdict, margin_ratio: float) -> bool:
+    target = verdict.target
+    if verdict.value is None or target.at_most is None:
+        return True
+    return verdict.value <= target.at_most * (1 - margin_ratio)

@@ -60,7 +60,7 @@ def refuse_strangers(
             cure="Give a secret, or None to answer on loopback only",
         )
     for one in notify or ():
-        if not callable(one):
+        if not (callable(one) or callable(getattr(one, "tell", None))):
             raise UsageError(
                 f"alerts cannot be told to {type(one).__name__}",
                 cure="Give async functions of an alert, or notifiers such as WebhookNotifier(url)",

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keiko_perf.model import Kind
+from keiko_perf.monitoring.attribution import Account, current
 from keiko_perf.monitoring.recorder import DISCONNECTED, Recorder
 from keiko_perf.monitoring.routes import RouteNames
 from keiko_perf.monitoring.websockets import Connection
@@ -35,18 +36,33 @@ class PerfMiddleware:
     Args:
         app: the application, or the next middleware.
         recorder: what is told; its clock is used.
+        attribution: whether it is told as well where the time of each request went.
     """
 
-    def __init__(self, app: App, recorder: Recorder) -> None:
+    def __init__(self, app: App, recorder: Recorder, *, attribution: bool = False) -> None:
         self.app = app
         self.recorder = recorder
+        self.attribution = attribution
         self._names = RouteNames().of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = _Request(scope, receive, send, self.recorder, self._names)
             try:
-                await self.app(scope, request.receive, request.send)
+                answering = self.app(scope, request.receive, request.send)
+                if self.attribution and current.get() is None:
+                    recorder = self.recorder
+                    request.account = account = Account(
+                        answering, recorder.clock, recorder.lag, recorder
+                    )
+                    current.set(account)
+                    try:
+                        await account
+                    finally:
+                        # Not by its token: a coroutine that is thrown away ends elsewhere.
+                        current.set(None)
+                else:
+                    await answering
             except CancelledError:
                 request.is_gone = True
                 raise
@@ -74,6 +90,7 @@ class _Request:
         "_sent_bytes",
         "_started_s",
         "_status",
+        "account",
         "is_gone",
         "is_over",
     )
@@ -91,6 +108,7 @@ class _Request:
         self._status = 0
         self._sent_bytes = 0
         self._first_s: float | None = None
+        self.account: Account | None = None
         self.is_gone = False
         self.is_over = False
         recorder.arrived()
@@ -146,6 +164,8 @@ class _Request:
             refused=self._status >= 400,
             sent_bytes=self._sent_bytes,
         )
+        if self.account is not None:
+            recorder.spent(route, self.account.end())
         if self._first_s is not None:
             recorder.record(Kind.FIRST_BYTE, route, self._first_s - self._started_s, failed=failed)
 

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,13 +23,17 @@ from typing import TYPE_CHECKING, Any
 from keiko_perf.model import BlockingCall, Outcome, Snapshot, Target, Verdict, say
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring import process
-from keiko_perf.monitoring.alerts import Alert, Patience, news, step
+from keiko_perf.monitoring.alerting import Alerting
+from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
+from keiko_perf.monitoring.attribution import watch_client
 from keiko_perf.monitoring.collector import MetricsCollector
+from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
-from keiko_perf.monitoring.loop import watch_loop
-from keiko_perf.monitoring.notify import Courier, Deliveries, LogNotifier, Notifier
+from keiko_perf.monitoring.loop import follow_loop, watch_loop
+from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
+from keiko_perf.monitoring.remembering import Past, Remembering
 from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
 from keiko_perf.monitoring.store import Store
 from keiko_perf.monitoring.tasks import Tasks
@@ -64,7 +69,7 @@ class MonitorStatistics:
     deliveries: Deliveries
 
 
-class PerformanceMonitor:
+class PerformanceMonitor(Remembering):
     """
     The monitor of one service. `task` is the decorator for its background tasks.
 
@@ -81,10 +86,15 @@ class PerformanceMonitor:
         now: the wall clock, aware UTC.
         notify: who is told of alerts; the standard log if not given.
         patience: how quickly alerts come and go.
+        patience_of: the checks that have a patience of their own.
+        revision: the code that runs; found in the environment or the git repository if not given.
         max_series: how many routes, tasks and statements are told apart.
         sample: takes the gauges of the process, once a window.
         blocking_after_s: calls that hold the event loop for longer are found, while the monitor
             ticks; None looks for none.
+        attribution: whether to tell where the time of each request went: its statements, the wait
+            for the pool, its own code, the wait for the event loop. It costs some 5 µs a request
+            and 4 µs a statement.
 
     Raises:
         UsageError: a window is not positive, or longer than what is judged, or that over a year;
@@ -102,20 +112,28 @@ class PerformanceMonitor:
         metrics_window_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
-        notify: Iterable[Notifier] | None = None,
+        notify: Iterable[Notifier | GroupNotifier] | None = None,
         patience: Patience | None = None,
+        patience_of: Mapping[str, Patience] | None = None,
+        revision: str | None = None,
         max_series: int = 200,
         sample: Callable[[Recorder], None] = process.sample,
         blocking_after_s: float | None = 0.05,
+        attribution: bool = False,
     ) -> None:
         targets, notify = tuple(targets), None if notify is None else tuple(notify)
         refuse_windows(window_s, metrics_window_s, blocking_after_s)
         refuse_strangers(kpis, targets, token, notify)
         self.kpis = kpis or PerformanceKPIs()
         self.checks: Mapping[str, Target] = checks(*self.kpis.targets(), *targets)
-        self.store = SteadyStore(store_of(store))
+        kept = store_of(store)
+        self.store = SteadyStore(kept)
+        self.journal = Journal(kept)
+        self.past = Past(self.store, self.journal)
+        self.revision = revision
         self.token = token
         self.window_s = window_s
+        self.attribution = attribution
         self._blocking_after_s = blocking_after_s
         self.recorder = Recorder(max_series=max_series, now=now, clock=clock)
         self.metrics_collector = MetricsCollector(
@@ -124,10 +142,16 @@ class PerformanceMonitor:
         self.task = Tasks(self.recorder)
         self.is_recording = False
         self.now = now
-        self._patience = patience or Patience()
         self._sample = sample
-        self._alerts: dict[str, Alert] = {}
-        self._courier = Courier((LogNotifier(),) if notify is None else notify)
+        self._alerting = Alerting(
+            self.journal,
+            (LogNotifier(),) if notify is None else notify,
+            window_s=window_s,
+            patience=patience or Patience(),
+            patience_of=patience_of or {},
+            clock=clock,
+            now=now,
+        )
         self._ticker: asyncio.Task[None] | None = None
         self._ticks = self._failed_ticks = 0
         self._sampled_s = -inf
@@ -157,6 +181,15 @@ class PerformanceMonitor:
         from keiko_perf.monitoring.statements import watch_engine
 
         watch_engine(engine, self.recorder)
+
+    def watch_client(self, client: Any) -> None:
+        """
+        Tell, with *attribution*, how long requests wait for what *client* asks other services.
+
+        Args:
+            client: an `httpx.AsyncClient`, an `httpx.Client` or an `aiohttp.ClientSession`.
+        """
+        watch_client(client)
 
     # The guide's questions
 
@@ -213,7 +246,7 @@ class PerformanceMonitor:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that wait, fire, or resolved within the hour; the newest change first."""
-        return tuple(sorted(self._alerts.values(), key=lambda one: one.changed_at, reverse=True))
+        return self._alerting.alerts
 
     def statistics(self) -> MonitorStatistics:
         """How the monitor itself is doing."""
@@ -221,7 +254,7 @@ class PerformanceMonitor:
             self._ticks,
             self._failed_ticks,
             self.store.statistics(),
-            self._courier.statistics(),
+            self._alerting.courier.statistics(),
         )
 
     # The ticker
@@ -248,7 +281,8 @@ class PerformanceMonitor:
             return
         task.cancel()
         await asyncio.wait((task,))
-        await self._courier.close(within_s=_LAST_WORDS_S)
+        await self._alerting.close(within_s=_LAST_WORDS_S)
+        self.store.close()  # what was delivered just now is on record in it
 
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
@@ -258,10 +292,7 @@ class PerformanceMonitor:
         await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
         )
-        verdicts = self.judge(await self.current())
-        before = self._alerts
-        self._alerts = step(before, verdicts, self.now(), patience=self._patience)
-        self._courier.send(news(before, self._alerts))
+        await self._alerting.step(self.judge(await self.current()))
         self._ticks += 1
 
     # Private
@@ -290,9 +321,12 @@ class PerformanceMonitor:
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._courier.run(), name="keiko-perf courier")
+                group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
                 group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
-                with watching(self.recorder, after_s=self._blocking_after_s):
+                with (
+                    watching(self.recorder, after_s=self._blocking_after_s),
+                    follow_loop(self.recorder) if self.attribution else nullcontext(),
+                ):
                     await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
@@ -303,6 +337,7 @@ class PerformanceMonitor:
         loop = asyncio.get_running_loop()
         due = loop.time()
         self._take_sample()  # the CPU is a difference: this is where it begins
+        await self.note_deploy()
         while True:
             # From one due time to the next, so that the windows don't drift; late ones are skipped.
             due = max(due + self.window_s, loop.time())

@@ -27,6 +27,7 @@ class Monitor(Protocol):
         window_s: how long a window is.
         is_recording: whether an application hands its requests on.
         now: the wall clock, aware UTC.
+        attribution: whether it is told where the time of each request went.
     """
 
     recorder: Recorder
@@ -36,6 +37,7 @@ class Monitor(Protocol):
     window_s: float
     is_recording: bool
     now: Callable[[], datetime]
+    attribution: bool
 
     @property
     def alerts(self) -> tuple[Alert, ...]: ...

@@ -24,6 +24,7 @@ from threading import RLock
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Snapshot
+from keiko_perf.monitoring.attribution import Lag, Part, Split
 from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally
 
 __all__ = [
@@ -41,6 +42,11 @@ __all__ = [
 DISCONNECTED = "disconnected"
 WEBSOCKETS = "websockets"
 """The gauge of connections that are open."""
+
+MAX_SPLIT = 20
+"""Of how many routes a window tells where their time went."""
+LEAST_PART_S = 1e-6
+"""What took less time than a histogram can tell is no part."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +100,7 @@ class Recorder:
         self.clock = clock
         self.max_series = max_series
         self.now = now
+        self.lag = Lag()
         self._worker = worker
         self._lock = RLock()
         self._in_flight = 0
@@ -209,6 +216,18 @@ class Recorder:
                 cell.succeeded.record(duration_s)
             cell.sent_bytes += sent_bytes
 
+    def spent(self, route: str, split: Split) -> None:
+        """Where the time of a request went: each part of it into a series of its own."""
+        with self._lock:
+            tally = self._tally
+            for number, part_s in enumerate(split):
+                if part_s >= LEAST_PART_S:
+                    kind = _PARTS[number]
+                    cell = tally.cells[kind].get(route)
+                    if cell is None:
+                        cell = tally.admit(kind, route, min(self.max_series, MAX_SPLIT))
+                    cell.succeeded.record(part_s)
+
     def departed(self) -> None:
         """A request that came in is over, and has no duration that means anything."""
         with self._lock:
@@ -306,4 +325,5 @@ class Recorder:
         )
 
 
+_PARTS = tuple(part.kind for part in Part)
 _ROUTE = Kind.ROUTE  # looked up once, for each request comes by

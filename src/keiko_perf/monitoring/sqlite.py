@@ -67,20 +67,36 @@ class SqliteStore:
         self._pid = 0
 
     def append(self, snapshot: Snapshot) -> None:
-        def add(connection: sqlite3.Connection) -> None:
-            windows.add(connection, snapshot, retention_s=self._retention_s)
-
-        self._do("written", lambda: self._attempt(add))
+        self.change(lambda one: windows.add(one, snapshot, retention_s=self._retention_s))
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
-        def read() -> list[Snapshot]:
+        return self.look(lambda one: windows.read(one, start_at, end_at), absent=[])
+
+    def change(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """
+        Have *work* write to the file, for what is kept beside the windows.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        return self._do("written", lambda: self._attempt(work))
+
+    def look(self, work: Callable[[sqlite3.Connection], _T], *, absent: _T) -> _T:
+        """
+        Have *work* read from the file; *absent* is what it finds where there is none.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+
+        def read() -> _T:
             if not self._identify():
-                return []  # reading makes no file
+                return absent  # reading makes no file
             if self._is_current():
                 assert self._connection is not None
-                return windows.read(self._connection, start_at, end_at)
+                return work(self._connection)
             with closing(self._opened_to_read()) as connection:
-                return windows.read(connection, start_at, end_at) if _tables(connection) else []
+                return work(connection) if _tables(connection) else absent
 
         return self._do("read", read)
 

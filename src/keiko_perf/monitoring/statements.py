@@ -15,6 +15,7 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 from keiko_perf.errors import MissingExtra, UsageError
 from keiko_perf.model import OTHER, Kind
+from keiko_perf.monitoring.attribution import Part, current
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.sql_text import Names
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 POOL_RATIO = "pool_ratio"
 POOL_HOLD_S = "pool_hold_s"
 
+_SQL, _POOL = Part.SQL, Part.POOL  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
@@ -69,8 +71,12 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         context: Any,
         _executemany: bool,
     ) -> None:
-        if context is not None:
-            setattr(context, started, clock())
+        if context is None:
+            return
+        account = current.get()
+        if account is not None and account.owner is recorder:
+            account.open(_SQL)
+        setattr(context, started, clock())
 
     def after(
         _connection: Connection,
@@ -92,6 +98,9 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         if started_s is None:
             return
         duration_s = clock() - started_s
+        account = current.get()
+        if account is not None and account.owner is recorder:
+            account.shut(_SQL)
         name = names.of(statement, other=OTHER)
         if name is not None:
             recorder.record(Kind.STATEMENT, name, duration_s, failed=failed)
@@ -132,6 +141,11 @@ def _time_connects(pool: Pool, recorder: Recorder, name: str) -> None:
     clock = recorder.clock
 
     def timed() -> Any:
+        account = current.get()
+        if account is not None and account.owner is not recorder:
+            account = None
+        if account is not None:
+            account.open(_POOL)
         started_s = clock()
         failed = True
         try:
@@ -139,6 +153,8 @@ def _time_connects(pool: Pool, recorder: Recorder, name: str) -> None:
             failed = False
             return connection
         finally:
+            if account is not None:
+                account.shut(_POOL)
             recorder.record(Kind.POOL, name, clock() - started_s, failed=failed)
 
     pool.connect = timed  # type: ignore[method-assign]  # see above

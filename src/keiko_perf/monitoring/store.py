@@ -9,9 +9,10 @@ and dies with its process and knows only that; SqliteStore is shared by all work
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Snapshot
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryStore", "SqliteStore", "Store"]
 
 DAY_S = 86_400.0
+_T = TypeVar("_T")
 
 
 @runtime_checkable
@@ -82,6 +84,16 @@ class MemoryStore:
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         with self._lock:
             return windows.read(self._connection, start_at, end_at)
+
+    def change(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Have *work* write to the connection, for what is kept beside the windows."""
+        with self._lock:
+            return work(self._connection)
+
+    def look(self, work: Callable[[sqlite3.Connection], _T], *, absent: _T) -> _T:
+        """Have *work* read from the connection; *absent* is what it finds where nothing is."""
+        with self._lock:
+            return work(self._connection)
 
     def close(self) -> None:
         """Nothing is held but memory, and what was kept can still be read."""

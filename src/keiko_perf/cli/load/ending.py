@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rich.text import Text
 
+from keiko_perf.cli.output import INTERRUPTED
+
 _MEANINGS = {
     0: ("all is well", "green"),
     3: ("a target was missed, or all requests of a step failed", "bold red"),
     4: ("the measurement is not valid", "bold yellow"),
-    130: ("stopped before its end; the report holds what was measured", "bold yellow"),
+    INTERRUPTED: ("stopped before its end; the report holds what was measured", "bold yellow"),
 }
 
 

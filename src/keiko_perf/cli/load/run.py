@@ -63,6 +63,7 @@ from keiko_perf.cli.load.promises import Promised, check_subjects, promises
 from keiko_perf.cli.load.source import Given, Source, source
 from keiko_perf.cli.load.values import headers, seconds
 from keiko_perf.cli.output import (
+    INTERRUPTED,
     Destination,
     Format,
     FormatOption,
@@ -77,7 +78,6 @@ from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import Limits, Plan, bearer, report, run_in_own_loop, save
 from keiko_perf.loadtest.target import Tls
 
-_INTERRUPTED = 130
 _MOST_TOLD = 5
 
 
@@ -203,7 +203,7 @@ def run_command(
     finally:  # what was measured is shown, even if it cannot be kept
         exit_code = show(report(result), Destination(format=format, file=output, language=lang))
     if result.interrupted:
-        exit_code = _INTERRUPTED
+        exit_code = INTERRUPTED
     console.print(last_line(exit_code, saved=save_to, written=output), soft_wrap=True)
     raise typer.Exit(exit_code)
 

@@ -7,6 +7,7 @@ The placeholders stay as they are, formats included, in any order.
 from __future__ import annotations
 
 from keiko_perf.render.german import (
+    alerts,
     cli,
     columns,
     dashboard,
@@ -22,6 +23,7 @@ from keiko_perf.render.german import (
 GERMAN: dict[str, str] = {
     template: german
     for part in (
+        alerts,
         cli,
         columns,
         dashboard,

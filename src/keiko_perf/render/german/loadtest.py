@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "Answers on the wire, headers included": "Antworten auf der Leitung, samt Kopfzeilen",
     "Answered: {achieved:rate}.": "Beantwortet: {achieved:rate}.",
     "Asked for: {asked:rate}, answered: {achieved:rate}.": (
         "Verlangt: {asked:rate}, beantwortet: {achieved:rate}."

@@ -50,6 +50,13 @@ TEMPLATES = {
     "at least {limit} if asked for": "mindestens {limit}, wenn nachgefragt",
     "at least {limit} if asked for; {why}": "mindestens {limit}, wenn nachgefragt; {why}",
     "at most {limit}": "höchstens {limit}",
+    "Where the time of requests went": "Wohin die Zeit der Anfragen ging",
+    "statements": "Anweisungen",
+    "wait for the pool": "Warten auf den Pool",
+    "other services": "andere Dienste",
+    "own code": "eigener Code",
+    "wait for the event loop": "Warten auf die Ereignisschleife",
+    "elsewhere": "anderswo",
     "it cannot be computed": "es lässt sich nicht berechnen",
     "requests wait for a database connection, p95 {p95:duration}; in vain: {vain:count}": (
         "Anfragen warten auf eine Datenbankverbindung, p95 {p95:duration}; vergeblich: {vain:count}"

@@ -1,0 +1,228 @@
+"""
+Account: follows one request, and splits its time into parts that add up to the whole.
+
+At each instant a request is in one place. While a statement of it runs, that is the database; else,
+while it waits for a connection, the pool; else, while it asks another service, that; else, while a
+step of it holds the event loop, its own code; and else somewhere that is not watched. What overlaps
+is counted once. A request that went on late waited for the loop: of the time that it was suspended,
+as much as the loop was late just then is taken from where it seemed to be.
+
+The account stands in the place of the request's coroutine and passes its steps on, so it knows when
+the request holds the loop. What is executed or awaited is told to the account of the request that
+it is for, in whichever task or thread: it is found in the context (PEP 567), which tasks and
+`asyncio.to_thread` inherit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from keiko_perf.monitoring.attribution.split import Part, Split
+
+LATE_S = 0.002
+"""A loop that is late by less is not: its timers are exact to about a millisecond."""
+MAX_STATEMENTS = 100
+"""How many different statements of a request are counted; further ones are only timed."""
+
+
+class Lag:
+    """
+    When the event loop last had a turn for whoever watches it, and how late that was.
+
+    Attributes:
+        due_s: when it should have been, by a monotonic clock.
+        came_s: when it was; it had no turn for anybody between the two.
+    """
+
+    __slots__ = ("came_s", "due_s")
+
+    def __init__(self) -> None:
+        self.due_s = self.came_s = 0.0
+
+
+@dataclass(slots=True)
+class Executions:
+    """
+    Of one statement, in one request.
+
+    Attributes:
+        times: how often.
+        total_s: how long they took in all.
+        place: where in the code, once it was looked for.
+    """
+
+    times: int = 0
+    total_s: float = 0.0
+    place: str = ""
+
+
+class Account:
+    """
+    Args:
+        awaitable: the request. Await the account in its place.
+        clock: monotonic seconds.
+        lag: how late the event loop is.
+        owner: whose account it is, such as a recorder; others don't tell it anything.
+    """
+
+    __slots__ = (
+        "_at_s",
+        "_began_s",
+        "_beneath",
+        "_clock",
+        "_lag",
+        "_open",
+        "_part",
+        "_send",
+        "_spent_s",
+        "_steps",
+        "owner",
+        "statements",
+    )
+
+    def __init__(
+        self, awaitable: Awaitable[Any], clock: Callable[[], float], lag: Lag, owner: object = None
+    ) -> None:
+        self._steps: Any = awaitable.__await__()
+        # Awaitables that are no coroutines may do without `send`.
+        self._send: Callable[[Any], Any] = getattr(self._steps, "send", None) or self._next
+        self.owner = owner
+        self._clock = clock
+        self._lag = lag
+        self._spent_s = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        self._open: list[int] | None = None
+        self._part = self._beneath = CODE
+        self.statements: dict[str, Executions] | None = None
+        self._began_s = self._at_s = clock()
+
+    # In the place of the coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self  # type: ignore[return-value]
+
+    def __iter__(self) -> Account:
+        return self
+
+    # Written out, as each call in it would cost as much as all the rest, and without the lock: if a
+    # thread of the same request tells something at the same instant, `end` sets the sum right.
+    def __next__(self, value: Any = None) -> Any:
+        """Begin the next step of the request."""
+        clock, spent_s, part = self._clock, self._spent_s, self._part
+        now_s, at_s, lag = clock(), self._at_s, self._lag
+        passed_s = now_s - at_s
+        self._at_s = now_s
+        if lag.came_s > at_s and lag.came_s - lag.due_s > LATE_S:
+            late_s = lag.came_s - (lag.due_s if lag.due_s > at_s else at_s)
+            spent_s[LOOP] += late_s
+            passed_s -= late_s
+        spent_s[part] += passed_s
+        self._beneath = CODE
+        if part == ELSEWHERE:
+            self._part = CODE
+        try:
+            return self._send(value)
+        finally:
+            now_s = clock()
+            part = self._part
+            spent_s[part] += now_s - self._at_s
+            self._at_s = now_s
+            self._beneath = ELSEWHERE
+            if part == CODE:
+                self._part = ELSEWHERE
+
+    send = __next__
+
+    def throw(
+        self,
+        error: BaseException,
+        value: object = None,
+        traceback: TracebackType | None = None,
+    ) -> Any:
+        """Begin the next step with an error, such as a cancellation."""
+        send, self._send = self._send, self._steps.throw
+        try:
+            return self.send(error)
+        finally:
+            self._send = send
+
+    def close(self) -> None:
+        """End the request, as the interpreter does with a coroutine that nobody awaits further."""
+        self._steps.close()
+
+    # What it is told, from any thread
+
+    def open(self, part: Part) -> None:
+        """Something begins: a statement, a wait for the pool, a call of another service."""
+        with _lock:
+            opened = self._open
+            if opened is None:
+                opened = self._open = [0, 0, 0]
+            opened[part] += 1
+            self._turn(SQL if opened[SQL] else POOL if opened[POOL] else HTTP)
+
+    def shut(self, part: Part) -> None:
+        """It ended, however it did."""
+        with _lock:
+            opened = self._open
+            if opened is None or not opened[part]:
+                return  # it began before the request
+            opened[part] -= 1
+            self._turn(
+                SQL
+                if opened[SQL]
+                else POOL
+                if opened[POOL]
+                else HTTP
+                if opened[HTTP]
+                else self._beneath
+            )
+
+    def executed(self, statement: str, duration_s: float) -> Executions | None:
+        """Count an execution; None of one statement too many."""
+        with _lock:
+            known = self.statements
+            if known is None:
+                known = self.statements = {}
+            one = known.get(statement)
+            if one is None:
+                if len(known) >= MAX_STATEMENTS:
+                    return None
+                one = known[statement] = Executions()
+            one.times += 1
+            one.total_s += duration_s
+            return one
+
+    def end(self) -> Split:
+        """Where the time of the request went until now."""
+        now_s, parts_s = self._clock(), self._spent_s
+        parts_s[self._part] += now_s - self._at_s
+        self._at_s = now_s
+        sql_s, pool_s, http_s, code_s, loop_s, _ = parts_s
+        rest_s = now_s - self._began_s - sql_s - pool_s - http_s - code_s - loop_s
+        return Split(sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0)
+
+    # Private
+
+    def _next(self, _value: object) -> Any:
+        return next(self._steps)
+
+    def _turn(self, part: int) -> None:
+        now_s = self._clock()
+        self._spent_s[self._part] += now_s - self._at_s
+        self._at_s = now_s
+        self._part = part
+
+
+# Plain numbers: to look a member of an enumeration up costs as much as to read the clock.
+SQL, POOL, HTTP, CODE, LOOP, ELSEWHERE = map(int, Part)
+
+_lock = Lock()
+"""Guards what is told of spans; one for all, as a request seldom has two of them at an instant."""
+
+current: ContextVar[Account | None] = ContextVar("keiko_perf_account", default=None)
+"""The account of the request that this code works for."""

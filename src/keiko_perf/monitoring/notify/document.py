@@ -1,0 +1,35 @@
+"""
+Document: alerts in JSON's types and as lines of text, in English. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.render import phrase
+
+
+def as_document(alert: Alert) -> dict[str, object]:
+    """The alert in JSON's types."""
+    return {
+        "metric": alert.metric,
+        "severity": alert.severity.word,
+        "state": alert.state.value,
+        "message": phrase(alert.message),
+        "value": alert.value,
+        "since": alert.since.isoformat(),
+        "changed_at": alert.changed_at.isoformat(),
+        "text": as_line(alert),
+    }
+
+
+def as_line(alert: Alert) -> str:
+    """Such as "[firing] error_rate (critical): error rate is 2 %, limit 0.1 %"."""
+    message = phrase(alert.message)
+    return f"[{alert.state}] {alert.metric} ({alert.severity.word}): {message}"
+
+
+def as_text(alerts: Iterable[Alert]) -> str:
+    """A line for each alert."""
+    return "\n".join(as_line(one) for one in alerts)

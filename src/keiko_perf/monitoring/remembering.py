@@ -1,0 +1,215 @@
+"""
+Remembering: what a monitor knows beyond the moment: markers, silences, alerts told, changes.
+
+All of it is read from the store and its journal in a thread, so the event loop does not wait. What
+changed is searched for once in five minutes at most, however often it is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from keiko_perf.errors import StoreUnavailable, UsageError
+from keiko_perf.model import Snapshot
+from keiko_perf.monitoring import alerting, markers, silence
+from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.changes import ServiceChange, find_changes
+from keiko_perf.monitoring.journal import Journal
+from keiko_perf.monitoring.markers import Marker, MarkerKind
+from keiko_perf.monitoring.records import Delivery
+from keiko_perf.monitoring.revision import find_revision, said_of_deploy
+from keiko_perf.monitoring.silence import Silence
+from keiko_perf.monitoring.stretches import Stretch, starts_of, step_of, stretch_of
+from keiko_perf.monitoring.trends import Trend, spans, trend_of
+
+_FRESH_S = 300.0
+_LATE_S = 60.0
+_MOST_KEPT = 2000
+_MOST_DAYS = 366
+_A_LITTLE = timedelta(microseconds=1)
+_log = logging.getLogger("keiko_perf.monitor")
+
+
+class _Readable(Protocol):
+    def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]: ...
+
+
+class Past:
+    """
+    The stored windows as stretches, and what changed in them. Stretches that are over are kept.
+
+    Args:
+        store: where the windows are.
+        journal: where the markers are.
+    """
+
+    def __init__(self, store: _Readable, journal: Journal) -> None:
+        self._store = store
+        self._journal = journal
+        self._kept: dict[tuple[float, datetime], Stretch] = {}
+
+    def stretches(self, end_at: datetime, span_s: float) -> list[Stretch]:
+        """Those up to *end_at*. It blocks, for a time that grows with what was measured."""
+        return [self.stretch(start_at, step_s) for start_at, step_s in self.plan(end_at, span_s)]
+
+    def plan(self, end_at: datetime, span_s: float) -> list[tuple[datetime, float]]:
+        """The start and the length of each stretch that was over a minute before *end_at*."""
+        # Workers hand over their windows at different moments.
+        step_s, end_at = step_of(span_s), end_at - timedelta(seconds=_LATE_S)
+        return [(one, step_s) for one in starts_of(end_at, span_s, step_s)]
+
+    def stretch(self, start_at: datetime, step_s: float) -> Stretch:
+        """One stretch, from the store if it was not read before."""
+        known = self._kept.get((step_s, start_at))
+        if known is not None:
+            return known
+        windows = self._store.between(start_at, start_at + timedelta(seconds=step_s))
+        stretch = stretch_of(start_at, windows)
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        if stretch.values:
+            self._kept[step_s, start_at] = stretch
+        return stretch
+
+    def changes(self, stretches: list[Stretch], step_s: float) -> tuple[ServiceChange, ...]:
+        """What changed in *stretches*."""
+        noted = markers.read(self._journal)
+        return find_changes(stretches, step_s=step_s, markers=noted)
+
+    def trends(self, now: datetime) -> tuple[Trend, ...]:
+        """The last hour beside last week's, and beside the last deploy."""
+        deploy = markers.last_deploy(markers.read(self._journal, None, now))
+        return tuple(
+            trend_of(
+                label,
+                before,
+                after,
+                (
+                    self._store.between(before.start_at, before.end_at),
+                    self._store.between(after.start_at, after.end_at + _A_LITTLE),
+                ),
+            )
+            for label, before, after in spans(now, None if deploy is None else deploy.at)
+        )
+
+
+class Remembering:
+    """
+    What `PerformanceMonitor` remembers; each of these reads the store or its journal.
+
+    Raises, each of them:
+        StoreUnavailable: the journal cannot be read or written now.
+    """
+
+    now: Callable[[], datetime]
+    journal: Journal
+    past: Past
+    revision: str | None
+    _found: tuple[float, datetime, tuple[ServiceChange, ...]] | None = None
+
+    async def mark(
+        self,
+        text: str,
+        *,
+        kind: MarkerKind | str = MarkerKind.NOTE,
+        revision: str | None = None,
+        at: datetime | None = None,
+    ) -> Marker:
+        """
+        Note that something was done to the service, so that charts and changes show it.
+
+        Args:
+            text: what, in one line.
+            kind: `note`, or `deploy` if other code runs from then on.
+            revision: that code's revision.
+            at: when, aware UTC; now if not given.
+        """
+        marker = Marker(at=at or self.now(), kind=MarkerKind(kind), text=text, revision=revision)
+        await asyncio.to_thread(markers.add, self.journal, marker)
+        return marker
+
+    async def note_deploy(self) -> None:
+        """Note a deploy if the code that runs is not that of the last one; it does not raise."""
+        try:
+            await asyncio.to_thread(self._note_deploy)
+        except StoreUnavailable as error:
+            _log.warning("%s The deploy is not noted.", error)
+
+    def _note_deploy(self) -> None:
+        found = self.revision or find_revision(os.environ, Path.cwd())
+        said = said_of_deploy(os.environ)
+        markers.note_deploy(self.journal, found, self.now(), said=said)
+
+    async def markers(
+        self, start_at: datetime | None = None, end_at: datetime | None = None
+    ) -> tuple[Marker, ...]:
+        """The markers from *start_at* on and before *end_at*, the oldest first."""
+        return await asyncio.to_thread(markers.read, self.journal, start_at, end_at)
+
+    async def silence(self, pattern: str, *, for_s: float, reason: str) -> Silence:
+        """
+        Tell nobody of the checks that *pattern* names, for some time.
+
+        Args:
+            pattern: check names, with `*` for any letters.
+            for_s: for how long, at most 30 days.
+            reason: why.
+        """
+        made = silence.silence_of(pattern, for_s=for_s, reason=reason, now=self.now())
+        await asyncio.to_thread(silence.add, self.journal, made)
+        return made
+
+    async def end_silence(self, key: str) -> None:
+        """End the silence *key* before its time."""
+        await asyncio.to_thread(silence.end, self.journal, key)
+
+    async def silences(self) -> tuple[Silence, ...]:
+        """The silences that hold now."""
+        return await asyncio.to_thread(silence.read, self.journal, self.now())
+
+    async def alert_history(
+        self, start_at: datetime | None = None, end_at: datetime | None = None
+    ) -> tuple[Alert, ...]:
+        """Each alert as it was when it began to fire and when it resolved, the newest first."""
+        return await asyncio.to_thread(alerting.history, self.journal, start_at, end_at)
+
+    async def deliveries(
+        self, start_at: datetime | None = None, end_at: datetime | None = None
+    ) -> tuple[Delivery, ...]:
+        """Whom was told what, and whether it arrived, the newest first."""
+        return await asyncio.to_thread(alerting.deliveries, self.journal, start_at, end_at)
+
+    async def changes(self, hours: float = 24.0) -> tuple[ServiceChange, ...]:
+        """
+        What changed over the last *hours*, the newest first: response times, errors, CPU,
+        statements and tasks whose level is another one since. It may be five minutes old.
+        """
+        if not 0 < hours <= _MOST_DAYS * 24:
+            raise UsageError(
+                f"changes are looked for over 0 to {_MOST_DAYS} days, not {hours:g} h",
+                cure="Ask for a day as in changes(hours=24)",
+            )
+        now = self.now()
+        if self._found is not None:
+            of_hours, found_at, found = self._found
+            age_s = (now - found_at).total_seconds()
+            if of_hours == hours and 0 <= age_s < _FRESH_S:
+                return found
+        stretches = []
+        plan = self.past.plan(now, hours * 3600)
+        for start_at, step_s in plan:
+            # One at a time, so that other work gets its turn in between.
+            stretches.append(await asyncio.to_thread(self.past.stretch, start_at, step_s))
+        found = await asyncio.to_thread(self.past.changes, stretches, plan[0][1])
+        self._found = hours, now, found
+        return found
+
+    async def trends(self) -> tuple[Trend, ...]:
+        """The response time of the last hour beside last week's, and beside the last deploy."""
+        return await asyncio.to_thread(self.past.trends, self.now())

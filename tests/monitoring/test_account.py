@@ -1,0 +1,250 @@
+"""Where the time of a request goes: parts that add up, of this request and of no other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keiko_perf.fakes import in_virtual_time, series, snapshot
+from keiko_perf.model import Kind
+from keiko_perf.monitoring.attribution import Account, Lag, Part, Split, current, parts_table
+
+
+class Suspension:
+    """What a coroutine awaits that its driver resumes when the story says so."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Stage:
+    """A clock in whole milliseconds, as floats they are exact, and the account that reads it."""
+
+    now: float = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+
+# A request's story: it computes, is suspended (and the loop comes late), opens and shuts parts.
+WAYS = st.one_of(
+    st.tuples(st.just("compute"), st.integers(0, 9), st.just(0)),
+    st.tuples(st.just("suspend"), st.integers(0, 40), st.sampled_from((0, 1, 5, 20))),
+    st.tuples(st.just("open"), st.sampled_from((Part.SQL, Part.POOL, Part.HTTP)), st.just(0)),
+    st.tuples(st.just("shut"), st.sampled_from((Part.SQL, Part.POOL, Part.HTTP)), st.just(0)),
+)
+Story = list[tuple[str, int, int]]
+
+
+def naive(story: Story) -> list[float]:
+    """Millisecond by millisecond."""
+    spent = [0.0] * 6
+    opened = {Part.SQL: 0, Part.POOL: 0, Part.HTTP: 0}
+    for way, number, late in story:
+        if way == "open":
+            opened[Part(number)] += 1
+        elif way == "shut":
+            opened[Part(number)] = max(opened[Part(number)] - 1, 0)
+        else:
+            for millisecond in range(number):
+                is_late = way == "suspend" and late > 2 and millisecond >= number - late
+                within = [part for part in Part if opened.get(part)]
+                rest = Part.CODE if way == "compute" else Part.ELSEWHERE
+                spent[Part.LOOP if is_late else min(within, default=rest)] += 1.0
+    return spent
+
+
+def told(story: Story) -> Split:
+    stage, lag = Stage(), Lag()
+
+    async def request() -> None:
+        for way, number, _ in story:
+            if way == "compute":
+                stage.now += number / 1000
+            elif way == "suspend":
+                await Suspension()
+            elif way == "open":
+                account.open(Part(number))
+            else:
+                account.shut(Part(number))
+
+    account = Account(request(), stage.clock, lag)
+    waits = iter([(number, late) for way, number, late in story if way == "suspend"])
+    steps = account.__await__()
+    try:
+        while True:
+            steps.send(None)
+            number, late = next(waits)
+            stage.now += number / 1000
+            # Whoever watches the loop has its turn before the request, if there was time for one.
+            lag.due_s = stage.now - late / 1000
+            lag.came_s = stage.now if number else 0.0
+    except StopIteration:
+        return account.end()
+
+
+@given(st.lists(WAYS, max_size=30))
+def test_each_millisecond_is_in_one_part(story: Story) -> None:
+    split = told(story)
+    assert [1000 * part_s for part_s in split] == pytest.approx(naive(story), abs=1e-6)
+
+
+@given(st.lists(WAYS, max_size=30))
+def test_the_parts_add_up_to_the_whole(story: Story) -> None:
+    whole = sum(number for way, number, _ in story if way in ("compute", "suspend"))
+    assert 1000 * told(story).total_s == pytest.approx(whole, abs=1e-6)
+
+
+def test_what_overlaps_is_counted_once() -> None:
+    story = [("open", Part.HTTP, 0), ("suspend", 5, 0), ("open", Part.SQL, 0), ("suspend", 10, 0),
+             ("shut", Part.SQL, 0), ("suspend", 7, 0), ("shut", Part.HTTP, 0)]  # fmt: skip
+    split = told(story)
+    assert (split.http_s, split.sql_s) == pytest.approx((0.012, 0.010))
+
+
+def test_a_request_that_went_on_late_waited_for_the_loop() -> None:
+    story = [("open", Part.SQL, 0), ("suspend", 200, 190), ("shut", Part.SQL, 0)]
+    split = told(story)
+    assert (split.sql_s, split.loop_s) == pytest.approx((0.010, 0.190))
+
+
+def test_of_statements_each_is_counted_up_to_a_bound() -> None:
+    account = Account(asyncio.sleep(0), time.monotonic, Lag())
+    for number in range(150):
+        account.executed(f"SELECT {number}", 0.001)
+    assert account.executed("SELECT 7", 0.001) is not None
+    assert account.executed("SELECT 149", 0.001) is None
+    assert account.statements is not None
+    assert len(account.statements) == 100
+    assert account.statements["SELECT 7"].times == 2
+    account.close()
+
+
+async def test_the_request_answers_and_raises_as_without_it() -> None:
+    async def answer() -> str:
+        await asyncio.sleep(0)
+        return "an answer"
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("none")
+
+    assert await Account(answer(), time.monotonic, Lag()) == "an answer"
+    with pytest.raises(LookupError, match="none"):
+        await Account(fail(), time.monotonic, Lag())
+
+
+async def test_a_cancelled_request_is_cancelled_where_it_waits() -> None:
+    seen = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            await asyncio.sleep(0)  # it may clean up
+            seen.append("cleaned up")
+            raise
+
+    async def request() -> None:
+        await Account(wait(), time.monotonic, Lag())
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == ["cancelled", "cleaned up"]
+
+
+async def test_an_awaitable_that_is_no_coroutine_is_followed_too() -> None:
+    class Twice:
+        def __await__(self) -> Any:
+            return iter((None, None))
+
+    assert await Account(Twice(), time.monotonic, Lag()) is None
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.set_result, 7)
+    assert await Account(future, time.monotonic, Lag()) == 7
+
+
+async def follow(request: Any, clock: Any) -> Split:
+    """As the middleware does."""
+    account = Account(request, clock, Lag())
+    current.set(account)
+    await account
+    return account.end()
+
+
+async def spend(part: Part, seconds: float) -> None:
+    account = current.get()
+    assert account is not None
+    account.open(part)
+    await asyncio.sleep(seconds)
+    account.shut(part)
+
+
+def test_requests_that_overlap_on_a_loop_are_never_mixed_up() -> None:
+    async def request(number: int) -> None:
+        await asyncio.sleep(number / 7)
+        async with asyncio.TaskGroup() as group:  # two statements at once, in tasks of its own
+            group.create_task(spend(Part.SQL, 0.1 * number))
+            group.create_task(spend(Part.SQL, 0.1 * number))
+        await asyncio.gather(spend(Part.HTTP, 0.05 * number), asyncio.sleep(0.02 * number))
+
+    async def all_at_once() -> list[Split]:
+        clock = asyncio.get_running_loop().time
+        tasks = [asyncio.create_task(follow(request(number), clock)) for number in range(1, 60)]
+        return await asyncio.gather(*tasks)
+
+    for number, split in enumerate(in_virtual_time(all_at_once()), start=1):
+        assert split.sql_s == pytest.approx(0.1 * number)
+        assert split.http_s == pytest.approx(0.05 * number)
+        assert split.elsewhere_s == pytest.approx(number / 7)
+
+
+async def test_what_a_thread_of_the_request_does_is_the_requests() -> None:
+    def ask() -> None:
+        account = current.get()
+        assert account is not None
+        account.open(Part.SQL)
+        time.sleep(0.02)
+        account.shut(Part.SQL)
+
+    async def request() -> None:
+        await asyncio.to_thread(ask)
+
+    splits = await asyncio.gather(
+        *(asyncio.create_task(follow(request(), time.monotonic)) for _ in range(4))
+    )
+    assert all(split.sql_s >= 0.02 for split in splits)
+    assert current.get() is None
+
+
+def test_the_table_tells_the_share_of_each_part_the_longest_route_first() -> None:
+    measured = snapshot(
+        series("GET /quick", [0.01] * 10),
+        series("GET /slow", [0.1] * 10),
+        series("GET /not-followed", [0.5]),
+        series("GET /slow", [0.075] * 10, kind=Kind.IN_SQL),
+        series("GET /slow", [0.025] * 10, kind=Kind.IN_CODE),
+        series("GET /quick", [0.01] * 10, kind=Kind.IN_CODE),
+    )
+    table = parts_table(measured)
+    assert table is not None
+    assert [(row[0], *(pytest.approx(one) for one in row[1:])) for row in table.rows] == [
+        ("GET /slow", 1.0, 0.75, 0, 0, 0.25, 0, 0),
+        ("GET /quick", 0.1, 0, 0, 0, 1, 0, 0),
+    ]
+
+
+def test_without_attribution_there_is_no_such_table() -> None:
+    assert parts_table(snapshot(series("GET /quick", [0.01]))) is None
