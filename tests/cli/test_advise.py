@@ -106,8 +106,8 @@ def test_what_is_advised_for_a_file_within_a_budget_holds_once_it_is_built(
         code, verified = ask(url, "verify", str(file))
         assert {one["outcome"] for one in verified["promises"]} == {"kept"}
         assert code == 0
-        code, again = ask(url, "advise", "--workload", str(workload), "--budget", "20MB")
-        assert again["indexes"] == []
+        _, again = ask(url, "advise", "--workload", str(workload), "--budget", "20MB")
+        assert again["cost_before"] < 1.5 * report["cost_after"]
         for one in indexes:
             db.execute(one["undo"])
 
