@@ -216,3 +216,28 @@ def test_it_equals_only_a_histogram_that_counted_the_same() -> None:
 def test_it_shows_what_is_in_it() -> None:
     assert repr(Histogram()) == "<Histogram count=0 p50=None p99=None max=None (s)>"
     assert repr(Histogram([0.25])) == "<Histogram count=1 p50=0.25 p99=0.25 max=0.25 (s)>"
+
+
+@given(durations_s)
+def test_packed_and_unpacked_it_is_the_same(values: list[float]) -> None:
+    histogram = Histogram(values)
+    packed = histogram.pack()
+    assert Histogram.unpack(packed) == histogram
+    assert bool(packed) is bool(values)
+    more = Histogram.unpack(packed)
+    more.record(0.5)  # it goes on like any other
+    assert more.count == histogram.count + 1
+
+
+def test_counts_of_any_size_are_packed() -> None:
+    histogram = Histogram((0.001, 0.1))
+    for _ in range(40):
+        assert Histogram.unpack(histogram.pack()) == histogram
+        histogram.merge(histogram.copy())
+    assert histogram.count == 2 << 40
+
+
+@given(st.binary(max_size=120))
+def test_foreign_bytes_are_not_unpacked(encoded: bytes) -> None:
+    with suppress(ValueError):
+        Histogram.unpack(b"\x02" + encoded)

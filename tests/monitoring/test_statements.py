@@ -18,8 +18,9 @@ from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind
+from keiko_perf.monitoring.pools.of_sqlalchemy import occupancy_of
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.statements import pool_ratio, watch_engine
+from keiko_perf.monitoring.statements import watch_engine
 
 
 class Base(DeclarativeBase):
@@ -155,7 +156,7 @@ def test_to_watch_an_engine_twice_is_no_mistake(engine: Engine, recorder: Record
     for each in (recorder, other):
         assert statements(each) == {"SELECT 1": (1, 0)}
         assert each.peek().whole(Kind.POOL).count == 1
-        assert gauges(each)["pool_hold_s"].samples == 1
+        assert each.peek().whole(Kind.HOLD).count == 1
 
 
 def test_what_is_no_engine_is_refused(recorder: Recorder) -> None:
@@ -172,7 +173,7 @@ def test_the_pool_is_sampled_while_it_is_in_use(engine: Engine, recorder: Record
     recorder.probe()
     ratio = recorder.peek().gauges["pool_ratio"]
     assert (ratio.samples, ratio.mean, ratio.peak) == (3, 0.25, 0.75)
-    assert recorder.peek().gauges["pool_hold_s"].samples == 3
+    assert recorder.peek().whole(Kind.HOLD).count == 3
 
 
 def test_a_connection_that_was_not_got_is_a_failed_wait(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_a_pool_without_a_bound_has_no_ratio(poolclass: Any, recorder: Recorder)
 @pytest.mark.parametrize("bounds", [{"max_overflow": -1}, {"pool_size": 0}])
 def test_neither_has_one_that_may_grow_for_ever(tmp_path: Path, bounds: dict[str, int]) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}", poolclass=QueuePool, **bounds)
-    assert pool_ratio(engine.pool) is None
+    assert occupancy_of(engine.pool).ratio is None
     engine.dispose()
 
 
@@ -317,7 +318,9 @@ async def test_who_queues_for_a_connection_is_seen_waiting(
     assert waits.count == 4
     assert waits.max_s is not None
     assert waits.max_s >= 0.05  # two connections for four: two had to wait for a whole turn
-    assert gauges(recorder)["pool_hold_s"].peak >= 0.05
+    held_s = recorder.peek().whole(Kind.HOLD).succeeded.max_s
+    assert held_s is not None
+    assert held_s >= 0.05
 
 
 @pytest.mark.postgres

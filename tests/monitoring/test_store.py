@@ -19,9 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.errors import StoreUnavailable, UsageError
-from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.store import MemoryStore, SqliteStore, Store
+from keiko_perf.monitoring.points import points_of, stretch_for
+from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.monitoring.store import Charted, MemoryStore, SqliteStore, Store
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -214,6 +216,184 @@ def test_a_pause_is_caught_up_on_bit_by_bit(store: Store) -> None:
 def test_a_store_that_could_keep_nothing_is_refused(make: Callable[[], Store]) -> None:
     with pytest.raises(UsageError, match="Let "):
         make()
+
+
+# Charts
+
+
+def minutes_of_four_workers(minutes: int) -> list[Snapshot]:
+    """Windows of 10 s, of workers that began at different moments."""
+    return [
+        replace(
+            window(10 * number + 2.4 * worker, worker=f"w{worker}", duration_s=0.01 * (worker + 1)),
+            gauges={"cpu_ratio": Gauge.of(0.1 * worker), "in_flight": Gauge.of(float(worker))},
+        )
+        for number in range(6 * minutes)
+        for worker in range(4)
+    ]
+
+
+def test_the_points_of_a_chart_are_those_of_all_workers_merged(store: Store) -> None:
+    assert isinstance(store, Charted)
+    for one in minutes_of_four_workers(30):
+        store.append(one)
+    hour = store.points(NOON, NOON + timedelta(hours=1), max_points=1000)
+    assert {one.stretch_s for one in hour} == {20}
+    assert sum(one.requests for one in hour) == 30 * 6 * 4 * 4
+    assert sum(one.failed for one in hour) == 30 * 6 * 4
+    (point,) = (one for one in hour if one.at == NOON + timedelta(minutes=10))
+    assert point.requests == 2 * 4 * 4
+    assert point.p95_s == pytest.approx(0.04, rel=0.006)  # of the slowest worker, not a mean
+    assert point.p50_s == pytest.approx(0.02, rel=0.006)
+    assert point.cpu_ratio == pytest.approx(0.15)
+    assert point.in_flight_peak == 3
+    assert point.throughput_per_s == pytest.approx(32 / 20, rel=0.4)
+    day = store.points(NOON - DAY, NOON + timedelta(hours=1), max_points=1000)
+    assert {one.stretch_s for one in day} == {120}
+    assert sum(one.requests for one in day) == 30 * 6 * 4 * 4
+    assert sum(one.covered_s for one in day) == pytest.approx(1800, rel=0.02)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("hours", "stretch_s"),
+    [(1, 20), (5, 20), (6, 120), (24, 120), (24 * 7, 900), (24 * 30, 3600), (24 * 366, 43_200)],
+)
+def test_a_chart_has_as_many_points_as_fit_and_no_more(hours: float, stretch_s: int) -> None:
+    end_at = NOON + timedelta(hours=hours)
+    assert stretch_for(NOON, end_at) == stretch_s
+    assert hours * 3600 / stretch_s + 1 <= 1000
+
+
+def test_the_points_are_those_that_the_windows_themselves_would_give(store: Store) -> None:
+    windows = minutes_of_four_workers(7)
+    for one in windows[::-1]:  # some come late
+        store.append(one)
+    assert isinstance(store, Charted)
+    kept = store.points(NOON, NOON + timedelta(hours=1), max_points=1000)
+    made = points_of(windows, 20)
+    assert [(one.at, one.requests, one.p95_s, one.failed) for one in kept] == [
+        (one.at, one.requests, one.p95_s, one.failed) for one in made
+    ]
+    store.close()
+
+
+def test_where_nothing_was_measured_there_is_no_point(store: Store) -> None:
+    assert isinstance(store, Charted)
+    store.append(window(0))
+    store.append(window(600))
+    found = store.points(NOON, NOON + timedelta(hours=1), max_points=1000)
+    assert [one.at for one in found] == [NOON, NOON + timedelta(seconds=600)]
+    assert found[0].covered_s == 10.0
+    store.close()
+
+
+def test_points_that_no_chart_shows_any_more_are_forgotten(path: Path) -> None:
+    store = SqliteStore(path)
+    for number in range(1_500):
+        store.append(window(20 * number))
+    with sqlite3.connect(path) as raw:
+        counts = dict(
+            raw.execute("SELECT stretch_s, count(*) FROM points GROUP BY stretch_s").fetchall()
+        )
+    raw.close()
+    assert counts == {20: 1_101, 120: 250, 900: 34, 3600: 9, 43_200: 1}
+    store.close()
+
+
+def blocking(place: str, total_s: float) -> BlockingCall:
+    return BlockingCall(
+        place=place, count=1, total_s=total_s, longest_s=total_s, last_at=NOON, computed_s=0.0
+    )
+
+
+def test_what_held_the_loop_is_found_without_reading_the_windows(store: Store) -> None:
+    assert isinstance(store, Charted)
+    for number, place in enumerate("aab"):
+        calls = (blocking(place, 0.2),)
+        store.append(replace(window(10 * number), blocking=calls))
+    store.append(window(30))
+    calls = store.blocking_calls(NOON, NOON + timedelta(minutes=1))
+    assert [(one.place, one.count, one.total_s) for one in calls] == [("a", 2, 0.4), ("b", 1, 0.2)]
+    assert store.blocking_calls(NOON + timedelta(seconds=20), NOON + DAY) == calls[1:]
+    merged = Snapshot.merged(everything(store))
+    assert merged is not None
+    assert merged.blocking == calls
+    store.close()
+
+
+def test_places_over_the_bound_share_one(store: Store) -> None:
+    assert isinstance(store, Charted)
+    many = tuple(blocking(f"place {number}", 1.0 + number) for number in range(30))
+    store.append(replace(window(0), blocking=many[:20]))
+    store.append(replace(window(10), blocking=many[20:]))
+    calls = store.blocking_calls(NOON, NOON + DAY)
+    assert len(calls) == 21
+    assert (calls[0].place, calls[-1].place, calls[-1].count) == ("place 29", OTHER, 10)
+    assert sum(one.total_s for one in calls) == pytest.approx(sum(one.total_s for one in many))
+    store.close()
+
+
+def first_layout(path: Path) -> None:
+    """A store as the first layout had it, with an hour of windows."""
+    store = SqliteStore(path)
+    for number in range(60):
+        store.append(window(60 * number))
+    store.close()
+    with sqlite3.connect(path) as raw:
+        raw.executescript("DROP TABLE points; DROP TABLE calls; PRAGMA user_version = 1")
+    raw.close()
+
+
+def test_a_store_of_the_first_layout_is_read_as_it_is_and_brought_up_to_date_by_who_writes(
+    path: Path,
+) -> None:
+    first_layout(path)
+    range_ = (NOON, NOON + timedelta(hours=2))
+    reading = SqliteStore(path)
+    before = reading.points(*range_)
+    assert reading.blocking_calls(*range_) == ()
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (1,)
+    raw.close()
+    assert sum(one.requests for one in before) == 60 * 4
+    writing = SqliteStore(path)
+    writing.append(window(3600))
+    after = writing.points(*range_)
+    assert after[:-1] == before
+    assert sum(one.requests for one in after) == 61 * 4
+    assert reading.points(*range_) == after
+    reading.close()
+    writing.close()
+
+
+def test_a_chart_of_what_is_held_back_or_of_a_foreign_store_is_made_from_the_windows() -> None:
+    class Foreign:
+        """Has what a store must have, and no more."""
+
+        is_full = False
+
+        def __init__(self) -> None:
+            self.windows: list[Snapshot] = []
+
+        def append(self, snapshot: Snapshot) -> None:
+            if self.is_full:
+                raise StoreUnavailable("the disk is full", cure="Make room")
+            self.windows.append(snapshot)
+
+        def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
+            return [one for one in self.windows if start_at <= one.started_at < end_at]
+
+        def close(self) -> None: ...
+
+    foreign = Foreign()
+    steady = SteadyStore(foreign)
+    range_ = (NOON, NOON + timedelta(hours=1))
+    steady.append(replace(window(0), blocking=(blocking("a", 0.2),)))
+    foreign.is_full = True
+    steady.append(replace(window(100), blocking=(blocking("b", 0.1),)))
+    assert [one.requests for one in steady.points(*range_)] == [4, 4]
+    assert [one.place for one in steady.blocking_calls(*range_)] == ["a", "b"]
 
 
 # The encoding

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import ceil, inf, isfinite, log, log2
 from operator import add
+from struct import Struct
+from sys import byteorder
 from typing import Any, Self
 
 from keiko_perf.model.varint import Reader, write_varint
@@ -33,6 +35,10 @@ _BIAS = 1280  # more than -64 · log2(LOWEST_S)
 _TOP = _BIAS - 1
 _GROWTH = 64  # buckets added at once, an octave
 _FORMAT = 1
+_PACKED_FORMAT = 2
+_PACKED = Struct("<BcQQQQhdd")
+_WIDTHS = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32), ("Q", 1 << 64))
+"""The narrowest array that takes the largest count."""
 
 
 def samples_needed(q: float) -> int:
@@ -291,6 +297,58 @@ class Histogram:
         min_s, max_s = ends or (None, None)
         return cls._of(first - _BIAS, counts, below, above, sum_ns, min_s, max_s)
 
+    def pack(self) -> bytes:
+        """
+        The histogram in bytes, quick rather than short: for many that are compressed together.
+
+        Nothing recorded is no bytes at all.
+        """
+        if not self:
+            return b""
+        first, counts = self._used()
+        most = max(counts, default=0)
+        code = next(code for code, above in _WIDTHS if most < above)
+        packed = array(code, counts)
+        if byteorder == "big":
+            packed.byteswap()
+        return (
+            _PACKED.pack(
+                _PACKED_FORMAT,
+                code.encode(),
+                self.below,
+                self.above,
+                *divmod(self._sum_ns, 1 << 64),
+                first,
+                self._min_s,
+                self._max_s,
+            )
+            + packed.tobytes()
+        )
+
+    @classmethod
+    def unpack(cls, encoded: bytes) -> Self:
+        """
+        Undo `pack`.
+
+        Raises:
+            ValueError: the bytes are cut short, or not a histogram of this format.
+        """
+        if not encoded:
+            return cls()
+        if len(encoded) < _PACKED.size or encoded[0] != _PACKED_FORMAT:
+            raise ValueError("not a histogram of this format")
+        _, code, below, above, high, low, first, min_s, max_s = _PACKED.unpack_from(encoded)
+        if code not in (b"B", b"H", b"I", b"Q"):
+            raise ValueError("not a histogram of this format")
+        counts = array(code.decode())
+        body = encoded[_PACKED.size :]
+        if len(body) % counts.itemsize or len(body) // counts.itemsize > _BIAS * 2:
+            raise ValueError("a histogram cut short")
+        counts.frombytes(body)
+        if byteorder == "big":
+            counts.byteswap()
+        return cls._of(first, counts, below, above, (high << 64) + low, min_s, max_s)
+
     # Private
 
     @property
@@ -302,7 +360,7 @@ class Histogram:
     def _of(
         cls,
         first: int,
-        counts: list[int],
+        counts: Sequence[int],
         below: int,
         above: int,
         sum_ns: int,
@@ -368,8 +426,14 @@ class Histogram:
 
     def _trimmed(self) -> tuple[int, list[int]]:
         """The counts without the empty buckets at either end: equal histograms look equal."""
-        counts = self._counts.tolist()
-        used = [position for position, count in enumerate(counts) if count]
-        if not used:
-            return 0, []
-        return self._first + used[0], counts[used[0] : used[-1] + 1]
+        first, counts = self._used()
+        return first, counts.tolist()
+
+    def _used(self) -> tuple[int, array[int]]:
+        # Windows are packed by the hundred, and most of what they hold is empty.
+        raw = self._counts.tobytes()
+        empty = (len(raw) - len(raw.lstrip(b"\0"))) // 8
+        end = -(-len(raw.rstrip(b"\0")) // 8)
+        if end <= empty:
+            return 0, array("Q")
+        return self._first + empty, self._counts[empty:end]

@@ -23,6 +23,8 @@ _FORMAT = 2
 _FIRST_FORMAT = 1  # without refusals, sizes and blocking calls; still read
 _CALL = Struct("<ddd")
 _GAUGE = Struct("<dd")
+_LEVEL = 3
+"""A tenth longer than the usual 6, in less than half of the time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LATEST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -43,7 +45,7 @@ def encode(snapshot: Snapshot) -> bytes:
         put(_to_utf8(series.kind))
         put(_to_utf8(series.name))
         for histogram in (series.succeeded, series.failed, series.refused):
-            put(histogram.to_bytes() if histogram else b"")
+            put(histogram.pack())
         write_varint(head, series.sent_bytes)
     write_varint(head, len(snapshot.gauges))
     for name, gauge in snapshot.gauges.items():
@@ -66,7 +68,7 @@ def encode(snapshot: Snapshot) -> bytes:
         body.extend(_CALL.pack(call.total_s, call.longest_s, computed_s))
     whole = bytearray()
     write_varint(whole, len(head))
-    return zlib.compress(bytes(whole + head + body), 6)
+    return zlib.compress(whole + head + body, _LEVEL)
 
 
 def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
@@ -107,9 +109,9 @@ def _series(number: _Number, take: _Take, window_s: float) -> Series:
         kind=Kind(_from_utf8(take(number()))),
         name=_from_utf8(take(number())),
         window_s=window_s,
-        succeeded=_histogram(take(number())),
-        failed=_histogram(take(number())),
-        refused=_histogram(take(number())),
+        succeeded=Histogram.unpack(take(number())),
+        failed=Histogram.unpack(take(number())),
+        refused=Histogram.unpack(take(number())),
         sent_bytes=number(),
     )
 

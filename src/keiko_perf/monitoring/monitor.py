@@ -182,6 +182,12 @@ class PerformanceMonitor(Remembering):
 
         watch_engine(engine, self.recorder)
 
+    def watch_pool(self, pool: object, *, name: str | None = None) -> None:
+        """Record a pool of asyncpg or psycopg_pool that is used without SQLAlchemy, as *name*."""
+        from keiko_perf.monitoring.pools import watch_pool
+
+        watch_pool(pool, self.recorder, name=name)
+
     def watch_client(self, client: Any) -> None:
         """
         Tell, with *attribution*, how long requests wait for what *client* asks other services.
@@ -234,14 +240,14 @@ class PerformanceMonitor(Remembering):
         Args:
             within_s: how far back to look.
         """
-        current, now = self.recorder.peek(), self.now()
-        start_at = now - timedelta(seconds=within_s)
-        windows = await asyncio.to_thread(self.store.between, start_at, now)
-        if all(
-            (one.worker, one.started_at) != (current.worker, current.started_at) for one in windows
-        ):
-            windows.append(current)
-        return merged_calls(call for one in windows for call in one.blocking)
+        current, cuts = self.recorder.peek(), self.recorder.statistics().windows
+        now = self.now()
+        calls = await asyncio.to_thread(
+            self.store.blocking_calls, now - timedelta(seconds=within_s), now
+        )
+        if cuts != self.recorder.statistics().windows:
+            return calls  # it was stored meanwhile
+        return merged_calls((*calls, *current.blocking))
 
     @property
     def alerts(self) -> tuple[Alert, ...]:

@@ -2,7 +2,8 @@
 SqliteStore: the windows of all workers of a machine, in one file.
 
 Each worker process writes its windows; any process may read meanwhile (SQLite's write-ahead
-log). A window is kept or not, whatever dies when; older ones are rolled up (`windows`). Whoever
+log). A window is kept or not, whatever dies when; older ones are rolled up (`windows`), and charts
+are answered from what is added up beside them (`charts`). Whoever
 writes moves a damaged file aside, never deletes it, and begins a new one; whoever only reads
 changes nothing, whatever file it was given. What cannot be done now (a full disk, a lock that is
 not given back) is a StoreUnavailable and leaves the store as it was: the next attempt may succeed.
@@ -21,10 +22,13 @@ from threading import Lock
 from typing import TypeVar
 
 from keiko_perf.errors import StoreUnavailable, UsageError
-from keiko_perf.model import Snapshot
-from keiko_perf.monitoring import windows
+from keiko_perf.model import BlockingCall, Snapshot
+from keiko_perf.monitoring import charts, windows
+from keiko_perf.monitoring.points import MAX_POINTS, Point, points_of, stretch_for
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 had windows only; it is read as it is, and brought up to date by whoever writes."""
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _log = logging.getLogger(__name__)
@@ -99,6 +103,29 @@ class SqliteStore:
                 return work(connection) if _tables(connection) else absent
 
         return self._do("read", read)
+
+    def points(
+        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+    ) -> list[Point]:
+        """As of `Charted`; of a store of an older layout they are read from its windows."""
+        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
+
+        def read(connection: sqlite3.Connection) -> list[Point]:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                return points_of(windows.read(connection, start_at, end_at), stretch_s)
+            return charts.read_points(connection, start_at, end_at, stretch_s)
+
+        return self.look(read, absent=[])
+
+    def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
+        """As of `Charted`."""
+
+        def read(connection: sqlite3.Connection) -> tuple[BlockingCall, ...]:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                return ()  # it knew of none
+            return charts.read_calls(connection, start_at, end_at)
+
+        return self.look(read, absent=())
 
     def close(self) -> None:
         """Close the file. To close twice is no mistake; it is opened again when it is needed."""
@@ -193,26 +220,40 @@ class SqliteStore:
                 if not _tables(connection):  # another worker may have been first
                     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                    for statement in windows.SCHEMA.split(";")[:-1]:
+                    for statement in windows.LAYOUT:
                         connection.execute(statement)
-        self._recognise(connection)
+        if self._recognise(connection) < SCHEMA_VERSION:
+            self._migrate(connection)
         # In WAL mode a power cut may cost the last windows with NORMAL, but never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
         page_bytes = _pragma(connection, "page_size")
         connection.execute(f"PRAGMA max_page_count = {self._max_bytes // page_bytes}")
 
-    def _recognise(self, connection: sqlite3.Connection) -> None:
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring a store of the first layout up to date: it had windows, and nothing beside them."""
+        with windows.transaction(connection):
+            if _pragma(connection, "user_version") >= SCHEMA_VERSION:
+                return  # another worker was first
+            for statement in charts.LAYOUT:
+                connection.execute(statement)
+            for one in windows.read(connection, _FIRST, _LAST):
+                charts.add(connection, one, retention_s=self._retention_s)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _recognise(self, connection: sqlite3.Connection) -> int:
+        """The version of the layout, if it is one that is known."""
         if _pragma(connection, "application_id") != _APPLICATION_ID:
             raise StoreUnavailable(
                 f"{self.path} is an SQLite database of another program, and is left alone",
                 cure="Name another file for the store",
             )
         version = _pragma(connection, "user_version")
-        if version != SCHEMA_VERSION:
+        if not 1 <= version <= SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"{self.path} has the layout {version}, and this keiko-perf knows {SCHEMA_VERSION}",
                 cure="Upgrade keiko-perf, or name another file for the store",
             )
+        return version
 
     def _forget(self) -> None:
         connection, self._connection = self._connection, None

@@ -15,8 +15,10 @@ from datetime import datetime
 from threading import Lock
 
 from keiko_perf.errors import StoreUnavailable
-from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.store import Store
+from keiko_perf.model import BlockingCall, Snapshot
+from keiko_perf.model.blocking import merged_calls
+from keiko_perf.monitoring.points import MAX_POINTS, Point, points_of, stretch_for
+from keiko_perf.monitoring.store import Charted, Store
 
 _log = logging.getLogger("keiko_perf.store")
 
@@ -79,6 +81,36 @@ class SteadyStore:
             if start_at <= one.started_at < end_at and (one.worker, one.started_at) not in known
         ]
         return sorted([*stored, *more], key=lambda one: one.started_at)
+
+    def points(
+        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+    ) -> list[Point]:
+        """
+        The points of a chart of all workers, at most *max_points*, in their order.
+
+        Stretches in which nothing was measured have no point. It takes some milliseconds, whatever
+        the range, while the store works; of a store of another kind, and of what is held back, the
+        windows are read.
+        """
+        store = self._store
+        if isinstance(store, Charted) and not self._held_back:
+            try:
+                return store.points(start_at, end_at, max_points=max_points)
+            except Exception as error:  # a stranger's store
+                self._failed(error)
+        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
+        return points_of(self.between(start_at, end_at), stretch_s)
+
+    def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
+        """What held the event loops of all workers in that time, the longest in all first."""
+        store = self._store
+        if isinstance(store, Charted) and not self._held_back:
+            try:
+                return store.blocking_calls(start_at, end_at)
+            except Exception as error:  # a stranger's store
+                self._failed(error)
+        windows = self.between(start_at, end_at)
+        return merged_calls(call for one in windows for call in one.blocking)
 
     def close(self) -> None:
         """Close the store; what it did not take by now is kept, in case that it is used again."""

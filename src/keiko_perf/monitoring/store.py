@@ -15,13 +15,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Snapshot
-from keiko_perf.monitoring import windows
+from keiko_perf.model import BlockingCall, Snapshot
+from keiko_perf.monitoring import charts, windows
+from keiko_perf.monitoring.points import MAX_POINTS, Point, stretch_for
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.sqlite import SqliteStore
 
-__all__ = ["MemoryStore", "SqliteStore", "Store"]
+__all__ = ["Charted", "MemoryStore", "SqliteStore", "Store"]
 
 DAY_S = 86_400.0
 _T = TypeVar("_T")
@@ -53,6 +54,17 @@ class Store(Protocol):
         """Give back what is held. To close twice is no mistake."""
 
 
+@runtime_checkable
+class Charted(Protocol):
+    """A store that also keeps what charts show, so that it need not be read from the windows."""
+
+    def points(self, start_at: datetime, end_at: datetime, *, max_points: int) -> list[Point]:
+        """The points of a chart from *start_at* to *end_at*, as long as `stretch_for` says."""
+
+    def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
+        """What held the event loops in the windows that began in that time."""
+
+
 class MemoryStore:
     """
     A store in the memory of this process: SQLite's as well, and so as compact.
@@ -75,7 +87,8 @@ class MemoryStore:
         )
         (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
         self._connection.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")
-        self._connection.executescript(windows.SCHEMA)
+        for statement in windows.LAYOUT:
+            self._connection.execute(statement)
 
     def append(self, snapshot: Snapshot) -> None:
         with self._lock:
@@ -84,6 +97,17 @@ class MemoryStore:
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         with self._lock:
             return windows.read(self._connection, start_at, end_at)
+
+    def points(
+        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+    ) -> list[Point]:
+        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
+        with self._lock:
+            return charts.read_points(self._connection, start_at, end_at, stretch_s)
+
+    def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
+        with self._lock:
+            return charts.read_calls(self._connection, start_at, end_at)
 
     def change(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Have *work* write to the connection, for what is kept beside the windows."""

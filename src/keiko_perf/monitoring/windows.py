@@ -2,10 +2,11 @@
 Windows: the table in which a store keeps them, on any SQLite connection.
 
 A window is kept as it is for five quarters of an hour. After that the windows of each minute, of
-all workers, become one, and after two days those of ten minutes: histograms merge exactly, so
-percentiles stay what they were, only of a longer time. A day is some 1,800 rows to read and a
-month 7,500, whatever the number of workers. The oldest go first: by age, and where the room ends.
-They go a few at a time, so that a clock that is wrong for a moment does not cost the history.
+all workers, become one, after two days those of ten minutes, and after ten days those of an hour:
+histograms merge exactly, so percentiles stay what they were, only of a longer time. What charts
+show is added up beside it (`charts`). The oldest go first: by
+age, and where the room ends. They go a few at a time, so that a clock that is wrong for a moment
+does not cost the history.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from functools import lru_cache
 from itertools import groupby
 
 from keiko_perf.model import Snapshot
+from keiko_perf.monitoring import charts
 from keiko_perf.monitoring.encoding import decode, encode
 
 SCHEMA = """
 CREATE TABLE windows (
     id INTEGER PRIMARY KEY,
-    level INTEGER NOT NULL,       -- 0 as measured, 1 a minute, 2 ten minutes
+    level INTEGER NOT NULL,       -- 0 as measured, 1 a minute, 2 ten minutes, 3 an hour
     started_us INTEGER NOT NULL,  -- microseconds since 1970, UTC
     window_s REAL NOT NULL,
     worker TEXT NOT NULL,         -- empty if there were several
@@ -32,8 +34,14 @@ CREATE TABLE windows (
 );
 CREATE INDEX windows_by_start ON windows (level, started_us);
 """
+LAYOUT = (*(one for one in SCHEMA.split(";") if one.strip()), *charts.LAYOUT)
+"""All tables, statement by statement."""
 _S = 1_000_000
-ROLL_UPS = ((0, 4_500 * _S, 60 * _S), (1, 172_800 * _S, 600 * _S))
+ROLL_UPS = (
+    (0, 4_500 * _S, 60 * _S),
+    (1, 172_800 * _S, 600 * _S),
+    (2, 864_000 * _S, 3_600 * _S),
+)
 """From which level, from which age on, into stretches of which length; in microseconds."""
 _AT_ONCE = 240
 """Rows that are rolled up with one window: after a pause it is caught up on bit by bit."""
@@ -64,7 +72,8 @@ def read(connection: sqlite3.Connection, start_at: datetime, end_at: datetime) -
     """The windows that began at *start_at* or later and before *end_at*, in that order."""
     rows = connection.execute(
         "SELECT id, started_us, window_s, worker, body FROM windows"
-        " WHERE level IN (0, 1, 2) AND started_us >= ? AND started_us < ? ORDER BY started_us, id",
+        " WHERE level IN (0, 1, 2, 3) AND started_us >= ? AND started_us < ?"
+        " ORDER BY started_us, id",
         (_to_us(start_at), _to_us(end_at)),
     ).fetchall()
     return _decoded(rows)
@@ -85,20 +94,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _add(connection: sqlite3.Connection, snapshot: Snapshot, retention_s: float) -> None:
     started_us = _to_us(snapshot.started_at)
+    body = encode(snapshot)  # before others have to wait
     with transaction(connection):
         connection.execute(
             "DELETE FROM windows WHERE id IN (SELECT id FROM windows"
-            " WHERE level IN (0, 1, 2) AND started_us < ? ORDER BY started_us LIMIT ?)",
+            " WHERE level IN (0, 1, 2, 3) AND started_us < ? ORDER BY started_us LIMIT ?)",
             (started_us - round(retention_s * _S), _FORGOTTEN_AT_ONCE),
         )
         for level, age_us, stretch_us in ROLL_UPS:
             _roll_up(
                 connection, level, (started_us - age_us) // stretch_us * stretch_us, stretch_us
             )
-        _insert(connection, 0, snapshot)
+        _insert(connection, 0, snapshot, body)
+        charts.add(connection, snapshot, retention_s=retention_s)
 
 
-def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot) -> None:
+def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot, body: bytes) -> None:
     connection.execute(
         "INSERT INTO windows (level, started_us, window_s, worker, body) VALUES (?, ?, ?, ?, ?)",
         (
@@ -106,7 +117,7 @@ def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot) -> N
             _to_us(snapshot.started_at),
             snapshot.window_s,
             snapshot.worker,
-            encode(snapshot),
+            body,
         ),
     )
 
@@ -123,7 +134,7 @@ def _roll_up(connection: sqlite3.Connection, level: int, until_us: int, stretch_
         merged = Snapshot.merged(_decoded(stretch))
         connection.executemany("DELETE FROM windows WHERE id = ?", [row[:1] for row in stretch])
         if merged is not None:
-            _insert(connection, level + 1, merged)
+            _insert(connection, level + 1, merged, encode(merged))
 
 
 def _is_at_its_bound(connection: sqlite3.Connection) -> bool:
@@ -139,6 +150,7 @@ def _give_up_oldest_quarter(connection: sqlite3.Connection) -> None:
             "DELETE FROM windows WHERE id IN (SELECT id FROM windows ORDER BY started_us"
             " LIMIT (SELECT count(*) / 4 + 1 FROM windows))"
         ).rowcount
+        charts.forget_a_quarter(connection)
     _log.warning("the store is full: its oldest %d windows were given up", given_up)
 
 

@@ -1,0 +1,200 @@
+"""
+Points: the figures of a service over time, as a chart shows them. Pure.
+
+A point is what all workers measured in one stretch of time. Percentiles are those of the merged
+histograms, never averaged; a stretch that nobody measured has no point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from keiko_perf.model import Gauge, Histogram, Kind, Snapshot
+from keiko_perf.monitoring.tally import IN_FLIGHT
+
+MAX_POINTS = 1000
+STRETCHES_S = (20, 120, 900, 3600, 43_200)
+"""How long points are: 1,000 of them are 5 h, 33 h, 10 days, 41 days, 16 months."""
+GAUGES = ("cpu_ratio", "memory_ratio", "pool_ratio")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """
+    What all workers measured in one stretch of time; None is "nothing was measured".
+
+    Attributes:
+        at: when the stretch began, aware UTC.
+        stretch_s: how long it is.
+        covered_s: how much of it was measured.
+        requests: how many were answered, `failed` and `refused` among them.
+        failed: how many failed.
+        refused: how many were refused (4xx).
+        p50_s, p95_s, p99_s: of the time that successful ones took.
+        lag_p99_s: how late the event loops were.
+        tasks: how many background tasks were run, `failed_tasks` among them.
+        failed_tasks: how many failed.
+        cpu_ratio, memory_ratio, pool_ratio: the means.
+        in_flight_peak: the most requests that a worker answered at once.
+    """
+
+    at: datetime
+    stretch_s: float
+    covered_s: float
+    requests: int = 0
+    failed: int = 0
+    refused: int = 0
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    lag_p99_s: float | None = None
+    tasks: int = 0
+    failed_tasks: int = 0
+    cpu_ratio: float | None = None
+    memory_ratio: float | None = None
+    pool_ratio: float | None = None
+    in_flight_peak: float | None = None
+
+    @property
+    def throughput_per_s(self) -> float | None:
+        """Requests a second, while it was measured."""
+        return self.requests / self.covered_s if self.covered_s > 0 else None
+
+
+def stretch_for(start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS) -> int:
+    """How long the points of a chart are: as short as *max_points* allow, in seconds."""
+    seconds = (end_at - start_at).total_seconds()
+    fitting = (one for one in STRETCHES_S if seconds / one + 1 <= max_points)
+    return next(fitting, STRETCHES_S[-1])
+
+
+def points_of(windows: Iterable[Snapshot], stretch_s: int) -> list[Point]:
+    """The points of some windows, of any workers and in any order."""
+    sums: dict[int, Sum] = {}
+    for window in windows:
+        started_s = started_s_of(window, stretch_s)
+        sums.setdefault(started_s, Sum(stretch_s, started_s)).add(Sum.of(window))
+    return [sums[started_s].point() for started_s in sorted(sums)]
+
+
+@dataclass(slots=True)
+class Sum:
+    """
+    A point that is being added up.
+
+    Attributes:
+        stretch_s: how long it is.
+        started_s: when it began, in seconds since 1970.
+        first_us: when the first window began, in microseconds since 1970; None before any.
+        gauges: those of `GAUGES` that were sampled.
+        durations: of successful requests.
+        lags: of the event loops.
+    """
+
+    stretch_s: int = 0
+    started_s: int = 0
+    first_us: int | None = None
+    covered_s: float = 0.0
+    longest_s: float = 0.0
+    requests: int = 0
+    failed: int = 0
+    refused: int = 0
+    tasks: int = 0
+    failed_tasks: int = 0
+    gauges: dict[str, Gauge] = field(default_factory=dict)
+    in_flight_peak: float | None = None
+    durations: Histogram = field(default_factory=Histogram)
+    lags: Histogram = field(default_factory=Histogram)
+
+    @classmethod
+    def of(cls, window: Snapshot) -> Self:
+        """What one worker measured in one window, of no stretch yet."""
+        whole = cls(
+            first_us=(window.started_at - _EPOCH) // _MICROSECOND,
+            covered_s=window.window_s,
+            longest_s=window.window_s,
+        )
+        for series in window.of(Kind.ROUTE):
+            whole.durations.merge(series.succeeded)
+            failed, refused = series.failed.count, series.refused.count
+            whole.failed += failed
+            whole.refused += refused
+            whole.requests += failed + refused + series.succeeded.count
+        for series in window.of(Kind.TASK):
+            whole.tasks += series.count
+            whole.failed_tasks += series.errors
+        for series in window.of(Kind.LOOP):
+            whole.lags.merge(series.succeeded)
+        whole.gauges = {name: window.gauges[name] for name in GAUGES if name in window.gauges}
+        in_flight = window.gauges.get(IN_FLIGHT)
+        whole.in_flight_peak = None if in_flight is None else in_flight.peak
+        return whole
+
+    def add(self, other: Sum) -> None:
+        """Add all of *other*."""
+        self._cover(other)
+        self.longest_s = max(self.longest_s, other.longest_s)
+        self.requests += other.requests
+        self.failed += other.failed
+        self.refused += other.refused
+        self.tasks += other.tasks
+        self.failed_tasks += other.failed_tasks
+        self.durations.merge(other.durations)
+        self.lags.merge(other.lags)
+        for name, gauge in other.gauges.items():
+            known = self.gauges.get(name)
+            self.gauges[name] = gauge if known is None else known.merge(gauge)
+        if other.in_flight_peak is not None:
+            self.in_flight_peak = max(self.in_flight_peak or 0.0, other.in_flight_peak)
+
+    def _cover(self, other: Sum) -> None:
+        """Windows of several workers overlap: time counts once. A gap between them does not."""
+        if self.first_us is None or other.first_us is None:
+            self.first_us, self.covered_s = other.first_us, other.covered_s
+            return
+        both = ((self.first_us, self.covered_s), (other.first_us, other.covered_s))
+        (first_us, first_s), (then_us, then_s) = sorted(both)
+        apart_s = (then_us - first_us) / 1e6
+        is_gap = apart_s >= first_s
+        self.first_us = first_us
+        self.covered_s = first_s + then_s if is_gap else max(first_s, apart_s + then_s)
+
+    def point(self) -> Point:
+        """What it is by now."""
+        p50_s, p95_s, p99_s = self.durations.quantiles((0.5, 0.95, 0.99))
+        cpu_ratio, memory_ratio, pool_ratio = map(self._mean, GAUGES)
+        return Point(
+            at=_EPOCH + timedelta(seconds=self.started_s),
+            stretch_s=self.stretch_s,
+            # Workers do not cut at the same moment: their last windows reach into the next point,
+            # which begins with as much of its own.
+            covered_s=min(self.covered_s, max(self.stretch_s, self.longest_s)),
+            requests=self.requests,
+            failed=self.failed,
+            refused=self.refused,
+            p50_s=p50_s,
+            p95_s=p95_s,
+            p99_s=p99_s,
+            lag_p99_s=self.lags.quantile(0.99),
+            tasks=self.tasks,
+            failed_tasks=self.failed_tasks,
+            cpu_ratio=cpu_ratio,
+            memory_ratio=memory_ratio,
+            pool_ratio=pool_ratio,
+            in_flight_peak=self.in_flight_peak,
+        )
+
+    def _mean(self, name: str) -> float | None:
+        gauge = self.gauges.get(name)
+        return None if gauge is None else gauge.mean
+
+
+def started_s_of(window: Snapshot, stretch_s: int) -> int:
+    """The stretch that a window is in: that of its middle, for it may begin a little early."""
+    middle_s = (window.started_at - _EPOCH).total_seconds() + window.window_s / 2
+    return int(middle_s // stretch_s) * stretch_s
