@@ -48,6 +48,7 @@ def test_a_semicolon_within_a_text_ends_nothing() -> None:
         [["SELECT 1", 1], [1, "SELECT 2"]],
         {"statements": [{"statement": "SELECT 1", "weight": 1}, {"text": "SELECT 2"}]},
         {"queries": ["SELECT 1", {"sql": "SELECT 2", "calls": 1}]},
+        {"inbox": "SELECT 1", "outbox": {"sql": "SELECT 2", "weight": 1}},
     ],
 )
 def test_json_has_many_shapes(document: object) -> None:

@@ -191,7 +191,7 @@ class Refusal:
     Attributes:
         index: which one.
         code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`,
-            `superseded`, `limit`, `impossible`, `partitioned`, `second_choice`.
+            `superseded`, `limit`, `budget`, `late`, `impossible`, `unverified`, `second_choice`.
         reason: why, for people.
     """
 

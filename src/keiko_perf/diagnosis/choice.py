@@ -26,6 +26,8 @@ _NEGLIGIBLE = 1e-4
 _TOLERANCE = 0.1
 _NEGLIGIBLE_NOW = 5e-4
 """Of what the workload costs with what was chosen so far."""
+_MANY = 150
+"""From so many statements on doubts are borne in any case."""
 _NEGLIGIBLE_OF_ONE = 0.04
 """Of what a statement costs of it on average."""
 _WORTH_AN_EXCHANGE = 1e-3
@@ -158,7 +160,7 @@ class Choice:
     @property
     def _is_rough(self) -> bool:
         """Whether a small doubt is borne, so that many indexes can be weighed."""
-        return self.limits.budget_bytes is not None
+        return self.limits.budget_bytes is not None or len(self.live) > _MANY
 
     def _borne(self, saved: float) -> float:
         """How large a doubt about an addition is borne that saves so much."""

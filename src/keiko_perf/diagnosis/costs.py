@@ -92,6 +92,16 @@ class Costs:
         """The candidates that can matter to a statement."""
         return self._relevant[number]
 
+    def can_be_priced(self, bit: int) -> bool:
+        """Whether a candidate, or what stands for it in any statement, can be assumed."""
+        index = self.candidates[bit]
+        table = self.tables.get(index.table)
+        return self.session.can_assume(index) or any(
+            next(stands_for(index, query.shape, table), None)
+            for query in self.queries
+            if table is not None
+        )
+
     def known(self, number: int) -> list[Answer]:
         """All that the planner said of a statement."""
         return self._known[number]

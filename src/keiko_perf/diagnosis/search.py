@@ -240,6 +240,12 @@ class _Refusing:
         return found
 
     def _refusal(self, bit: int, index: Index) -> Refusal:
+        if not self.search.costs.can_be_priced(bit):
+            return Refusal(
+                index,
+                "unverified",
+                say("the planner cannot be asked about it: it depends on a parameter's value"),
+            )
         alone = self._gains(bit, 0)
         saved = self.choice._saved(alone)
         upkeep = self.search.upkeep[index]

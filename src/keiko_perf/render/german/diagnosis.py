@@ -215,6 +215,9 @@ TEMPLATES = {
         "der Index wurde nicht angelegt: es gibt keinen dieses Namens"
     ),
     "the index {name} serves it already": "der Index {name} leistet es schon",
+    "the planner cannot be asked about it: it depends on a parameter's value": (
+        "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab"
+    ),
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
     "the relations {names}": "die Relationen {names}",
     "the role may not read them": "die Rolle darf sie nicht lesen",
