@@ -1,5 +1,11 @@
 """The helpers that one tunes a service with."""
 
+from keiko_perf.optimization.adaptive import (
+    AdaptiveLimiter,
+    AdaptiveStatistics,
+    Overloaded,
+    Place,
+)
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
 from keiko_perf.optimization.cache import Cache, CacheStatistics
 from keiko_perf.optimization.crew import BatchStatistics
@@ -8,10 +14,13 @@ from keiko_perf.optimization.decorator import memory_optimized
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlock
 from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
+from keiko_perf.optimization.overload import LimitConcurrency
 from keiko_perf.optimization.size import size_of
 from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
 
 __all__ = [
+    "AdaptiveLimiter",
+    "AdaptiveStatistics",
     "AsyncPerformanceOptimizer",
     "Batch",
     "BatchStatistics",
@@ -19,6 +28,7 @@ __all__ = [
     "CacheStatistics",
     "Drained",
     "ItemsFailed",
+    "LimitConcurrency",
     "Limiter",
     "LimiterStatistics",
     "MemoryOptimizer",
@@ -27,6 +37,8 @@ __all__ = [
     "Operation",
     "Outcome",
     "Outcomes",
+    "Overloaded",
+    "Place",
     "WorkCancelled",
     "WouldBlock",
     "memory_optimized",

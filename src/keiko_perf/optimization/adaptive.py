@@ -1,0 +1,333 @@
+"""
+AdaptiveLimiter: finds by itself how many at once serve a service best, and follows its changes.
+
+It is told nothing about the service: it measures how long those inside take, beside how many, and
+keeps to the least that gives nearly all the throughput there is (`steering.py`). Who is too many
+waits by a queue discipline (`queueing.py`) or is turned away by `Overloaded`, which says when to
+come again.
+
+    limiter = AdaptiveLimiter()
+
+    async with limiter:                                     # any work
+        await work()
+    async with limiter.around(engine.connect()) as connection:  # SQLAlchemy
+        ...
+    async with limiter.around(session.get(url)) as response:    # aiohttp, or httpx' stream()
+        ...
+
+    @limiter
+    async def fetch(url): ...
+
+Work that raises has failed and counts as time spent for nothing; work that is cancelled says
+nothing. Its time is that of the running event loop. A limiter belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import wraps
+from inspect import iscoroutinefunction
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+from keiko_perf.errors import Unavailable, UsageError
+from keiko_perf.optimization.limiter import checked_limit
+from keiko_perf.optimization.queueing import Discipline, Queue, QueueRules
+from keiko_perf.optimization.steering import Steering
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+
+_LEAST_RETRY_S = 1.0
+
+
+class Overloaded(Unavailable):
+    """
+    There is more to do than can be done, and this was turned away.
+
+    Attributes:
+        retry_after_s: when there may be room again.
+    """
+
+    retry_after_s: float = _LEAST_RETRY_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveStatistics:
+    """
+    Attributes:
+        limit: how many may be in at once, now.
+        in_use: how many are.
+        waiting: how many wait for a place.
+        peak_in_use: the most that were in at once.
+        acquired: how many places were given out.
+        refused: how many were turned away as they came, because too many waited.
+        turned_away: how many were turned away after they had waited.
+        failed: how many places were given back by work that failed.
+        windows: how many measurements the limit rests on.
+        changes: how often the service was found to have changed.
+    """
+
+    limit: int
+    in_use: int
+    waiting: int
+    peak_in_use: int
+    acquired: int
+    refused: int
+    turned_away: int
+    failed: int
+    windows: int
+    changes: int
+
+
+class Place:
+    """A place that is taken. Give it back by `release`, once."""
+
+    __slots__ = ("_began_s", "_beside", "_limiter")
+
+    def __init__(self, limiter: AdaptiveLimiter, began_s: float, beside: int) -> None:
+        self._limiter: AdaptiveLimiter | None = limiter
+        self._began_s = began_s
+        self._beside = beside
+
+    def release(self, succeeded: bool | None = True) -> None:
+        """
+        Give the place back.
+
+        Args:
+            succeeded: whether the work was of use; None if it says nothing, being cancelled.
+
+        Raises:
+            UsageError: it was given back already.
+        """
+        limiter, self._limiter = self._limiter, None
+        if limiter is None:
+            raise UsageError("a place was given back twice", cure="Call release() only once")
+        limiter._release(self._began_s, self._beside, succeeded)
+
+
+class AdaptiveLimiter:
+    """
+    As many at once as serve best.
+
+    Args:
+        least: the lowest limit there may be.
+        most: the highest.
+        first: the limit to begin with. The default begins low, to see how long work takes
+            without a queue, and has found its limit after about a second.
+        discipline: who is next: `"codel"`, `"fifo"` or `"lifo"`.
+        max_waiting: how many may wait.
+        patience_s: how long anybody may wait.
+        target_s: how long somebody may wait in a queue that stands, by `codel`.
+
+    Raises:
+        UsageError: a number makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        least: int = 1,
+        most: int = 1000,
+        first: int = 2,
+        discipline: Discipline = "codel",
+        max_waiting: int = 1000,
+        patience_s: float = 1.0,
+        target_s: float = 0.02,
+    ) -> None:
+        if checked_limit(least) > checked_limit(most):
+            raise UsageError(
+                f"a limit cannot be at least {least} and at most {most}",
+                cure="Let least be no more than most",
+            )
+        self._steering = Steering(first=checked_limit(first), least=least, most=most)
+        self._queue: Queue[asyncio.Future[Place]] = Queue(
+            QueueRules(
+                discipline=discipline,
+                most=max_waiting,
+                patience_s=patience_s,
+                target_s=target_s,
+            )
+        )
+        self._places: dict[asyncio.Task[Any] | None, list[Place]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_use = self._peak = self._acquired = self._refused = self._turned_away = 0
+        self._failed = 0
+        self._ended = 0
+        self._first_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<AdaptiveLimiter {self._in_use} of {self.limit}, {len(self._queue)} waiting>"
+
+    @property
+    def limit(self) -> int:
+        """How many may be in at once, now."""
+        return self._steering.limit
+
+    def statistics(self) -> AdaptiveStatistics:
+        """How things stand now."""
+        return AdaptiveStatistics(
+            limit=self.limit,
+            in_use=self._in_use,
+            waiting=len(self._queue),
+            peak_in_use=self._peak,
+            acquired=self._acquired,
+            refused=self._refused,
+            turned_away=self._turned_away,
+            failed=self._failed,
+            windows=self._steering.windows,
+            changes=self._steering.changes,
+        )
+
+    def gauges(self) -> Mapping[str, float]:
+        """The same for a monitor: `monitor.recorder.add_probe(limiter.gauges)`."""
+        return {
+            "concurrency_limit": self.limit,
+            "concurrency_in_use": self._in_use,
+            "concurrency_waiting": len(self._queue),
+        }
+
+    async def acquire(self) -> Place:
+        """
+        Wait for a place.
+
+        Raises:
+            Overloaded: too many wait, or this one has waited too long.
+        """
+        loop = asyncio.get_running_loop()
+        if self._in_use < self.limit and not self._queue:
+            return self._take(loop.time())
+        if self._queue.is_full:
+            self._refused += 1
+            raise self._overloaded(loop.time())
+        waiter: asyncio.Future[Place] = loop.create_future()
+        self._queue.join(waiter, loop.time())
+        self._look_again(loop)
+        try:
+            return await waiter
+        except CancelledError:
+            self._queue.leave(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                waiter.result().release(None)  # the place came together with the cancellation
+            raise
+
+    @asynccontextmanager
+    async def around(self, resource: AbstractAsyncContextManager[C]) -> AsyncIterator[C]:
+        """*resource*, entered in a place and left before that is given back."""
+        async with self, resource as entered:
+            yield entered
+
+    def __call__(self, function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        """
+        A decorator: each call of *function* has a place.
+
+        Raises:
+            UsageError: it is not an async function.
+        """
+        if not iscoroutinefunction(function):
+            raise UsageError(
+                f"a limiter decorates async functions, not {function!r}",
+                cure="Make it an `async def`",
+            )
+
+        @wraps(function)
+        async def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+            async with self:
+                return await function(*args, **kwargs)
+
+        return limited
+
+    async def __aenter__(self) -> Self:
+        place = await self.acquire()
+        self._places.setdefault(asyncio.current_task(), []).append(place)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        task = asyncio.current_task()
+        places = self._places.get(task)
+        if not places:
+            raise UsageError(
+                "a limiter was left by a task that had not entered it",
+                cure="Enter and leave it in the same task, or use acquire() and release()",
+            )
+        place = places.pop()
+        if not places:
+            del self._places[task]
+        # Cancelled and the like: nobody knows how long it would have taken.
+        unknown = error is not None and not isinstance(error, Exception)
+        place.release(None if unknown else error is None)
+
+    def _take(self, now_s: float) -> Place:
+        if self._first_s is None:
+            self._first_s = now_s
+        self._acquired += 1
+        self._in_use += 1
+        self._peak = max(self._peak, self._in_use)
+        return Place(self, now_s, self._in_use)
+
+    def _release(self, began_s: float, beside: int, succeeded: bool | None) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        self._in_use -= 1
+        if succeeded is not None:
+            self._ended += 1
+            self._failed += not succeeded
+            self._steering.ended(
+                now_s,
+                now_s - began_s,
+                beside=beside,
+                in_flight=self._in_use,
+                succeeded=succeeded,
+            )
+        self._let_in(loop)
+
+    def _let_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._queue:
+            return
+        now_s = loop.time()
+        self._turn_away(now_s)
+        while self._queue and self._in_use < self.limit:
+            waiter = self._queue.next(now_s)
+            # Cancelled in this very turn of the loop, it did not get round to leave the queue.
+            if not waiter.done():
+                waiter.set_result(self._take(now_s))
+
+    def _turn_away(self, now_s: float) -> None:
+        for waiter in self._queue.turn_away(now_s):
+            if not waiter.done():
+                self._turned_away += 1
+                waiter.set_exception(self._overloaded(now_s))
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that somebody is turned away in time, also while no place is given back."""
+        if self._timer is not None:
+            return
+        due_s = self._queue.next_look_s(loop.time())
+        if due_s is not None:
+            self._timer = loop.call_at(due_s, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._turn_away(loop.time())
+        self._look_again(loop)
+
+    def _overloaded(self, now_s: float) -> Overloaded:
+        lasted_s = now_s - (self._first_s if self._first_s is not None else now_s)
+        # As long as those who wait already will take, by the rate so far.
+        wait_s = len(self._queue) * lasted_s / self._ended if self._ended else 0.0
+        error = Overloaded(
+            f"all {self.limit} places are taken, and {len(self._queue)} wait for one",
+            cure=f"Try again in {max(wait_s, _LEAST_RETRY_S):.0f} s",
+        )
+        error.retry_after_s = max(wait_s, _LEAST_RETRY_S)
+        return error

@@ -1,0 +1,125 @@
+"""
+Queue: who waits for a place, who is next, and who has waited long enough.
+
+Three disciplines:
+- `fifo`: first come, first served. Under a lasting overload everybody waits as long as is allowed.
+- `lifo`: the newest first. Under a lasting overload most are served at once, and some never.
+- `codel`: first come, first served as long as the queue is a passing one. Once it has stood for
+  `interval_s` without being empty, the newest is served first, and whoever has waited longer
+  than `target_s` is turned away: nobody is served whose caller has given up long ago.
+
+It owns no clock: each call is told the time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar, get_args
+
+from keiko_perf.errors import UsageError
+
+W = TypeVar("W")
+
+Discipline = Literal["fifo", "lifo", "codel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRules:
+    """
+    Attributes:
+        discipline: who is next; see above.
+        most: how many may wait; who comes then is turned away at once.
+        patience_s: how long anybody may wait.
+        target_s: how long somebody may wait in a queue that stands, by `codel`.
+        interval_s: how long a queue may be without being empty before it stands.
+
+    Raises:
+        UsageError: a number or the discipline makes no sense.
+    """
+
+    discipline: Discipline = "codel"
+    most: int = 1000
+    patience_s: float = 1.0
+    target_s: float = 0.02
+    interval_s: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.discipline not in get_args(Discipline):
+            raise UsageError(
+                f"the queue discipline {self.discipline!r} is not known",
+                cure="Give fifo, lifo or codel",
+            )
+        if self.most < 0 or min(self.patience_s, self.target_s, self.interval_s) <= 0:
+            raise UsageError(
+                "a queue needs times over 0, and room for nobody or for some",
+                cure="Give patience_s, target_s and interval_s over 0, and most from 0 on",
+            )
+
+
+class Queue(Generic[W]):
+    """Those who wait, by *rules*."""
+
+    __slots__ = ("_empty_at", "_rules", "_since")
+
+    def __init__(self, rules: QueueRules) -> None:
+        self._rules = rules
+        self._since: OrderedDict[W, float] = OrderedDict()
+        self._empty_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may wait."""
+        return len(self._since) >= self._rules.most
+
+    def join(self, waiter: W, now_s: float) -> None:
+        """*waiter* begins to wait."""
+        if not self._since:
+            self._empty_at = now_s
+        self._since[waiter] = now_s
+
+    def leave(self, waiter: W) -> None:
+        """*waiter* gives up, if it still waits."""
+        self._since.pop(waiter, None)
+
+    def next(self, now_s: float) -> W:
+        """Whoever is to be served now; only where somebody waits."""
+        lifo = self._rules.discipline == "lifo" or self._stands(now_s)
+        return self._since.popitem(last=lifo)[0]
+
+    def turn_away(self, now_s: float) -> list[W]:
+        """Take out all who have waited too long."""
+        allowed_s = self._allowed_s(now_s)
+        gone = []
+        for waiter, since_s in self._since.items():
+            # Who leaves at this very instant may be a rounding early.
+            if now_s - since_s < allowed_s * (1 - 1e-9):
+                break
+            gone.append(waiter)
+        for waiter in gone:
+            del self._since[waiter]
+        return gone
+
+    def next_look_s(self, now_s: float) -> float | None:
+        """When somebody will have waited too long; None where nobody waits."""
+        if not self._since:
+            return None
+        oldest_s = next(iter(self._since.values()))
+        due_s = oldest_s + self._allowed_s(now_s)
+        if self._rules.discipline == "codel" and not self._stands(now_s):
+            # The queue may stand before that, and patience is shorter then.
+            stands_s = self._empty_at + self._rules.interval_s
+            due_s = min(due_s, max(stands_s, oldest_s + self._rules.target_s))
+        return due_s
+
+    def _allowed_s(self, now_s: float) -> float:
+        rules = self._rules
+        return min(rules.target_s, rules.patience_s) if self._stands(now_s) else rules.patience_s
+
+    def _stands(self, now_s: float) -> bool:
+        if self._rules.discipline != "codel" or not self._since:
+            return False
+        return now_s - self._empty_at >= self._rules.interval_s * (1 - 1e-9)

@@ -1,0 +1,88 @@
+"""Who is next, and who has waited long enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keiko_perf.errors import UsageError
+from keiko_perf.optimization.queueing import Discipline, Queue, QueueRules
+
+
+def queue_of(discipline: Discipline, *waiters: tuple[str, float]) -> Queue[str]:
+    queue: Queue[str] = Queue(
+        QueueRules(discipline=discipline, most=4, patience_s=1, target_s=0.02, interval_s=0.1)
+    )
+    for name, since_s in waiters:
+        queue.join(name, since_s)
+    return queue
+
+
+@pytest.mark.parametrize(
+    ("discipline", "now_s", "order"),
+    [
+        ("fifo", 0.05, "abc"),
+        ("fifo", 0.5, "abc"),
+        ("lifo", 0.05, "cba"),
+        ("codel", 0.05, "abc"),  # a passing queue
+        ("codel", 0.5, "cba"),  # a standing one
+    ],
+)
+def test_the_next_one_is(discipline: Discipline, now_s: float, order: str) -> None:
+    queue = queue_of(discipline, ("a", 0), ("b", 0.01), ("c", 0.02))
+    assert "".join(queue.next(now_s) for _ in range(3)) == order
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize(
+    ("discipline", "now_s", "gone"),
+    [
+        ("fifo", 0.5, []),
+        ("fifo", 1.005, ["a"]),
+        ("lifo", 1.0, ["a"]),
+        ("codel", 0.09, []),  # longer than the target, in a queue that may be a passing one
+        ("codel", 0.1, ["a", "b"]),
+    ],
+)
+def test_whoever_has_waited_too_long_is_turned_away(
+    discipline: Discipline, now_s: float, gone: list[str]
+) -> None:
+    queue = queue_of(discipline, ("a", 0), ("b", 0.07), ("c", 0.09))
+    assert queue.turn_away(now_s) == gone
+    assert len(queue) == 3 - len(gone)
+
+
+def test_it_says_when_somebody_will_have_waited_too_long() -> None:
+    assert queue_of("fifo").next_look_s(0) is None
+    assert queue_of("fifo", ("a", 2)).next_look_s(2.5) == 3
+    standing = queue_of("codel", ("a", 2), ("b", 2.099))
+    assert standing.next_look_s(2) == pytest.approx(2.1)
+    assert standing.turn_away(2.1) == ["a"]
+    assert standing.next_look_s(2.1) == pytest.approx(2.119)
+
+
+def test_an_emptied_queue_stands_no_more() -> None:
+    queue = queue_of("codel", ("a", 0))
+    assert queue.next(5) == "a"
+    queue.join("b", 5)
+    queue.join("c", 5.01)
+    assert queue.next(5.02) == "b"
+
+
+def test_it_holds_so_many_and_forgets_who_leaves() -> None:
+    queue = queue_of("fifo", *((name, 0.0) for name in "abcd"))
+    assert queue.is_full
+    queue.leave("b")
+    queue.leave("nobody")
+    assert not queue.is_full
+    assert [queue.next(0) for _ in range(3)] == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cure"),
+    [({"discipline": "random"}, "fifo, lifo or codel"), ({"patience_s": 0}, "over 0")],
+)
+def test_rules_without_sense_are_refused(wrong: dict[str, Any], cure: str) -> None:
+    with pytest.raises(UsageError, match=cure):
+        QueueRules(**wrong)

@@ -1,0 +1,143 @@
+"""The limit that finds itself, on simulated services: the same run each time, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from keiko_perf.optimization.simulation import (
+    Fixed,
+    Shape,
+    constant,
+    contention,
+    exponential,
+    lognormal,
+    settled,
+    simulate,
+)
+from keiko_perf.optimization.steering import Steering
+
+TEN = Shape("ten", lognormal(0.05, 0.2), lambda _: 10, duration_s=20)
+
+
+def limits_after(limits: Sequence[int]) -> Sequence[int]:
+    return limits[len(limits) // 2 :]
+
+
+def test_a_simulated_service_does_what_queueing_theory_says() -> None:
+    shape = Shape("ten", constant(0.1), lambda _: 10, duration_s=20)
+    below, above = (simulate(shape, Fixed(limit=limit)) for limit in (5, 20))
+    assert below.throughput_per_s == pytest.approx(50, rel=0.02)
+    assert below.quantile_s(0.99) == pytest.approx(0.1)
+    assert above.throughput_per_s == pytest.approx(100, rel=0.02)
+    assert above.quantile_s(0.99) == pytest.approx(0.2)
+    assert (above.failed, settled(above, after_s=5, of_per_s=100)) == (0, 0)
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    runs = [simulate(TEN, Steering(), seed=3).limits for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert runs[0] != simulate(TEN, Steering(), seed=4).limits
+
+
+@pytest.mark.parametrize(
+    ("shape", "best"),
+    [
+        (TEN, 10),
+        (Shape("two", lognormal(0.05, 0.2), lambda _: 2, duration_s=40), 2),
+        (Shape("shared", exponential(0.02), speed=lambda n, _: min(1, 8 / n), duration_s=20), 8),
+        (Shape("far", exponential(0.02), lambda _: 10, delay_s=0.05, duration_s=20), 45),
+        (Shape("steep", exponential(0.03), speed=contention(0.03, 0.005), duration_s=20), 13),
+    ],
+    ids=lambda one: one.name if isinstance(one, Shape) else "",
+)
+def test_it_finds_nearly_all_the_throughput_at_nearly_the_least_latency(
+    shape: Shape, best: int
+) -> None:
+    steering = Steering()
+    found, fixed = simulate(shape, steering), simulate(shape, Fixed(limit=best))
+    assert found.throughput_per_s > 0.88 * fixed.throughput_per_s
+    assert found.quantile_s(0.95) < 1.7 * fixed.quantile_s(0.95)
+    typical = sorted(limits_after(found.limits))[len(found.limits) // 4]
+    assert best * 0.6 <= typical <= best * 1.6 + 1
+    assert steering.windows > 20
+
+
+def test_more_capacity_is_found_within_two_seconds() -> None:
+    shape = Shape(
+        "rises",
+        lognormal(0.05, 0.2),
+        lambda now_s: 10 if now_s < 15 else 60,
+        changes=[15],
+        duration_s=25,
+    )
+    steering = Steering()
+    result = simulate(shape, steering)
+    after_s = settled(result, after_s=15, of_per_s=60 / 0.05)
+    assert after_s is not None
+    assert after_s < 2
+    assert steering.changes >= 1
+
+
+def test_less_capacity_lets_no_queue_stand() -> None:
+    shape = Shape(
+        "falls",
+        lognormal(0.05, 0.2),
+        lambda now_s: 20 if now_s < 15 else 6,
+        changes=[15],
+        duration_s=30,
+    )
+    result = simulate(shape, Steering())
+    late = [
+        duration_s
+        for at_s, duration_s in zip(result.ended_s, result.durations_s, strict=True)
+        if at_s > 20
+    ]
+    assert sum(late) / len(late) < 2 * 0.05  # 20 in flight would take 0.167 s
+
+
+def test_a_server_that_rejects_is_asked_for_no_more_than_it_takes() -> None:
+    shape = Shape("rejects", lognormal(0.05, 0.2), lambda _: 30, rejects_above=30, duration_s=20)
+    result = simulate(shape, Steering())
+    assert result.throughput_per_s > 0.9 * 30 / 0.05
+    assert max(limits_after(result.limits)) < 60
+
+
+def test_a_stall_does_not_change_the_limit_for_long() -> None:
+    shape = Shape(
+        "stalls",
+        lognormal(0.05, 0.2),
+        lambda _: 20,
+        lambda _, now_s: 0.0 if 10 <= now_s < 10.5 else 1.0,
+        changes=[10, 10.5],
+        duration_s=20,
+    )
+    result = simulate(shape, Steering())
+    assert result.rate_per_s(12, 20) > 0.93 * 20 / 0.05
+    assert max(limits_after(result.limits)) < 45
+
+
+@pytest.mark.parametrize(("least", "most"), [(1, 1), (5, 8), (30, 40)])
+def test_it_keeps_to_its_bounds(least: int, most: int) -> None:
+    limits = simulate(TEN, Steering(least=least, most=most)).limits
+    assert least <= min(limits)
+    assert max(limits) <= most
+
+
+def test_who_asks_for_little_does_not_make_the_limit_grow() -> None:
+    steering = Steering(first=10)
+    for step in range(20_000):
+        steering.ended(step * 0.01, 0.05, beside=5, in_flight=4, succeeded=True)
+    assert steering.limit <= 20
+
+
+def test_failures_alone_lower_it_and_no_time_at_all_changes_nothing() -> None:
+    steering = Steering(first=100)
+    for step in range(2000):
+        steering.ended(step * 0.01, 0.05, beside=100, in_flight=99, succeeded=step < 100)
+    assert steering.limit < 100
+    idle = Steering(first=10)
+    for _ in range(1000):
+        idle.ended(0.0, 0.0, beside=10, in_flight=9, succeeded=True)
+    assert idle.limit == 10
