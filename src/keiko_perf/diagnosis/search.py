@@ -93,7 +93,7 @@ class Search:
             live=tuple(await self._helped(numbers)),
             upkeep=tuple(self.upkeep[one] for one in self.costs.candidates),
             limits=self.limits,
-            pays=self._pays,
+            pays=self.pays,
             base=self._cost_before,
         )
         order = await choice.run()
@@ -157,7 +157,7 @@ class Search:
         """By which share an index must make at least one statement cheaper."""
         return LEAST_GAIN if self.limits.budget_bytes is None else LEAST_GAIN_OF_BUDGET
 
-    def _pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
+    def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
         """Whether what an index saves is worth having it."""
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
@@ -247,7 +247,7 @@ class _Refusing:
                 say("the planner cannot be asked about it: it depends on a parameter's value"),
             )
         alone = self._gains(bit, 0)
-        saved = self.choice._saved(alone)
+        saved = self.choice.saved(alone)
         upkeep = self.search.upkeep[index]
         if not alone:
             return Refusal(index, "unused", say("the planner would not use it"))
@@ -285,8 +285,8 @@ class _Refusing:
         limits = self.search.limits
         rest = self._gains(bit, self.chosen)
         candidates = self.search.costs.candidates
-        if self.search._pays(bit, rest) and not self._is_begun(bit):
-            if limits.budget_bytes is not None and self.choice._room(self.chosen | 1 << bit) < 0:
+        if self.search.pays(bit, rest) and not self._is_begun(bit):
+            if limits.budget_bytes is not None and self.choice.room(self.chosen | 1 << bit) < 0:
                 return Refusal(
                     index,
                     "budget",

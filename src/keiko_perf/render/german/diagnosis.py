@@ -108,6 +108,13 @@ TEMPLATES = {
         "Mit einem Index auf {index} findet der Planer {count:count} der Anweisungen"
         " {factor:factor} billiger"
     ),
+    "With an index on {index} the planner finds {count:count} of the statements"
+    " {factor:factor} cheaper. Its making locks the writers of all partitions out; made"
+    " on each of them first, CONCURRENTLY, it does not": (
+        "Mit einem Index auf {index} findet der Planer {count:count} der Anweisungen"
+        " {factor:factor} billiger. Ihn anzulegen sperrt die Schreiber aller Partitionen"
+        " aus; zuvor auf jeder einzeln angelegt, mit CONCURRENTLY, nicht"
+    ),
     "Write them with their table's alias": "Sie mit dem Alias ihrer Tabelle schreiben",
     "a statement takes {mean_s:duration} on average and {share:ratio} of the database's time": (
         "eine Anweisung braucht im Mittel {mean_s:duration} und {share:ratio} der Zeit"
