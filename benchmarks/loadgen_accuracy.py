@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil, log
 from pathlib import Path
+from statistics import median
 
 from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Result, run_in_own_loop
 from loadgen_peers import Peers
@@ -25,6 +26,10 @@ from loadgen_peers import Peers
 SERVER = Path(__file__).with_name("loadgen_server.py")
 RATE = 100
 SERVICE_S = 0.001
+
+FREEZE_BAR = 0.02
+LAG_BAR_S = 0.0003
+ACCURACY_BAR = 0.01
 
 AIOHTTP = """
 import asyncio, sys, time
@@ -125,7 +130,17 @@ def freeze(peers: Peers, *, is_quick: bool) -> dict[str, list[float]]:
     print(f"{'tool':<28}{'requests':>10}{'p50':>10}{'p95':>10}{'p99':>10}   (ms)")
     for name, (count, *quantiles) in table.items():
         print(f"{name:<28}{count:>10.0f}" + "".join(f"{1000 * one:>10.1f}" for one in quantiles))
+    for at, q in ((2, "p95"), (3, "p99")):
+        off = abs(table["keiko-perf"][at] / table["truth"][at] - 1)
+        held(
+            f"{q} of keiko-perf is {off:.2%} off the truth", off <= FREEZE_BAR, f"{FREEZE_BAR:.0%}"
+        )
     return table
+
+
+def held(what: str, is_held: bool, bar: str) -> None:
+    """Say whether a figure is within its bar."""
+    print(f"  {'held' if is_held else 'MISSED'}: {what}, at most {bar}")
 
 
 def accuracy(*, is_quick: bool) -> list[dict[str, object]]:
@@ -168,6 +183,10 @@ def lag(*, is_quick: bool, rounds: int) -> dict[str, list[list[float]]]:
         columns = list(zip(*runs, strict=True))
         cells = "".join(f"{min(c) * 1e6:>8.0f}–{max(c) * 1e6:<7.0f}" for c in columns[:3])
         print(f"{rate:>6}/s{cells}{min(columns[3]):>12.0%}–{max(columns[3]):.0%}")
+    for rate, runs in found.items():
+        p99_s = median(run[1] for run in runs)
+        what = f"lag p99 at {rate}/s is {p99_s * 1000:.3f} ms in the median round"
+        held(what, p99_s <= LAG_BAR_S, f"{LAG_BAR_S * 1000:g} ms")
     return found
 
 
@@ -198,6 +217,13 @@ def _compared(
         f"{'  ÷ theory':<32}"
         + "".join(f"{one / truth:>20.4f}" for one, truth in zip(reported, theory, strict=True))
     )
+    # What lies between the two clocks is the network's constant, and the same for all percentiles.
+    constant_s = reported[0] - own[0]
+    off = max(
+        abs(one - constant_s - other) / other for one, other in zip(reported, own, strict=True)
+    )
+    what = f"within {off:.2%} of the server's own figures and {constant_s * 1e6:.0f} µs"
+    held(what, off <= ACCURACY_BAR, f"{ACCURACY_BAR:.0%}")
     for reason in result.invalid:
         print(f"  INVALID: {reason.template}  {dict(reason.values)}")
     return {"name": name, "count": count, "ours": reported, "server": own, "theory": theory}

@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from keiko_perf.cli.course import Course
+from keiko_perf.cli.course import AMBER, Course, late_tone
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.screen import number, plain, screen, sparkline
 from keiko_perf.loadtest import (
@@ -241,6 +241,13 @@ def test_a_run_that_will_be_invalid_says_so_at_once(changes, reason):
     assert lines[0].endswith("INVALID so far")
     assert reason in lines[-1]
     assert reason in plain(course(progress(**changes)))
+
+
+def test_lateness_that_slower_answers_may_hide_is_amber_and_no_verdict():
+    """Of a p99 of 50 ms 20 are much; whether they are in it the result alone can tell."""
+    late = progress(late=Histogram([0.02] * 500))
+    assert late_tone(late) == AMBER
+    assert "INVALID" not in plain(course(late))
 
 
 def test_a_trend_is_drawn_from_zero_so_that_noise_stays_flat():

@@ -170,7 +170,7 @@ def test_no_plans_text_is_too_deep() -> None:
     ("given", "says"),
     [
         ("", "not JSON"),
-        ("Seq Scan on tasks  (cost=0.00..1.00 rows=1 width=4)", "not JSON"),
+        ("Seq Scan on tasks", "not JSON"),
         ("<explain xmlns='x'/>", "XML"),
         ('- Plan: \n    Node Type: "Seq Scan"', "not JSON"),
         ('[{"Plan": {"Node Type": "Seq Scan"', "cut off"),

@@ -145,7 +145,7 @@ async def test_a_scan_that_a_limit_ends_is_not_said_to_reach_the_tables_end(
     database: Database,
 ) -> None:
     sql = "SELECT * FROM events WHERE payload || id ~ '777$' LIMIT 15"
-    (found,) = await findings(database, sql)
+    _, found = await findings(database, sql)
     assert phrase(found.summary) == "reads 14,777 rows of events one after the other to find 15"
 
 

@@ -12,7 +12,7 @@ import pytest
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.importers import from_curl
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.request import prepare
+from keiko_perf.loadtest.prepared import prepare
 
 
 def test_a_line_as_a_browser_copies_it():

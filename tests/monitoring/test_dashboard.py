@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -311,7 +312,9 @@ async def test_bad_hours_get_a_422_that_says_what_is_good(hours):
     assert "over 0 and at most 8784" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["dashboard", "metrics", "history", "alerts"])
+@pytest.mark.parametrize(
+    "path", ["dashboard", "metrics", "history", "alerts", "timeline", "tables", "events"]
+)
 async def test_elsewhere_without_a_token_is_forbidden_and_the_cure_is_named(path):
     app = service()
     answer = await asked(app, f"/performance/{path}", client=("192.0.2.1", 1))
@@ -322,7 +325,7 @@ async def test_elsewhere_without_a_token_is_forbidden_and_the_cure_is_named(path
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["metrics", "history", "alerts"])
+@pytest.mark.parametrize("path", ["metrics", "history", "alerts", "timeline", "tables"])
 async def test_with_a_token_the_bearer_is_let_in_and_no_other(path):
     app = service(token=TOKEN)
     there = f"/performance/{path}"
@@ -483,7 +486,9 @@ async def test_a_login_with_nonsense_is_refused(body):
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("path", ["dashboard", "metrics", "history?hours=0", "static/chart.js"])
+@pytest.mark.parametrize(
+    "path", ["dashboard", "metrics", "history?hours=0", "static/strip.js", "tables"]
+)
 async def test_every_answer_has_the_strict_headers(path):
     app = service()
     headers = (await asked(app, f"/performance/{path}")).headers
@@ -540,7 +545,8 @@ async def test_the_applications_own_dependency_guards_the_router():
 async def test_the_pages_have_no_inline_script_style_or_foreign_address():
     folder = Path(__file__).parents[2] / "src/keiko_perf/monitoring/dashboard/page"
     pages = list(folder.glob("*.html"))
-    assert {page.name for page in pages} == {"dashboard.html", "door.html", "login.html"}
+    names = {"dashboard.html", "door.html", "login.html", "overview.html"}
+    assert {page.name for page in pages} == names
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert not re.search(
@@ -553,3 +559,48 @@ async def test_the_pages_have_no_inline_script_style_or_foreign_address():
         found = set(re.findall(r"https?://[^\s\"']+", text)) - {"http://www.w3.org/2000/svg"}
         assert not found, file.name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+
+
+def test_each_word_of_the_page_is_there_in_both_languages():
+    folder = Path(__file__).parents[2] / "src/keiko_perf/monitoring/dashboard/page"
+    text = (folder / "words.js").read_text(encoding="utf-8")
+    english, german = text.split("const ENGLISH")[1].split("const GERMAN")
+    keys = [set(re.findall(r'(\w+): "', part.split("\n};")[0])) for part in (english, german)]
+    assert keys[0] == keys[1]
+    used = {
+        key
+        for file in folder.glob("*.js")
+        for key in re.findall(r'\bt\("(\w+)"', file.read_text(encoding="utf-8"))
+    }
+    assert used <= keys[0]
+
+
+def test_the_whole_page_is_small():
+    folder = Path(__file__).parents[2] / "src/keiko_perf/monitoring/dashboard/page"
+    packed = sum(len(gzip.compress(file.read_bytes(), 9)) for file in folder.iterdir())
+    assert packed < 80_000
+
+
+@pytest.mark.parametrize("path", ["timeline", "tables", "events"])
+async def test_a_view_that_makes_no_sense_gets_a_422_that_says_what_is_good(path):
+    answer = await asked(service(), f"/performance/{path}?range=1y")
+    assert answer.status_code == 422
+    assert "15m, 1h, 24h" in answer.json()["detail"]
+
+
+async def test_figures_are_packed_for_who_takes_it_and_assets_sent_once():
+    app = service()
+    plain = {"Accept-Encoding": "identity"}
+    packed = await asked(app, "/performance/timeline?range=1h")
+    assert packed.headers["content-encoding"] == "gzip"
+    unpacked = await asked(app, "/performance/timeline?range=1h", headers=plain)
+    assert "content-encoding" not in unpacked.headers
+    assert packed.json()["columns"].keys() == unpacked.json()["columns"].keys()
+    first = await asked(app, "/performance/static/dashboard.js")
+    tag = {"If-None-Match": first.headers["etag"]}
+    assert (await asked(app, "/performance/static/dashboard.js", headers=tag)).status_code == 304
+    never = {"Accept-Encoding": "gzip;q=0"}
+    assert (
+        "content-encoding"
+        not in (await asked(app, "/performance/static/dashboard.js", headers=never)).headers
+    )

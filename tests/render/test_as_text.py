@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from keiko_perf.model import Report
+from keiko_perf.model import Column, Report, Section, Table, say
 from keiko_perf.render import render
 
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
@@ -104,3 +104,18 @@ def test_german_numbers_and_words(sample: Report) -> None:
     assert "✗ HANDLUNGSBEDARF" in text
     assert "nur 120 gesehen, für eine Aussage sind 299 nötig" in text
     assert "14 \N{MULTIPLICATION SIGN} schneller" in text
+
+
+def test_however_many_figures_there_are_what_they_are_about_can_be_read(sample: Report) -> None:
+    table = Table(
+        title=say("Endpoints"),
+        columns=(
+            Column(say("endpoint")),
+            *(Column(say("share of the time"), "ratio") for _ in range(8)),
+        ),
+        rows=(("GET /api/v1/agents", *[0.12345] * 8),),
+    )
+    report = replace(sample, sections=(Section(title=say("Wide"), tables=(table,)),))
+    shown = render(report, "text", width=100)
+    assert re.search(r"^ GET +12.3 %", shown, re.M)
+    assert "/api/v1/ag" in shown

@@ -13,7 +13,7 @@ from keiko_perf.render.language import figure_name
 from keiko_perf.render.units import FORMATS
 
 SOURCE = Path(keiko_perf.__file__).parent
-SAME_IN_BOTH = {"CPU", "Route", "p50", "p95", "p99", "SQL", "Index", "PostgreSQL"}
+SAME_IN_BOTH = {"CPU", "Route", "p50", "p95", "p99", "SQL", "HTTP", "Index", "PostgreSQL"}
 
 
 def _said() -> Iterator[tuple[str, ast.expr]]:

@@ -22,6 +22,7 @@ GOOD, AMBER, RED, DIM = "green", "yellow", "bold red", "dim"
 """What a reader is to see in it: Rich's names of styles."""
 
 _CPU_AMBER_RATIO = 0.7
+_LATE_FOR_SURE = 0.5  # of the p99; below that the result itself tells whether it is in a figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +161,15 @@ def lateness_s(progress: Progress) -> float | None:
 
 
 def late_tone(progress: Progress) -> str:
-    """Red where the lateness makes the result invalid, amber on the way there."""
+    """Red where the lateness is sure to be in the figures, amber where it may be."""
     late_s = lateness_s(progress)
     if late_s is None:
         return ""
     response_s = all_steps(progress.steps)[1].succeeded.quantile(0.99) or 0.0
     limit_s = max(LATE_FLOOR_S, LATE_SHARE * response_s)
-    return RED if late_s > limit_s else AMBER if late_s > limit_s / 2 else ""
+    if late_s > max(LATE_FLOOR_S, _LATE_FOR_SURE * response_s):
+        return RED
+    return AMBER if late_s > limit_s / 2 else ""
 
 
 def cpu_tone(progress: Progress) -> str:

@@ -108,7 +108,7 @@ def deliver(report: Report, destination: Destination, html: Path) -> int:
 
 async def _serve(told: Any, console: Console) -> None:
     """Keep the load on, so that the dashboard has something to show, until interrupted."""
-    from keiko_perf.loadtest.engine import run
+    from keiko_perf.loadtest.running import run
 
     console.print(f"The dashboard: [bold]{told.dashboard_url}[/bold]", soft_wrap=True)
     console.print(f"Its token: {told.token}", highlight=False)

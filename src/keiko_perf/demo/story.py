@@ -42,10 +42,11 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.errors import DatabaseUnavailable, UsageError
-from keiko_perf.loadtest.engine import Progress as LoadProgress
-from keiko_perf.loadtest.engine import run
+from keiko_perf.loadtest.headers import bearer
 from keiko_perf.loadtest.pacer import ConstantRate
-from keiko_perf.loadtest.plan import Plan, bearer
+from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.progress import Progress as LoadProgress
+from keiko_perf.loadtest.running import run
 from keiko_perf.model import Message, Outcome, Report, Snapshot, say
 from keiko_perf.monitoring.alerts import Alert, AlertState, Patience, step
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from keiko_perf.diagnosis.doubt import doubt
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.plan import Plan, read_plan
+from keiko_perf.diagnosis.plan_prices import prices
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.safety import Inspected, inspect
 from keiko_perf.errors import StatementRefused
-from keiko_perf.model import Message, say
+from keiko_perf.model import Message, Section, say
 
 _NAME = "keiko_perf_explained"
 _NOT_ITS_FAULT = ("55P03", "57014")
@@ -25,10 +26,12 @@ class Explained:
     Attributes:
         plan: the plan; with times only if it was executed.
         why_not_executed: why the statement was planned only; None if it was executed.
+        prices: what it costs for the values that are there, if it has parameters.
     """
 
     plan: Plan
     why_not_executed: Message | None
+    prices: Section | None = None
 
 
 async def explain(database: Database, sql: str, *, execute: bool = True) -> Explained:
@@ -52,7 +55,9 @@ async def explain(database: Database, sql: str, *, execute: bool = True) -> Expl
             return Explained(plan=await _measured(database, sql), why_not_executed=None)
         except StatementFailed as error:
             why = _why_it_failed(error)
-    return Explained(plan=await estimated(database, inspected), why_not_executed=why)
+    plan = await estimated(database, inspected)
+    priced = await prices(database, inspected, plan)
+    return Explained(plan=plan, why_not_executed=why, prices=priced)
 
 
 async def estimated(database: Database, inspected: Inspected) -> Plan:

@@ -11,8 +11,6 @@ from datetime import datetime
 
 from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.evidence import Evidence
-from keiko_perf.diagnosis.explain import Explained
-from keiko_perf.diagnosis.plan import Plan
 from keiko_perf.diagnosis.postgres import Server
 from keiko_perf.diagnosis.promise import Judged, Outcome
 from keiko_perf.diagnosis.rules.statements import is_query
@@ -31,7 +29,6 @@ from keiko_perf.model import (
 )
 
 MOST_ROWS = 20
-MOST_NODES = 200
 MOST_REFUSALS = 25
 _SHOWN_STATEMENTS = 5
 _SHOWN_CHARACTERS = 60
@@ -249,67 +246,6 @@ def _statements_of(judged: Judged) -> Table:
             for one in judged.held
         ),
     ).first(_SHOWN_STATEMENTS)
-
-
-def explain_report(
-    explained: Explained, findings: Sequence[Finding], *, read_at: datetime, server: Server
-) -> Report:
-    """A plan, its nodes, and what is wrong with them."""
-    plan = explained.plan
-    why = explained.why_not_executed
-    if findings:
-        headline: Text = say(
-            "parts of the plan that cost too much: {count:count}", count=len(findings)
-        )
-    else:
-        headline = say("nothing to do here: no part of the plan costs more than it should")
-    return Report(
-        command="db explain",
-        title=say("The plan of a statement"),
-        headline=headline,
-        status=Status.of(findings=findings),
-        created_at=read_at,
-        sections=(
-            Section(
-                title=say("What is wrong with it"),
-                paragraphs=(say("It was planned, but not executed: {why}.", why=why),)
-                if why is not None
-                else (),
-                findings=tuple(findings),
-            ),
-            Section(title=say("The plan"), tables=(_plan_table(plan),)),
-        ),
-        environment=_environment(server),
-    )
-
-
-def _plan_table(plan: Plan) -> Table:
-    depths = [0] * len(plan.nodes)
-    for node in plan.nodes:
-        depths[node.id] = 0 if node.parent is None else depths[node.parent] + 1
-    return Table(
-        title=say("Its steps, as they are nested"),
-        columns=(
-            Column(say("Step"), "text"),
-            Column(say("Share"), "ratio"),
-            Column(say("Itself"), "duration"),
-            Column(say("Rows"), "count"),
-            Column(say("Rows expected"), "count"),
-            Column(say("Loops"), "count"),
-        ),
-        # Deeper steps stay at the same margin, so that the table keeps its width.
-        rows=tuple(
-            (
-                f"{'· ' * min(depths[node.id], 20)}{node.name}",
-                node.share,
-                node.self_s,
-                node.rows,
-                node.plan_rows * max(node.loops or 1.0, 1.0),
-                node.loops,
-            )
-            for node in plan.nodes
-        ),
-    ).first(MOST_NODES)
 
 
 def _report(

@@ -7,8 +7,8 @@ scenarios. The engine needs the extra `load`; plans and results do not.
 
 from keiko_perf.loadtest.asgi import AsgiTransport
 from keiko_perf.loadtest.comparison import compare_results, comparisons
-from keiko_perf.loadtest.engine import run
 from keiko_perf.loadtest.feed import Feed, rows
+from keiko_perf.loadtest.headers import bearer
 from keiko_perf.loadtest.importers import Imported, from_curl, from_har, from_openapi
 from keiko_perf.loadtest.own_loop import run_in_own_loop
 from keiko_perf.loadtest.pacer import (
@@ -20,12 +20,13 @@ from keiko_perf.loadtest.pacer import (
     Stages,
     Users,
 )
-from keiko_perf.loadtest.plan import Limits, Plan, Step, bearer
+from keiko_perf.loadtest.plan import Limits, Plan, Step
 from keiko_perf.loadtest.progress import OnTick, Progress
 from keiko_perf.loadtest.recording import replay
 from keiko_perf.loadtest.reply import Reply, RequestFailed
 from keiko_perf.loadtest.request import Observer, Request, Wishes
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
+from keiko_perf.loadtest.running import run
 from keiko_perf.loadtest.saved import load, save
 from keiko_perf.loadtest.scenario import Scenario, scenario
 from keiko_perf.loadtest.scenario_file import load_scenarios

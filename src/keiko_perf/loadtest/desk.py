@@ -147,7 +147,7 @@ class Desk(Traffic):
         user.last = reply
         # Connections repeat the headers that they know, so most are looked through once.
         if answer is not None and answer.headers is not self._without_cookies:
-            self._look_for_cookies(reply, answer)
+            self._look_for_cookies(user, reply, answer)
         wake = channel.wake
         if not wake.done():  # else the user gave up waiting
             wake.set_result(reply)
@@ -157,10 +157,10 @@ class Desk(Traffic):
             channel.request = None
             self._idle.append(channel)
 
-    def _look_for_cookies(self, reply: Reply, answer: Answer) -> None:
+    def _look_for_cookies(self, user: User, reply: Reply, answer: Answer) -> None:
         lines = [text for name, text in answer.headers if name == b"set-cookie"]
         if lines:
-            reply.user.received(reply, lines)
+            user.received(reply, lines)
         else:
             self._without_cookies = answer.headers
 

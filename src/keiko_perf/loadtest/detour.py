@@ -7,15 +7,30 @@ They are classes of their own, so that nobody else pays for what they look at.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from keiko_perf.loadtest.connection import Http1Channel
+from keiko_perf.loadtest.home import Home
 from keiko_perf.loadtest.redirect import followed
 from keiko_perf.loadtest.request import Request
+from keiko_perf.loadtest.target import Target
 from keiko_perf.loadtest.transport import Failure, Owner
 
-if TYPE_CHECKING:
-    from keiko_perf.loadtest.http1 import HttpTransport
+
+class DetourHome(Home, Protocol):
+    """
+    What such a connection needs of its transport beyond that.
+
+    Attributes:
+        follows: how many redirects in a row are followed.
+        target: whose origin is not left.
+    """
+
+    follows: int
+    target: Target
+
+    def forwarded(self, request: Request) -> Request:
+        """*request* in the form in which a proxy is asked."""
 
 
 class FollowingChannel(Http1Channel):
@@ -23,7 +38,7 @@ class FollowingChannel(Http1Channel):
 
     __slots__ = ("_way_home",)
 
-    def __init__(self, home: HttpTransport, owner: Owner) -> None:
+    def __init__(self, home: DetourHome, owner: Owner) -> None:
         super().__init__(home, owner)
         self._way_home = home
 
@@ -75,7 +90,7 @@ class ForwardedChannel(FollowingChannel):
 class _Leaving(asyncio.Protocol):
     """Sees a connection off that its channel has left."""
 
-    def __init__(self, home: HttpTransport, connection: asyncio.BaseTransport) -> None:
+    def __init__(self, home: Home, connection: asyncio.BaseTransport) -> None:
         self._home = home
         self._connection = connection
 

@@ -7,14 +7,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from keiko_perf.loadtest.framing import Head
 from keiko_perf.loadtest.request import Request
-from keiko_perf.loadtest.transport import Answer
-
-if TYPE_CHECKING:
-    from keiko_perf.loadtest.connection import Http1Channel
+from keiko_perf.loadtest.transport import Answer, Channel
 
 LARGEST_WHOLE_BYTES = 4096
 
@@ -70,13 +67,13 @@ class Home(Protocol):
     known: Known
     known_for_head: Known
     is_tls: bool
-    channels: set[Http1Channel]
+    channels: set[Channel]
     connections: set[asyncio.BaseTransport]
     tasks: set[asyncio.Task[None]]
     clock: Callable[[], float]
     repeated: Repeated
 
-    async def connect(self, channel: Http1Channel) -> None:
+    async def connect(self, channel: asyncio.Protocol) -> None:
         """Connect it; raises OSError or KeikoError."""
 
     def doubt(self) -> None:

@@ -60,7 +60,7 @@ class HttpTransport:
         self.known = Known()
         self.known_for_head = Known()
         self.repeated: Repeated = {}
-        self.channels: set[Http1Channel] = set()
+        self.channels: set[Channel] = set()
         self.connections: set[asyncio.BaseTransport] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self._plan = plan
@@ -107,7 +107,7 @@ class HttpTransport:
 
     # What connections call
 
-    async def connect(self, channel: Http1Channel) -> None:
+    async def connect(self, channel: asyncio.Protocol) -> None:
         """
         Connect *channel*.
 

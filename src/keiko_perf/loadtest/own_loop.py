@@ -7,15 +7,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from types import ModuleType
 
-from keiko_perf.errors import MissingExtra
-from keiko_perf.loadtest.engine import run
+from keiko_perf.loadtest.loop import new_loop, uvloop_or_cure
 from keiko_perf.loadtest.malloc import keep_memory
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import OnTick
 from keiko_perf.loadtest.quiet import quiet
 from keiko_perf.loadtest.result import Result
+from keiko_perf.loadtest.running import run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,31 +39,11 @@ def run_in_own_loop(
     if processes is not None:
         from keiko_perf.loadtest.processes import run_in_processes
 
-        _uvloop()
+        uvloop_or_cure()
         return run_in_processes(plan, on_tick, processes=processes)
     keep_memory()
     with quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_run_until_interrupted(plan, on_tick))
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """
-    The event loop that load is generated in.
-
-    Raises:
-        MissingExtra: uvloop is not installed.
-    """
-    loop: asyncio.AbstractEventLoop = _uvloop().new_event_loop()
-    return loop
-
-
-def _uvloop() -> ModuleType:
-    try:
-        import uvloop
-    except ImportError as error:
-        raise MissingExtra("uvloop", extra="load", purpose="the load engine") from error
-    module: ModuleType = uvloop
-    return module
 
 
 async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:

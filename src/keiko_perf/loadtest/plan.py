@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from urllib.parse import quote
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.headers import check_headers
 from keiko_perf.loadtest.masks import masked_path
 from keiko_perf.loadtest.pacer import (
     ConstantRate,
@@ -24,19 +25,14 @@ from keiko_perf.loadtest.pacer import (
     Users,
     weighted_order,
 )
+from keiko_perf.loadtest.request import Upload
 from keiko_perf.loadtest.scenario import Scenario, check_scenarios
 from keiko_perf.loadtest.target import VISIBLE, Target, Tls, read_target
 
 MOST_STEPS = 200
 MOST_ROWS = 100_000
 _METHOD = re.compile(r"[A-Z]{1,20}")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_OURS = frozenset({"connection", "content-length", "expect", "transfer-encoding", "upgrade"})
-
-
-Upload = Callable[[], Iterable[bytes] | AsyncIterable[bytes]]
-"""Makes a request's body anew each time that it is sent, piece by piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,25 +208,6 @@ class Plan:
         return weighted_order(tuple(step.weight for step in self.steps))
 
 
-def bearer(token: str) -> dict[str, str]:
-    """
-    The header that carries a bearer token; none for an empty one.
-
-    Raises:
-        UsageError: the token has characters that no header can carry. It is not repeated.
-    """
-    if not token:
-        return {}
-    if token != token.strip() or not (token.isascii() and token.isprintable()):
-        raise UsageError(
-            "the bearer token has a blank at its end, a line end or characters outside ASCII",
-            cure="Pass the token alone",
-        )
-    if token.lower().startswith("bearer "):
-        raise UsageError("the bearer token begins with the word Bearer", cure="Pass it without")
-    return {"authorization": f"Bearer {token}"}
-
-
 def _check_step(step: Step) -> None:
     if not _METHOD.fullmatch(step.method):
         raise UsageError(f"{step.method!r} is no HTTP method", cure="Write it in capitals: GET")
@@ -271,31 +248,6 @@ def _check_step(step: Step) -> None:
             f"step {step.name!r} ends after {step.events!r} events",
             cure="Use a whole number from 1 on, together with streams=True",
         )
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """
-    Refuse headers that no request can carry, or that are the engine's own.
-
-    Raises:
-        UsageError: names the header, never its value.
-    """
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
-            raise UsageError(f"{name!r} is no header's name", cure="Write headers as 'Name: value'")
-        if name.lower() in _OURS:
-            raise UsageError(
-                f"the header {name} is the engine's own",
-                cure="Leave it out: it follows from the body",
-            )
-        # A value may be a secret, so it is not repeated.
-        if any(
-            not (sign == "\t" or " " <= sign <= "~" or "\xa0" <= sign <= "\xff") for sign in value
-        ):
-            raise UsageError(
-                f"the value of the header {name} has characters that no header carries",
-                cure="Remove line ends and control characters, and encode what is not Latin-1",
-            )
 
 
 def _check_asked(plan: Plan) -> None:

@@ -11,15 +11,12 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.checks import why_not
+from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.transport import Answer, Failure
-
-if TYPE_CHECKING:
-    from keiko_perf.loadtest.request import Request
-    from keiko_perf.loadtest.user import User
 
 
 class RequestFailed(Exception):
@@ -57,6 +54,22 @@ UNJUDGED = Judgement()
 """What most are: the status alone counts."""
 
 
+class Asker(Protocol):
+    """
+    Who asked: a user.
+
+    Attributes:
+        last: the last reply, until it is counted.
+        more: others that were asked for together with it, likewise.
+    """
+
+    last: Reply | None
+    more: list[Reply]
+
+    def name_of(self, request: Request) -> str:
+        """What results call *request*."""
+
+
 class Reply:
     """
     Who makes one sets all that is not derived.
@@ -87,7 +100,7 @@ class Reply:
         "user",
     )
 
-    user: User
+    user: Asker
     request: Request
     due: float
     sent: float

@@ -1,5 +1,5 @@
 """
-Request: the bytes of each request of a plan, written once before the load starts.
+Request: the bytes of a request, written once before it is sent, as often as that is.
 
 A request may wish for more than that its answer is counted: that it is collected, decoded or
 observed. It is then read on a slower way; nobody else pays for it.
@@ -9,22 +9,25 @@ Also how a request is shown to a person: as a curl line with its secrets masked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import cycle
 from shlex import quote
 from typing import Protocol
 from urllib.parse import unquote
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.headers import check_headers, lowered
 from keiko_perf.loadtest.masks import masked_body, masked_header, masked_path
-from keiko_perf.loadtest.plan import Plan, Upload, check_headers
 from keiko_perf.loadtest.target import VISIBLE, Target
 
 LARGE_BODY_BYTES = 64 * 1024
 """A larger body is written piece by piece, as fast as the connection takes it."""
 
 _OF_CURL = (b"host", b"content-length", b"transfer-encoding", b"accept", b"user-agent")
+
+
+Upload = Callable[[], Iterable[bytes] | AsyncIterable[bytes]]
+"""Makes a request's body anew each time that it is sent, piece by piece."""
 
 
 class Observer(Protocol):
@@ -134,7 +137,7 @@ def compose(
             f"{path!r} is no path that a request can carry",
             cure="Percent-encode blanks and characters outside ASCII",
         )
-    given = _lowered(headers or {})
+    given = lowered(headers or {})
     check_headers(given)
     named = {"host": target.authority, "accept": "*/*", "user-agent": "keiko-perf"} | given
     body_bytes = body or b""
@@ -160,28 +163,6 @@ def compose(
     )
 
 
-def prepare(
-    plan: Plan, observers: Sequence[Observer | None] = ()
-) -> tuple[tuple[Request, ...], ...]:
-    """The requests of each step, in the order of its rows; *observers* are one a step, or none."""
-    watching = observers or (None,) * len(plan.steps)
-    return tuple(
-        tuple(
-            _of_step(plan, index, path=path, observer=observer if step.streams else None)
-            for path in step.paths()
-        )
-        for index, (step, observer) in enumerate(zip(plan.steps, watching, strict=True))
-    )
-
-
-def in_turn(plan: Plan, observers: Sequence[Observer | None] = ()) -> Iterator[Request]:
-    """The requests in the plan's order, without end; each step goes through its rows."""
-    prepared = [cycle(requests) for requests in prepare(plan, observers)]
-    if len(prepared) == 1:
-        return prepared[0]
-    return (next(prepared[step]) for step in cycle(plan.order))
-
-
 def curl(request: Request, base_url: str) -> str:
     """The request as a line for a shell, its secrets masked; *base_url* is the target's origin."""
     words = ["curl", "-i"]
@@ -203,27 +184,3 @@ def curl(request: Request, base_url: str) -> str:
     elif request.body:
         words += ["--data-binary", quote(masked_body(request.body))]
     return " ".join([*words, quote(f"{base_url}{masked_path(request.path)}")])
-
-
-def _of_step(plan: Plan, index: int, *, path: str, observer: Observer | None) -> Request:
-    step = plan.steps[index]
-    headers = _lowered(plan.headers) | _lowered(step.headers)
-    wishes = None
-    if plan.accept_gzip:
-        headers["accept-encoding"] = "gzip"
-    if plan.accept_gzip or observer is not None or step.events:
-        wishes = Wishes(takes_gzip=plan.accept_gzip, observer=observer, events=step.events)
-    return compose(
-        plan.target,
-        path,
-        step=index,
-        method=step.method,
-        headers=headers,
-        body=step.body,
-        upload=step.upload,
-        wishes=wishes,
-    )
-
-
-def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}

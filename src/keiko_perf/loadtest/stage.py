@@ -15,6 +15,7 @@ from typing import Any
 from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
 from keiko_perf.loadtest.alarm import Repeating
 from keiko_perf.loadtest.desk import Desk
+from keiko_perf.loadtest.loop import new_loop
 from keiko_perf.loadtest.outcome import place, words
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.reply import RequestFailed
@@ -117,7 +118,6 @@ def staged(plan: Plan) -> Iterator[Mapping[str, object]]:
         yield {}
         return
     from keiko_perf.loadtest.http1 import HttpTransport
-    from keiko_perf.loadtest.own_loop import new_loop
 
     async def open_stage() -> tuple[Transport, Stage, Mapping[str, object]]:
         transport = HttpTransport(plan)

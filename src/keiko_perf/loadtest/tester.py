@@ -7,11 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from keiko_perf.loadtest.engine import run
+from keiko_perf.loadtest.headers import bearer
 from keiko_perf.loadtest.pacer import Users
-from keiko_perf.loadtest.plan import Limits, Plan, Step, bearer
+from keiko_perf.loadtest.plan import Limits, Plan, Step
 from keiko_perf.loadtest.progress import OnTick
 from keiko_perf.loadtest.result import Result
+from keiko_perf.loadtest.running import run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, precise_alarm
 from keiko_perf.loadtest.books import Books
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.request import Request, in_turn
+from keiko_perf.loadtest.prepared import in_turn
+from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.share import Share
 from keiko_perf.loadtest.transport import Channel, Failure, Transport
 

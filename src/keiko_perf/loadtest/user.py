@@ -13,20 +13,17 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.feed import Row
-from keiko_perf.loadtest.plan import check_headers
+from keiko_perf.loadtest.headers import check_headers
 from keiko_perf.loadtest.reply import Reply
-from keiko_perf.loadtest.request import Request, compose
+from keiko_perf.loadtest.request import Request, Wishes, compose
 from keiko_perf.loadtest.scenario import Scenario, Think
 from keiko_perf.loadtest.session import Session
-from keiko_perf.loadtest.target import VISIBLE
-
-if TYPE_CHECKING:
-    from keiko_perf.loadtest.desk import Desk
+from keiko_perf.loadtest.target import VISIBLE, Target
 
 Body = bytes | str
 Known = dict[str | tuple[str, str], Request]
@@ -34,6 +31,39 @@ Known = dict[str | tuple[str, str], Request]
 _MOST_KNOWN = 1000
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _KEPT = "/?&=%:;,+@!$'()*~"  # what a path may hold beside letters and digits
+
+
+class Counter(Protocol):
+    """
+    Whom a user asks: what the requests of all users have in common.
+
+    Attributes:
+        target: where the requests go.
+        seed: of the users' chance.
+        wishes: of every request.
+    """
+
+    target: Target
+    seed: int
+    wishes: Wishes
+
+    def ask(self, user: User, request: Request) -> asyncio.Future[Reply]:
+        """Send *request* for *user*; the future gets the reply, or the failure."""
+
+    def check_open(self) -> None:
+        """Turn users away once the load is over."""
+
+    def step(self, name: str) -> int:
+        """The step that requests of *name* are counted for."""
+
+    def known_to_all(self, scenario: Scenario) -> Known:
+        """Requests that any user of *scenario* sends in the same words."""
+
+    def headers_of(self, scenario: Scenario) -> Mapping[str, str]:
+        """What each request of *scenario* carries, names in lower case."""
+
+    def name_of(self, request: Request) -> str:
+        """What results call *request*."""
 
 
 class User:
@@ -67,7 +97,7 @@ class User:
         "wake",
     )
 
-    def __init__(self, desk: Desk, scenario: Scenario, number: int) -> None:
+    def __init__(self, desk: Counter, scenario: Scenario, number: int) -> None:
         self._desk = desk
         self._ask = desk.ask
         self.scenario = scenario

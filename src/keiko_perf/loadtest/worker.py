@@ -38,8 +38,8 @@ def main(descriptor: int) -> None:
 
 def _carried_out(connection: Connection) -> Any:
     plan, share, given = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own parent
+    from keiko_perf.loadtest.loop import new_loop
     from keiko_perf.loadtest.malloc import keep_memory
-    from keiko_perf.loadtest.own_loop import new_loop
     from keiko_perf.loadtest.quiet import quiet
 
     keep_memory()
@@ -56,7 +56,7 @@ class _Worker:
         self._task: asyncio.Task[Any] | None = None
 
     async def run(self, plan: Any, given: Any) -> Any:
-        from keiko_perf.loadtest.engine import run
+        from keiko_perf.loadtest.running import run
 
         loop = asyncio.get_running_loop()
         self._begin = loop.create_future()

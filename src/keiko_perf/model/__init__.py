@@ -12,10 +12,12 @@ from keiko_perf.model.report import Chart, Column, Line, Report, Section, Status
 from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
 from keiko_perf.model.target import Outcome, Target, Verdict
+from keiko_perf.model.tree import Branch, Tree
 
 __all__ = [
     "OTHER",
     "BlockingCall",
+    "Branch",
     "Change",
     "Chart",
     "Column",
@@ -40,6 +42,7 @@ __all__ = [
     "Table",
     "Target",
     "Text",
+    "Tree",
     "Verdict",
     "compare",
     "samples_needed",

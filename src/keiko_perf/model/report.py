@@ -17,6 +17,7 @@ from keiko_perf.model.compare import Change, Comparison
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
 from keiko_perf.model.message import Text
 from keiko_perf.model.target import Outcome, Verdict
+from keiko_perf.model.tree import Tree
 
 SCHEMA_VERSION = 1
 """Of the JSON form; raised whenever a reader of the old one could be misled."""
@@ -116,6 +117,7 @@ class Section:
     recommendations: tuple[Recommendation, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+    trees: tuple[Tree, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
 

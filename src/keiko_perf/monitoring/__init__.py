@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.silence import Silence
     from keiko_perf.monitoring.sqlite import SqliteStore
     from keiko_perf.monitoring.store import MemoryStore, Store
+    from keiko_perf.monitoring.stored import StoredMonitor
     from keiko_perf.monitoring.trends import Trend
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Silence",
     "SqliteStore",
     "Store",
+    "StoredMonitor",
     "Trend",
     "WebhookNotifier",
     "change_points",
@@ -88,6 +90,7 @@ _HOME = {
     "silence": ("Silence",),
     "sqlite": ("SqliteStore",),
     "store": ("MemoryStore", "Store"),
+    "stored": ("StoredMonitor",),
     "trends": ("Trend",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

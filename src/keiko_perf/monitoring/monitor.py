@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from math import inf, isfinite
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from keiko_perf.model import BlockingCall, Outcome, Snapshot, Target, Verdict, say
+from keiko_perf.model import BlockingCall, Outcome, Report, Snapshot, Target, Verdict, say
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerting import Alerting
@@ -71,7 +71,8 @@ class MonitorStatistics:
 
 class PerformanceMonitor(Remembering):
     """
-    The monitor of one service. `task` is the decorator for its background tasks.
+    The monitor of one service. `task` is the decorator for its background tasks; the dashboard
+    asks the async functions in `reports` for what else is known, such as of the database.
 
     Args:
         kpis: the nine targets.
@@ -142,6 +143,7 @@ class PerformanceMonitor(Remembering):
         self.task = Tasks(self.recorder)
         self.is_recording = False
         self.now = now
+        self.reports: list[Callable[[], Awaitable[Report]]] = []
         self._sample = sample
         self._alerting = Alerting(
             self.journal,

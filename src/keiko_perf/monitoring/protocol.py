@@ -6,13 +6,15 @@ Monitor: what the dashboard, and an application that it is installed in, need to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
 
-from keiko_perf.model import Snapshot, Verdict
+from keiko_perf.model import Report, Snapshot, Verdict
 from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.changes import ServiceChange
 from keiko_perf.monitoring.collector import MetricsCollector
+from keiko_perf.monitoring.markers import Marker
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.steady import SteadyStore
 
@@ -27,6 +29,7 @@ class Monitor(Protocol):
         window_s: how long a window is.
         is_recording: whether an application hands its requests on.
         now: the wall clock, aware UTC.
+        reports: asked for what else is known, such as of the database, while a page is open.
         attribution: whether it is told where the time of each request went.
     """
 
@@ -37,6 +40,7 @@ class Monitor(Protocol):
     window_s: float
     is_recording: bool
     now: Callable[[], datetime]
+    reports: list[Callable[[], Awaitable[Report]]]
     attribution: bool
 
     @property
@@ -45,6 +49,16 @@ class Monitor(Protocol):
     async def current(self) -> Snapshot | None: ...
 
     def judge(self, snapshot: Snapshot | None) -> dict[str, Verdict]: ...
+
+    async def markers(
+        self, start_at: datetime | None = None, end_at: datetime | None = None
+    ) -> tuple[Marker, ...]: ...
+
+    async def alert_history(
+        self, start_at: datetime | None = None, end_at: datetime | None = None
+    ) -> tuple[Alert, ...]: ...
+
+    async def changes(self, hours: float = 24.0) -> tuple[ServiceChange, ...]: ...
 
     def start(self) -> None: ...
 

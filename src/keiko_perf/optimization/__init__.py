@@ -6,15 +6,19 @@ from keiko_perf.optimization.adaptive import (
     Overloaded,
     Place,
 )
+from keiko_perf.optimization.bar import progress_bar
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
 from keiko_perf.optimization.cache import Cache, CacheStatistics
+from keiko_perf.optimization.care import Care
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
 from keiko_perf.optimization.decorator import memory_optimized
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlock
+from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
 from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
 from keiko_perf.optimization.overload import LimitConcurrency
+from keiko_perf.optimization.pool import PoolAdvice, advise_pool
 from keiko_perf.optimization.size import size_of
 from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
 
@@ -26,21 +30,28 @@ __all__ = [
     "BatchStatistics",
     "Cache",
     "CacheStatistics",
+    "Care",
     "Drained",
     "ItemsFailed",
     "LimitConcurrency",
     "Limiter",
     "LimiterStatistics",
+    "Loader",
+    "LoaderStatistics",
     "MemoryOptimizer",
     "MemoryStatistics",
     "MemoryUsage",
+    "NotLoaded",
     "Operation",
     "Outcome",
     "Outcomes",
     "Overloaded",
     "Place",
+    "PoolAdvice",
     "WorkCancelled",
     "WouldBlock",
+    "advise_pool",
     "memory_optimized",
+    "progress_bar",
     "size_of",
 ]

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar, get_args
 
 from keiko_perf.errors import UsageError
+from keiko_perf.optimization.care import Care
 from keiko_perf.optimization.crew import BatchStatistics, Crew, OnError, OnProgress
 from keiko_perf.optimization.limiter import Limiter, checked_limit
 from keiko_perf.optimization.outcome import Outcome
@@ -62,6 +63,9 @@ class Batch(Generic[T, R]):
             what is in flight, and leaves the outcomes so far, the failure among them.
         on_progress: called with the statistics now and then, and once when all is done.
         progress_every_s: how long there is at least between two such calls.
+        care: the time, the attempts and the pace of each item.
+        deadline_s: after so long it ends as if stopped: what is done stays, what is in flight is
+            cancelled, and `statistics().is_overdue` says so.
         clock: monotonic seconds.
 
     Raises:
@@ -78,6 +82,8 @@ class Batch(Generic[T, R]):
         on_error: OnError = "collect",
         on_progress: OnProgress | None = None,
         progress_every_s: float = 0.1,
+        care: Care | None = None,
+        deadline_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(items, Iterable | AsyncIterable):
@@ -92,16 +98,19 @@ class Batch(Generic[T, R]):
             )
         if on_error not in get_args(OnError):
             raise UsageError(f"on_error={on_error!r} is not known", cure="Give collect or stop")
+        if deadline_s is not None and not deadline_s > 0:
+            raise UsageError(f"deadline_s={deadline_s!r} has passed", cure="Give a number over 0")
         self._limit = checked_limit(limit)
         self._crew = Crew(
             items,
-            processor,
+            processor if care is None else care.of(processor),
             limit=limit,
             limiter=limiter,
             on_error=on_error,
             on_progress=on_progress,
             progress_every_s=progress_every_s,
             clock=clock,
+            deadline_s=deadline_s,
         )
 
     async def collect(self) -> list[Outcome[T, R]]:

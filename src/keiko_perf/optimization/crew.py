@@ -16,6 +16,7 @@ from typing import Generic, Literal, TypeVar
 
 from keiko_perf.errors import UsageError
 from keiko_perf.optimization.cancel import cancel_all, is_being_cancelled
+from keiko_perf.optimization.care import NotAsync, not_async
 from keiko_perf.optimization.limiter import Limiter
 from keiko_perf.optimization.outcome import Outcome, WorkCancelled
 from keiko_perf.optimization.slot import Slot
@@ -41,6 +42,7 @@ class BatchStatistics:
         failed: how many came to an error.
         cancelled: how many were given up because the batch was stopped or cancelled.
         elapsed_s: how long the batch has been running, or ran.
+        is_overdue: whether it was ended by its deadline.
     """
 
     total: int | None
@@ -50,6 +52,7 @@ class BatchStatistics:
     failed: int
     cancelled: int
     elapsed_s: float
+    is_overdue: bool = False
 
     @property
     def rate_per_s(self) -> float | None:
@@ -75,7 +78,11 @@ class Crew(Generic[T, R]):
         on_progress: OnProgress | None,
         progress_every_s: float,
         clock: Callable[[], float],
+        deadline_s: float | None = None,
     ) -> None:
+        self._deadline_s = deadline_s
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_overdue = False
         self._source = Source(items)
         self._processor = processor
         self._limit = limit
@@ -117,6 +124,7 @@ class Crew(Generic[T, R]):
             failed=self._failed,
             cancelled=self._cancelled,
             elapsed_s=elapsed_s,
+            is_overdue=self._is_overdue,
         )
 
     def begin(
@@ -149,6 +157,9 @@ class Crew(Generic[T, R]):
             self._lender = Slot.around(self._limiter)
         if self._lender is not None:
             self._lender.lend()
+        if self._deadline_s is not None:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self._deadline_s, self._expire)
         self._hire()
 
     async def wait(self) -> None:
@@ -158,6 +169,8 @@ class Crew(Generic[T, R]):
     async def end(self) -> None:
         """Cancel what still runs, and return when no task is left."""
         self._closed = True
+        if self._deadline is not None:
+            self._deadline.cancel()
         try:
             await cancel_all(self._workers)
         finally:
@@ -200,6 +213,11 @@ class Crew(Generic[T, R]):
             if self._on_end is not None:
                 self._on_end()
 
+    def _expire(self) -> None:
+        if not self.has_ended:
+            self._is_overdue = True
+            self._stop()
+
     def _stop(self) -> None:
         self._closed = True
         this = asyncio.current_task()
@@ -239,7 +257,7 @@ class Crew(Generic[T, R]):
                 await slot.take()
             called = self._processor(item)
             if type(called) is not CoroutineType and not isawaitable(called):
-                raise _not_async(called)
+                raise not_async(called)
             outcome: Outcome[T, R] = Outcome(item=item, index=index, value=await called)
             self._succeeded += 1
         except asyncio.CancelledError as error:
@@ -248,7 +266,7 @@ class Crew(Generic[T, R]):
                 raise
             outcome = Outcome(item=item, index=index, error=_cancelled_within(error))
             self._failed += 1
-        except _NotAsync:
+        except NotAsync:
             raise
         except Exception as error:  # the processor is a stranger's code
             outcome = Outcome(item=item, index=index, error=error)
@@ -266,17 +284,6 @@ class Crew(Generic[T, R]):
         if now - self._progress_at >= self._progress_every_s:
             self._progress_at = now
             on_progress(self.statistics())
-
-
-class _NotAsync(UsageError):
-    """The processor is no async function: a mistake in the program, not of one item."""
-
-
-def _not_async(answer: object) -> _NotAsync:
-    return _NotAsync(
-        f"the processor returned {type(answer).__name__}, which cannot be awaited",
-        cure="Make it an `async def`, or wrap it with asyncio.to_thread if it blocks",
-    )
 
 
 def _cancelled_within(error: asyncio.CancelledError) -> WorkCancelled:

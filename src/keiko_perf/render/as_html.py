@@ -164,6 +164,9 @@ def _section(section: Section, number: int, lang: str) -> Markup:
         blocks.findings(section.findings, lang) if section.findings else None,
         blocks.recommendations(section.recommendations, lang) if section.recommendations else None,
         joined(charts),
+        joined(
+            blocks.tree(one, lang, id=f"{id}-tree-{i}") for i, one in enumerate(section.trees, 1)
+        ),
         joined(tables),
         blocks.gaps(section.gaps, lang) if section.gaps else None,
     ]

@@ -32,6 +32,7 @@ from keiko_perf.model import (
     Status,
     Table,
     Text,
+    Tree,
     Verdict,
 )
 from keiko_perf.model.report import SCHEMA_VERSION
@@ -79,6 +80,7 @@ def _section(section: Section) -> Json:
         "recommendations": [_recommendation(one) for one in section.recommendations],
         "charts": [_chart(one) for one in section.charts],
         "tables": [_table(one) for one in section.tables],
+        "trees": [_tree(one) for one in section.trees],
         "gaps": [_gap(one) for one in section.gaps],
     }
 
@@ -173,6 +175,25 @@ def _table(table: Table) -> Json:
         "columns": [{"title": _text(one.title), "format": one.format} for one in table.columns],
         "rows": [[_value(cell) for cell in row] for row in table.rows],
         "left_out": table.left_out,
+    }
+
+
+def _tree(tree: Tree) -> Json:
+    return {
+        "title": _text(tree.title),
+        "columns": [{"title": _text(title), "format": format} for title, format in tree.columns],
+        "branches": [
+            {
+                "parent": one.parent,
+                "name": one.name,
+                "share_ratio": _value(one.share),
+                "cells": [_value(cell) for cell in one.cells],
+                "details": dict(one.details),
+                "findings": [{"severity": s.word, "code": code} for s, code in one.findings],
+            }
+            for one in tree.branches
+        ],
+        "left_out": tree.left_out,
     }
 
 

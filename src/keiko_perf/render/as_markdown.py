@@ -21,10 +21,11 @@ from keiko_perf.model import (
     Section,
     Table,
     Text,
+    Tree,
     Verdict,
     say,
 )
-from keiko_perf.render import figures
+from keiko_perf.render import branches, figures
 from keiko_perf.render.clean import clean, clean_line
 from keiko_perf.render.language import figure_name, phrase
 from keiko_perf.render.sparkline import sparklines
@@ -75,6 +76,8 @@ def _section(section: Section, lang: str) -> Iterator[str]:
         yield from _recommendation(recommendation, lang)
     for chart in section.charts:
         yield from _chart(chart, lang)
+    for tree in section.trees:
+        yield from _tree(tree, lang)
     for table in section.tables:
         yield from _table(table, lang)
     if section.gaps:
@@ -178,6 +181,17 @@ def _table(table: Table, lang: str) -> Iterator[str]:
     yield _grid(titles, align, rows)
     if table.left_out:
         yield _phrase(say("{count:count} more rows are not shown", count=table.left_out), lang)
+
+
+def _tree(tree: Tree, lang: str) -> Iterator[str]:
+    yield f"**{_plain(tree.title, lang)}**"
+    lines = (
+        f"{line.guide}{line.text}" + (f"  [{' '.join(line.right.split())}]" if line.right else "")
+        for line in branches.lines(tree, lang)
+    )
+    yield _fence("\n".join(line.rstrip() for line in lines), "text")
+    if tree.left_out:
+        yield _plain(say("{count:count} more steps are not shown", count=tree.left_out), lang)
 
 
 def _gaps(gaps: Iterable[Gap], lang: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -28,10 +29,11 @@ from keiko_perf.model import (
     Section,
     Table,
     Text,
+    Tree,
     Verdict,
     say,
 )
-from keiko_perf.render import figures
+from keiko_perf.render import branches, figures
 from keiko_perf.render.clean import clean, clean_line
 from keiko_perf.render.language import figure_name, phrase
 from keiko_perf.render.sparkline import sparklines
@@ -41,6 +43,7 @@ from keiko_perf.render.units import format_of, show
 from keiko_perf.render.words import Word, conclusion, name, sign, sign_of, tone, verified
 
 _STYLES = {"good": "green", "bad": "red", "warn": "yellow", "unsure": "yellow", "calm": "cyan"}
+_LINES = {"name": "bold", "figures": "", "detail": "dim", "finding": ""}
 _NARROWEST = 40
 _LONGEST_CELL = 120
 """A table's cell that is longer is cut; findings and recommendations show SQL whole."""
@@ -54,6 +57,11 @@ class _Verbatim:
 
 
 _Blocks = Iterator[RenderableType | _Verbatim]
+
+
+_FEW_COLUMNS = 6
+_LEAST_TITLE = 8
+"""How narrow the title of one of many columns may be made."""
 
 
 def as_text(report: Report, lang: str = "en", *, color: bool = False, width: int = 100) -> str:
@@ -112,6 +120,8 @@ def _section(section: Section, lang: str) -> _Blocks:
         yield from _recommendation(recommendation, lang)
     for chart in section.charts:
         yield from _chart(chart, lang)
+    for tree in section.trees:
+        yield from _tree(tree, lang)
     for table in section.tables:
         yield from _table(table, lang)
     if section.gaps:
@@ -217,18 +227,44 @@ def _table(table: Table, lang: str) -> _Blocks:
     yield ""
     yield Styled(clean_line(phrase(table.title, lang)), "bold")
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim")
-    for column in table.columns:
-        number = is_number(column)
-        title = clean_line(heading(column, lang))
+    rows = cells(table, lang)
+    for number, column in enumerate(table.columns):
+        title, is_right = clean_line(heading(column, lang)), is_number(column)
+        if is_right and len(table.columns) > _FEW_COLUMNS:
+            # A long title makes its figures no wider, or no room is left for what they are about.
+            longest = max((len(row[number]) for row in rows), default=0)
+            title = fill(title, max(longest, _LEAST_TITLE), break_long_words=False)
         grid.add_column(
-            title, justify="right" if number else "left", no_wrap=number, overflow="fold"
+            title, justify="right" if is_right else "left", no_wrap=is_right, overflow="fold"
         )
-    for row in cells(table, lang):
+    for row in rows:
         grid.add_row(*map(_short, row))
     yield grid
     if table.left_out:
         more = say("{count:count} more rows are not shown", count=table.left_out)
         yield _indented(Styled(phrase(more, lang), "dim"))
+
+
+def _tree(tree: Tree, lang: str) -> _Blocks:
+    yield ""
+    yield Styled(clean_line(phrase(tree.title, lang)), "bold")
+    yield ""
+    for line in branches.lines(tree, lang):
+        style = _STYLES[tone(line.severity)] if line.severity else _LINES[line.kind]
+        left = Styled.assemble((line.guide, "dim"), (line.text, style))
+        left.no_wrap, left.overflow = True, "ellipsis"
+        yield _beside(left, line.right) if line.right else left
+    if tree.left_out:
+        more = say("{count:count} more steps are not shown", count=tree.left_out)
+        yield _indented(Styled(phrase(more, lang), "dim"))
+
+
+def _beside(left: Styled, right: str) -> RenderableType:
+    grid = Grid.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(left, Styled(right, "dim"))
+    return grid
 
 
 def _gaps(gaps: Iterable[Gap], lang: str) -> _Blocks:

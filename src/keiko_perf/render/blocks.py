@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from keiko_perf.model import (
+    Branch,
     Chart,
     Column,
     Comparison,
@@ -17,10 +18,11 @@ from keiko_perf.model import (
     Recommendation,
     Table,
     Text,
+    Tree,
     Verdict,
     say,
 )
-from keiko_perf.render import figures
+from keiko_perf.render import branches, figures
 from keiko_perf.render.bars import before_after_bars, interval_bar, limit_bar
 from keiko_perf.render.language import figure_name
 from keiko_perf.render.language import unbroken as phrase
@@ -326,6 +328,68 @@ def _cell(column: Column, text: str) -> Markup:
     start = f"{text[: _LONG_CELL - 60].rstrip()} …"
     whole = tag("details", tag("summary", start), tag("div", text, class_="whole"))
     return tag("td", whole, class_="words long")
+
+
+def tree(value: Tree, lang: str, *, id: str) -> Markup:
+    """Steps nested in each other: a bar for the share, and what was found at each."""
+    depths = value.depths()
+    steps = (
+        _step(value, branch, place, depths[place], lang)
+        for place, branch in enumerate(value.branches)
+    )
+    left_out = value.left_out and tag(
+        "p",
+        phrase(say("{count:count} more steps are not shown", count=value.left_out), lang),
+        class_="note",
+    )
+    return tag(
+        "div",
+        tag("h3", phrase(value.title, lang), id=id, class_="table-title"),
+        tag("div", tag("ol", *steps), class_="card flush tree", role="region", aria_labelledby=id),
+        left_out or None,
+        class_="table-block",
+    )
+
+
+def _step(value: Tree, branch: Branch, place: int, depth: int, lang: str) -> Markup:
+    worst = max((severity for severity, _ in branch.findings), default=None)
+    first = branch.cells[0] if branch.cells else None
+    share = branch.share or 0.0
+    percent = show(branch.share, "ratio", lang) if share >= branches.LEAST_SHARE else ""
+    told = [
+        tag("div", tag("dt", title), tag("dd", shown))
+        for title, shown in branches.figures(value, branch, lang)
+    ]
+    return tag(
+        "li",
+        tag(
+            "p",
+            tag("span", str(place + 1), class_="step"),
+            tag("strong", breakable(branch.name)),
+            *(
+                tag("span", toned(tone(severity), code), class_="found")
+                for severity, code in branch.findings
+            ),
+            class_="step-name",
+        ),
+        tag(
+            "p",
+            tag("span", show(first, value.columns[0][1], lang) if first is not None else ""),
+            tag("i", tag("b", style=f"width:{100 * share:.1f}%"), class_="share-bar"),
+            tag("span", percent),
+            class_="step-share",
+        ),
+        tag("dl", *told, class_="step-figures") if told else None,
+        _step_details(branch),
+        class_=f"deep-{min(depth, branches.DEEPEST)}" + (f" {tone(worst)}" if worst else ""),
+    )
+
+
+def _step_details(branch: Branch) -> Markup | None:
+    if not branch.details:
+        return None
+    lines = (tag("p", tag("span", f"{name}: "), tag("code", text)) for name, text in branch.details)
+    return tag("div", *lines, class_="step-details")
 
 
 def gaps(values: Sequence[Gap], lang: str) -> Markup:

@@ -19,6 +19,8 @@ LEAST_COST = 500.0
 """The same for a plan that was not executed, in the planner's unit."""
 MANY_ROWS = 1_000
 """Fewer rows than this are read in a moment, however it is done."""
+SEVERE_S = 1.0
+"""A part that takes longer than this, and most of the time, is severe."""
 MANUAL = "https://www.postgresql.org/docs/current"
 WORK_MEM = f"{MANUAL}/runtime-config-resource.html#GUC-WORK-MEM"
 
@@ -26,6 +28,7 @@ Rule = Callable[[Plan], Iterator[Finding]]
 
 
 def finding(
+    plan: Plan,
     code: str,
     node: Node,
     share: float,
@@ -37,16 +40,24 @@ def finding(
     link: str,
 ) -> Finding:
     """What is wrong with a node; *share* is what it costs, of the whole plan."""
+    share = min(share, 1.0)
     return Finding(
         code=code,
-        severity=Severity.WARNING if share >= 0.3 else Severity.NOTE,
+        severity=_severity(plan, share),
         subject=node.name,
         summary=summary,
-        evidence={"share_ratio": share} | evidence,
+        evidence={"step": node.id + 1, "share_ratio": share} | evidence,
         explanation=explanation,
         cure=cure,
         link=link,
     )
+
+
+def _severity(plan: Plan, share: float) -> Severity:
+    taken_s = share * (plan.execution_s or 0.0) if plan.executed else 0.0
+    if share >= 0.5 and taken_s >= SEVERE_S:
+        return Severity.CRITICAL
+    return Severity.WARNING if share >= 0.3 else Severity.NOTE
 
 
 def matters(plan: Plan, share: float) -> bool:

@@ -9,17 +9,18 @@ from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plan import Node, Plan
 from keiko_perf.diagnosis.rules.plan_costs import (
-    LEAST_SHARE,
     MANUAL,
     MANY_ROWS,
     Rule,
     finding,
     matters,
 )
-from keiko_perf.model import Finding, say
+from keiko_perf.model import Finding, Text, say
 
 _WRONG = 10.0
 """From this factor on an estimate is wrong enough to choose another plan."""
+_MANY_LOOPS = 200
+"""From so many rows or loops on another plan would be chosen for them."""
 _EQUALITY = re.compile(r"[\w\"]\.[\w\"]+\)* = \(*[\w\"]+\.[\w\"]")
 """In a join filter: a column of one table equals one of another."""
 _JOINS = ("Nested Loop", "Hash Join", "Merge Join")
@@ -28,52 +29,76 @@ _JOINS = ("Nested Loop", "Hash Join", "Merge Join")
 def nested_loop_blowup(plan: Plan) -> Iterator[Finding]:
     """`plan.nested-loop-blowup`: the inner side runs far more often than was expected."""
     for node in plan.nodes:
-        if node.kind != "Nested Loop":
-            continue
         outer, inner = plan.child(node, "Outer"), plan.child(node, "Inner")
-        if outer is None or inner is None or not (inner.loops and outer.rows is not None):
+        if node.kind != "Nested Loop" or outer is None or inner is None:
+            continue
+        if not inner.loops or outer.rows is None:
             continue
         share = min(1.0, node.share + inner.branch_share)
         rejected = node.removed("Rows Removed by Join Filter")
         expected = max(outer.plan_rows, 1.0) * max(outer.loops or 0.0, 1.0)
-        is_wrong = inner.loops >= MANY_ROWS and outer.rows >= _WRONG * expected
+        is_wrong = inner.loops >= _MANY_LOOPS and outer.rows >= _WRONG * expected
         is_cross = rejected >= 100 * MANY_ROWS and rejected >= 10 * (node.rows or 0.0)
-        if not (is_wrong or is_cross) or not matters(plan, share):
+        is_product = _is_product(plan, node, inner)
+        if not (is_wrong or is_cross or is_product) or not matters(plan, share):
             continue
         yield finding(
+            plan,
             "plan.nested-loop-blowup",
             node,
             share,
-            say(
-                "runs its inner side {loops:count} times where {expected:count} were expected",
-                loops=inner.loops,
-                expected=expected,
-            )
-            if is_wrong
-            else say(
-                "compares each row with each other and rejects {rejected:count}", rejected=rejected
-            ),
+            _how_it_blew_up(node, inner, expected, rejected, is_wrong=is_wrong, is_cross=is_cross),
             evidence={
                 "inner_loops": inner.loops,
                 "outer_rows_expected": expected,
                 "rows_rejected": rejected,
                 "inner_node": inner.name,
             },
-            explanation=say(
-                "For so many rows a hash join is cheaper. The planner chose by an estimate that"
-                " was too low: ANALYZE the tables of the outer side, or give them extended"
-                " statistics."
-            )
-            if is_wrong
-            else say(
-                "It compares for equality, so an index on the inner side's column, or a hash join,"
-                " would find the few that match. The planner took this way because it expected"
-                " fewer rows, or to be done early."
-            )
-            if _EQUALITY.search(str(node.details.get("Join Filter")))
-            else say("The join has no condition of equality that an index or a hash could serve."),
+            explanation=_why_it_blew_up(node, is_wrong=is_wrong, is_cross=is_cross),
             link=f"{MANUAL}/planner-stats.html",
         )
+
+
+def _is_product(plan: Plan, node: Node, inner: Node) -> bool:
+    """Whether each row is put beside each other, with no condition at all."""
+    if node.details.get("Join Filter") or (inner.loops or 0.0) < 100:
+        return False
+    if (node.rows or 0.0) < 100 * MANY_ROWS or (inner.rows_per_loop or 0.0) < 100:
+        return False
+    below = plan.children(inner)[0] if inner.kind == "Materialize" and inner.children else inner
+    return not (below.details.get("Index Cond") or below.children or below.kind == "Function Scan")
+
+
+def _how_it_blew_up(
+    node: Node, inner: Node, expected: float, rejected: float, *, is_wrong: bool, is_cross: bool
+) -> Text:
+    if is_wrong:
+        return say(
+            "runs its inner side {loops:count} times; expected: {expected:count}",
+            loops=inner.loops,
+            expected=expected,
+        )
+    if is_cross:
+        return say(
+            "compares each row with each other and rejects {rejected:count}", rejected=rejected
+        )
+    return say("puts each row beside each other: {rows:count} pairs", rows=node.rows)
+
+
+def _why_it_blew_up(node: Node, *, is_wrong: bool, is_cross: bool) -> Text:
+    if is_wrong:
+        return say(
+            "For so many rows a hash join is cheaper. The planner chose by an estimate that"
+            " was too low: ANALYZE the tables of the outer side, or give them extended"
+            " statistics."
+        )
+    if is_cross and _EQUALITY.search(str(node.details.get("Join Filter"))):
+        return say(
+            "It compares for equality, so an index on the inner side's column, or a hash join,"
+            " would find the few that match. The planner took this way because it expected"
+            " fewer rows, or to be done early."
+        )
+    return say("The join has no condition of equality that an index or a hash could serve.")
 
 
 def row_misestimate(plan: Plan) -> Iterator[Finding]:
@@ -95,11 +120,12 @@ def row_misestimate(plan: Plan) -> Iterator[Finding]:
         if not (is_under or factor >= _WRONG**2) or not matters(plan, costly):
             continue
         yield finding(
+            plan,
             "plan.row-misestimate",
             node,
             costly,
             say(
-                "{expected:count} rows were expected and {actual:count} came",
+                "expected rows: {expected:count}, and {actual:count} came",
                 expected=node.plan_rows,
                 actual=node.rows_per_loop,
             ),
@@ -107,7 +133,7 @@ def row_misestimate(plan: Plan) -> Iterator[Finding]:
                 "rows_expected": node.plan_rows,
                 "rows_seen": node.rows_per_loop,
                 "misestimate_factor": round(factor, 1),
-                "condition": _condition(node),
+                "condition": node.condition,
             },
             cure=f"ANALYZE {node.relation};" if node.relation else None,
             explanation=say(
@@ -119,33 +145,13 @@ def row_misestimate(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def correlated_subplan(plan: Plan) -> Iterator[Finding]:
-    """`plan.correlated-subplan`: a subquery that is run again for each row."""
-    for node in plan.nodes:
-        if node.relationship != "SubPlan" or (node.loops or 0.0) < MANY_ROWS:
-            continue
-        if not matters(plan, node.branch_share) or node.branch_share < 3 * LEAST_SHARE:
-            continue
-        yield finding(
-            "plan.correlated-subplan",
-            node,
-            node.branch_share,
-            say("a subquery is run {loops:count} times, once for each row", loops=node.loops),
-            evidence={"loops": node.loops, "subplan": str(node.details.get("Subplan Name"))},
-            explanation=say(
-                "Write it as a join, or as a join with a grouped subquery: then it is run once."
-            ),
-            link=f"{MANUAL}/functions-subquery.html",
-        )
-
-
-RULES: tuple[Rule, ...] = (nested_loop_blowup, row_misestimate, correlated_subplan)
+RULES: tuple[Rule, ...] = (nested_loop_blowup, row_misestimate)
 
 
 def _misestimate(node: Node) -> float:
     """By what factor the rows were misjudged; 1 where too few are concerned to matter."""
     actual, expected = node.rows_per_loop or 0.0, node.plan_rows
-    if max(actual, expected) * (node.loops or 1.0) < MANY_ROWS:
+    if max(actual, expected) * (node.loops or 1.0) < _MANY_LOOPS:
         return 1.0
     low, high = sorted((max(actual, 1.0), max(expected, 1.0)))
     return high / low
@@ -174,12 +180,8 @@ def _branch_of_join(plan: Plan, node: Node) -> float:
     if node.kind == "Nested Loop":
         inner = plan.child(node, "Inner")
         return node.share + (inner.branch_share if inner is not None else 0.0)
+    if node.kind == "Aggregate" and node.details.get("Strategy") == "Plain":
+        return 0.0  # it is the only way there is, for however many rows
     if node.kind in (*_JOINS, "Sort", "Incremental Sort", "Aggregate", "Materialize"):
         return node.share
     return 0.0
-
-
-def _condition(node: Node) -> str | None:
-    names = ("Index Cond", "Recheck Cond", "Filter", "Hash Cond", "Merge Cond", "Join Filter")
-    shown = [str(node.details[name]) for name in names if name in node.details]
-    return " AND ".join(shown) or None

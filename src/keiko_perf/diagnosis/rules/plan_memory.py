@@ -18,6 +18,7 @@ def sort_spill(plan: Plan) -> Iterator[Finding]:
         if not spilled or not matters(plan, node.share):
             continue
         yield finding(
+            plan,
             "plan.sort-spill",
             node,
             node.share,
@@ -53,6 +54,7 @@ def hash_spill(plan: Plan) -> Iterator[Finding]:
             continue
         memory = node.number("Peak Memory Usage") * 1024
         yield finding(
+            plan,
             "plan.hash-spill",
             node,
             share,

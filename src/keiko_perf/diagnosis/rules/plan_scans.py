@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plan import Node, Plan
+from keiko_perf.diagnosis.plan_clauses import Reason
 from keiko_perf.diagnosis.rules.plan_costs import (
     MANUAL,
     MANY_ROWS,
@@ -16,54 +17,47 @@ from keiko_perf.diagnosis.rules.plan_costs import (
     matters,
     megabytes,
 )
-from keiko_perf.model import Finding, say
+from keiko_perf.diagnosis.rules.plan_groups import Scan, partitions, scans
+from keiko_perf.diagnosis.rules.plan_limits import is_walk
+from keiko_perf.model import Finding, Text, say
 
-_SELECTIVE = 0.1
-"""A scan that keeps at most this share of the rows it read."""
-_TAKES_ALL = ("Sort", "Hash", "Aggregate", "Materialize", "WindowAgg", "SetOp")
-"""What wants every row before it gives its first."""
-_COST_OF_A_ROW = 0.03
-"""What a sequential scan costs for one row of usual width, page and filter together."""
+SELECTIVE = 0.07
+"""A scan that keeps at most this share of the rows it read: from about here on an index is
+quicker than the table from end to end."""
+SELECTIVE_BY_COST = 0.02
+"""The same for a plan that was not executed, which does not say how many rows there are."""
+_FEW_JOINED = 0.02
+"""The same for a join, where each of the few rows has to be looked up by itself."""
+_BLOCKING = (Reason.FUNCTION, Reason.CAST, Reason.PATTERN, Reason.OR_ACROSS)
 
 
 def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
     """`plan.selective-seq-scan`: a table is read whole for few of its rows."""
-    for node in plan.nodes:
-        if node.kind != "Seq Scan" or "Filter" not in node.details:
+    for scan in scans(plan, "Seq Scan"):
+        few = SELECTIVE if plan.executed else SELECTIVE_BY_COST
+        if not scan.filter or scan.read < MANY_ROWS or scan.kept > few * scan.read:
             continue
-        read, kept = _read_and_kept(plan, node)
-        if read < MANY_ROWS or kept > _SELECTIVE * read or not matters(plan, node.share):
+        if not matters(plan, scan.share):
             continue
         yield finding(
+            plan,
             "plan.selective-seq-scan",
-            node,
-            node.share,
-            say(
-                "reads {read:count} rows of {table} one after the other to find {kept:count}",
-                table=node.relation or "the table",
-                kept=kept,
-                read=read,
-            )
-            if plan.executed and _is_limited(plan, node)
-            else say(
-                "reads {table} from end to end and keeps {kept:count} of {read:count} rows",
-                table=node.relation or "the table",
-                kept=kept,
-                read=read,
-            )
-            if plan.executed
-            else say(
-                "would read {table} from end to end for an estimated {kept:count} rows",
-                table=node.relation or "the table",
-                kept=kept,
-            ),
+            scan.node,
+            scan.share,
+            _what_it_reads(scan),
             evidence={
-                "filter": str(node.details["Filter"]),
-                "rows_read": round(read) if plan.executed else None,
-                "rows_kept": round(kept),
-                "loops": node.loops,
-            },
+                "filter": scan.filter,
+                "rows_read": round(scan.read) if plan.executed else None,
+                "rows_kept": round(scan.kept),
+                "loops": scan.node.loops,
+            }
+            | partitions(scan),
             explanation=say(
+                "As the filter is written no ordinary index can serve it; another finding on this"
+                " step says why."
+            )
+            if _another_rule_says_why(scan)
+            else say(
                 "An index on what the filter compares would hand out just these rows. keiko-perf"
                 " db advise finds the one that serves most statements, and prices it."
             ),
@@ -71,67 +65,111 @@ def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def sorted_for_few(plan: Plan) -> Iterator[Finding]:
-    """`plan.sorted-for-few`: a table is read and sorted whole for its first rows."""
+def joined_seq_scan(plan: Plan) -> Iterator[Finding]:
+    """`plan.selective-seq-scan`, too: a table is read whole to join a few of its rows."""
     for node in plan.nodes:
-        child = plan.child(node, "Outer")
-        if node.kind != "Sort" or child is None or child.kind != "Seq Scan":
+        sides = [_unhashed(plan, one) for one in plan.children(node)]
+        if node.kind not in ("Hash Join", "Merge Join") or len(sides) != 2:
             continue
-        read, wanted = child.rows or 0.0, node.rows or 0.0
-        is_for_few = "top-N" in str(node.details.get("Sort Method", ""))
-        # What the filter leaves over is few already: the scan is what is spoken of.
-        filtered, kept = _read_and_kept(plan, child)
-        if not is_for_few or kept <= _SELECTIVE * filtered or wanted > _SELECTIVE * read:
-            continue
-        if read < MANY_ROWS or not matters(plan, node.branch_share):
-            continue
-        yield finding(
-            "plan.sorted-for-few",
-            node,
-            node.branch_share,
-            say(
-                "sorts {read:count} rows of {table} for the first {wanted:count}",
-                read=read,
-                table=child.relation or "the table",
-                wanted=wanted,
-            ),
-            evidence={
-                "sort_key": ", ".join(str(key) for key in node.details.get("Sort Key", ())),
-                "rows_read": round(read),
-                "rows_kept": round(wanted),
-            },
-            explanation=say(
-                "An index in this order would hand out just the first rows. keiko-perf db advise"
-                " finds the one that serves most statements, and prices it."
-            ),
-            link=f"{MANUAL}/indexes-ordering.html",
+        for scan, other in (sides, sides[::-1]):
+            read, few = _rows(scan), _rows(other)
+            is_whole = scan.kind == "Seq Scan" and not _is_selective(plan, scan)
+            is_for_few = few <= _FEW_JOINED * read and _rows(node) <= _FEW_JOINED * read
+            share = min(1.0, scan.share + node.share)
+            if not is_whole or not is_for_few or read < 10 * MANY_ROWS or not matters(plan, share):
+                continue
+            yield finding(
+                plan,
+                "plan.selective-seq-scan",
+                scan,
+                share,
+                say(
+                    "reads {read:count} rows of {table}, from end to end, to join {kept:count}",
+                    table=scan.relation or "the table",
+                    read=read,
+                    kept=_rows(node),
+                ),
+                evidence={
+                    "condition": node.condition,
+                    "rows_read": round(read) if plan.executed else None,
+                    "rows_kept": round(_rows(node)),
+                },
+                explanation=say(
+                    "The other side of the join has few rows, each of which an index on the"
+                    " column of the join would lead to its own. A foreign key has no such index by"
+                    " itself."
+                ),
+                link=f"{MANUAL}/indexes-intro.html",
+            )
+
+
+def _unhashed(plan: Plan, node: Node) -> Node:
+    """What a join reads through a Hash, a Sort or a Materialize."""
+    while node.kind in ("Hash", "Sort", "Materialize", "Gather", "Gather Merge") and node.children:
+        node = plan.children(node)[0]
+    return node
+
+
+def _rows(node: Node) -> float:
+    return node.plan_rows if node.rows is None else node.rows
+
+
+def _is_selective(plan: Plan, node: Node) -> bool:
+    """Whether its own filter leaves few rows, which is another finding."""
+    return node.removed() > 0 if plan.executed else "Filter" in node.details
+
+
+def _another_rule_says_why(scan: Scan) -> bool:
+    """Whether nothing in the filter could be served by an index as it is written."""
+    reasons = [one.reason for one in scan.clauses]
+    certain = all(one.is_certain for one in scan.clauses if one.reason in _BLOCKING)
+    return bool(reasons) and certain and all(reason in _BLOCKING for reason in reasons)
+
+
+def _what_it_reads(scan: Scan) -> Text:
+    if not scan.plan.executed:
+        return say(
+            "would read {table} from end to end for an estimated {kept:count} rows",
+            table=scan.table,
+            kept=scan.kept,
         )
+    if scan.is_limited:
+        return say(
+            "reads {read:count} rows of {table} one after the other to find {kept:count}",
+            table=scan.table,
+            kept=scan.kept,
+            read=scan.read,
+        )
+    return say(
+        "reads {table} from end to end and keeps {kept:count} of {read:count} rows",
+        table=scan.table,
+        kept=scan.kept,
+        read=scan.read,
+    )
 
 
 def filtered_index_scan(plan: Plan) -> Iterator[Finding]:
     """`plan.filtered-index-scan`: an index finds far more rows than are wanted."""
-    for node in plan.nodes:
-        if node.kind not in ("Index Scan", "Bitmap Heap Scan", "Index Only Scan"):
+    for scan in scans(plan, "Index Scan", "Bitmap Heap Scan", "Index Only Scan"):
+        if scan.removed < MANY_ROWS or scan.kept > 0.1 * scan.read:
             continue
-        removed, kept = node.removed(), node.rows or 0.0
-        if removed < MANY_ROWS or kept > _SELECTIVE * (kept + removed):
-            continue
-        if not matters(plan, node.share):
+        if not matters(plan, scan.share) or is_walk(scan):
             continue
         yield finding(
+            plan,
             "plan.filtered-index-scan",
-            node,
-            node.share,
+            scan.node,
+            scan.share,
             say(
                 "fetches {read:count} rows of {table} and throws all but {kept:count} away",
-                read=kept + removed,
-                table=node.relation or "the table",
-                kept=kept,
+                read=scan.read,
+                table=scan.table,
+                kept=scan.kept,
             ),
             evidence={
-                "filter": str(node.details.get("Filter")),
-                "rows_read": round(kept + removed),
-                "rows_kept": round(kept),
+                "filter": scan.filter,
+                "rows_read": round(scan.read),
+                "rows_kept": round(scan.kept),
             },
             explanation=say(
                 "The index does not hold what the filter compares. One that has these columns too"
@@ -143,16 +181,18 @@ def filtered_index_scan(plan: Plan) -> Iterator[Finding]:
 
 def lossy_bitmap(plan: Plan) -> Iterator[Finding]:
     """`plan.lossy-bitmap`: the bitmap of rows did not fit into work_mem."""
-    for node in plan.nodes:
-        lossy = node.number("Lossy Heap Blocks")
-        rechecked = node.removed("Rows Removed by Index Recheck")
-        in_vain = lossy and rechecked >= max(MANY_ROWS, node.rows or 0.0)
-        if not in_vain or not matters(plan, node.share):
+    for scan in scans(plan, "Bitmap Heap Scan"):
+        lossy = sum(node.number("Lossy Heap Blocks") for node in scan.nodes)
+        exact = sum(node.number("Exact Heap Blocks") for node in scan.nodes)
+        rechecked = sum(node.removed("Rows Removed by Index Recheck") for node in scan.nodes)
+        in_vain = lossy and rechecked >= max(MANY_ROWS, 0.1 * scan.kept)
+        if not in_vain or not matters(plan, scan.share):
             continue
         yield finding(
+            plan,
             "plan.lossy-bitmap",
-            node,
-            node.share,
+            scan.node,
+            scan.share,
             say(
                 "checks {rechecked:count} rows of {lossy:count} blocks in vain: the bitmap does not"
                 " fit into work_mem",
@@ -161,7 +201,7 @@ def lossy_bitmap(plan: Plan) -> Iterator[Finding]:
             ),
             evidence={
                 "lossy_blocks": round(lossy),
-                "exact_blocks": round(node.number("Exact Heap Blocks")),
+                "exact_blocks": round(exact),
                 "rows_rechecked": round(rechecked),
             },
             # An entry takes some 64 bytes a block, and as much again as the hash table is not full.
@@ -173,20 +213,21 @@ def lossy_bitmap(plan: Plan) -> Iterator[Finding]:
 
 def heap_fetches(plan: Plan) -> Iterator[Finding]:
     """`plan.heap-fetches`: an index-only scan that visits the table all the same."""
-    for node in plan.nodes:
-        fetches = node.number("Heap Fetches")
-        if fetches < max(MANY_ROWS, 0.5 * (node.rows or 0.0)) or not matters(plan, node.share):
+    for scan in scans(plan, "Index Only Scan"):
+        fetches = sum(node.number("Heap Fetches") for node in scan.nodes)
+        if fetches < max(MANY_ROWS, 0.3 * scan.read) or not matters(plan, scan.share):
             continue
         yield finding(
+            plan,
             "plan.heap-fetches",
-            node,
-            node.share,
+            scan.node,
+            scan.share,
             say(
                 "looks {fetches:count} rows up in the table, though the index has all it needs",
                 fetches=fetches,
             ),
-            evidence={"heap_fetches": round(fetches), "rows": node.rows},
-            cure=f"VACUUM {node.relation};",
+            evidence={"heap_fetches": round(fetches), "rows": scan.kept},
+            cure=f"VACUUM {scan.node.relation};" if scan.node.relation else None,
             explanation=say(
                 "Only a vacuum marks pages as visible to all, and rows of pages without the mark"
                 " must be looked up. If it is often so, let autovacuum come by more often."
@@ -197,27 +238,8 @@ def heap_fetches(plan: Plan) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     selective_seq_scan,
-    sorted_for_few,
+    joined_seq_scan,
     filtered_index_scan,
     lossy_bitmap,
     heap_fetches,
 )
-
-
-def _is_limited(plan: Plan, node: Node) -> bool:
-    """Whether a LIMIT above may have ended the scan before the table did."""
-    for above in plan.ancestors(node):
-        if above.kind == "Limit":
-            return True
-        if above.kind in _TAKES_ALL:
-            return False
-    return False
-
-
-def _read_and_kept(plan: Plan, node: Node) -> tuple[float, float]:
-    """How many rows a scan read, and how many it handed on: measured, or by its cost."""
-    if node.rows is not None:
-        return node.rows + node.removed(), node.rows
-    below_gather = any(above.kind.startswith("Gather") for above in plan.ancestors(node))
-    # One of several processes is paid for its part of the rows, though for all of the pages.
-    return node.total_cost / _COST_OF_A_ROW * (1.5 if below_gather else 1.0), node.plan_rows

@@ -23,15 +23,18 @@ def parts_table(snapshot: Snapshot) -> Table | None:
     if not rows:
         return None
     return Table(
-        title=say("Where the time of requests went"),
+        title=say(
+            "Where the time of requests went: statements, waits for the pool, for other services "
+            "and for the event loop, own code"
+        ),
         columns=(
             Column(say("endpoint")),
             Column(say("time in all"), "duration"),
-            Column(say("statements"), "ratio"),
-            Column(say("wait for the pool"), "ratio"),
-            Column(say("other services"), "ratio"),
-            Column(say("own code"), "ratio"),
-            Column(say("wait for the event loop"), "ratio"),
+            Column(say("SQL"), "ratio"),
+            Column(say("pool"), "ratio"),
+            Column(say("HTTP"), "ratio"),
+            Column(say("code"), "ratio"),
+            Column(say("loop"), "ratio"),
             Column(say("elsewhere"), "ratio"),
         ),
         rows=tuple(rows),

@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keiko_perf.model import Kind, Outcome, Snapshot, Verdict
-from keiko_perf.monitoring.alerts import AlertState
 from keiko_perf.monitoring.dashboard import since
+from keiko_perf.monitoring.dashboard.happenings import Happenings
 from keiko_perf.monitoring.dashboard.history import Point, distance_s, points
 from keiko_perf.monitoring.dashboard.pulse import Pulse
-from keiko_perf.monitoring.dashboard.state import Document, alert_document, state
+from keiko_perf.monitoring.dashboard.reports import Reports, finding_row
+from keiko_perf.monitoring.dashboard.state import Document, state
 from keiko_perf.monitoring.dashboard.tables import full_name, tables
 from keiko_perf.monitoring.dashboard.timeline import columns
 from keiko_perf.monitoring.dashboard.timelines import Timeline, Timelines, with_current
@@ -27,7 +28,6 @@ from keiko_perf.monitoring.dashboard.view import View
 from keiko_perf.monitoring.findings import findings
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.wording import worst
-from keiko_perf.render import phrase
 from keiko_perf.render.units import show
 
 _FRESH_S = 0.5
@@ -57,6 +57,8 @@ class Live:
         self.pulse = pulse or Pulse()
         self._clock = clock
         self._timelines = Timelines(monitor)
+        self._reports = Reports(monitor, clock=clock)
+        self._happenings = Happenings(monitor, clock=clock)
         self._kept: dict[Hashable, tuple[float, Any]] = {}
         self._making: dict[Hashable, asyncio.Future[Any]] = {}
 
@@ -233,7 +235,7 @@ class Live:
                 "start": start_at.timestamp(),
                 "end": end_at.timestamp(),
                 "name": name,
-                "bands": self._bands(start_at, end_at, lang),
+                **await self._beside(start_at, end_at, lang),
             }
         )
 
@@ -246,7 +248,7 @@ class Live:
                 **_columns(timeline, view),
                 "start": start_at.timestamp(),
                 "end": end_at.timestamp(),
-                "bands": self._bands(start_at, end_at, lang),
+                **await self._beside(start_at, end_at, lang),
             }
         )
 
@@ -255,38 +257,30 @@ class Live:
         windows = with_current(self.monitor.store.between(*view.bounds(now)), current)
         return full_name(reversed(windows), view.subject.kind, view.subject.key)
 
-    def _bands(self, start_at: datetime, end_at: datetime, lang: str) -> list[Document]:
-        """The alerts that fired within the range."""
-        return [
-            alert_document(one, lang)
-            for one in self.monitor.alerts
-            if one.since < end_at
-            and not (one.state is AlertState.RESOLVED and one.changed_at <= start_at)
-        ]
+    async def _beside(self, start_at: datetime, end_at: datetime, lang: str) -> Document:
+        """What happened within the range."""
+        return {
+            "bands": await self._happenings.alerts(start_at, end_at, lang),
+            "markers": await self._happenings.marks(start_at, end_at, lang),
+        }
 
     async def _tables(self, view: View, lang: str) -> str:
         now, current = self.monitor.now(), self.monitor.recorder.peek()
-        return await asyncio.to_thread(self._read_tables, view, now, current, lang)
+        document = await asyncio.to_thread(self._read_tables, view, now, current, lang)
+        beside = await self._beside(*view.bounds(now), lang)
+        document["findings"] += self._reports.rows(lang)
+        document["alerts"], document["changes"] = beside["bands"], beside["markers"]
+        return _dumped(document)
 
-    def _read_tables(self, view: View, now: datetime, current: Snapshot, lang: str) -> str:
+    def _read_tables(self, view: View, now: datetime, current: Snapshot, lang: str) -> Document:
         start_at, end_at = view.bounds(now)
         windows = self.monitor.store.between(start_at, end_at)
         if view.last_s is not None:
             windows = with_current(windows, current)
         document = tables(windows)
-        document["findings"] = [
-            {
-                "code": one.code,
-                "severity": one.severity.word,
-                "subject": one.subject,
-                "summary": phrase(one.summary, lang),
-                "explanation": None if one.explanation is None else phrase(one.explanation, lang),
-                "cure": one.cure,
-                "link": one.link,
-            }
-            for one in findings(Snapshot.merged(windows))
-        ]
-        return _dumped(document)
+        merged = Snapshot.merged(windows)
+        document["findings"] = [finding_row(one, lang) for one in findings(merged)]
+        return document
 
 
 def _columns(timeline: Timeline, view: View) -> Document:

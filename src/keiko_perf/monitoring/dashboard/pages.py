@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -42,6 +43,9 @@ STATE = "keiko_perf_monitor"
 SERVICE = "keiko_perf_service"
 """The name of the service in the application's `state`, if the page is to show one."""
 
+AFTER_LOGIN = "keiko_perf_after_login"
+"""Where a login leads to, in the application's `state`, if not to the dashboard."""
+
 _LIVE = "keiko_perf_live"
 _GUESSES = "keiko_perf_guesses"
 _MAX_FORM_BYTES = 4096
@@ -54,6 +58,7 @@ _ASSETS = frozenset(
         "dashboard.js",
         "dom.js",
         "icon.svg",
+        "overview.js",
         "strip.js",
         "stream.js",
         "tables.js",
@@ -98,12 +103,17 @@ class Page:
 
 async def dashboard(request: Request) -> Response:
     """The live page; the login form, or why it is not shown."""
+    lang = lang_of(request)
+    texts = {name: phrase(text, lang) for name, text in _TEXTS.items()}
+    service = getattr(request.app.state, SERVICE, "")
+    return door(request) or answers.html("dashboard", {"lang": lang, "service": service, **texts})
+
+
+def door(request: Request) -> Response | None:
+    """The login form, or why nothing is shown; None for whoever may look."""
     allowed = _access(request)
     if allowed is Access.GRANTED:
-        lang = _lang(request)
-        texts = {name: phrase(text, lang) for name, text in _TEXTS.items()}
-        service = getattr(request.app.state, SERVICE, "")
-        return answers.html("dashboard", {"lang": lang, "service": service, **texts})
+        return None
     if allowed is Access.TOO_MANY_GUESSES:
         return _too_many(request, _wait(request))
     if allowed is Access.LOGIN_NEEDED:
@@ -135,7 +145,8 @@ async def login(request: Request) -> Response:
     if given is None or not is_token(given, monitor.token):
         guesses.wrong(address)
         return _login_form(request, say("That is not the token."), is_wrong=True)
-    response = RedirectResponse("dashboard", status_code=303, headers=answers.HEADERS)
+    home = getattr(request.app.state, AFTER_LOGIN, "dashboard")
+    response = RedirectResponse(home, status_code=303, headers=answers.HEADERS)
     response.set_cookie(
         COOKIE,
         session(monitor.token, time.time()),
@@ -150,22 +161,22 @@ async def login(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """The current metrics, verdicts, routes and alerts."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
-    return _json(request, await _live(request).metrics(_lang(request)))
+    if (refused := refusal(request)) is not None:
+        return refused
+    return _json(request, await _live(request).metrics(lang_of(request)))
 
 
 async def alerts(request: Request) -> Response:
     """The alerts that wait, fire, or resolved within the hour."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
-    return _json(request, {"alerts": (await _live(request).metrics(_lang(request)))["alerts"]})
+    if (refused := refusal(request)) is not None:
+        return refused
+    return _json(request, {"alerts": (await _live(request).metrics(lang_of(request)))["alerts"]})
 
 
 async def history(request: Request) -> Response:
     """What was measured over the last hours."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
+    if (refused := refusal(request)) is not None:
+        return refused
     try:
         hours = hours_of(request.query_params.get("hours"))
     except UsageError as error:
@@ -185,8 +196,8 @@ async def tables(request: Request) -> Response:
 
 async def events(request: Request) -> Response:
     """The stream that keeps a page live."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
+    if (refused := refusal(request)) is not None:
+        return refused
     try:
         view = view_of(request.query_params)
     except UsageError as error:
@@ -195,7 +206,7 @@ async def events(request: Request) -> Response:
     if live.pulse.listeners >= MAX_STREAMS:
         return answers.refused(503, _TOO_MANY_PAGES, {"Retry-After": "15"})
     return StreamingResponse(
-        stream(live, view, _lang(request)),
+        stream(live, view, lang_of(request)),
         media_type="text/event-stream",
         # A proxy that holds pieces back, as nginx does, would hold the page back.
         headers={**answers.HEADERS, "X-Accel-Buffering": "no"},
@@ -267,7 +278,7 @@ def _after(wait_s: float) -> dict[str, str]:
     return {"Retry-After": str(max(1, ceil(wait_s)))}
 
 
-def _refusal(request: Request) -> Response | None:
+def refusal(request: Request) -> Response | None:
     allowed = _access(request)
     if allowed is Access.GRANTED:
         return None
@@ -279,9 +290,12 @@ def _refusal(request: Request) -> Response | None:
 
 
 def _live(request: Request) -> Live:
+    return live_of(request.app.state)
+
+
+def live_of(state: Any) -> Live:
     """What the page is told; the monitor ticks from the first time that someone asks."""
-    state = request.app.state
-    monitor = _monitor(request)
+    monitor: Monitor = getattr(state, STATE)
     monitor.start()
     live = getattr(state, _LIVE, None)
     if live is None:
@@ -292,25 +306,25 @@ def _live(request: Request) -> Live:
 
 
 async def _viewed(request: Request, ask: Callable[[Live, View, str], Awaitable[str]]) -> Response:
-    if (refusal := _refusal(request)) is not None:
-        return refusal
+    if (refused := refusal(request)) is not None:
+        return refused
     try:
         view = view_of(request.query_params)
     except UsageError as error:
         return answers.refused(422, str(error))
-    return answers.json_text(request, await ask(_live(request), view, _lang(request)))
+    return answers.json_text(request, await ask(_live(request), view, lang_of(request)))
 
 
 def _json(request: Request, document: object) -> Response:
     return answers.json_text(request, json.dumps(document, allow_nan=False))
 
 
-def _lang(request: Request) -> str:
+def lang_of(request: Request) -> str:
     return preferred(request.headers.get("accept-language"))
 
 
 def _login_form(request: Request, note: Message, *, is_wrong: bool = False) -> Response:
-    lang = _lang(request)
+    lang = lang_of(request)
     texts = {
         "lang": lang,
         "title": phrase(say("Performance: log in"), lang),
@@ -341,7 +355,7 @@ def _door(
     status: int,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    lang = _lang(request)
+    lang = lang_of(request)
     texts = {"lang": lang, "title": phrase(title, lang), "text": phrase(text, lang), "code": code}
     return answers.html("door", texts, status=status, headers=headers)
 

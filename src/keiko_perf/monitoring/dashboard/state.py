@@ -75,6 +75,7 @@ def alert_document(alert: Alert, lang: str) -> Document:
     return {
         **as_document(alert),
         "message": phrase(alert.message, lang),
+        "is_silenced": alert.is_silenced,
         "ended_at": _iso(ended_at),
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from keiko_perf.model import Kind, Series, Snapshot
+from keiko_perf.model import BlockingCall, Kind, Series, Snapshot
 from keiko_perf.monitoring.dashboard.view import ident
 
 MAX_ROWS = 100
@@ -35,6 +35,7 @@ def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
         rows, left_out = _rows(whole, halves, kind)
         found[name] = rows
         found[f"{name}_left_out"] = left_out
+    found["blocking"] = [] if whole is None else [_blocking(one) for one in whole.blocking]
     return found
 
 
@@ -86,12 +87,25 @@ def _row(series: Series, all_s: float) -> Row:
         "rate": series.rate_per_s,
         "errors": series.errors,
         "error_ratio": series.error_ratio,
+        "refused": series.refused.count,
         "mean": series.sum_s / series.count if series.count else None,
         "p50": known(0.5),
         "p95": known(0.95),
         "p99": known(0.99),
         "total": series.sum_s,
         "share": series.sum_s / all_s if all_s else None,
+    }
+
+
+def _blocking(call: BlockingCall) -> Row:
+    return {
+        "place": call.place,
+        "stack": list(call.stack),
+        "count": call.count,
+        "total": call.total_s,
+        "longest": call.longest_s,
+        "computed": call.computed_s,
+        "last_at": call.last_at.isoformat(),
     }
 
 

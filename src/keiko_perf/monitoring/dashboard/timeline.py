@@ -20,7 +20,7 @@ ROWS_PER_OCTAVE = 4
 """Of the heat map: a row holds durations up to 2^(1/4), 19 %, apart."""
 
 SUBJECT_COLUMNS = ("p50", "p95", "p99", "ok", "refused", "failed", "errors")
-PROCESS_COLUMNS = ("cpu", "memory", "lag", "pool", "wait", "tasks", "task_failures")
+PROCESS_COLUMNS = ("cpu", "memory", "lag", "gc", "pool", "wait", "tasks", "task_failures")
 _DIGITS = 4
 
 
@@ -99,7 +99,7 @@ def _of_subject(
     series: list[Series], succeeded: Histogram, covered_s: float
 ) -> Iterator[float | None]:
     yield from succeeded.quantiles((0.5, 0.95, 0.99))
-    refused = sum(_refused(one) for one in series)
+    refused = sum(one.refused.count for one in series)
     failed = sum(one.errors for one in series)
     for count in (succeeded.count, refused, failed):
         yield count / covered_s if covered_s else None
@@ -111,6 +111,7 @@ def _of_process(windows: list[Snapshot], covered_s: float) -> Iterator[float | N
     yield _mean(windows, "cpu_ratio")
     yield _mean(windows, "memory_ratio")
     yield _longest(windows, Kind.LOOP)
+    yield _longest(windows, Kind.GC)
     yield _mean(windows, "pool_ratio")
     waits = [one.succeeded for window in windows for one in window.of(Kind.POOL)]
     yield Histogram.merged(waits).quantile(0.95) if waits else None
@@ -119,10 +120,6 @@ def _of_process(windows: list[Snapshot], covered_s: float) -> Iterator[float | N
     is_told = bool(tasks) and covered_s > 0
     yield (runs - failures) / covered_s * 60 if is_told else None
     yield failures / covered_s * 60 if is_told else None
-
-
-def _refused(series: Series) -> int:
-    return series.count - series.succeeded.count - series.errors
 
 
 def _mean(windows: list[Snapshot], name: str) -> float | None:

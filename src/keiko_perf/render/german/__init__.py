@@ -16,6 +16,7 @@ from keiko_perf.render.german import (
     loadtest,
     model,
     monitoring,
+    plan_findings,
     plans,
     render,
 )
@@ -32,6 +33,7 @@ GERMAN: dict[str, str] = {
         loadtest,
         model,
         monitoring,
+        plan_findings,
         plans,
         render,
     )

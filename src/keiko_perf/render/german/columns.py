@@ -24,7 +24,6 @@ TEMPLATES = {
     "Share": "Anteil",
     "Size": "Größe",
     "Statement": "Anweisung",
-    "Step": "Schritt",
     "Table": "Tabelle",
     "Total": "Gesamt",
     "Verdict": "Urteil",

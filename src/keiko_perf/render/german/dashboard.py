@@ -29,4 +29,8 @@ TEMPLATES = {
         "Ohne Token antwortet dieses Dashboard nur der Maschine, auf der es läuft. Um es von hier"
         " zu sehen, dem Monitor ein Token geben und sich damit anmelden:"
     ),
+    "{what} of {subject} went from {before} to {after}": (
+        "{what} von {subject}: erst {before}, jetzt {after}"
+    ),
+    "{what} went from {before} to {after}": "{what}: erst {before}, jetzt {after}",
 }

@@ -50,12 +50,16 @@ TEMPLATES = {
     "at least {limit} if asked for": "mindestens {limit}, wenn nachgefragt",
     "at least {limit} if asked for; {why}": "mindestens {limit}, wenn nachgefragt; {why}",
     "at most {limit}": "höchstens {limit}",
-    "Where the time of requests went": "Wohin die Zeit der Anfragen ging",
-    "statements": "Anweisungen",
-    "wait for the pool": "Warten auf den Pool",
-    "other services": "andere Dienste",
-    "own code": "eigener Code",
-    "wait for the event loop": "Warten auf die Ereignisschleife",
+    "Where the time of requests went: statements, waits for the pool, for other services and for"
+    " the event loop, own code": (
+        "Wohin die Zeit der Anfragen ging: Anweisungen, Warten auf den Pool, auf andere Dienste"
+        " und auf die Ereignisschleife, eigener Code"
+    ),
+    "SQL": "SQL",
+    "pool": "Pool",
+    "HTTP": "HTTP",
+    "code": "Code",
+    "loop": "Schleife",
     "elsewhere": "anderswo",
     "it cannot be computed": "es lässt sich nicht berechnen",
     "requests wait for a database connection, p95 {p95:duration}; in vain: {vain:count}": (

@@ -152,9 +152,6 @@ TEMPLATES = {
     "reads {table} from end to end and keeps {kept:count} of {read:count} rows": (
         "liest {table} von Anfang bis Ende und behält {kept:count} von {read:count} Zeilen"
     ),
-    "runs its inner side {loops:count} times where {expected:count} were expected": (
-        "führt seine innere Seite {loops:count}-mal aus, wo {expected:count}-mal erwartet war"
-    ),
     "something that it reads is being changed": "etwas, das sie liest, wird gerade geändert",
     "sorts on disk, {spilled:bytes}: it does not fit into work_mem": (
         "sortiert auf der Platte, {spilled:bytes}: es passt nicht in work_mem"
@@ -167,9 +164,6 @@ TEMPLATES = {
     ),
     "{compiling:duration} went into compiling expressions": (
         "{compiling:duration} gingen in das Übersetzen von Ausdrücken"
-    ),
-    "{expected:count} rows were expected and {actual:count} came": (
-        "{expected:count} Zeilen waren erwartet, und {actual:count} kamen"
     ),
     "{launched:count} of {planned:count} planned workers helped": (
         "{launched:count} von {planned:count} geplanten Helferprozessen halfen"

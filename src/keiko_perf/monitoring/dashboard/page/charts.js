@@ -37,7 +37,7 @@ function definitions({ isSubject, kind }, limits) {
   return [
     ...subject,
     { name: "cpu", title: t("cpuMemory"), format: "ratio", height: 110, most: 1, lines: [plain("cpu", t("cpu"), "p95", { width: 2 }), plain("memory", t("memory"), "second", { dash: [7, 4] })] },
-    { name: "lag", title: t("lag"), format: "duration", height: 90, lines: [plain("lag", t("lagMax"), "p95")] },
+    { name: "lag", title: t("lag"), format: "duration", height: 90, lines: [plain("lag", t("lagMax"), "p95"), plain("gc", t("gc"), "second", { dash: [7, 4] })] },
     { name: "pool", title: t("pool"), format: "ratio", height: 90, most: 1, lines: [plain("pool", t("inUse"), "p95")], limit: () => limits("pool", kind) },
     { name: "wait", title: t("wait"), format: "duration", height: 90, lines: [plain("wait", t("waitP95"), "p95")] },
     { name: "tasks", title: t("tasks"), format: "per_minute", height: 110, lines: stacked([
@@ -90,7 +90,7 @@ export class Charts {
     for (const [name, values] of Object.entries(timeline.columns)) values.splice(offset, values.length, ...tail.columns[name]);
     timeline.heat = [...timeline.heat.filter(([index]) => index < offset), ...tail.heat.map(([index, ...cells]) => [index + offset, ...cells])];
     timeline.count = offset + tail.count;
-    Object.assign(timeline, { start: tail.start, end: tail.end, bands: tail.bands });
+    Object.assign(timeline, { start: tail.start, end: tail.end, bands: tail.bands, markers: tail.markers });
     this.#dropOld();
     this.#prepare();
     if (this.#names() === this.built) this.draw();
@@ -128,7 +128,7 @@ export class Charts {
     const bands = joined(timeline.bands ?? [], timeline.end);
     this.shared ??= { sync: "keiko-perf", onPoint: (strip, index) => this.#point(strip, index), onKey: (event) => this.#key(event), onSelect: (from, to) => this.onRange(from, to) };
     Object.assign(this.shared, {
-      frame: this.#frame(), bands, markers: timeline.markers ?? [],
+      frame: this.#frame(), bands, markers: (timeline.markers ?? []).map((one) => ({ ...one, at: Date.parse(one.at) / 1000 })),
       data: { times, columns: timeline.columns, heat: timeline.heat, heatRange: low < high + 1 ? [low, high] : null, heatMost: most, step: timeline.step_s },
     });
   }

@@ -209,7 +209,7 @@ function showToolbar() {
       tables.link(address(view, clamped(view.from - (view.to - view.from) / 2, view.to + (view.to - view.from) / 2)), t("zoomOut"), "zoom-out"),
       tables.link(address(view, { range: page.lastLive ?? "15m", from: null, to: null }), t("backToLive"), "back-to-live"),
     ]) : null,
-    view.kind ? null : element("div", { class: "jumps", "aria-label": t("sections"), role: "group" }, ["alerts", "endpoints", "findings", "statements", "tasks"].map((name) => element("a", { href: `#${name}`, "data-focus": `jump-${name}` }, [t(name)]))),
+    view.kind ? null : element("div", { class: "jumps", "aria-label": t("sections"), role: "group" }, ["alerts", "endpoints", "findings", "statements", "tasks", "blocking", "changes"].map((name) => element("a", { href: `#${name}`, "data-focus": `jump-${name}` }, [t(name)]))),
   ].filter(Boolean));
   if (!isFree) page.lastLive = view.range;
 }

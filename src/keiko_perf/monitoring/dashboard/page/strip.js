@@ -177,7 +177,8 @@ export class Strip {
       ctx.fillStyle = paint.critical;
       ctx.fillText(words, ...at);
     }
-    for (const marker of this.shared.markers) {
+    // The flag of a deploy hides that of a change, which it may have caused.
+    for (const marker of [...this.shared.markers].sort((a, b) => (a.kind === "change" ? 0 : 1) - (b.kind === "change" ? 0 : 1))) {
       const x = Math.round(u.valToPos(marker.at, "x", true)) + 0.5;
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       line(ctx, paint.marker, [x, bbox.top], [x, bbox.top + bbox.height], [], 1.4 * ratio);

@@ -3,7 +3,7 @@
 import { address } from "./address.js";
 import { trendWords } from "./cards.js";
 import { element, grade, SIGNS } from "./dom.js";
-import { lasted, NONE, shown, when } from "./units.js";
+import { lasted, NONE, show, shown, when } from "./units.js";
 import { t } from "./words.js";
 
 const FEW = 10;
@@ -48,7 +48,9 @@ export class Tables {
 
   /** The sections of the whole service; a part that is not known yet is left out. */
   *all(state, document, view) {
-    if (state) yield this.alerts(state.alerts, view);
+    // What waits or fires is as new as the state, what is over belongs to the range.
+    const now = (state?.alerts ?? []).filter((one) => !document || one.state !== "resolved");
+    if (state) yield this.alerts([...now, ...(document?.alerts ?? []).filter((one) => one.state === "resolved")], view);
     if (!document) return;
     const ordered = this.#sorted.bind(this);
     yield this.#table("endpoints", t("endpoints"), ordered("endpoints", document.endpoints, view), view, [
@@ -73,7 +75,7 @@ export class Tables {
       const around = address(view, { range: null, from: since - 600, to: (until ?? Date.now() / 1000) + 300 });
       return element("tr", {}, [
         cell(t("state"), [grade(level, t(alert.state), alert.state === "pending" ? "…" : SIGNS[level])]),
-        cell(t("message"), [alert.message, element("span", { class: "why" }, [alert.metric])]),
+        cell(t("message"), [alert.message, element("span", { class: "why" }, [alert.is_silenced ? `${alert.metric} · ${t("silenced")}` : alert.metric])]),
         cell(t("began"), [when(since)], "number"), cell(t("ended"), [until === null ? NONE : `${when(until)} (${lasted(until - since)})`], "number"),
         cell("", [this.link(around, t("look"), `alert-${alert.metric}`)], "number"),
       ]);
@@ -131,10 +133,10 @@ export class Tables {
       const at = Date.parse(one.at) / 1000;
       return element("tr", {}, [
         cell(t("when"), [this.link(address(view, { range: null, from: at - 1800, to: Math.min(at + 1800, Date.now() / 1000) }), when(at), `change-${one.at}-${one.text}`)]),
-        cell(t("kind"), [t(one.kind)]), cell(t("message"), [one.text]),
+        cell(t("kind"), [t(one.kind)]), cell(t("message"), [one.text]), cell(t("sure"), [one.confidence ? show.ratio(one.confidence) : NONE], "number"),
       ]);
     });
-    return section("changes", t("changes"), [frame([t("when"), t("kind"), t("message")].map((one) => head(one)), rows)]);
+    return section("changes", t("changes"), [frame([t("when"), t("kind"), t("message"), t("sure")].map((one, at) => head(one, at > 2)), rows)]);
   }
 
   #sorted(table, rows, view) {
