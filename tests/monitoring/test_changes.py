@@ -157,7 +157,7 @@ def stored(seed, *, slower=1.0, from_=DAY, hours=24):
 def changes_of(store, journal=None):
     past = Past(store, journal or Journal(store))
     now = END + timedelta(seconds=61)
-    return past.changes(past.stretches(now, 86_400), 600.0)
+    return past.changes(past.stretches(now, 86_400))
 
 
 def test_a_slowdown_in_a_stored_day_is_told_with_its_deploy_and_only_where_it_is():
@@ -214,3 +214,16 @@ def test_without_a_week_of_history_a_trend_is_undecided():
     store = stored(7)
     (week,) = Past(store, Journal(store)).trends(END)
     assert week.comparison.change is Change.UNDECIDED
+
+
+def test_of_a_short_history_the_points_stand_closer():
+    random, store = Random(2), MemoryStore()
+    for number in range(120):
+        at = END - timedelta(minutes=120 - number)
+        level = 0.02 * (1.5 if number >= 80 else 1.0)
+        durations = [level * random.lognormvariate(0, 0.5) for _ in range(100)]
+        store.append(window(at, durations, window_s=60.0))
+    changes = changes_of(store)
+    one = next(one for one in changes if one.subject == "GET /agents")
+    assert one.step_s == 60
+    assert abs((one.at - (END - timedelta(minutes=40))).total_seconds()) <= 360

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
+import shutil
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
@@ -310,6 +316,46 @@ async def test_alertmanager_is_told_and_told_again_while_it_fires():
     }
     assert document["annotations"] == {"summary": "p95 is 412 ms"}
     assert document["startsAt"] == "2026-01-05T12:00:00+00:00"
+
+
+def test_a_real_alertmanager_takes_alerts_and_their_end(tmp_path, absent):
+    program = shutil.which("prometheus-alertmanager") or absent(
+        "Alertmanager. apt install prometheus-alertmanager"
+    )
+    config, said = tmp_path / "alertmanager.yml", tmp_path / "log"
+    config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    options = (f"--config.file={config}", f"--storage.path={tmp_path}", "--cluster.listen-address=")
+    listen = "--web.listen-address=127.0.0.1:0"
+    with said.open("wb") as log:
+        process = subprocess.Popen([program, *options, listen], stdout=log, stderr=log)
+    try:
+        address = r'"Listening on" address=(\S+)'
+        url = f"http://{eventually(lambda: re.search(address, said.read_text()))[1]}"
+        notifier = AlertmanagerNotifier(url, labels={"service": "agents"})
+        fires = replace(alert("error_rate"), since=datetime.now(UTC))
+        asyncio.run(notifier(fires))
+        (known,) = eventually(lambda: httpx.get(f"{url}/api/v2/alerts").json())
+        assert known["labels"] == {
+            "alertname": "error_rate",
+            "service": "agents",
+            "severity": "critical",
+        }
+        assert known["annotations"] == {"summary": "p95 is 412 ms"}
+        ended = replace(fires, state=AlertState.RESOLVED, changed_at=datetime.now(UTC))
+        asyncio.run(notifier(ended))
+        assert eventually(lambda: httpx.get(f"{url}/api/v2/alerts").json() == [])
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def eventually(question):
+    """The first answer that is not empty, asked again for a minute at most."""
+    ends_s = time.monotonic() + 60
+    while not (answered := question()):
+        assert time.monotonic() < ends_s, "it never came"
+        time.sleep(0.05)
+    return answered
 
 
 # Apprise asks for the standard library's imghdr, which Python 3.11 warns of.

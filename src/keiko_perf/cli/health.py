@@ -1,13 +1,13 @@
 """
-health: does a service keep its targets, by what its monitor wrote into the store?
+health: does a service keep its targets, by what it tells itself or wrote into its store?
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from keiko_perf.cli.output import (
     OutputOption,
     show,
 )
+from keiko_perf.cli.picture import Picture, of_service
+from keiko_perf.cli.service import is_address, read_health
+from keiko_perf.cli.storing import opened, store_file
 from keiko_perf.config import load_settings
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import (
@@ -37,7 +40,6 @@ from keiko_perf.model import (
 )
 from keiko_perf.monitoring.attribution import parts_table
 from keiko_perf.monitoring.kpis import PerformanceKPIs
-from keiko_perf.monitoring.sqlite import SqliteStore
 from keiko_perf.monitoring.wording import headline
 
 _MAX_ROUTES = 20
@@ -47,11 +49,18 @@ _STALE_S = 120.0
 
 
 def health(
-    store: Annotated[
-        Path | None, typer.Argument(help="The file that the service's monitor writes to.")
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL|STORE]",
+            help="The address of a service, or the file that its monitor writes to.",
+        ),
     ] = None,
     last: Annotated[
-        float, typer.Option("--last", help="Judge the last so many seconds that were measured.")
+        float,
+        typer.Option(
+            "--last", help="Judge the last so many seconds that were measured (of a store)."
+        ),
     ] = 60.0,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
@@ -59,21 +68,67 @@ def health(
 ) -> None:
     """Hold a service against its targets; exit code 3 where one is missed."""
     settings = load_settings()
-    file = store or settings.store
-    if file is None:
-        raise UsageError(
-            "no store was named", cure="Name the file that PerformanceMonitor(store=...) writes to"
-        )
     if not 0 < last <= _YEAR_S:
         raise UsageError(
             f"--last is a number of seconds over 0 and up to a year, not {last:g}",
             cure="Give it as in --last 60",
         )
-    kpis = settings.performance_kpis()
-    report = judge(file, kpis=kpis, last_s=last, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    if source is not None and is_address(source):
+        token = None if settings.token is None else settings.token.get_secret_value()
+        report = told(read_health(source, token), now=now)
+    else:
+        file = store_file(None if source is None else Path(source), settings)
+        report = judge(file, kpis=settings.performance_kpis(), last_s=last, now=now)
     language = lang or Language(settings.lang)
     destination = Destination(format=format, file=output, language=language)
     raise typer.Exit(show(report, destination))
+
+
+def told(document: Mapping[str, Any], *, now: datetime) -> Report:
+    """
+    The verdicts that a service tells of itself, by its own targets, as a report.
+
+    Raises:
+        ServiceUnavailable: it tells them in a form that is not known.
+    """
+    picture = of_service("", document, now)
+    verdicts = tuple((picture.verdicts or {}).values())
+    window_s = document.get("window_s")
+    measured = say("The service judged itself over {window:duration}", window=window_s)
+    return Report(
+        command="health",
+        title=say("Health of a service"),
+        headline=picture.headline,
+        status=_status(verdicts, 0.0),
+        created_at=now,
+        sections=(
+            Section(
+                title=say("Targets"),
+                paragraphs=(measured,) if isinstance(window_s, int | float) else (),
+                verdicts=verdicts,
+                gaps=_gaps(verdicts, 0.0),
+            ),
+            Section(title=say("Routes"), tables=(_told_routes(picture),)),
+        ),
+    )
+
+
+def _told_routes(picture: Picture) -> Table:
+    return Table(
+        title=say("By the time that they took in all"),
+        columns=(
+            Column(say("route")),
+            Column(say("rate"), "rate"),
+            Column(say("errors"), "ratio"),
+            Column(say("response time p95"), "duration"),
+            Column(say("time in all"), "duration"),
+        ),
+        rows=tuple(
+            (one.name, one.rate_per_s, one.error_ratio, one.p95_s, one.sum_s)
+            for one in picture.routes
+        ),
+    ).first(_MAX_ROUTES)
 
 
 def judge(file: Path, *, kpis: PerformanceKPIs, last_s: float, now: datetime) -> Report:
@@ -121,20 +176,12 @@ def _status(verdicts: tuple[Verdict, ...], age_s: float) -> Status:
 
 def _last(file: Path, last_s: float, now: datetime) -> tuple[Snapshot, datetime]:
     """All of the last *last_s* that were measured, and when they ended."""
-    if not os.path.isfile(file):  # unlike Path's own, it takes any name
-        raise StoreUnavailable(
-            f"there is no store {file}",
-            cure="Name the file that PerformanceMonitor(store=...) writes to",
-        )
-    store = SqliteStore(file)
-    try:
+    with opened(file) as store:
         # The newest window first, wherever it is: the service may have ended some time ago.
         for reach_s in (last_s + 600.0, 86_400.0, _YEAR_S):
             windows = store.between(now - timedelta(seconds=reach_s), now + timedelta(hours=1))
             if windows:
                 break
-    finally:
-        store.close()
     if not windows:
         raise StoreUnavailable(
             f"the store {file} holds no measurement",

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from keiko_perf import __version__
-from keiko_perf.cli import db, demo, health, load, serve
+from keiko_perf.cli import changes, db, demo, health, load, notes, serve, watch
 from keiko_perf.cli.output import INTERRUPTED
 from keiko_perf.errors import KeikoError
 
@@ -29,6 +29,10 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("health")(health.health)
+app.command("watch")(watch.watch)
+app.command("changes")(changes.changes)
+app.command("mark")(notes.mark)
+app.command("silence")(notes.silence)
 app.command("serve")(serve.serve)
 app.add_typer(load.app, name="load")
 app.add_typer(db.app, name="db")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.changes import ServiceChange
     from keiko_perf.monitoring.collector import MetricsCollector
     from keiko_perf.monitoring.dashboard.router import performance_router
+    from keiko_perf.monitoring.export.app import PrometheusApp
+    from keiko_perf.monitoring.export.push import OtlpExporter
+    from keiko_perf.monitoring.importance import RouteTargets
     from keiko_perf.monitoring.kpis import PerformanceKPIs
     from keiko_perf.monitoring.markers import Marker, MarkerKind
     from keiko_perf.monitoring.middleware import PerfMiddleware
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.recorder import Recorder
     from keiko_perf.monitoring.records import Delivery, DeliveryState
     from keiko_perf.monitoring.silence import Silence
+    from keiko_perf.monitoring.slo import BurnWindow, Slo, SloStatus
     from keiko_perf.monitoring.sqlite import SqliteStore
     from keiko_perf.monitoring.store import MemoryStore, Store
     from keiko_perf.monitoring.stored import StoredMonitor
@@ -41,6 +45,7 @@ __all__ = [
     "AlertState",
     "AlertmanagerNotifier",
     "AppriseNotifier",
+    "BurnWindow",
     "ChangePoint",
     "Delivery",
     "DeliveryState",
@@ -51,13 +56,18 @@ __all__ = [
     "MemoryStore",
     "MetricsCollector",
     "Notifier",
+    "OtlpExporter",
     "Patience",
     "PerfMiddleware",
     "PerformanceKPIs",
     "PerformanceMonitor",
+    "PrometheusApp",
     "Recorder",
+    "RouteTargets",
     "ServiceChange",
     "Silence",
+    "Slo",
+    "SloStatus",
     "SqliteStore",
     "Store",
     "StoredMonitor",
@@ -73,6 +83,9 @@ _HOME = {
     "changes": ("ServiceChange",),
     "collector": ("MetricsCollector",),
     "dashboard.router": ("performance_router",),
+    "export.app": ("PrometheusApp",),
+    "export.push": ("OtlpExporter",),
+    "importance": ("RouteTargets",),
     "kpis": ("PerformanceKPIs",),
     "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),
@@ -88,6 +101,7 @@ _HOME = {
     "recorder": ("Recorder",),
     "records": ("Delivery", "DeliveryState"),
     "silence": ("Silence",),
+    "slo": ("BurnWindow", "Slo", "SloStatus"),
     "sqlite": ("SqliteStore",),
     "store": ("MemoryStore", "Store"),
     "stored": ("StoredMonitor",),

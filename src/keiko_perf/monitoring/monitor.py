@@ -27,13 +27,19 @@ from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
 from keiko_perf.monitoring.attribution import watch_client
+from keiko_perf.monitoring.budgets import Budgets
 from keiko_perf.monitoring.collector import MetricsCollector
+from keiko_perf.monitoring.export.exporting import Exporting
+from keiko_perf.monitoring.export.push import OtlpExporter
+from keiko_perf.monitoring.export.totals import Totals
+from keiko_perf.monitoring.importance import Importance, RouteTargets
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.remembering import Past, Remembering
+from keiko_perf.monitoring.slo import Slo
 from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
 from keiko_perf.monitoring.store import Store
 from keiko_perf.monitoring.tasks import Tasks
@@ -69,7 +75,7 @@ class MonitorStatistics:
     deliveries: Deliveries
 
 
-class PerformanceMonitor(Remembering):
+class PerformanceMonitor(Remembering, Exporting):
     """
     The monitor of one service. `task` is the decorator for its background tasks; the dashboard
     asks the async functions in `reports` for what else is known, such as of the database.
@@ -78,6 +84,9 @@ class PerformanceMonitor(Remembering):
         kpis: the nine targets.
         targets: further ones, on any KPI and on single routes; one on the same KPI and subject
             takes the place of the KPI's.
+        routes: what single routes promise, and how much they matter.
+        slos: shares of requests that are promised over weeks; their alerts fire when the error
+            budget burns too fast.
         store: where windows are kept: a store, the path of a SQLite file that the workers of a
             machine share, or None for the memory of this process.
         token: the secret that opens the dashboard; without one it answers on loopback only.
@@ -89,6 +98,7 @@ class PerformanceMonitor(Remembering):
         patience: how quickly alerts come and go.
         patience_of: the checks that have a patience of their own.
         revision: the code that runs; found in the environment or the git repository if not given.
+        otlp: pushes the figures to an OpenTelemetry collector.
         max_series: how many routes, tasks and statements are told apart.
         sample: takes the gauges of the process, once a window.
         blocking_after_s: calls that hold the event loop for longer are found, while the monitor
@@ -107,6 +117,8 @@ class PerformanceMonitor(Remembering):
         *,
         kpis: PerformanceKPIs | None = None,
         targets: Iterable[Target] = (),
+        routes: Iterable[RouteTargets] = (),
+        slos: Iterable[Slo] = (),
         store: Store | str | PathLike[str] | None = None,
         token: str | None = None,
         window_s: float = 10.0,
@@ -117,6 +129,7 @@ class PerformanceMonitor(Remembering):
         patience: Patience | None = None,
         patience_of: Mapping[str, Patience] | None = None,
         revision: str | None = None,
+        otlp: OtlpExporter | None = None,
         max_series: int = 200,
         sample: Callable[[Recorder], None] = process.sample,
         blocking_after_s: float | None = 0.05,
@@ -126,12 +139,16 @@ class PerformanceMonitor(Remembering):
         refuse_windows(window_s, metrics_window_s, blocking_after_s)
         refuse_strangers(kpis, targets, token, notify)
         self.kpis = kpis or PerformanceKPIs()
-        self.checks: Mapping[str, Target] = checks(*self.kpis.targets(), *targets)
+        self.importance = Importance(routes, limit_ms=self.kpis.api_response_time_p95)
+        self.checks: Mapping[str, Target] = checks(
+            *self.kpis.targets(), *self.importance.targets(), *targets
+        )
         kept = store_of(store)
         self.store = SteadyStore(kept)
         self.journal = Journal(kept)
         self.past = Past(self.store, self.journal)
         self.revision = revision
+        self._otlp = otlp
         self.token = token
         self.window_s = window_s
         self.attribution = attribution
@@ -145,12 +162,14 @@ class PerformanceMonitor(Remembering):
         self.now = now
         self.reports: list[Callable[[], Awaitable[Report]]] = []
         self._sample = sample
+        self.budgets = Budgets(slos, self.store, now)
+        self.totals = Totals(self.journal, self.store, self.recorder, now)
         self._alerting = Alerting(
             self.journal,
             (LogNotifier(),) if notify is None else notify,
             window_s=window_s,
             patience=patience or Patience(),
-            patience_of=patience_of or {},
+            patience_of={**self.budgets.patience, **(patience_of or {})},
             clock=clock,
             now=now,
         )
@@ -226,7 +245,11 @@ class PerformanceMonitor(Remembering):
 
     def judge(self, snapshot: Snapshot | None) -> dict[str, Verdict]:
         """All targets, by check, held against *snapshot*."""
-        return {name: self._judged(target, snapshot) for name, target in self.checks.items()}
+        whole = self.importance.that_matters(snapshot)
+        return {
+            name: self._judged(target, whole if target.subject is None else snapshot)
+            for name, target in self.checks.items()
+        }
 
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""
@@ -255,6 +278,11 @@ class PerformanceMonitor(Remembering):
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that wait, fire, or resolved within the hour; the newest change first."""
         return self._alerting.alerts
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether windows are cut and judged, in the event loop that it was started in."""
+        return self._ticker is not None and not self._ticker.done()
 
     def statistics(self) -> MonitorStatistics:
         """How the monitor itself is doing."""
@@ -296,11 +324,15 @@ class PerformanceMonitor(Remembering):
         """End a window: keep it, judge, and see to the alerts."""
         self._take_sample()
         window = self.recorder.snapshot()
+        self.totals.take(window)
         # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
         await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
         )
-        await self._alerting.step(self.judge(await self.current()))
+        await asyncio.to_thread(self.totals.settle)
+        verdicts = self.judge(await self.current())
+        burning = await asyncio.to_thread(self.budgets.advance) if self.budgets else {}
+        await self._alerting.step({**verdicts, **burning})
         self._ticks += 1
 
     # Private
@@ -331,6 +363,8 @@ class PerformanceMonitor(Remembering):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
                 group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+                if self._otlp is not None:
+                    group.create_task(self._otlp.run(self), name="keiko-perf push")
                 with (
                     watching(self.recorder, after_s=self._blocking_after_s),
                     follow_loop(self.recorder) if self.attribution else nullcontext(),
@@ -338,7 +372,10 @@ class PerformanceMonitor(Remembering):
                     await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
-            self.store.append(self.recorder.snapshot())
+            window = self.recorder.snapshot()
+            self.totals.take(window)
+            self.store.append(window)
+            self.totals.settle()
             self.store.close()
 
     async def _tick_for_ever(self) -> None:

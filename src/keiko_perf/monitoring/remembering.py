@@ -25,7 +25,14 @@ from keiko_perf.monitoring.markers import Marker, MarkerKind
 from keiko_perf.monitoring.records import Delivery
 from keiko_perf.monitoring.revision import find_revision, said_of_deploy
 from keiko_perf.monitoring.silence import Silence
-from keiko_perf.monitoring.stretches import Stretch, starts_of, step_of, stretch_of
+from keiko_perf.monitoring.stretches import (
+    Stretch,
+    measured_span_s,
+    starts_of,
+    step_between,
+    step_of,
+    stretch_of,
+)
 from keiko_perf.monitoring.trends import Trend, spans, trend_of
 
 _FRESH_S = 300.0
@@ -56,7 +63,9 @@ class Past:
 
     def stretches(self, end_at: datetime, span_s: float) -> list[Stretch]:
         """Those up to *end_at*. It blocks, for a time that grows with what was measured."""
-        return [self.stretch(start_at, step_s) for start_at, step_s in self.plan(end_at, span_s)]
+        made = [self.stretch(start_at, step_s) for start_at, step_s in self.plan(end_at, span_s)]
+        narrower_s = measured_span_s(made, end_at, span_s)
+        return made if narrower_s is None else self.stretches(end_at, narrower_s)
 
     def plan(self, end_at: datetime, span_s: float) -> list[tuple[datetime, float]]:
         """The start and the length of each stretch that was over a minute before *end_at*."""
@@ -77,8 +86,9 @@ class Past:
             self._kept[step_s, start_at] = stretch
         return stretch
 
-    def changes(self, stretches: list[Stretch], step_s: float) -> tuple[ServiceChange, ...]:
-        """What changed in *stretches*."""
+    def changes(self, stretches: list[Stretch]) -> tuple[ServiceChange, ...]:
+        """What changed in *stretches*, which stand at equal distances."""
+        step_s = step_between(stretches)
         noted = markers.read(self._journal)
         return find_changes(stretches, step_s=step_s, markers=noted)
 
@@ -201,14 +211,18 @@ class Remembering:
             age_s = (now - found_at).total_seconds()
             if of_hours == hours and 0 <= age_s < _FRESH_S:
                 return found
-        stretches = []
-        plan = self.past.plan(now, hours * 3600)
-        for start_at, step_s in plan:
-            # One at a time, so that other work gets its turn in between.
-            stretches.append(await asyncio.to_thread(self.past.stretch, start_at, step_s))
-        found = await asyncio.to_thread(self.past.changes, stretches, plan[0][1])
+        stretches = await self._stretches(now, hours * 3600)
+        found = await asyncio.to_thread(self.past.changes, stretches)
         self._found = hours, now, found
         return found
+
+    async def _stretches(self, now: datetime, span_s: float) -> list[Stretch]:
+        made = []
+        for start_at, step_s in self.past.plan(now, span_s):
+            # One at a time, so that other work gets its turn in between.
+            made.append(await asyncio.to_thread(self.past.stretch, start_at, step_s))
+        narrower_s = measured_span_s(made, now, span_s)
+        return made if narrower_s is None else await self._stretches(now, narrower_s)
 
     async def trends(self) -> tuple[Trend, ...]:
         """The response time of the last hour beside last week's, and beside the last deploy."""

@@ -7,7 +7,7 @@ A figure that rests on too few samples is None there, as it is everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -88,6 +88,22 @@ def starts_of(end_at: datetime, span_s: float, step_s: float) -> list[datetime]:
     count = max(1, round(span_s / step_s))
     first = datetime.fromtimestamp(end_s - count * step_s, end_at.tzinfo)
     return [first + timedelta(seconds=number * step_s) for number in range(count)]
+
+
+def step_between(stretches: Sequence[Stretch]) -> float:
+    """How far *stretches* stand apart."""
+    if len(stretches) < 2:
+        return _LEAST_STEP_S
+    return (stretches[1].started_at - stretches[0].started_at).total_seconds()
+
+
+def measured_span_s(stretches: Sequence[Stretch], end_at: datetime, span_s: float) -> float | None:
+    """How far what was measured reaches back, if that is under half of *span_s*; else None."""
+    first = next((one.started_at for one in stretches if one.values), None)
+    if first is None or step_of(span_s) <= _LEAST_STEP_S:
+        return None
+    reached_s = (end_at - first).total_seconds()
+    return reached_s if reached_s < span_s / 2 else None
 
 
 def stretch_of(started_at: datetime, windows: Iterable[Snapshot]) -> Stretch:

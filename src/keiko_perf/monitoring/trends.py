@@ -33,7 +33,7 @@ class Trend:
     Two times of the service side by side.
 
     Attributes:
-        label: which ones, such as "beside the same hour last week".
+        label: which ones, such as "The last hour beside the same hour last week".
         before: the earlier one.
         after: the later one.
         comparison: of the response time p95, the later one as its second.
@@ -51,7 +51,7 @@ def spans(now: datetime, deploy_at: datetime | None) -> list[tuple[Message, Span
     recent = Span(now - hour, now)
     chosen = [
         (
-            say("the last hour beside the same hour last week"),
+            say("The last hour beside the same hour last week"),
             Span(recent.start_at - week, recent.end_at - week),
             recent,
         )
@@ -60,7 +60,7 @@ def spans(now: datetime, deploy_at: datetime | None) -> list[tuple[Message, Span
         length = min(now - deploy_at, timedelta(seconds=_LONGEST_S))
         chosen.append(
             (
-                say("since the last deploy beside before it"),
+                say("Since the last deploy beside before it"),
                 Span(deploy_at - length, deploy_at),
                 Span(deploy_at, deploy_at + length),
             )

@@ -33,6 +33,7 @@ from keiko_perf.monitoring.dashboard.history import hours_of
 from keiko_perf.monitoring.dashboard.language import preferred
 from keiko_perf.monitoring.dashboard.live import Live
 from keiko_perf.monitoring.dashboard.view import View, view_of
+from keiko_perf.monitoring.export.endpoints import endpoints
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.render import phrase
 
@@ -231,6 +232,11 @@ PAGES = (
     Page("/events", events),
     Page("/login", login, ("POST",)),
     Page("/static/{name}", asset),
+    *(
+        Page(*one)
+        # Not the functions themselves, which stand below.
+        for one in endpoints(lambda ask: refusal(ask), lambda ask: _monitor(ask))  # noqa: PLW0108
+    ),
 )
 
 

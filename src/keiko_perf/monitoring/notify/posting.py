@@ -26,6 +26,7 @@ class Poster:
     Args:
         url: where to.
         what: what answers there, such as "webhook".
+        carries: what it is to take.
         timeout_s: of one attempt.
         attempts: how often is tried, when the other end is busy or gone; what it refuses (4xx) is
             not tried again.
@@ -41,6 +42,7 @@ class Poster:
         url: str,
         *,
         what: str,
+        carries: str = "an alert",
         timeout_s: float,
         attempts: int,
         pause_s: float,
@@ -55,6 +57,7 @@ class Poster:
             )
         self._url = url
         self._what = what
+        self._carries = carries
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._pause_s = pause_s
@@ -80,7 +83,7 @@ class Poster:
                 break
         kind = ServiceUnavailable if again else NotTaken
         raise kind(
-            f"the {self._what} at {self.host} did not take an alert: {problem}",
+            f"the {self._what} at {self.host} did not take {self._carries}: {problem}",
             cure="See that its address is right and that it accepts JSON",
         )
 

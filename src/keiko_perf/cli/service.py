@@ -1,0 +1,111 @@
+"""
+Service: a running service as the command line asks it, over HTTP, for its health.
+
+Loopback or not, it is asked with the token of the settings, and its answer is bounded. What it
+answers is material: a text of its own is shown as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from keiko_perf.errors import ServiceUnavailable, UsageError
+from keiko_perf.monitoring.export.health import MEDIA
+
+PREFIX = "/performance"
+_MOST_BYTES = 8 << 20
+_TIMEOUT_S = 10.0
+
+
+def is_address(source: str) -> bool:
+    """Whether *source* is the address of a service, and no file."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def read_health(url: str, token: str | None) -> Mapping[str, Any]:
+    """
+    The health of the service at *url*, as it tells it.
+
+    Args:
+        url: of the service; with or without `/performance`.
+        token: that opens its dashboard.
+
+    Raises:
+        UsageError: the address names no host.
+        ServiceUnavailable: it does not answer, or nothing of the kind.
+    """
+    address, host = _address(url)
+    headers = {"Accept": MEDIA}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = Request(address, headers=headers)  # noqa: S310 - http or https, it was checked
+    try:
+        with _OPENER.open(request, timeout=_TIMEOUT_S) as answered:
+            body = answered.read(_MOST_BYTES)
+    except HTTPError as error:
+        with error:
+            if error.code != 503:
+                raise _refused(host, error.code) from error
+            body = error.read(_MOST_BYTES)  # a service that is not well says so with this status
+    except (OSError, HTTPException) as error:
+        kind = getattr(error, "reason", None) or error
+        raise ServiceUnavailable(
+            f"the service at {host} does not answer: {kind}",
+            cure="See that it runs, and that its address and port are right",
+        ) from error
+    return _document(host, body)
+
+
+def _document(host: str, body: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+        if isinstance(document, dict) and "checks" in document:
+            return document
+    except ValueError:
+        pass
+    raise ServiceUnavailable(
+        f"the service at {host} answers, but nothing of keiko-perf's",
+        cure="Install a monitor in it: PerformanceMonitor().install(app)",
+    )
+
+
+def _address(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host:
+        raise UsageError("this address names no host", cure="Give it as in http://localhost:8000")
+    path = parts.path.rstrip("/")
+    if not path.endswith(PREFIX):
+        path += PREFIX
+    shown = f"[{host}]" if ":" in host else host
+    place = shown if port is None else f"{shown}:{port}"
+    return f"{parts.scheme}://{place}{path}/health", place
+
+
+def _refused(host: str, status: int) -> ServiceUnavailable:
+    if status in (401, 403, 429):
+        return ServiceUnavailable(
+            f"the service at {host} does not let its health be read: status {status}",
+            cure="Set KEIKO_PERF_TOKEN to the token that PerformanceMonitor(token=...) was given",
+        )
+    return ServiceUnavailable(
+        f"the service at {host} has no health to read: status {status}",
+        cure="Install a monitor in it: PerformanceMonitor().install(app)",
+    )
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None  # the token was meant for this host
+
+
+_OPENER = build_opener(_NoRedirect)

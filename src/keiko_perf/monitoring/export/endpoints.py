@@ -1,0 +1,100 @@
+"""
+Endpoints: where other tools read a service: Prometheus its figures, an orchestrator its health.
+
+`/performance/prometheus` and `/performance/health` are protected as the dashboard is. `livez` and
+`readyz` answer anybody, as orchestrators want it, and tell nothing but their own status: `livez`
+that the event loop turns, `readyz` that the monitor does its work. Neither turns with a slow
+answer: a service that is restarted because it is slow does not get quicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from keiko_perf.errors import StoreUnavailable
+from keiko_perf.monitoring.export.exporting import Exporting
+from keiko_perf.monitoring.export.health import MEDIA, document_of, status_of
+from keiko_perf.monitoring.export.negotiation import answer
+from keiko_perf.monitoring.export.view import Exported, view_of
+from keiko_perf.monitoring.protocol import Monitor
+
+Answer = Callable[[Request], Awaitable[Response]]
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_ELSEWHERE = PlainTextResponse(
+    "this is told by the service itself, and not by whoever looks at its store\n",
+    status_code=404,
+    headers=_HEADERS,
+)
+
+
+def endpoints(
+    refusal: Callable[[Request], Response | None], monitor_of: Callable[[Request], Monitor]
+) -> tuple[tuple[str, Answer], ...]:
+    """
+    The paths beneath the dashboard's prefix, and what answers each.
+
+    Args:
+        refusal: why a request may not read; None if it may.
+        monitor_of: the monitor of the application that a request came to.
+    """
+
+    def exported(request: Request) -> Exported | None:
+        monitor = monitor_of(request)
+        if not isinstance(monitor, Exporting):
+            return None
+        monitor.start()  # as the dashboard does: whoever asks wants the figures to go on
+        return cast(Exported, monitor)
+
+    async def prometheus(request: Request) -> Response:
+        if (refused := refusal(request)) is not None:
+            return refused
+        monitor = exported(request)
+        return _ELSEWHERE if monitor is None else await scraped(monitor, request)
+
+    async def health(request: Request) -> Response:
+        if (refused := refusal(request)) is not None:
+            return refused
+        monitor = exported(request)
+        return _ELSEWHERE if monitor is None else await _health(monitor)
+
+    async def livez(_request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers=_HEADERS)
+
+    async def readyz(request: Request) -> Response:
+        monitor = exported(request)
+        ready = monitor is not None and monitor.is_recording and monitor.is_ticking
+        said = "ok\n" if ready else "the monitor does not watch this service\n"
+        return PlainTextResponse(said, status_code=200 if ready else 503, headers=_HEADERS)
+
+    return (
+        ("/prometheus", prometheus),
+        ("/health", health),
+        ("/livez", livez),
+        ("/readyz", readyz),
+    )
+
+
+async def scraped(monitor: Exported, request: Request) -> Response:
+    """The figures of *monitor* in the format that the request likes best."""
+    try:
+        view = await view_of(monitor)
+    except StoreUnavailable as error:
+        return PlainTextResponse(f"{error}\n", status_code=503, headers=_HEADERS)
+    media, body = answer(view, request.headers.get("accept", ""))
+    return Response(body, media_type=media, headers=_HEADERS)
+
+
+async def _health(monitor: Exported) -> Response:
+    snapshot = await monitor.current()
+    verdicts = monitor.judge(snapshot)
+    document = document_of(
+        verdicts, snapshot, monitor.alerts, build=monitor.build(), now=monitor.now()
+    )
+    failed = status_of(verdicts.values()) == "fail"
+    return JSONResponse(
+        document, status_code=503 if failed else 200, media_type=MEDIA, headers=_HEADERS
+    )
