@@ -8,9 +8,9 @@ Its sections are engine, scenario, tls (CPU per request), lag, accuracy and free
 nginx (one worker) is pinned to the first core and every client to the last. The tools run in turn,
 round after round, forwards and backwards, each in a process of its own, so that a machine that gets
 slower for a while slows all of them down. CPU is user and system time: of a program its whole
-process, of k6, which starts slowly, the difference of a long and a short run; of a Python client
-what its own process clock says of the run, imports left out. Only the ratios within a round mean
-anything: absolute figures drift with the machine, and how busy it was is said.
+process, of k6 and of ours, which start slowly, the difference of a long and a short run; of other
+Python clients what their own process clock says of the run, imports left out. Only the ratios
+within a round mean anything: absolute figures drift with the machine, and how busy it was is said.
 
 nginx, wrk and hey are the machine's (`scripts/system-packages nginx wrk hey`); the other peers are
 installed into a virtual environment that is removed afterwards. What is missing is said and left

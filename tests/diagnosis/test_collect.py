@@ -60,7 +60,9 @@ async def test_statements_are_those_of_this_database_and_none_of_ours(
     assert found.mean_s * 7 == pytest.approx(found.total_s)
     assert found.max_s >= found.mean_s > 0
     assert not [one for one in read.statements if TAG in one.query or "elsewhere" in one.query]
-    assert read.total_s == pytest.approx(sum(one.total_s for one in read.statements))
+    # What CREATE EXTENSION executes is told as well, but is in its own time already.
+    assert max(one.total_s for one in read.statements) <= read.total_s
+    assert read.total_s < sum(one.total_s for one in read.statements)
     assert read.gaps == ()
 
 
@@ -73,7 +75,7 @@ async def test_what_falls_over_the_bound_is_counted(url: URL) -> None:
     assert not isinstance(statements, Gap)
     assert len(statements.statements) == 2
     assert statements.left_out > 3
-    assert statements.total_s > sum(one.total_s for one in statements.statements)
+    assert statements.total_s > max(one.total_s for one in statements.statements)
     assert (len(tables), tables_left_out) == (2, 3)
     assert (len(indexes), indexes_left_out) == (2, 3)
 
@@ -82,9 +84,9 @@ async def test_tables_tell_what_happened_to_them(url: URL) -> None:
     execute(
         url,
         "CREATE SCHEMA app",
-        'CREATE TABLE app."Odd Name" (id int) WITH (autovacuum_enabled = off,'
-        " autovacuum_vacuum_scale_factor = 0.01)",
-        'INSERT INTO app."Odd Name" SELECT generate_series(1, 5000)',
+        'CREATE TABLE app."Odd Name" (id int, key serial PRIMARY KEY) WITH ('
+        "autovacuum_enabled = off, autovacuum_vacuum_scale_factor = 0.01)",
+        'INSERT INTO app."Odd Name" (id) SELECT generate_series(1, 5000)',
         'DELETE FROM app."Odd Name" WHERE id <= 2000',
         'UPDATE app."Odd Name" SET id = 0 WHERE id > 4900',
     )
@@ -207,7 +209,10 @@ async def test_an_extension_that_the_server_did_not_load_is_a_gap(
         " 0::bigint AS queryid, 0::bigint AS calls, 0.0::float8 AS total_exec_time,"
         " 0.0::float8 AS max_exec_time, 0.0::float8 AS mean_exec_time,"
         " 0.0::float8 AS stddev_exec_time, 0::bigint AS rows, 0::bigint AS shared_blks_hit,"
-        " 0::bigint AS shared_blks_read, 0::bigint AS temp_blks_written FROM unloaded(),"
+        " 0::bigint AS shared_blks_read, 0::bigint AS temp_blks_written, true AS toplevel,"
+        " 0.0::float8 AS total_plan_time, 0::numeric AS wal_bytes, 0.0::float8 AS blk_read_time,"
+        " 0.0::float8 AS jit_generation_time, 0.0::float8 AS jit_inlining_time,"
+        " 0.0::float8 AS jit_optimization_time, 0.0::float8 AS jit_emission_time FROM unloaded(),"
         " pg_database d WHERE d.datname = current_database()",
     )
     async with Database.connect(url) as database:

@@ -50,7 +50,7 @@ def test_counters_that_somebody_reset_count_from_there() -> None:
 def test_the_whole_is_never_less_than_its_parts() -> None:
     earlier, later = evidence(statement("a", 100, 9.0)), evidence(statement("b", 5, 0.5))
     assert between(earlier, later).statements_total_s == pytest.approx(0.5)
-    assert between(earlier, later).since_at == NOON
+    assert between(earlier, later).statements_since_at == NOON
 
 
 def test_statements_of_the_same_text_are_one() -> None:

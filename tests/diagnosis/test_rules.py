@@ -23,6 +23,7 @@ from keiko_perf.model import Finding, Gap, Severity
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY_BEFORE = AT - timedelta(days=1)
+LONG_BEFORE = AT - timedelta(days=60)
 MINUTE_BEFORE = AT - timedelta(minutes=1)
 EMPTY = Evidence(read_at=AT)
 MIB = 1024 * 1024
@@ -54,7 +55,8 @@ def with_table(server: Autovacuum | None = None, **changes: Any) -> Evidence:
 
 
 def with_indexes(*changes: dict[str, Any]) -> Evidence:
-    return replace(EMPTY, indexes=tuple(replace(INDEX, **one) for one in changes))
+    indexes = tuple(replace(INDEX, **one) for one in changes)
+    return replace(EMPTY, indexes=indexes, since_at=LONG_BEFORE)
 
 
 def codes(evidence: Evidence) -> list[tuple[str, Severity]]:
@@ -68,7 +70,12 @@ STATEMENTS = [
     ("slower than a second", {"mean_s": 1.5}, [("statements.slow", CRITICAL)]),
     ("a small share", {"total_s": 2.0, "mean_s": 0.05}, [("statements.slow", NOTE)]),
     ("hardly any share", {"total_s": 0.5}, []),
-    ("fast, if frequent", {"mean_s": 0.001, "calls": 15_000}, []),
+    (
+        "fast, but so frequent that it is most of the time",
+        {"mean_s": 0.001, "calls": 15_000},
+        [("statements.frequent", NOTE)],
+    ),
+    ("too fast to gain anything", {"mean_s": 0.0001, "calls": 150_000}, []),
     ("a job that somebody ran once", {"calls": 1, "mean_s": 15.0}, []),
     ("maintenance", {"query": "VACUUM tasks"}, []),
     ("making an index", {"query": "CREATE INDEX x ON t (a)"}, []),
@@ -104,7 +111,8 @@ TABLES = [
     ("clean", None, {}, []),
     ("just over the threshold: autovacuum will come", None, {"dead_rows": 21_000}, []),
     ("twice over it: autovacuum is behind", None, {"dead_rows": 41_000}, [(DEAD, WARNING)]),
-    ("nobody comes by", OFF, {"dead_rows": 21_000}, [(DEAD, WARNING)]),
+    ("nobody comes by", OFF, {"dead_rows": 21_000},
+     [(DEAD, WARNING), ("settings.autovacuum", WARNING)]),
     ("nobody comes by for this table", None,
      {"dead_rows": 21_000, "options": {"autovacuum_enabled": "false"}}, [(DEAD, WARNING)]),
     ("the table allows more", None,

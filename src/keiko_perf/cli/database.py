@@ -38,6 +38,16 @@ def answer_with(
     answer: Answer, database: str | None, timeout_s: float, destination: Destination
 ) -> None:
     """Connect, ask, show, and leave with the report's exit code."""
+    raise typer.Exit(show(asyncio.run(_ask(url_of(database), timeout_s, answer)), destination))
+
+
+def url_of(database: str | None) -> str:
+    """
+    The database that the option names, else the settings.
+
+    Raises:
+        UsageError: neither names one.
+    """
     settings = load_settings()
     url = database or (settings.database.get_secret_value() if settings.database else None)
     if not url:
@@ -45,7 +55,7 @@ def answer_with(
             "no database is named",
             cure="Pass --database postgresql://user:password@host/name, or set KEIKO_PERF_DATABASE",
         )
-    raise typer.Exit(show(asyncio.run(_ask(url, timeout_s, answer)), destination))
+    return url
 
 
 async def _ask(url: str, timeout_s: float, answer: Answer) -> Report:

@@ -82,14 +82,13 @@ def _check_of(url: str) -> Callable[[], Awaitable[Report]]:
 
     async def check() -> Report:
         from keiko_perf.diagnosis.collect import collect
+        from keiko_perf.diagnosis.overview import check_report
         from keiko_perf.diagnosis.postgres import Database
-        from keiko_perf.diagnosis.reports import check_report
         from keiko_perf.diagnosis.rules import judge
 
         async with Database.connect(url) as connected:
             evidence = await collect(connected)
-            found = judge(evidence)
-            return check_report(evidence, found.findings, found.gaps, server=connected.server)
+            return check_report(evidence, judge(evidence), server=connected.server)
 
     return check
 

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +98,7 @@ async def private_cluster(
     *,
     find: Callable[[], Programs] = find_programs,
     parent: Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Cluster]:
     """
     A PostgreSQL of our own while the context lasts.
@@ -105,6 +106,7 @@ async def private_cluster(
     Args:
         find: finds PostgreSQL's programs.
         parent: the folder to make its folder in; the system's temporary one by default.
+        settings: further settings of the server; they override ours.
 
     Raises:
         Unavailable: there are no programs, or they don't get it to run; it says why.
@@ -123,14 +125,14 @@ async def private_cluster(
         password = secrets.token_hex(16)
         await _initdb(programs, user, folder, password)
         port = _free_port()
-        settings = _settings(programs, port)
-        guardian = _start(programs, user, folder, settings)
+        server = _settings(programs, port) | dict(settings or {})
+        guardian = _start(programs, user, folder, server)
         url = f"postgresql+psycopg://postgres:{password}@127.0.0.1:{port}/postgres"
         await _until_it_answers(url, guardian, folder)
         yield Cluster(
             url=url,
             programs=programs,
-            has_statement_statistics="shared_preload_libraries" in settings,
+            has_statement_statistics="shared_preload_libraries" in server,
             has_hypopg=programs.has_extension("hypopg"),
             folder=folder,
         )

@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     from keiko_perf.diagnosis.advisor import advise
     from keiko_perf.diagnosis.analyzer import DatabasePerformanceAnalyzer
     from keiko_perf.diagnosis.evidence import Evidence
+    from keiko_perf.diagnosis.history_file import HistoryFile
     from keiko_perf.diagnosis.optimizer import QueryOptimizer
     from keiko_perf.diagnosis.plan import Plan, read_plan
     from keiko_perf.diagnosis.postgres import Database
     from keiko_perf.diagnosis.rules import judge
     from keiko_perf.diagnosis.rules.plans import judge_plan
+    from keiko_perf.diagnosis.watching import keeper_of
     from keiko_perf.diagnosis.workload import Statement, Workload
 
 __all__ = [
     "Database",
     "DatabasePerformanceAnalyzer",
     "Evidence",
+    "HistoryFile",
     "Plan",
     "QueryOptimizer",
     "Statement",
@@ -32,6 +35,7 @@ __all__ = [
     "advise",
     "judge",
     "judge_plan",
+    "keeper_of",
     "read_plan",
 ]
 
@@ -39,6 +43,7 @@ _HOME = {
     "Database": "postgres",
     "DatabasePerformanceAnalyzer": "analyzer",
     "Evidence": "evidence",
+    "HistoryFile": "history_file",
     "Plan": "plan",
     "QueryOptimizer": "optimizer",
     "Statement": "workload",
@@ -46,6 +51,7 @@ _HOME = {
     "advise": "advisor",
     "judge": "rules",
     "judge_plan": "rules.plans",
+    "keeper_of": "watching",
     "read_plan": "plan",
 }
 

@@ -46,6 +46,11 @@ class Address:
     def __repr__(self) -> str:
         return f"{self.user or '?'}@{self.host}:{self.port}/{self.database or '?'}"
 
+    @property
+    def place(self) -> str:
+        """Without the user: whoever asks, it is the same database."""
+        return f"{self.host}:{self.port}/{self.database or self.user or '?'}"
+
     def mask(self, text: str) -> str:
         """*text* without the password."""
         for secret in self.secrets:

@@ -13,7 +13,7 @@ schema of the search path under a built-in's name is never called with our right
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
@@ -45,7 +45,8 @@ _CONNECT_TIMEOUT_S = 10.0
 _GRACE_S = 5.0
 """How long after its own timeout a server may take to say so."""
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
+OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
+"""What SQL of ours is found on, within a `transaction()`."""
 
 
 class Database:
@@ -80,6 +81,11 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({self._address!r})"
+
+    @property
+    def place(self) -> str:
+        """Where it is, as `host:port/database`."""
+        return self._address.place
 
     @property
     def sends_as_text(self) -> bool:
@@ -120,6 +126,7 @@ class Database:
         try:
             connection = await _open(engine, address, connect_timeout_s)
             try:
+                unprepared = await _without_prepared_statements(connection)
                 database = cls(
                     connection,
                     address=address,
@@ -128,7 +135,10 @@ class Database:
                     lock_timeout_s=lock_timeout_s,
                 )
                 database.server = await database._who_is_there()
-                yield database
+                try:
+                    yield database
+                finally:
+                    unprepared()
             finally:
                 await _close(connection)
         finally:
@@ -147,7 +157,7 @@ class Database:
             StatementFailed: the server answered with an error.
             DatabaseUnavailable: the connection was lost.
         """
-        return await self._run(text(f"{TAG} {sql}"), parameters, settings=_OUR_PATH)
+        return await self._run(text(f"{TAG} {sql}"), parameters, settings=OUR_PATH)
 
     async def row(self, sql: str, /, **parameters: object) -> dict[str, Any] | None:
         """The first row of a query, or None if there is none."""
@@ -199,7 +209,7 @@ class Database:
         planned, nobody can make an index, and whoever waits to do so stops all that come after.
         """
         if self._in_transaction and self._is_read_only:
-            await self._execute(f"{TAG} ROLLBACK TO SAVEPOINT keiko_perf")
+            await self._command("ROLLBACK TO SAVEPOINT keiko_perf")
 
     async def _run(
         self,
@@ -212,19 +222,19 @@ class Database:
             async with self.transaction(settings=settings):
                 return await self._run(statement, parameters)
         if not self._is_read_only:
-            await self._execute(f"{TAG} SAVEPOINT keiko_perf")
+            await self._command("SAVEPOINT keiko_perf")
         try:
             return await self._execute(statement, parameters)
         except StatementFailed:
             # In a read-only transaction the savepoint of its beginning serves them all.
-            await self._execute(f"{TAG} ROLLBACK TO SAVEPOINT keiko_perf")
+            await self._command("ROLLBACK TO SAVEPOINT keiko_perf")
             raise
 
     async def _begin(self, *, read_only: bool, settings: Mapping[str, str]) -> None:
         mode = "READ ONLY" if read_only else "READ WRITE"
         self._in_transaction, self._is_read_only = True, read_only
         try:
-            await self._execute(f"{TAG} {_BEGIN} {mode}")
+            await self._command(f"{_BEGIN} {mode}")
             ours = self._settings() | dict(settings)
             calls = ", ".join(
                 f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i in range(len(ours))
@@ -232,7 +242,7 @@ class Database:
             values = {f"n{i}": name for i, name in enumerate(ours)}
             values |= {f"v{i}": value for i, value in enumerate(ours.values())}
             await self._execute(text(f"{TAG} SELECT {calls}"), values)
-            await self._execute(f"{TAG} SAVEPOINT keiko_perf")
+            await self._command("SAVEPOINT keiko_perf")
         except BaseException:
             await self._end()
             raise
@@ -240,7 +250,7 @@ class Database:
     async def _end(self) -> None:
         self._in_transaction = False
         try:
-            await self._execute(f"{TAG} ROLLBACK")
+            await self._command("ROLLBACK")
         except BaseException as error:
             # A connection in an unknown state must not go back to a pool.
             with suppress(SQLAlchemyError):
@@ -259,25 +269,44 @@ class Database:
             "standard_conforming_strings": "on",
         }
 
+    async def _command(self, sql: str) -> None:
+        """
+        One of the statements around a transaction. They go as text alone: asyncpg prepares what
+        goes through SQLAlchemy, and outside of a transaction a pooler may hand what was prepared
+        on one server process to another.
+        """
+        if self.sends_as_text:
+            await self._execute(f"{TAG} {sql}")
+            return
+        self._check_connected()
+        held: Any = (await self._connection.get_raw_connection()).driver_connection
+        await self._answered(held.execute(f"{TAG} {sql}"))
+
     async def _execute(
         self, statement: Executable | str, parameters: Mapping[str, object] | None = None
     ) -> list[dict[str, Any]]:
-        if self._connection.invalidated:
-            raise DatabaseUnavailable(
-                "the connection to the database was lost", cure="Connect again"
-            )
+        self._check_connected()
         if isinstance(statement, str):
             sent = self._connection.exec_driver_sql(
                 statement, execution_options={"no_parameters": True}
             )
         else:
             sent = self._connection.execute(statement, parameters)
+        result = await self._answered(sent)
+        return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+    def _check_connected(self) -> None:
+        if self._connection.invalidated:
+            raise DatabaseUnavailable(
+                "the connection to the database was lost", cure="Connect again"
+            )
+
+    async def _answered(self, sent: Awaitable[T]) -> T:
+        """What the driver hands back, in time; its errors in our words."""
         try:
-            result = await _within(self._statement_timeout_s + _GRACE_S, sent)
+            return await _within(self._statement_timeout_s + _GRACE_S, sent)
         except Exception as error:  # what drivers raise has no common root
             failure = self._failure(error)
-        else:
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []
         # Raised out here so that not even the hidden context holds the driver's words.
         raise failure
 
@@ -325,6 +354,27 @@ async def _open(engine: AsyncEngine, address: Address, timeout_s: float) -> Asyn
         failure = connecting_failed(error, address, timeout_s=timeout_s)
     await _close(connection)
     raise failure
+
+
+async def _without_prepared_statements(connection: AsyncConnection) -> Callable[[], None]:
+    """
+    Let psycopg prepare nothing while the connection is ours: behind a pooler in transaction mode
+    the next statement may find itself on a server process that knows of none. asyncpg cannot be
+    told afterwards; an engine of it that such a pooler serves has been told by its owner.
+
+    Returns:
+        What lets it prepare statements again as before.
+    """
+    held: Any = (await connection.get_raw_connection()).driver_connection
+    if not hasattr(held, "prepare_threshold"):
+        return lambda: None
+    before = held.prepare_threshold
+    held.prepare_threshold = None
+
+    def as_before() -> None:
+        held.prepare_threshold = before
+
+    return as_before
 
 
 async def _close(connection: AsyncConnection) -> None:

@@ -53,6 +53,16 @@ def address_of(url: URL) -> Address:
     )
 
 
+def place_of(url: str) -> str:
+    """
+    Where a URL leads, as `host:port/database`.
+
+    Raises:
+        UsageError: it is no URL of a PostgreSQL database.
+    """
+    return address_of(_checked_url(url)).place
+
+
 def _engine_behind(source: object) -> AsyncEngine:
     if isinstance(source, AsyncEngine):
         return source
@@ -101,13 +111,16 @@ def _no_url(what: str) -> UsageError:
 def _engine_for(url: URL, connect_timeout_s: float) -> AsyncEngine:
     # A pooler in transaction mode cannot keep prepared statements: neither driver makes any.
     options: dict[str, Any]
+    dialect: dict[str, Any] = {}
     if url.drivername.endswith("+asyncpg"):
         options = {"timeout": connect_timeout_s, "statement_cache_size": 0}
         url = url.update_query_dict({"prepared_statement_cache_size": "0"})
     else:
         options = {"connect_timeout": max(2, round(connect_timeout_s)), "prepare_threshold": None}
+        # Whether there is an hstore is nothing that we need to ask.
+        dialect["use_native_hstore"] = False
     try:
-        return create_async_engine(url, poolclass=NullPool, connect_args=options)
+        return create_async_engine(url, poolclass=NullPool, connect_args=options, **dialect)
     except ImportError as error:
         name = error.name or "the driver"
         if name.startswith("psycopg"):

@@ -14,7 +14,7 @@ from keiko_perf.loadtest.plan import MOST_STEPS, Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.reply import UNJUDGED, Reply
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
-from keiko_perf.loadtest.transport import Asked, Failure
+from keiko_perf.loadtest.transport import Asked, Channel, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 _RECENT = 10  # intervals
@@ -119,7 +119,7 @@ class Books:
         if due < self.begins:
             return
         meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
-        meter.weigh(channel)
+        meter.received_bytes += channel.received_bytes
         if status >= 400:
             failure = Failure.HTTP_4XX if status < 500 else Failure.HTTP_5XX
             self.failed(channel, failure, f"HTTP {status}", now=now)
@@ -146,15 +146,13 @@ class Books:
         ):
             meter.record(reply.done - due)
             meter.received_bytes += reply.received_bytes
-            if reply.redirects:
-                meter.redirects += reply.redirects
             self.again += 1
             return True
         self.offered += due >= self.begins
         status = 200 if reply.is_expected else reply.status
         if reply.failure is not None:
             if due >= self.begins:
-                meter.weigh(reply)
+                meter.received_bytes += reply.received_bytes
             self.failed(reply, reply.failure, reply.detail, now=reply.done)
         elif status < 400 and reply.sent != due:
             self._answered_apart(reply)
@@ -167,13 +165,19 @@ class Books:
         if reply.due < self.begins:
             return
         meter = self._meters[reply.request.step]
-        meter.weigh(reply)
+        meter.received_bytes += reply.received_bytes
         service_s = reply.done - reply.sent
         meter.record_apart(
             self._position(reply.due), response_s=reply.response_s, service_s=service_s
         )
         self.finished += 1
         self.looks.count -= 1
+
+    def redirected(self, channel: Channel) -> None:
+        """An answer was found by way of others."""
+        if channel.due >= self.begins:
+            meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
+            meter.redirects += channel.redirects
 
     def failed(self, channel: Asked, failure: Failure, detail: str, *, now: float) -> None:
         """A request had no good answer."""

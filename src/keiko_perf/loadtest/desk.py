@@ -57,7 +57,8 @@ class Desk(Traffic):
         self._is_open = True  # whether users may ask
         # Who waits for a channel: due, noticed, what, who, and the future to tell.
         self._line: deque[tuple[float, float, Request, User, Wake]] = deque()
-        self._without_cookies: object = None
+        self._without_cookies: Answer | None = None
+        self._headers_without_cookies: object = None
         self._new_wake = self._loop.create_future
 
     @property
@@ -141,12 +142,13 @@ class Desk(Traffic):
         reply.answer = answer = channel.answer
         reply.judgement = UNJUDGED
         reply.received_bytes = channel.received_bytes
-        reply.redirects = channel.redirects
+        if channel.redirects:
+            self._books.redirected(channel)
         if user.last is not None:
             user.more.append(user.last)
         user.last = reply
-        # Connections repeat the headers that they know, so most are looked through once.
-        if answer is not None and answer.headers is not self._without_cookies:
+        # The same answer again and again is looked through once.
+        if answer is not self._without_cookies and answer is not None:
             self._look_for_cookies(user, reply, answer)
         wake = channel.wake
         if not wake.done():  # else the user gave up waiting
@@ -158,11 +160,15 @@ class Desk(Traffic):
             self._idle.append(channel)
 
     def _look_for_cookies(self, user: User, reply: Reply, answer: Answer) -> None:
-        lines = [text for name, text in answer.headers if name == b"set-cookie"]
-        if lines:
-            user.received(reply, lines)
-        else:
-            self._without_cookies = answer.headers
+        # Connections repeat the headers that they know.
+        headers = answer.headers
+        if headers is not self._headers_without_cookies:
+            lines = [text for name, text in headers if name == b"set-cookie"]
+            if lines:
+                user.received(reply, lines)
+                return
+            self._headers_without_cookies = headers
+        self._without_cookies = answer
 
     def _hand_on(self, channel: Channel, now: float) -> None:
         if channel.is_open:

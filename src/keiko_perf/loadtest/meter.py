@@ -15,7 +15,7 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.request import Request, curl
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
-from keiko_perf.loadtest.transport import Asked, Failure
+from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 MOST_INTERVALS = 3600
@@ -128,11 +128,6 @@ class StepMeter:
         failed.record(response_s)
         self.failed_service.record(service_s)
         self.failed_lag.record(max(0.0, response_s - service_s))
-
-    def weigh(self, asked: Asked) -> None:
-        """Count what an answer brought beside its time."""
-        self.received_bytes += asked.received_bytes
-        self.redirects += asked.redirects
 
     def began(self, due: float, now: float) -> None:
         """The first byte of an answer came."""

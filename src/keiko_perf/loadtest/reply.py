@@ -83,7 +83,6 @@ class Reply:
         status: 100 to 999.
         answer: its headers and body.
         received_bytes: how long the answer was on the wire, headers included.
-        redirects: how many redirects were followed to it.
         judgement: what checks made of it.
     """
 
@@ -93,7 +92,6 @@ class Reply:
         "due",
         "judgement",
         "received_bytes",
-        "redirects",
         "request",
         "sent",
         "status",
@@ -109,7 +107,6 @@ class Reply:
     answer: Answer | None
     judgement: Judgement
     received_bytes: int
-    redirects: int
 
     def __repr__(self) -> str:
         return f"Reply({self.name!r}, status={self.status})"

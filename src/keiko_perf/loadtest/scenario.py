@@ -7,7 +7,7 @@ Scenario: what a user does, as a plain async function.
         await user.get(f"/items/{items.json()[0]['id']}", name="GET /items/{id}")
 
 A scenario is a value, and can still be called as the function that it was made of. It travels to
-another process by its name, so the function is one of a module or of a file and no local one.
+another process by its name (`scenario_file`), so its function is one of a module or of a file.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.feed import Feed
@@ -125,13 +125,6 @@ class Scenario:
     def __call__(self, user: User) -> Awaitable[object]:
         return self.run(user)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        code = getattr(self.run, "__code__", None)
-        where = self.run.__module__, self.run.__qualname__, getattr(code, "co_filename", "")
-        same = ("run", "on_start", "set_up", "tear_down", "rows")
-        changes = {one.name: getattr(self, one.name) for one in fields(self)}
-        return _found_again, (where, {k: v for k, v in changes.items() if k not in same})
-
 
 @overload
 def scenario(run: Act, /) -> Scenario: ...
@@ -221,12 +214,6 @@ def _check_act(act: object) -> None:
         raise UsageError(
             f"{name!r} does not take one argument", cure=f"Write async def {name}(user)"
         ) from error
-
-
-def _found_again(where: tuple[str, str, str], changes: dict[str, Any]) -> Scenario:
-    from keiko_perf.loadtest.scenario_file import find  # reads a file, which this module does not
-
-    return replace(find(*where), **changes)
 
 
 def _seconds(text: str) -> float:

@@ -1,18 +1,23 @@
 """
 Scenario file: scenarios that somebody wrote in a Python file of their own.
 
-The file is run as a module, once in each process; what is wrong with it is said with its line.
+The file is run as a module, once in each process; what is wrong with it is said with its line. A
+scenario travels to another process by its name: pickled, it is where its function stands and what
+was changed since.
 """
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import sys
 import traceback
+from dataclasses import fields, replace
 from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from keiko_perf.errors import KeikoError, UsageError
 from keiko_perf.loadtest.scenario import Scenario, check_scenarios
@@ -65,6 +70,21 @@ def find(module_name: str, qualname: str, file: str) -> Scenario:
 
 
 _PREFIX = "keiko_perf_scenarios_"
+_FOUND = frozenset({"run", "on_start", "set_up", "tear_down", "rows"})  # where the scenario is
+
+
+def _by_name(one: Scenario) -> tuple[Any, ...]:
+    code = getattr(one.run, "__code__", None)
+    where = one.run.__module__, one.run.__qualname__, getattr(code, "co_filename", "")
+    changes = {part.name: getattr(one, part.name) for part in fields(one)}
+    return _found_again, (where, {k: v for k, v in changes.items() if k not in _FOUND})
+
+
+def _found_again(where: tuple[str, str, str], changes: dict[str, Any]) -> Scenario:
+    return replace(find(*where), **changes)
+
+
+copyreg.pickle(Scenario, _by_name)
 
 
 def _module(file: Path) -> ModuleType:

@@ -139,11 +139,13 @@ class Traffic:
                 meter.record(now - due)
                 meter.received_bytes += channel.received_bytes
                 if channel.redirects:
-                    meter.redirects += channel.redirects
+                    self._books.redirected(channel)
                 self._books.again += 1
                 channel.due = channel.sent = now
                 channel.send(next(self._requests))
                 return
+        if channel.redirects:
+            self._books.redirected(channel)
         self._books.answered(channel, status, now)
         if channel.is_open:
             self._go_on(channel, now)

@@ -73,11 +73,9 @@ class Asked(Protocol):
 
     Attributes:
         received_bytes: how long its answer was on the wire.
-        redirects: how many redirects it followed.
     """
 
     received_bytes: int
-    redirects: int
 
     @property
     def request(self) -> Request | None: ...

@@ -28,6 +28,7 @@ from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
 from keiko_perf.monitoring.attribution import watch_client
 from keiko_perf.monitoring.budgets import Budgets
+from keiko_perf.monitoring.chores import Chore
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.push import OtlpExporter
@@ -174,6 +175,7 @@ class PerformanceMonitor(Remembering, Exporting):
             now=now,
         )
         self._ticker: asyncio.Task[None] | None = None
+        self._chores: list[Chore] = []
         self._ticks = self._failed_ticks = 0
         self._sampled_s = -inf
         self._broken: set[str] = set()  # what was complained of already
@@ -217,6 +219,18 @@ class PerformanceMonitor(Remembering, Exporting):
             client: an `httpx.AsyncClient`, an `httpx.Client` or an `aiohttp.ClientSession`.
         """
         watch_client(client)
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """
+        Let *work* be done each so many seconds while the monitor ticks; call it before it does.
+
+        With `keiko_perf.diagnosis.keeper_of(engine, HistoryFile("history.sqlite"))` it keeps what
+        the database did, for `keiko-perf db changes`.
+
+        Raises:
+            UsageError: the time is not over 0, or *work* cannot be called.
+        """
+        self._chores.append(Chore(seconds, work))
 
     # The guide's questions
 
@@ -363,6 +377,8 @@ class PerformanceMonitor(Remembering, Exporting):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
                 group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+                for chore in self._chores:
+                    group.create_task(chore.run(), name="keiko-perf chore")
                 if self._otlp is not None:
                     group.create_task(self._otlp.run(self), name="keiko-perf push")
                 with (

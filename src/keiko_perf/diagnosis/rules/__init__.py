@@ -11,12 +11,36 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.evidence import Evidence
-from keiko_perf.diagnosis.rules import indexes, statements, tables
+from keiko_perf.diagnosis.rules import (
+    ages,
+    checkpoints,
+    connections,
+    indexes,
+    locks,
+    patterns,
+    planner,
+    replication,
+    settings,
+    statements,
+    tables,
+)
 from keiko_perf.model import Finding, Gap
 
 Rule = Callable[[Evidence], Iterator[Finding | Gap]]
 
-RULES: tuple[Rule, ...] = (*statements.RULES, *tables.RULES, *indexes.RULES)
+RULES: tuple[Rule, ...] = (
+    *locks.RULES,
+    *connections.RULES,
+    *statements.RULES,
+    *patterns.RULES,
+    *tables.RULES,
+    *ages.RULES,
+    *indexes.RULES,
+    *planner.RULES,
+    *replication.RULES,
+    *checkpoints.RULES,
+    *settings.RULES,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +53,11 @@ class Judgement:
 
     findings: tuple[Finding, ...]
     gaps: tuple[Gap, ...]
+
+    def about(self, *topics: str) -> Judgement:
+        """The findings whose code begins with one of the topics, with all gaps."""
+        found = [one for one in self.findings if one.code.partition(".")[0] in topics]
+        return Judgement(findings=tuple(found), gaps=self.gaps)
 
 
 def judge(evidence: Evidence, rules: Iterable[Rule] = RULES) -> Judgement:

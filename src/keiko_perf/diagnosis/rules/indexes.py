@@ -9,41 +9,57 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 
 from keiko_perf.diagnosis.evidence import Evidence, IndexStats
 from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.rules.writing import MIB, iso, name_of
 from keiko_perf.model import Finding, Gap, Severity, say
 
 LEAST_BYTES = 1024 * 1024
 """A smaller index costs nothing worth a word."""
 LEAST_TABLE_SCANS = 1_000
 """Only when its table was read this often does it tell anything that an index was not used."""
-_LARGE_BYTES = 100 * 1024 * 1024
+LEAST_COUNTED = timedelta(days=7)
+"""Before a week is over, the weekly jobs have not run."""
+LEAST_TRANSACTIONS = 1_000
+"""Since it was made; with fewer it has cost nothing yet."""
+LEAST_AIR_BYTES = 16 * MIB
+LEAST_AIR_RATIO = 0.5
+FEW_VALUES = 20
+_PAGE_BYTES = 8192
+_PAGE_HEADER_BYTES = 40  # with what a B-tree keeps at a page's end
+_LARGE_BYTES = 100 * MIB
 _LINK = "https://www.postgresql.org/docs/current/monitoring-stats.html"
 
 
 def unused(evidence: Evidence) -> Iterator[Finding | Gap]:
-    """`indexes.unused`: never scanned, though its table is read a lot."""
-    for index in evidence.indexes:
-        if index.scans or index.is_unique or index.backs or not index.is_valid:
-            continue
-        if index.size_bytes < LEAST_BYTES or index.table_scans < LEAST_TABLE_SCANS:
-            continue
+    """`indexes.unused`: never scanned, for long, though its table is read a lot."""
+    candidates = [index for index in evidence.indexes if _is_unused(index)]
+    counted = evidence.counted
+    if candidates and (counted is None or counted < LEAST_COUNTED):
+        yield _too_early(len(candidates), evidence)
+        return
+    for index in candidates:
         since_at = evidence.since_at
+        assert since_at is not None
         yield Finding(
             code="indexes.unused",
             severity=_severity(index),
             subject=index.full_name,
             summary=say(
-                "no query used the index while its table {table} was read {scans:count} times",
-                table=index.table,
+                "no query used the index since {since_at:time}, while its table {table} was read"
+                " {scans:count} times",
+                since_at=since_at,
+                table=index.table_name,
                 scans=index.table_scans,
             ),
             evidence={
                 "size_bytes": index.size_bytes,
-                "table": index.table,
+                "table": index.table_name,
                 "table_rows_written": index.table_writes,
-                "counted_since": since_at.isoformat(timespec="seconds") if since_at else None,
+                "counted_since": iso(since_at),
+                "transactions_since_made": index.transactions,
             },
             explanation=say(
                 "Each write to the table also writes the index. Look at the standbys too, which"
@@ -52,6 +68,39 @@ def unused(evidence: Evidence) -> Iterator[Finding | Gap]:
             cure=_drop(index),
             link=f"{_LINK}#MONITORING-PG-STAT-ALL-INDEXES-VIEW",
         )
+
+
+def _is_unused(index: IndexStats) -> bool:
+    if index.scans or index.is_unique or index.backs or not index.is_valid:
+        return False
+    # One that was made a moment ago had no time to be used.
+    if index.transactions is not None and index.transactions < LEAST_TRANSACTIONS:
+        return False
+    return index.size_bytes >= LEAST_BYTES and index.table_scans >= LEAST_TABLE_SCANS
+
+
+def _too_early(count: int, evidence: Evidence) -> Gap:
+    days = LEAST_COUNTED.days
+    if evidence.since_at is None:
+        return Gap(
+            subject=say("whether {count:count} indexes are needed", count=count),
+            reason=say("no query used them, but since when that is counted is not known"),
+            remedy=say(
+                "Look again in {days:count} days: SELECT idx_scan FROM pg_stat_user_indexes",
+                days=days,
+            ),
+        )
+    return Gap(
+        subject=say("whether {count:count} indexes are needed", count=count),
+        reason=say(
+            "no query used them, but that is counted only since {since_at:time}",
+            since_at=evidence.since_at,
+        ),
+        remedy=say(
+            "Ask again after {then:time}, when rare jobs have run too",
+            then=evidence.since_at + LEAST_COUNTED,
+        ),
+    )
 
 
 def duplicate(evidence: Evidence) -> Iterator[Finding | Gap]:
@@ -119,6 +168,172 @@ def invalid(evidence: Evidence) -> Iterator[Finding | Gap]:
         )
 
 
+def redundant(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`indexes.redundant`: a wider index begins with the same columns."""
+    by_table: defaultdict[tuple[str, str], list[IndexStats]] = defaultdict(list)
+    for index in evidence.indexes:
+        if index.is_valid and index.keys:
+            by_table[index.schema, index.table].append(index)
+    for group in by_table.values():
+        for index in group:
+            if index.is_unique or index.backs or index.has_included:
+                continue
+            if index.size_bytes < LEAST_BYTES:
+                continue
+            wider = min(
+                (one for one in group if _begins_with(one, index)),
+                key=lambda one: one.size_bytes,
+                default=None,
+            )
+            # To read many times as much is no replacement.
+            if wider is not None and wider.size_bytes <= 4 * index.size_bytes:
+                yield _redundant(index, wider)
+
+
+def _begins_with(wide: IndexStats, narrow: IndexStats) -> bool:
+    width = len(narrow.keys)
+    return wide.kind == narrow.kind and len(wide.keys) > width and wide.keys[:width] == narrow.keys
+
+
+def _redundant(index: IndexStats, wider: IndexStats) -> Finding:
+    return Finding(
+        code="indexes.redundant",
+        severity=_severity(index),
+        subject=index.full_name,
+        summary=say(
+            "the wider index {kept} on {table} begins with the same columns",
+            kept=wider.full_name,
+            table=index.table_name,
+        ),
+        evidence={
+            "size_bytes": index.size_bytes,
+            "scans": index.scans,
+            "kept": wider.full_name,
+            "kept_size_bytes": wider.size_bytes,
+            "table_rows_written": index.table_writes,
+        },
+        explanation=say(
+            "What searches by these columns finds them in the wider index as well. Each write to"
+            " the table writes both."
+        ),
+        cure=_drop(index),
+        link="https://www.postgresql.org/docs/current/indexes-multicolumn.html",
+    )
+
+
+def bloated(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`indexes.bloated`: most of it is air, by the planner's statistics."""
+    for index in evidence.indexes:
+        expected = _expected_bytes(index)
+        if expected is None or not index.is_valid:
+            continue
+        air = index.size_bytes - expected
+        if air < LEAST_AIR_BYTES or air < LEAST_AIR_RATIO * index.size_bytes:
+            continue
+        yield Finding(
+            code="indexes.bloated",
+            severity=Severity.WARNING if air >= 1024 * MIB else Severity.NOTE,
+            subject=index.full_name,
+            summary=say(
+                "about {air:ratio} of the index on {table} is air, {bytes:bytes}",
+                air=air / index.size_bytes,
+                table=index.table_name,
+                bytes=air,
+            ),
+            evidence={
+                "size_bytes": index.size_bytes,
+                "expected_bytes": expected,
+                "table": index.table_name,
+                "scans": index.scans,
+            },
+            explanation=say(
+                "Deleted and moved rows leave half-empty pages behind, which are read and cached"
+                " like full ones. It is an estimate; REINDEX makes it as small as it can be."
+            ),
+            cure=f"REINDEX INDEX CONCURRENTLY {_name(index)};",
+            link="https://www.postgresql.org/docs/current/routine-reindex.html",
+        )
+
+
+def _expected_bytes(index: IndexStats) -> float | None:
+    """The size of a new one, filled to 90 % as usual; equal keys make it smaller still."""
+    if index.entry_bytes is None or index.rows is None:
+        return None
+    per_page = (_PAGE_BYTES - _PAGE_HEADER_BYTES) * 0.9
+    return (index.rows * index.entry_bytes / per_page + 1) * _PAGE_BYTES
+
+
+def few_values(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`indexes.few-values`: each of its scans reads a large part of the table."""
+    for index in evidence.indexes:
+        rows, distinct = index.table_rows or 0.0, index.distinct_values
+        if distinct is None or distinct > FEW_VALUES or index.scans < 20 or rows < 10_000:
+            continue
+        if index.is_unique or index.backs or index.kind.partition(" ")[2] != "where":
+            continue
+        per_scan = index.rows_read / index.scans
+        if per_scan < 0.1 * rows:
+            continue
+        yield Finding(
+            code="indexes.few-values",
+            severity=_severity(index),
+            subject=index.full_name,
+            summary=say(
+                "each scan of the index reads {part:ratio} of its table {table}: its column has"
+                " {values:count} values",
+                part=min(per_scan / rows, 1.0),
+                table=index.table_name,
+                values=round(distinct),
+            ),
+            evidence={
+                "scans": index.scans,
+                "rows_per_scan": per_scan,
+                "distinct_values": round(distinct),
+                "size_bytes": index.size_bytes,
+                "table_rows_written": index.table_writes,
+            },
+            explanation=say(
+                "An index pays where it leads to few rows. Where only a rare value is searched for,"
+                " a partial index on something else WHERE that value holds is smaller and faster."
+            ),
+            link="https://www.postgresql.org/docs/current/indexes-partial.html",
+        )
+
+
+def foreign_key(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`indexes.foreign-key`: each deleted row searches the whole table that refers to it."""
+    for key in evidence.foreign_keys:
+        if key.deletes < 10 or key.rows < 10_000:
+            continue
+        searched = key.deletes * key.rows
+        concurrently = "" if key.is_partitioned else "CONCURRENTLY "
+        columns = ", ".join(quoted(one) for one in key.columns)
+        yield Finding(
+            code="indexes.foreign-key",
+            severity=Severity.WARNING if searched >= 1e8 else Severity.NOTE,
+            subject=f"{key.full_name} ({', '.join(key.columns)})",
+            summary=say(
+                "no index begins with the columns that refer to {referenced}, from which"
+                " {deletes:count} rows were deleted",
+                referenced=key.referenced,
+                deletes=key.deletes,
+            ),
+            evidence={
+                "constraint": key.name,
+                "rows": key.rows,
+                "size_bytes": key.size_bytes,
+                "deletes": key.deletes,
+            },
+            explanation=say(
+                "For each deleted row the server reads all of {table} to see whether anything"
+                " refers to it, and holds its locks meanwhile.",
+                table=key.full_name,
+            ),
+            cure=f"CREATE INDEX {concurrently}ON {name_of(key.schema, key.table)} ({columns});",
+            link="https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK",
+        )
+
+
 def _severity(index: IndexStats) -> Severity:
     """Space, or work at each write: it is worth a warning only where there is much of either."""
     is_costly = index.size_bytes >= _LARGE_BYTES or index.table_writes >= 1_000_000
@@ -130,8 +345,7 @@ def _drop(index: IndexStats) -> str:
 
 
 def _name(index: IndexStats) -> str:
-    schema = "" if index.schema == "public" else f"{quoted(index.schema)}."
-    return f"{schema}{quoted(index.name)}"
+    return name_of(index.schema, index.name)
 
 
-RULES = (unused, duplicate, invalid)
+RULES = (unused, duplicate, redundant, invalid, bloated, few_values, foreign_key)

@@ -5,10 +5,10 @@ Tables: dead rows that nobody clears away, and statistics that are no longer tru
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from keiko_perf.diagnosis.evidence import Autovacuum, Evidence, TableStats
-from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.rules.writing import MIB, iso, name_of
 from keiko_perf.model import Finding, Gap, Severity, say
 
 LEAST_ROWS = 1_000
@@ -17,15 +17,18 @@ BEHIND = 2.0
 """Autovacuum comes by each minute: only at this many times its threshold is it behind."""
 JUST_NOW = timedelta(minutes=5)
 """What was analysed within this time is not behind, however much has changed since."""
-_MIB = 1024 * 1024
+LEAST_AIR_BYTES = 16 * MIB
+LEAST_AIR_RATIO = 0.5
+_PAGE_BYTES = 8192
+_PAGE_HEADER_BYTES = 24
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 
 
 def vacuum_threshold(table: TableStats, server: Autovacuum) -> float:
     """The dead rows from which on autovacuum cleans the table: its own formula."""
-    base = _option(table.options, "autovacuum_vacuum_threshold", server.vacuum_threshold)
-    scale = _option(table.options, "autovacuum_vacuum_scale_factor", server.vacuum_scale_ratio)
-    cap = _option(
+    base = setting_of(table.options, "autovacuum_vacuum_threshold", server.vacuum_threshold)
+    scale = setting_of(table.options, "autovacuum_vacuum_scale_factor", server.vacuum_scale_ratio)
+    cap = setting_of(
         table.options, "autovacuum_vacuum_max_threshold", server.vacuum_max_threshold, least=-1
     )
     threshold = base + scale * (table.estimated_rows or 0.0)
@@ -34,8 +37,8 @@ def vacuum_threshold(table: TableStats, server: Autovacuum) -> float:
 
 def analyze_threshold(table: TableStats, server: Autovacuum) -> float:
     """The changed rows from which on autovacuum analyses the table."""
-    base = _option(table.options, "autovacuum_analyze_threshold", server.analyze_threshold)
-    scale = _option(table.options, "autovacuum_analyze_scale_factor", server.analyze_scale_ratio)
+    base = setting_of(table.options, "autovacuum_analyze_threshold", server.analyze_threshold)
+    scale = setting_of(table.options, "autovacuum_analyze_scale_factor", server.analyze_scale_ratio)
     return base + scale * (table.estimated_rows or 0.0)
 
 
@@ -78,7 +81,7 @@ def dead_tuples(evidence: Evidence) -> Iterator[Finding | Gap]:
                 "dead_ratio": table.dead_ratio,
                 "autovacuum_threshold_rows": threshold,
                 "size_bytes": table.size_bytes,
-                "last_vacuum_at": _iso(table.last_vacuum_at),
+                "last_vacuum_at": iso(table.last_vacuum_at),
             },
             explanation=say(
                 "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
@@ -91,9 +94,9 @@ def dead_tuples(evidence: Evidence) -> Iterator[Finding | Gap]:
 
 def _severity(table: TableStats) -> Severity:
     dead_bytes = table.size_bytes * table.dead_ratio
-    if dead_bytes >= 1024 * _MIB and table.dead_ratio >= 0.5:
+    if dead_bytes >= 1024 * MIB and table.dead_ratio >= 0.5:
         return Severity.CRITICAL
-    return Severity.WARNING if dead_bytes >= 16 * _MIB else Severity.NOTE
+    return Severity.WARNING if dead_bytes >= 16 * MIB else Severity.NOTE
 
 
 def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
@@ -125,7 +128,7 @@ def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
                 "modified_rows": table.modified_rows,
                 "live_rows": table.live_rows,
                 "autoanalyze_threshold_rows": threshold,
-                "last_analyze_at": _iso(table.last_analyze_at),
+                "last_analyze_at": iso(table.last_analyze_at),
             },
             explanation=say(
                 "The planner chooses by these statistics; where they are wrong it takes the wrong"
@@ -147,7 +150,7 @@ def _staleness(table: TableStats) -> Severity:
     return Severity.WARNING if is_large and is_different else Severity.NOTE
 
 
-def _option(options: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:
+def setting_of(options: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:
     """A table's own setting; PostgreSQL takes one below its least value for "not set"."""
     try:
         own = float(options[name])
@@ -156,13 +159,118 @@ def _option(options: Mapping[str, str], name: str, default: float, *, least: flo
     return own if own >= least else default
 
 
+def bloated(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`tables.bloated`: most of it is air, by the planner's statistics."""
+    for table in evidence.tables:
+        expected = _expected_bytes(table)
+        if expected is None or table.last_analyze_at is None:
+            continue
+        own_bytes = table.size_bytes - table.toast_bytes
+        air = own_bytes - expected
+        if air < LEAST_AIR_BYTES or air < LEAST_AIR_RATIO * own_bytes:
+            continue
+        yield Finding(
+            code="tables.bloated",
+            severity=Severity.WARNING if air >= 1024 * MIB else Severity.NOTE,
+            subject=table.full_name,
+            summary=say(
+                "about {air:ratio} of the table is air, {bytes:bytes}",
+                air=air / own_bytes,
+                bytes=air,
+            ),
+            evidence={
+                "size_bytes": own_bytes,
+                "expected_bytes": expected,
+                "live_rows": table.live_rows,
+                "dead_rows": table.dead_rows,
+                "last_vacuum_at": iso(table.last_vacuum_at),
+            },
+            explanation=say(
+                "Dead rows were cleaned up late, and their room stays with the table: every scan"
+                " reads it. It is an estimate; what is written next fills the room again."
+            ),
+            cure=f"VACUUM (FULL, ANALYZE) {_name(table)}; -- locks it; pg_repack does not",
+            link=f"{_VACUUM}#VACUUM-FOR-SPACE-RECOVERY",
+        )
+
+
+def _expected_bytes(table: TableStats) -> float | None:
+    """The size without air, filled as its fillfactor says."""
+    if table.row_bytes is None or not table.estimated_rows:
+        return None
+    fill = setting_of(table.options, "fillfactor", 100.0, least=10) / 100
+    per_page = (_PAGE_BYTES - _PAGE_HEADER_BYTES) * fill
+    return (table.estimated_rows * table.row_bytes / per_page + 1) * _PAGE_BYTES
+
+
+def cold_updates(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`tables.cold-updates`: most updates write all indexes, for want of room on the page."""
+    for table in evidence.tables:
+        if table.updates < 100_000 or "fillfactor" in table.options:
+            continue
+        if table.size_bytes - table.toast_bytes < 8 * MIB:
+            continue
+        hot, moved = table.hot_updates / table.updates, table.moved_updates
+        # What was not moved and not HOT changed an indexed column: room would not have helped.
+        if hot >= 0.5 or (moved is not None and moved < 0.3 * table.updates):
+            continue
+        yield Finding(
+            code="tables.cold-updates",
+            severity=Severity.NOTE,
+            subject=table.full_name,
+            summary=say(
+                "only {hot:ratio} of {updates:count} updates spared the table's indexes",
+                hot=hot,
+                updates=table.updates,
+            ),
+            evidence={
+                "updates": table.updates,
+                "hot_updates": table.hot_updates,
+                "moved_updates": moved,
+                "size_bytes": table.size_bytes,
+            },
+            explanation=say(
+                "An update that finds room on its row's page and sets no indexed column writes no"
+                " index. Leave room on the pages, and drop indexes on columns that always change."
+            ),
+            cure=f"ALTER TABLE {_name(table)} SET (fillfactor = 85);",
+            link="https://www.postgresql.org/docs/current/storage-hot.html",
+        )
+
+
+def no_primary_key(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`tables.no-primary-key`: rows that are changed one by one cannot be told apart."""
+    for table in evidence.tables:
+        if table.has_primary_key or table.is_partition or table.live_rows < LEAST_ROWS:
+            continue
+        if table.updates + table.deletes < LEAST_ROWS:
+            continue
+        yield Finding(
+            code="tables.no-primary-key",
+            severity=Severity.NOTE,
+            subject=table.full_name,
+            summary=say(
+                "the table has no primary key, and {changed:count} of its rows were changed",
+                changed=table.updates + table.deletes,
+            ),
+            evidence={
+                "live_rows": table.live_rows,
+                "updates": table.updates,
+                "deletes": table.deletes,
+                "seq_scans": table.seq_scans,
+            },
+            explanation=say(
+                "Without a key each change searches for its row by other means, duplicates go"
+                " unseen, and logical replication sends whole rows or refuses to."
+            ),
+            cure=f"ALTER TABLE {_name(table)} ADD PRIMARY KEY (…);",
+            link="https://www.postgresql.org/docs/current/ddl-constraints.html"
+            "#DDL-CONSTRAINTS-PRIMARY-KEYS",
+        )
+
+
 def _name(table: TableStats) -> str:
-    schema = "" if table.schema == "public" else f"{quoted(table.schema)}."
-    return f"{schema}{quoted(table.name)}"
+    return name_of(table.schema, table.name)
 
 
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="seconds")
-
-
-RULES = (dead_tuples, stale_statistics)
+RULES = (dead_tuples, stale_statistics, bloated, cold_updates, no_primary_key)

@@ -18,7 +18,10 @@ from keiko_perf.render.german import (
     monitoring,
     plan_findings,
     plans,
+    relations,
     render,
+    server,
+    statements,
 )
 
 GERMAN: dict[str, str] = {
@@ -35,7 +38,10 @@ GERMAN: dict[str, str] = {
         monitoring,
         plan_findings,
         plans,
+        relations,
         render,
+        server,
+        statements,
     )
     for template, german in part.TEMPLATES.items()
 }

@@ -182,10 +182,6 @@ TEMPLATES = {
     ),
     "no index would pay": "kein Index würde sich lohnen",
     "no plan of its statements uses it": "kein Plan seiner Anweisungen benutzt ihn",
-    "no query used the index while its table {table} was read {scans:count} times": (
-        "keine Abfrage benutzte den Index, während seine Tabelle {table}"
-        " {scans:count}-mal gelesen wurde"
-    ),
     "none of its statements can be planned any more": (
         "keine seiner Anweisungen lässt sich noch planen"
     ),

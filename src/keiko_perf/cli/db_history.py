@@ -1,0 +1,135 @@
+"""
+db snapshot and changes: what a database did from one time to another, kept in a file.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keiko_perf.cli.database import DatabaseOption, TimeoutOption, answer_with, url_of
+from keiko_perf.cli.output import (
+    Destination,
+    Format,
+    FormatOption,
+    LanguageOption,
+    OutputOption,
+    show,
+)
+from keiko_perf.errors import UsageError
+from keiko_perf.model import Report
+
+if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
+    from keiko_perf.diagnosis.history_file import HistoryFile
+    from keiko_perf.diagnosis.postgres import Database
+
+app = typer.Typer()
+
+HistoryOption = Annotated[
+    Path, typer.Option("--history", help="The file in which snapshots are kept.")
+]
+DEFAULT = Path("keiko-perf-history.sqlite")
+_AGO = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d)")
+_UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@app.command()
+def snapshot(
+    database: DatabaseOption = None,
+    history: HistoryOption = DEFAULT,
+    note: Annotated[str, typer.Option(help="What was changed, such as a deployment.")] = "",
+    timeout: TimeoutOption = 30.0,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """Keep the counters of statements and tables, and what happened since the last snapshot."""
+
+    async def answer(connected: Database) -> Report:
+        from keiko_perf.diagnosis.history_file import HistoryFile
+        from keiko_perf.diagnosis.history_report import snapshot_report
+        from keiko_perf.diagnosis.watching import take
+
+        kept = HistoryFile(history)
+        evidence, period = await take(connected, kept, note=note)
+        return snapshot_report(evidence, period, place=connected.place, file=str(history))
+
+    answer_with(answer, database, timeout, Destination(format, output, lang))
+
+
+@app.command()
+def changes(
+    database: DatabaseOption = None,
+    history: HistoryOption = DEFAULT,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="The moment to compare at: how long ago (90min, 2h) or when (2026-03-01T12:00,"
+            " UTC). By default the time between the last two snapshots is held against all before.",
+            show_default=False,
+        ),
+    ] = None,
+    before: Annotated[str, typer.Option(help="How far back before that moment to look.")] = "1d",
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """What got slower, more frequent or larger between snapshots; exit code 5 if it got slower."""
+    from keiko_perf.diagnosis.history import split
+    from keiko_perf.diagnosis.history_file import HistoryFile
+    from keiko_perf.diagnosis.history_report import changes_report
+
+    now = datetime.now(UTC)
+    kept = HistoryFile(history)
+    place = _place(kept, database)
+    since_at = None if since is None else _moment(since, now)
+    found = split(kept.periods(place), since_at=since_at, before_s=_seconds(before))
+    report = changes_report(found, place=place, now=now)
+    raise typer.Exit(show(report, Destination(format, output, lang)))
+
+
+def _place(kept: HistoryFile, database: str | None) -> str:
+    """The database whose history is asked for: the one that is named, else the only one."""
+    from keiko_perf.diagnosis.source import place_of
+
+    places = kept.places()
+    if not places:
+        raise UsageError(
+            f"there is no snapshot in {kept.path}",
+            cure="Take one: keiko-perf db snapshot, or name another file with --history",
+        )
+    if database is None and len(places) == 1:
+        return places[0]
+    place = place_of(url_of(database))
+    if place not in places:
+        raise UsageError(
+            f"there is no snapshot of {place} in {kept.path}",
+            cure=f"Name one of these with --database: {', '.join(places[:5])}",
+        )
+    return place
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if _AGO.fullmatch(text.strip()):
+        return now - timedelta(seconds=_seconds(text))
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no moment",
+            cure="Write how long ago, such as 90min, 2h or 1d, or when: 2026-03-01T12:00",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _seconds(text: str) -> float:
+    found = _AGO.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(
+            f"{text!r} is no length of time", cure="Write such as 45s, 90min, 2h or 1d"
+        )
+    return float(found[1]) * _UNITS_S[found[2]]
