@@ -38,6 +38,7 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/adaptive.py
 
 clean: ## remove what was made

@@ -10,6 +10,7 @@ import pytest
 
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.optimizer import QueryOptimizer
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.model import Section
 from keiko_perf.render import phrase
@@ -114,3 +115,12 @@ async def test_a_write_is_priced_and_not_done(database: Database) -> None:
     assert len(section.tables[0].rows) == 3
     count = await database.send(f"SELECT count(*) AS n FROM {TABLE}")
     assert count[0]["n"] == 60000
+
+
+@pytest.mark.postgres
+async def test_the_guides_front_door_tells_of_it_too(url: str) -> None:
+    answer = await QueryOptimizer(url).analyze_query_plan(
+        f"SELECT * FROM {TABLE} t WHERE t.tenant = $1 AND id > 0"
+    )
+    assert "plan.parameter-skew" in [one.code for one in answer["findings"]]
+    assert any("plan_cache_mode" in one for one in answer["recommendations"])
