@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.optimizer import QueryOptimizer
+from keiko_perf.diagnosis.plan_report import explain_report
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.model import Section
 from keiko_perf.render import phrase
@@ -102,6 +104,16 @@ async def test_what_has_no_known_values_is_a_gap(
     (gap,) = section.gaps
     assert which in phrase(gap.reason)
     assert len(section.tables[0].rows) == 1
+
+
+@pytest.mark.postgres
+async def test_the_reports_headline_does_not_call_it_healthy(database: Database) -> None:
+    explained = await explain(database, f"SELECT * FROM {TABLE} WHERE tenant = $1")
+    assert explained.prices is not None
+    report = explain_report(
+        explained.plan, (), read_at=datetime.now(UTC), sections=(explained.prices,)
+    )
+    assert phrase(report.headline) == "what it costs depends on the value of a parameter"
 
 
 @pytest.mark.postgres
