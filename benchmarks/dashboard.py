@@ -285,7 +285,7 @@ async def a_page(http: httpx.AsyncClient) -> None:
     asked_s = time.monotonic()
     async with http.stream("GET", f"/performance/events?{view}") as events:
         async for line in events.aiter_lines():
-            if line == "event: state" and time.monotonic() - asked_s > 15:
+            if line == "event: state" and time.monotonic() - asked_s > 30:
                 asked_s = time.monotonic()
                 await http.get(f"/performance/tables?{view}")
 

@@ -73,9 +73,8 @@ class Live:
         """The current state as it is sent to open pages, made once for each beat."""
 
         async def make() -> str:
-            document = await self._metrics(lang)
-            del document["routes"]  # the page has them in its tables, over its own range
-            return _dumped(document)
+            # The page has the routes in its tables, over its own range.
+            return _dumped(await self._metrics(lang, has_routes=False))
 
         text: str = await self._fresh(("state text", lang), self.pulse.every_s / 2, make)
         return text
@@ -134,7 +133,7 @@ class Live:
             self._kept.clear()
         self._kept[key] = self._clock(), made
 
-    async def _metrics(self, lang: str) -> Document:
+    async def _metrics(self, lang: str, *, has_routes: bool = True) -> Document:
         monitor = self.monitor
         snapshot = await monitor.current()
         metrics = monitor.metrics_collector.metrics_of(snapshot)
@@ -153,6 +152,7 @@ class Live:
                 since=await self._since(verdicts),
                 last_week=await self._last_week(),
                 lang=lang,
+                has_routes=has_routes,
             ),
         }
 

@@ -35,6 +35,7 @@ def state(
     since: Since | None,
     last_week: Mapping[str, float],
     lang: str,
+    has_routes: bool = True,
 ) -> Document:
     """
     What is the case now.
@@ -46,8 +47,9 @@ def state(
         since: when the worst target began to be missed.
         last_week: what each check's figure was at this time last week.
         lang: of the texts.
+        has_routes: whether the routes stand in it, which cost as much as all the rest.
     """
-    shown_routes, left_out = _routes(snapshot, lang)
+    shown_routes, left_out = _routes(snapshot if has_routes else None, lang)
     return {
         "status": status(verdicts.values()),
         "headline": phrase(headline(verdicts.values(), snapshot), lang),

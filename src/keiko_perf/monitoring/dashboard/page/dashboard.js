@@ -104,7 +104,8 @@ function showState(state) {
   showNotices();
   if (!page.view.kind) showCards(byId("cards"), state.cards, charts.timeline?.columns ?? {});
   tell(byId("taken-at"), t("figuresOf", { at: instant(Date.parse(state.taken_at) / 1000) }));
-  const everyMs = page.view.range === null ? Infinity : Math.min(300_000, Math.max(15_000, RANGES[page.view.range] * 17));
+  const isEmpty = !page.document?.requests;
+  const everyMs = page.view.range === null ? Infinity : isEmpty ? 5_000 : Math.min(300_000, Math.max(30_000, RANGES[page.view.range] * 33));
   if (page.document && Date.now() - page.tablesAt > everyMs) loadTables().catch(() => {});
   else if (!page.view.kind) showTables();
 }
