@@ -23,7 +23,7 @@ demo: $(STAMP) ## from a slow service to a proven fix, on a PostgreSQL of its ow
 	@exec $(BIN)/keiko-perf demo $(ARGS)
 
 test: $(STAMP) ## the whole test suite
-	@scripts/system-packages postgresql chromium pgbouncer prometheus prometheus-alertmanager
+	@scripts/system-packages postgresql chromium pgbouncer prometheus prometheus-alertmanager redis-server
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## linters, types and layers
@@ -36,8 +36,12 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	@scripts/system-packages nginx wrk hey
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
+	$(BIN)/python benchmarks/watchdog.py
+	$(BIN)/python benchmarks/store.py --days 2
+	$(BIN)/python benchmarks/chaos.py --seconds 60
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/adaptive.py
 
 clean: ## remove what was made

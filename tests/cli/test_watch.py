@@ -146,7 +146,8 @@ def test_a_store_that_is_not_there_is_an_error_and_no_empty_screen(tmp_path):
 
 def test_a_running_service_is_watched_with_its_token(serve):
     service = FastAPI()
-    monitor = PerformanceMonitor(token=TOKEN, kpis=PerformanceKPIs(api_response_time_p95=1))
+    busy_or_not = PerformanceKPIs(api_response_time_p95=1, cpu_usage_max=100, memory_usage_max=100)
+    monitor = PerformanceMonitor(token=TOKEN, kpis=busy_or_not)
     monitor.install(service)
     for _ in range(100):
         monitor.recorder.record(Kind.ROUTE, "GET /agents", 0.05)

@@ -245,6 +245,7 @@ async def test_a_partitioned_tables_index_is_made_on_all_its_partitions(url: str
     (recommendation,) = (await advised(url, "SELECT 1 FROM parted WHERE k = $1")).recommendations
     assert recommendation.statement == "CREATE INDEX parted_k_idx ON parted (k)"
     assert recommendation.undo == "DROP INDEX parted_k_idx"
+    assert "locks the writers" in str(recommendation.summary)
     assert recommendation.verified_by == "hypopg"
     assert recommendation.evidence["size_bytes"] > 100_000  # type: ignore[operator]  # a number
     with sync(url) as connection:
@@ -369,6 +370,49 @@ async def slowly(work: Callable[[], Any]) -> None:
     """Again and again, so that it is surely under way when patience ends."""
     while True:
         await work()
+
+
+async def test_what_is_within_text_is_estimated_or_refused_with_the_reason(url: str) -> None:
+    fixed = "SELECT id FROM tasks WHERE note ILIKE '%urgent%'"
+    with sync(url) as connection:
+        connection.execute("CREATE EXTENSION pg_trgm")
+        try:
+            (index,) = (await advised(url, fixed)).indexes
+            assert index.statement == (
+                "CREATE INDEX CONCURRENTLY tasks_note_idx ON tasks USING gin (note gin_trgm_ops)"
+            )
+            assert index.verified_by == "estimate"
+            asked = await advised(url, fixed.replace("'%urgent%'", "$1"))
+            assert made(asked) == []
+            assert refused(asked)["USING gin (note gin_trgm_ops)"][0] == "unverified"
+            connection.execute("CREATE INDEX there ON tasks USING gin (note gin_trgm_ops)")
+            again = await advised(url, fixed)
+            assert made(again) == []
+            assert refused(again)["USING gin (note gin_trgm_ops)"] == ("exists", "there")
+        finally:
+            connection.execute("DROP EXTENSION pg_trgm CASCADE")
+
+
+async def test_an_index_that_a_wider_one_makes_superfluous_is_named(url: str) -> None:
+    with sync(url) as connection:
+        connection.execute("CREATE INDEX narrow ON tasks (agent_id)")
+        try:
+            (recommendation,) = (await advised(url, INBOX)).recommendations
+            assert recommendation.statement == INBOX_INDEX
+            assert recommendation.replaces == ("narrow",)
+        finally:
+            connection.execute("DROP INDEX narrow")
+
+
+async def test_the_front_door_says_of_an_expression_what_it_can(url: str) -> None:
+    async with Database.connect(url) as database:
+        workload = Workload.of([Statement(text="SELECT id FROM tasks WHERE abs(agent_id) = $1")])
+        (row,) = await missing_indexes(database, workload=workload)
+    assert (row["column"], row["distinct_values"], row["correlation"]) == (
+        "abs(agent_id)",
+        None,
+        None,
+    )
 
 
 async def test_the_front_doors_answer_from_what_the_server_recorded(url: str) -> None:

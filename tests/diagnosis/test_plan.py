@@ -219,3 +219,48 @@ def test_without_recursion_the_same_is_no_json(text: str) -> None:
 def test_deep_text_that_is_no_json_is_refused() -> None:
     with pytest.raises(ValueError, match="no JSON"):
         parse("[" * 100_000)
+
+
+def test_what_the_newest_servers_add_is_read_as_well() -> None:
+    scan = node(
+        "Index Scan", ms=0.002, rows=0.25, loops=4000, on="t", as_="Inner",
+        **{"Index Searches": 4000, "Disabled": False, "Shared I/O Read Time": 6.0,
+           "Local I/O Read Time": 2.0, "Shared Read Blocks": 9},
+    )  # fmt: skip
+    outer = node("Seq Scan", ms=1.0, rows=4000.0, loops=1, on="u")
+    plan = plan_of(
+        node("Nested Loop", outer, scan, ms=10.0, rows=1000.00, loops=1),
+        **{"Execution Time": 12.0, "Serialization": {"Time": 1.0, "Output Volume": 9}},
+        Planning={"Shared Hit Blocks": 5, "Memory Used": 77, "Memory Allocated": 99},
+        JIT={"Functions": 3, "Timing": {"Generation": {"Deform": 0.1, "Total": 0.4}, "Total": 2.0}},
+    )
+    inner = plan.nodes[2]
+    assert inner.rows == 1000  # 18 tells a fraction of a row for each loop
+    assert inner.io_read_s == pytest.approx(0.008)  # 17 tells shared and local apart
+    assert judge_plan(plan) == ()
+
+
+def test_an_init_plans_time_is_taken_off_the_node_that_asks_for_it() -> None:
+    plan = plan_of(
+        node(
+            "Limit",
+            node("Aggregate", ms=70.0, rows=1, loops=1, as_="InitPlan",
+                 name="InitPlan 1 (returns $0)"),
+            node("Seq Scan", ms=75.0, rows=9, loops=1, as_="Outer", Filter="(a > $0)"),
+            ms=80.0, rows=9, loops=1,
+        )
+    )  # fmt: skip
+    limit, init, scan = plan.nodes
+    assert (limit.self_s, init.self_s, scan.self_s) == pytest.approx((0.005, 0.070, 0.005))
+
+
+def test_a_leader_that_does_not_take_part_is_no_process() -> None:
+    plan = plan_of(
+        node(
+            "Gather",
+            node("Seq Scan", ms=90.0, rows=100, loops=2, on="t"),
+            ms=100.0, rows=200, loops=1, **{"Workers Planned": 2, "Workers Launched": 2},
+        )
+    )  # fmt: skip
+    assert plan.nodes[1].total_s == pytest.approx(0.090)
+    assert plan.nodes[1].processes == 2

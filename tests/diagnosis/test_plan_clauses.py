@@ -8,6 +8,7 @@ from keiko_perf.diagnosis.plan_clauses import Reason, clauses
 
 PLAIN, FUNCTION, CAST = Reason.PLAIN, Reason.FUNCTION, Reason.CAST
 PATTERN, OR_ACROSS, OTHER = Reason.PATTERN, Reason.OR_ACROSS, Reason.OTHER
+SUBPLAN = Reason.SUBPLAN
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ PATTERN, OR_ACROSS, OTHER = Reason.PATTERN, Reason.OR_ACROSS, Reason.OTHER
         ("((id)::text = ANY ('{123,456}'::text[]))", [CAST]),
         ("((id)::text ~~ '123%'::text)", [CAST]),
         ("(payload ~~ '%y%'::text)", [PATTERN]),
+        ("((serial)::text ~~ '%0777'::text)", [PATTERN]),
         ("(payload ~~* '_y'::text)", [PATTERN]),
         ("(payload ~ 'y'::text)", [PATTERN]),
         ("((a.x = 1) OR (b.y = 2))", [OR_ACROSS]),
@@ -46,9 +48,9 @@ PATTERN, OR_ACROSS, OTHER = Reason.PATTERN, Reason.OR_ACROSS, Reason.OTHER
         ("((c.vip) OR EXISTS(SubPlan 2))", [OR_ACROSS]),
         ("((x = 1) OR (y = 2))", [OTHER]),
         ("(id <> 5)", [OTHER]),
-        ("EXISTS(SubPlan 1)", [OTHER]),
-        ("((SubPlan 1) > 5)", [OTHER]),
-        ("(NOT (hashed SubPlan 1))", [OTHER]),
+        ("EXISTS(SubPlan 1)", [SUBPLAN]),
+        ("((SubPlan 1) > 5)", [SUBPLAN]),
+        ("(NOT (hashed SubPlan 1))", [SUBPLAN]),
         ("(payload ~~ $1)", [OTHER]),  # nobody knows what it begins with
         ("nothing that (can be read", []),
         ("(a = 1) AND " * 3000 + "(a = 1)", []),  # longer than is looked into

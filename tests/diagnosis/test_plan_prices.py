@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
@@ -10,6 +11,8 @@ import pytest
 
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.optimizer import QueryOptimizer
+from keiko_perf.diagnosis.plan_report import explain_report
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.model import Section
 from keiko_perf.render import phrase
@@ -104,6 +107,16 @@ async def test_what_has_no_known_values_is_a_gap(
 
 
 @pytest.mark.postgres
+async def test_the_reports_headline_does_not_call_it_healthy(database: Database) -> None:
+    explained = await explain(database, f"SELECT * FROM {TABLE} WHERE tenant = $1")
+    assert explained.prices is not None
+    report = explain_report(
+        explained.plan, (), read_at=datetime.now(UTC), sections=(explained.prices,)
+    )
+    assert phrase(report.headline) == "what it costs depends on the value of a parameter"
+
+
+@pytest.mark.postgres
 async def test_a_statement_without_parameters_has_no_prices(database: Database) -> None:
     assert (await explain(database, f"SELECT * FROM {TABLE}")).prices is None
 
@@ -114,3 +127,12 @@ async def test_a_write_is_priced_and_not_done(database: Database) -> None:
     assert len(section.tables[0].rows) == 3
     count = await database.send(f"SELECT count(*) AS n FROM {TABLE}")
     assert count[0]["n"] == 60000
+
+
+@pytest.mark.postgres
+async def test_the_guides_front_door_tells_of_it_too(url: str) -> None:
+    answer = await QueryOptimizer(url).analyze_query_plan(
+        f"SELECT * FROM {TABLE} t WHERE t.tenant = $1 AND id > 0"
+    )
+    assert "plan.parameter-skew" in [one.code for one in answer["findings"]]
+    assert any("plan_cache_mode" in one for one in answer["recommendations"])

@@ -60,7 +60,7 @@ async def test_redirects_are_counted_and_the_last_answer_is_weighed(scenarios):
     pages = {b"/": to("/a"), b"/a": to("/b"), b"/b": OK}
     async with raw_server(site(pages, [])) as url:
         plan = Plan(
-            base_url=url, load=Users(2), duration_s=0.1, follow_redirects=2, scenarios=scenarios
+            base_url=url, load=Users(2), duration_s=0.3, follow_redirects=2, scenarios=scenarios
         )
         result = await run(plan)
     assert result.errors == ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
-from tests.loadtest.playing import browse, counts, failures, once, play
+from tests.loadtest.playing import browse, counts, failures, once, play, shop
 
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import Answer, steady
@@ -223,3 +224,24 @@ def test_a_user_who_gives_up_waiting_is_not_told_and_the_request_is_counted():
     result = play(hasty, service=service)
     assert counts(result) == {"GET /slow": (100, 0), "GET /fast": (100, 0)}
     assert result.response.succeeded.max_s == pytest.approx(0.2)
+
+
+def test_a_user_who_gets_no_answer_does_not_hammer_a_dead_service():
+    @scenario
+    async def stubborn(user):
+        with contextlib.suppress(RequestFailed):
+            await user.get("/x")
+
+    dead = lambda *_: Answer(0, failure=Failure.CONNECT_REFUSED)  # noqa: E731
+    result = play(stubborn, service=dead, load=Users(1), duration_s=1)
+    assert 5 <= result.response.count <= 11
+
+
+def test_a_user_who_awaits_nothing_does_not_keep_all_others_from_their_turn():
+    @scenario
+    async def hasty(user):
+        user.get("/x")
+
+    result = play(hasty, browse, load=Users(2), service=shop, duration_s=1)
+    assert result.step("GET /items").response.count > 10
+    assert 5 <= result.step("GET /x").response.count <= 60

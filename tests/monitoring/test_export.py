@@ -23,6 +23,7 @@ from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import (
     OtlpExporter,
+    PerformanceKPIs,
     PerformanceMonitor,
     PrometheusApp,
     SqliteStore,
@@ -227,7 +228,9 @@ async def test_in_one_process_a_request_counts_at_once_and_never_twice():
 @pytest.fixture
 def app():
     app = FastAPI()
-    monitor = PerformanceMonitor(window_s=0.2, metrics_window_s=10)
+    # However busy the machine is, its answers are quick enough for these.
+    kpis = PerformanceKPIs(api_response_time_p95=20_000, api_response_time_p99=20_000)
+    monitor = PerformanceMonitor(window_s=0.2, metrics_window_s=60, kpis=kpis)
     monitor.install(app)
     app.state.monitor = monitor
 
@@ -262,9 +265,9 @@ def test_health_says_pass_or_fail_with_its_status_and_its_reasons(app, serve):
         assert healthy.status_code == 200
         assert healthy.headers["content-type"].startswith("application/health+json")
         check = healthy.json()["checks"]["api_response_time"][0]
-        assert (check["outcome"], check["at_most"]) == ("unknown", 0.2)
+        assert (check["outcome"], check["at_most"]) == ("unknown", 20.0)
         for _ in range(100):
-            app.state.monitor.recorder.record(Kind.ROUTE, "GET /hello/{name}", 3.0)
+            app.state.monitor.recorder.record(Kind.ROUTE, "GET /hello/{name}", 60.0)
         ill = httpx.get(f"{url}/performance/health")
         assert ill.status_code == 503
         assert ill.json()["status"] == "fail"
@@ -376,7 +379,7 @@ def prometheus(tmp_path, absent):
             "authorization": {"credentials": TOKEN},
             "static_configs": [{"targets": [url.removeprefix("http://")]}],
         }
-        often = {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
+        often = {"scrape_interval": "1s", "scrape_timeout": "1s"}
         config = tmp_path / "prometheus.yml"
         config.write_text(json.dumps({"global": often, "scrape_configs": [service]}))
         place = f"--storage.tsdb.path={tmp_path / 'tsdb'}"
@@ -429,7 +432,7 @@ def test_a_real_prometheus_scrapes_a_service_behind_its_token(prometheus, serve)
         own = prometheus(url)
         found = eventually(lambda: queried(own, COUNT))
         assert found == {"/agents/{id}": 1.0}
-        assert eventually(lambda: queried(own, "up")) == {"": 1.0}
+        assert eventually(lambda: queried(own, "up == 1")) == {"": 1.0}
         for _ in range(4):
             monitor.recorder.record(Kind.ROUTE, "GET /agents/{id}", 0.02)
         assert eventually(lambda: queried(own, f"{COUNT} == 5")) == {"/agents/{id}": 5.0}

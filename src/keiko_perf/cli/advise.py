@@ -1,9 +1,10 @@
 """
-db advise: which indexes a workload lacks.
+db advise and db verify: which indexes a workload lacks, and whether they held what was promised.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -109,6 +110,37 @@ def _lateness(time_limit_s: float | None) -> Callable[[], bool]:
         return lambda: False
     end = time.monotonic() + time_limit_s
     return lambda: time.monotonic() >= end
+
+
+def verify(
+    advice: Annotated[
+        Path,
+        typer.Argument(
+            help="What db advise --format json --output FILE has written.", show_default=False
+        ),
+    ],
+    database: DatabaseOption = None,
+    timeout: TimeoutOption = 30.0,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """Whether the indexes that were advised hold what was promised, once they are made."""
+    text = _text_of(advice)
+
+    async def answer(connected: Database) -> Report:
+        from keiko_perf.diagnosis.fulfilment import fulfilment
+        from keiko_perf.diagnosis.promise import promises_of
+        from keiko_perf.diagnosis.reports import promises_report
+
+        try:
+            document = json.loads(text)
+        except ValueError:
+            document = None
+        judged = await fulfilment(connected, promises_of(document))
+        return promises_report(judged, read_at=datetime.now(UTC), server=connected.server)
+
+    answer_with(answer, database, timeout, Destination(format, output, lang))
 
 
 def bytes_of(size: str) -> float:

@@ -44,6 +44,7 @@ from keiko_perf.monitoring.findings import findings
 _WORTH_BUILDING = 1.5
 """Below this factor the difference would drown in the noise of a measurement."""
 _BUSY_RATIO = 0.95
+_MOST_REFUSED = 20
 _REFUSED_UNASKED = frozenset({"exists", "unique"})
 """Why a candidate is refused without a question: what is there already serves it."""
 
@@ -231,7 +232,7 @@ def _fix(found: Account) -> Section:
         columns=(Column(say("index")), Column(say("why"))),
         rows=tuple((str(one.index), one.reason) for one in priced),
         left_out=len(advice.refusals) - len(priced),
-    )
+    ).first(_MOST_REFUSED)
     return Section(
         title=say("The fix: which index helps, priced by the planner"),
         paragraphs=(paragraph,),

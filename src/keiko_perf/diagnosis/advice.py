@@ -140,21 +140,28 @@ class AdvisedIndex:
         )
 
     def _summary(self) -> Message:
-        columns = self.index.shown
+        shown = f"{self.table.shown_name} {self.index.rest}"
         before, after = self.cost_before, self.cost_after
         if before is None or after is None:
             return say(
-                "An index on {table} ({columns}) might help {count:count} of the statements;"
+                "An index on {index} might help {count:count} of the statements;"
                 " this is not verified",
-                table=self.table.shown_name,
-                columns=columns,
+                index=shown,
                 count=len(self.wanted_by),
             )
+        if self.table.is_partitioned:
+            return say(
+                "With an index on {index} the planner finds {count:count} of the"
+                " statements {factor:factor} cheaper. Its making locks the writers of all"
+                " partitions out; made on each of them first, CONCURRENTLY, it does not",
+                index=shown,
+                count=len(self.gains),
+                factor=before / max(after, 0.01),
+            )
         return say(
-            "With an index on {table} ({columns}) the planner finds {count:count} of the"
+            "With an index on {index} the planner finds {count:count} of the"
             " statements {factor:factor} cheaper",
-            table=self.table.shown_name,
-            columns=columns,
+            index=shown,
             count=len(self.gains),
             factor=before / max(after, 0.01),
         )
@@ -193,7 +200,7 @@ class Refusal:
     Attributes:
         index: which one.
         code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`,
-            `superseded`, `limit`, `impossible`, `partitioned`, `second_choice`.
+            `superseded`, `limit`, `budget`, `late`, `impossible`, `unverified`, `second_choice`.
         reason: why, for people.
     """
 

@@ -27,7 +27,7 @@ from keiko_perf.diagnosis.gaps import (
     unresolved_gap,
 )
 from keiko_perf.diagnosis.gin import gin_size_bytes
-from keiko_perf.diagnosis.indexes import Index, index_name, name_stem, serves
+from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced, name_stem, serves
 from keiko_perf.diagnosis.kinds import ALL, all_forms
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
@@ -176,7 +176,13 @@ def propose(
 
 def _refusal(form: Form, table: Table, *, is_pinned: bool) -> Refusal | None:
     for existing in table.indexes:
-        if serves(existing, form.index, equal=form.equal):
+        if form.index.method != "btree":
+            first = existing.keys[0]
+            is_there = existing.method == form.index.method and existing.is_valid and first
+            if is_there and first and first.column == form.index.columns[0]:
+                reason = say("the index {name} serves it already", name=existing.name)
+                return Refusal(form.index, "exists", reason)
+        elif serves(existing, form.index, equal=form.equal):
             return Refusal(
                 form.index, "exists", say("the index {name} serves it already", name=existing.name)
             )
@@ -359,6 +365,11 @@ def _advised(
         upkeep=chosen.upkeep,
         rows_written=writes.get(index.table, Writes()).rows,
         size_bytes=sizes[index],
+        replaces=tuple(
+            existing.name
+            for existing in schema.tables[index.table].indexes
+            if is_replaced(existing, index)
+        ),
     )
 
 

@@ -2,75 +2,30 @@
 Choice: which set of indexes saves most within the limits.
 
 First greedily: always what saves most for its size, less what the workload's writes cost; a single
-index, or all those that a plan uses together. What each would save is bounded by what the planner
-has said so far, and it is asked again only where the bounds don't decide. Then what was chosen is
-exchanged for what was not, as long as that saves more. The same questions get the same answer.
+index, or all those that a plan uses together. Then what was chosen is exchanged for what was not,
+as long as that saves more. The same questions get the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
-from keiko_perf.diagnosis.costs import Bits, Costs, bits_of
+from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.weighing import NEGLIGIBLE, Limits, Weighing, set_of
 
-ABOUT_EQUAL = 0.01
+__all__ = ["Choice", "Limits", "set_of"]
+
+ABOUT_EQUAL = 0.03
 """Of two candidates that save the same but for this share, the smaller one is taken."""
-_OWN = 0.1
-"""What an index must save of its own if a wider one begins with its columns: this share."""
-_NEGLIGIBLE = 1e-4
-"""A doubt about this share of the workload's cost is not worth a question."""
-_TOLERANCE = 0.05
-_NEGLIGIBLE_NOW = 1e-3
-"""Of what the workload costs with what was chosen so far."""
 _WORTH_AN_EXCHANGE = 1e-3
-_SIZE_OF_UNKNOWN = 8192.0
 _MOST_ROUNDS = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """
-    Attributes:
-        max_indexes: how many may be chosen; None: as many as pay.
-        budget_bytes: how large they may be together; None: as large as they are.
-        is_late: whether the time is up; what was chosen so far then stands.
-    """
+class Choice(Weighing):
+    """Chooses by what the candidates weigh."""
 
-    max_indexes: int | None = None
-    budget_bytes: float | None = None
-    is_late: Callable[[], bool] = lambda: False
-
-
-@dataclass(slots=True)
-class Choice:
-    """
-    Args:
-        costs: who knows what a statement costs.
-        live: the statements that any index helps.
-        upkeep: what each candidate costs the workload's writes, by its bit.
-        limits: what may be chosen.
-        pays: whether it is worth having an index, by the gains of statements (number, before,
-            after).
-        base: the cost of the whole workload without any of the candidates.
-    """
-
-    costs: Costs
-    live: tuple[int, ...]
-    upkeep: tuple[float, ...]
-    limits: Limits
-    pays: Callable[[int, list[tuple[int, float, float]]], bool]
-    base: float
-    weights: dict[int, float] = field(default_factory=dict)
-    _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
-    _now: float = 0.0
-    _hopeless: set[tuple[Bits, Bits]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.weights = {
-            number: float(self.costs.queries[number].statement.calls) for number in self.live
-        }
+    __slots__ = ()
 
     async def run(self) -> list[int]:
         """The chosen candidates, the most useful for its size first."""
@@ -78,80 +33,6 @@ class Choice:
         if self.limits.budget_bytes is not None:
             chosen = await self._exchanged(chosen)
         return await self._without_superfluous(chosen)
-
-    # What is known
-
-    def size(self, some: Bits) -> float:
-        """How large the indexes are together."""
-        return sum(self.costs.sizes[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
-
-    def affected(self, some: Bits) -> tuple[int, ...]:
-        """The statements that some of the indexes can matter to."""
-        known = self._affected.get(some)
-        if known is None:
-            known = tuple(one for one in self.live if self.costs.relevant(one) & some)
-            self._affected[some] = known
-        return known
-
-    def upkeep_of(self, some: Bits) -> float:
-        return sum(self.upkeep[bit] for bit in bits_of(some))
-
-    def bounds(self, before: Bits, after: Bits) -> tuple[float, float]:
-        """The least and the most that the workload saves by *after* in place of *before*."""
-        least = most = self.upkeep_of(before & ~after) - self.upkeep_of(after & ~before)
-        for number in self.affected(before ^ after):
-            low, high = self.costs.bounds(number, before)
-            new_low, new_high = self.costs.bounds(number, after)
-            if before & ~after == 0:  # more indexes never cost more
-                new_high = min(new_high, high)
-            if new_low < new_high:
-                # Either the plan uses what is new, or it is one that there was before.
-                new = self.costs.projected(number, after & ~before)
-                new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
-                new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
-                if before and self._is_rough:
-                    # It saves no more beside others than alone; what helps only together is
-                    # weighed together.
-                    alone = self.costs.bounds(number, 0)[1] - self.costs.bounds(number, new)[0]
-                    new_low = max(new_low, min(low - alone, new_high))
-            weight = self.weights[number]
-            least += weight * (low - new_high)
-            most += weight * (high - new_low)
-        return least, most
-
-    async def resolve(self, before: Bits, after: Bits, *, until: float) -> tuple[float, float]:
-        """Ask until the saving is known, or known to be at most *until*."""
-        while True:
-            least, most = self.bounds(before, after)
-            if most <= until or most - least <= _NEGLIGIBLE * self.base:
-                return least, most
-            number, some = self._most_doubtful(before, after)
-            await self.costs.refine(number, some, new=after & ~before)
-
-    def _most_doubtful(self, before: Bits, after: Bits) -> tuple[int, Bits]:
-        def doubt(number: int, some: Bits) -> float:
-            low, high = self.costs.bounds(number, some)
-            return self.weights[number] * (min(high, 1e300) - low)
-
-        return max(
-            (
-                (number, some)
-                for number in self.affected(before ^ after)
-                for some in (after, before)
-            ),
-            key=lambda one: (doubt(*one), -one[0]),
-        )
-
-    @property
-    def _is_rough(self) -> bool:
-        """Whether a small doubt is borne, so that many indexes can be weighed."""
-        return self.limits.budget_bytes is not None
-
-    def _borne(self, saved: float) -> float:
-        """How large a doubt about an addition is borne that saves so much."""
-        if not self._is_rough:
-            return _NEGLIGIBLE * self.base
-        return max(_NEGLIGIBLE_NOW * self._now, _TOLERANCE * saved)
 
     def _cost(self, chosen: Bits) -> float:
         """What the statements cost with the chosen, at most."""
@@ -189,7 +70,7 @@ class Choice:
 
     async def _best(self, chosen: Bits) -> Bits | None:
         """The addition that saves most for its size."""
-        room = self._room(chosen)
+        room = self.room(chosen)
         self._now = self._cost(chosen)
         heap = [
             (-self._score(more, self.bounds(chosen, chosen | more)[1]), place, more)
@@ -202,15 +83,15 @@ class Choice:
             if promise >= 0 or self.limits.is_late():
                 return None
             least, most = self.bounds(chosen, chosen | more)
-            if self._is_rough and most - least <= self._borne(most):
+            if self.is_rough and most - least <= self.borne(most):
                 most = least
             now = -self._score(more, most)
             next_best = heap[0][0] if heap else 0.0
             if now > next_best or now >= 0:
                 if now < 0:
                     heappush(heap, (now, place, more))
-            elif most - least > self._borne(most):
-                number, some = self._most_doubtful(chosen, chosen | more)
+            elif most - least > self.borne(most):
+                number, some = self.most_doubtful(chosen, chosen | more)
                 await self.costs.refine(number, some, new=more)
                 heappush(heap, (now, place, more))
             elif await self._is_worth(more, chosen):
@@ -219,7 +100,7 @@ class Choice:
                 return more
         return None
 
-    def _room(self, chosen: Bits) -> float:
+    def room(self, chosen: Bits) -> float:
         budget = self.limits.budget_bytes
         return float("inf") if budget is None else budget - self.size(chosen)
 
@@ -231,12 +112,7 @@ class Choice:
 
     def _replaceable(self, more: Bits, chosen: Bits) -> float:
         """How much room the indexes take that the new ones begin with: they may go."""
-        indexes = self.costs.candidates
-        return sum(
-            self.size(1 << old)
-            for old in bits_of(chosen)
-            if any(indexes[new].begins_with(indexes[old]) for new in bits_of(more))
-        )
+        return self.size(chosen & self.beginnings(more))
 
     def _score(self, more: Bits, saved: float) -> float:
         if self.limits.budget_bytes is None or saved <= 0:
@@ -252,7 +128,7 @@ class Choice:
             if -promise < saved / (1 + ABOUT_EQUAL):
                 break
             least, _ = await self.resolve(
-                chosen, chosen | more, until=saved / (1 + ABOUT_EQUAL) - _NEGLIGIBLE * self.base
+                chosen, chosen | more, until=saved / (1 + ABOUT_EQUAL) - NEGLIGIBLE * self.base
             )
             if least >= saved / (1 + ABOUT_EQUAL) and await self._is_worth(more, chosen):
                 alike.append(more)
@@ -266,36 +142,9 @@ class Choice:
         everything = chosen | more
         for bit in bits_of(more):
             gains = await self.gains(bit, everything & ~(1 << bit))
-            if not self.pays(bit, gains) or not await self._adds(bit, everything):
+            if not self.pays(bit, gains) or not await self.adds(bit, everything):
                 return False
         return True
-
-    async def gains(self, bit: int, others: Bits) -> list[tuple[int, float, float]]:
-        """What each statement costs beside *others* without and with an index, if not the same."""
-        found = []
-        for number in self.affected(1 << bit):
-            low, high = self.costs.bounds(number, others)
-            new_low, new_high = self.costs.bounds(number, others | (1 << bit))
-            doubt = max(high - new_low, 0.0) - max(low - new_high, 0.0)
-            if self.weights[number] * doubt > _NEGLIGIBLE * self.base:
-                high = await self.costs.price(number, others)
-                new_high = await self.costs.price(number, others | (1 << bit))
-            if high != new_high and high < float("inf") and new_high < float("inf"):
-                found.append((number, high, new_high))
-        return found
-
-    async def _adds(self, bit: int, chosen: Bits) -> bool:
-        """Whether an index saves something of its own beside wider ones that begin with it."""
-        indexes = self.costs.candidates
-        wider = set_of(one for one in bits_of(chosen) if indexes[one].begins_with(indexes[bit]))
-        if not wider:
-            return True
-        beside = self._saved(await self.gains(bit, chosen & ~(1 << bit)))
-        alone = self._saved(await self.gains(bit, chosen & ~(1 << bit) & ~wider))
-        return beside >= _OWN * alone
-
-    def _saved(self, gains: Iterable[tuple[int, float, float]]) -> float:
-        return sum(self.weights[number] * (before - after) for number, before, after in gains)
 
     async def _with(self, bit: int, order: list[int]) -> list[int]:
         """The chosen with one more, in the place of those for which it can stand."""
@@ -304,10 +153,10 @@ class Choice:
         replaced = [
             one
             for one in order
-            if indexes[bit].begins_with(indexes[one]) and not await self._adds(one, everything)
+            if indexes[bit].begins_with(indexes[one]) and not await self.adds(one, everything)
         ]
         over = [one for one in order if indexes[bit].begins_with(indexes[one])]
-        if self.limits.budget_bytes is not None and self._room(everything) < 0:
+        if self.limits.budget_bytes is not None and self.room(everything) < 0:
             replaced = over
         if not replaced:
             return [*order, bit]
@@ -365,7 +214,7 @@ class Choice:
 
     def _is_within(self, some: Bits) -> bool:
         most = self.limits.max_indexes
-        return self._room(some) >= 0 and (most is None or some.bit_count() <= most)
+        return self.room(some) >= 0 and (most is None or some.bit_count() <= most)
 
     def _loss(self, bit: int, some: Bits) -> tuple[float, int]:
         """What it costs for its size to do without an index, at most, as far as is known."""
@@ -380,11 +229,3 @@ class Choice:
             if not self.pays(bit, await self.gains(bit, others)):
                 kept.remove(bit)
         return kept
-
-
-def set_of(numbers: Iterable[int]) -> Bits:
-    """The set of some candidates."""
-    some = 0
-    for one in numbers:
-        some |= 1 << one
-    return some

@@ -26,6 +26,8 @@ from keiko_perf.diagnosis.workload import Statement
 Bits = int
 """A set of candidates."""
 _SCANS_SAVED = 3.0
+_LOCAL = 1.5
+_ELSEWHERE = 0.02
 _STEPS_FROM_ABOVE = 0
 """After so many answers that did not settle it, the set itself is asked about."""
 
@@ -64,9 +66,12 @@ class Costs:
     sizes: tuple[float, ...] = ()
     tables: Mapping[TableName, Table] = field(default_factory=dict)
     _known: list[list[Answer]] = field(default_factory=list)
+    _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
+    _saved: list[dict[Bits, float]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
     _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _scans_with_all: dict[int, Mapping[str, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
@@ -75,6 +80,8 @@ class Costs:
     def __post_init__(self) -> None:
         self.sizes = self.sizes or (0.0,) * len(self.candidates)
         self._known = [[] for _ in self.queries]
+        self._bounds = [{} for _ in self.queries]
+        self._saved = [{} for _ in self.queries]
         on: dict[TableName, list[int]] = {}
         for bit, index in enumerate(self.candidates):
             on.setdefault(index.table, []).append(bit)
@@ -84,6 +91,16 @@ class Costs:
     def relevant(self, number: int) -> Bits:
         """The candidates that can matter to a statement."""
         return self._relevant[number]
+
+    def can_be_priced(self, bit: int) -> bool:
+        """Whether a candidate, or what stands for it in any statement, can be assumed."""
+        index = self.candidates[bit]
+        table = self.tables.get(index.table)
+        return self.session.can_assume(index) or any(
+            next(stands_for(index, query.shape, table), None)
+            for query in self.queries
+            if table is not None
+        )
 
     def known(self, number: int) -> list[Answer]:
         """All that the planner said of a statement."""
@@ -102,6 +119,12 @@ class Costs:
     def bounds(self, number: int, some: Bits) -> tuple[float, float]:
         """The least and the most that a statement costs under *some* indexes, as far as known."""
         wanted = self.projected(number, some)
+        known = self._bounds[number].get(wanted)
+        if known is None:
+            known = self._bounds[number][wanted] = self._bounded(number, wanted)
+        return known
+
+    def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
         least, most = 0.0, float("inf")
         for one in self._known[number]:
             if one.used & ~wanted == 0:
@@ -131,8 +154,12 @@ class Costs:
             wanted, _bits(bit for bit, _ in used), price.cost + sum(more for _, more in used)
         )
         self._known[number].append(answer)
-        if not wanted and price.scans is not None:
+        self._bounds[number].clear()
+        self._saved[number].clear()
+        if price.scans is not None and not wanted:
             self._scans[number] = price.scans
+        if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
+            self._scans_with_all[number] = price.scans
         return answer
 
     def most_saved(self, number: int, some: Bits) -> float:
@@ -142,6 +169,12 @@ class Costs:
         Another way to read a table saves no more than what reading and hashing it costs, unless
         it gives an order.
         """
+        known = self._saved[number].get(some)
+        if known is None:
+            known = self._saved[number][some] = self._most_saved(number, some)
+        return known
+
+    def _most_saved(self, number: int, some: Bits) -> float:
         scans = self._scans.get(number)
         if scans is None:
             return float("inf")
@@ -151,8 +184,18 @@ class Costs:
             for use in self.queries[number].shape.uses:
                 if use.table == index.table and _gives_order(index, use):
                     return float("inf")
-            read[index.table] = scans.get(index.table.name, float("inf"))
-        return _SCANS_SAVED * sum(read.values())
+            read[index.table] = self._scan_saved(number, index.table.name)
+        return sum(read.values())
+
+    def _scan_saved(self, number: int, table: str) -> float:
+        before = self._scans[number].get(table, float("inf"))
+        most = _SCANS_SAVED * before
+        with_all = self._scans_with_all.get(number)
+        if with_all is None or before == float("inf"):
+            return most
+        # What all indexes together don't save in reading it, one of them hardly saves alone.
+        saved = max(before - with_all.get(table, 0.0), 0.0)
+        return min(most, _LOCAL * saved + _ELSEWHERE * self._known[number][0].cost)
 
     def _on_tables_of(self, number: int, some: Bits) -> Bits:
         """All candidates on the tables of some, as far as they matter to a statement."""
@@ -166,20 +209,20 @@ class Costs:
 
     def floor(self, number: int, some: Bits) -> float:
         """What a statement costs at least if its plan uses any of *some* indexes."""
-        return min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
+        known = self._floors.get((number, some))
+        if known is None:
+            known = min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
+            self._floors[number, some] = known
+        return known
 
     def _floor(self, number: int, bit: int) -> float:
-        known = self._floors.get((number, bit))
-        if known is None:
-            index = self.candidates[bit]
-            uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
-            table = self.tables.get(index.table)
-            # Of several uses of its table each may be read otherwise.
-            known = 0.0
-            if table is not None and len(uses) == 1:
-                known = floor(index, uses[0], table, self.sizes[bit])
-            self._floors[number, bit] = known
-        return known
+        index = self.candidates[bit]
+        uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
+        table = self.tables.get(index.table)
+        # Of several uses of its table each may be read otherwise.
+        if table is None or len(uses) != 1:
+            return 0.0
+        return floor(index, uses[0], table, self.sizes[bit])
 
     async def refine(self, number: int, some: Bits, *, new: Bits = 0) -> None:
         """

@@ -86,14 +86,14 @@ async def suggest_for_table(
 
 def _row(advised: AdvisedIndex) -> dict[str, Any]:
     columns = advised.index.columns
-    first = advised.table.columns[columns[0]]
-    distinct = first.distinct
+    first = advised.table.columns.get(columns[0])  # an expression is no column
+    distinct = first.distinct if first else None
     return {
         "table": advised.table.shown_name,
         "column": ", ".join(columns),
         "columns": list(columns),
         "distinct_values": None if distinct is None else round(distinct),
-        "correlation": first.correlation,
+        "correlation": first.correlation if first else None,
         "suggested_index": advised.statement + ";",
         "verified_by": advised.verified_by,
         "benefit": advised.benefit_ratio,

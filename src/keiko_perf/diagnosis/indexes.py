@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.schema import ExistingIndex, Key, Table, TableName
@@ -36,7 +37,7 @@ class Index:
     method: str = "btree"
 
     def __lt__(self, other: Index) -> bool:
-        return self.definition() < other.definition()
+        return _place(self) < _place(other)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -63,11 +64,11 @@ class Index:
     def begins_with(self, other: Index) -> bool:
         """Whether its first columns are all of a narrower one's, and it does all that one does."""
         width = len(other.keys)
-        is_alike = (self.table, self.method) == (other.table, other.method)
         is_wider = len(self.keys) > width or len(self.include) > len(other.include)
         return (
-            is_alike
-            and is_wider
+            is_wider
+            and self.table == other.table
+            and self.method == other.method
             and self.keys[:width] == other.keys
             and self.where in ("", other.where)
             and set(other.include) <= {*self.columns, *self.include}
@@ -87,23 +88,29 @@ class Index:
             "CONCURRENTLY" if concurrently else "",
             quoted(name) if name else "",
         ]
-        return f"{' '.join(filter(None, words))} ON {table or self.table}{self._rest()}"
+        return f"{' '.join(filter(None, words))} ON {table or self.table} {self.rest}"
 
-    def _rest(self) -> str:
-        method = "" if self.method == "btree" else f" USING {self.method}"
+    @property
+    def rest(self) -> str:
+        """What stands behind the table in the statement that makes it."""
+        method = "" if self.method == "btree" else f"USING {self.method} "
         keys = ", ".join(map(str, self.keys))
         include = f" INCLUDE ({', '.join(map(quoted, self.include))})" if self.include else ""
         where = f" WHERE {self.where}" if self.where else ""
-        return f"{method} ({keys}){include}{where}"
+        return f"{method}({keys}){include}{where}"
 
     @property
     def shown(self) -> str:
         """Its keys and what else it holds, as a sentence shows them."""
-        more = self._rest().lstrip()
-        return more[1:-1] if self.is_plain else more
+        return self.rest[1:-1] if self.is_plain else self.rest
 
     def __str__(self) -> str:
-        return f"{self.table}{self._rest()}"
+        return f"{self.table} {self.rest}"
+
+
+@lru_cache(maxsize=8192)
+def _place(index: Index) -> str:
+    return index.definition()
 
 
 def index_name(index: Index, taken: Collection[str] = ()) -> str:
@@ -139,6 +146,19 @@ def drop_statement(name: str, *, table: Table) -> str:
     place = "" if table.is_visible else f"{quoted(table.name.schema)}."
     words = "DROP INDEX" if table.is_partitioned else "DROP INDEX CONCURRENTLY"
     return f"{words} {place}{quoted(name)}"
+
+
+def is_replaced(existing: ExistingIndex, index: Index) -> bool:
+    """Whether an index that is there does nothing that a new one would not do as well."""
+    width = len(existing.keys)
+    if existing.unique or existing.is_partial or not existing.is_valid or index.where:
+        return False
+    held = {*index.columns, *index.include}
+    return (
+        existing.method == index.method == "btree"
+        and existing.keys == index.keys[:width]
+        and held.issuperset(existing.include)
+    )
 
 
 def serves(existing: ExistingIndex, index: Index, *, equal: int) -> bool:

@@ -39,7 +39,8 @@ class QueryOptimizer:
         Explain a statement, and say what in its plan costs too much.
 
         Args:
-            query: one SQL statement; with `$1` in it, it is planned for any value.
+            query: one SQL statement; with `$1` in it, it is planned for any value, and priced for
+                the most common and a rare one of the column that `$1` is compared with.
 
         Returns:
             `total_cost` (the planner's), `execution_time` and `planning_time` (ms; None where not
@@ -55,6 +56,8 @@ class QueryOptimizer:
         ) as database:
             explained = await explain(database, query)
         plan, findings = explained.plan, judge_plan(explained.plan)
+        if explained.prices is not None:
+            findings += explained.prices.findings
         why = explained.why_not_executed
         return {
             "total_cost": plan.total_cost,

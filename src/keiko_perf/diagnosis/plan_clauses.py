@@ -47,6 +47,7 @@ class Reason(Enum):
     CAST = "cast"
     PATTERN = "pattern"
     OR_ACROSS = "or"
+    SUBPLAN = "subplan"
     OTHER = "other"
 
 
@@ -123,7 +124,7 @@ def _clause(node: Any) -> Clause:
         return _comparison(node, text)
     if isinstance(node, ast.NullTest) and isinstance(node.arg, ast.ColumnRef):
         return Clause(text, Reason.PLAIN, names_of(node.arg)[-1])
-    return Clause(text, Reason.OTHER)
+    return Clause(text, Reason.SUBPLAN if _has_subplan(node) else Reason.OTHER)
 
 
 def _comparison(node: Any, text: str) -> Clause:
@@ -133,8 +134,8 @@ def _comparison(node: Any, text: str) -> Clause:
         return Clause(text, Reason.OTHER)
     if not _columns(side) and operator in _COMPARISONS:
         side, value = value, side
-    if _has_subplan(value):
-        return Clause(text, Reason.OTHER)
+    if _has_subplan(node):
+        return Clause(text, Reason.SUBPLAN)
     # `a.x = b.y` compares plain columns, and `lower(a.x) = b.y` a plain one with another.
     if _columns(value) and (_stripped(value) is not None or not _columns(side)):
         return Clause(text, Reason.OTHER if _stripped(side) is None else Reason.PLAIN, None)
@@ -153,7 +154,7 @@ def _pattern(side: Any, value: Any, operator: str, text: str) -> Clause:
         return Clause(text, Reason.FUNCTION if _columns(side) else Reason.OTHER, _only(side))
     if pattern is None:
         return Clause(text, Reason.OTHER, column)
-    if isinstance(side, ast.TypeCast) and re.fullmatch(r"[\d%_-]*\d[\d%_-]*", pattern):
+    if isinstance(side, ast.TypeCast) and re.fullmatch(r"-?\d[\d%_-]*", pattern):
         return Clause(text, Reason.CAST, column, is_certain=False)  # the digits of a number
     is_open = pattern[:1] in ("%", "_") if operator.startswith("~~") else pattern[:1] != "^"
     return Clause(text, Reason.PATTERN if is_open else Reason.PLAIN, column)

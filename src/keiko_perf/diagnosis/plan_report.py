@@ -57,13 +57,13 @@ def explain_report(
     return Report(
         command="db explain",
         title=say("The plan of a statement"),
-        headline=_headline(plan, findings),
+        headline=_headline(findings, sections),
         status=Status.of(findings=findings),
         created_at=read_at,
         sections=(
             Section(
                 title=say("What is wrong with it"),
-                paragraphs=_paragraphs(plan, why_not_executed, left_out, findings),
+                paragraphs=_paragraphs(plan, why_not_executed, left_out),
                 findings=tuple(findings),
             ),
             *sections,
@@ -147,15 +147,15 @@ def _details(node: Node) -> list[tuple[str, str]]:
     return told
 
 
-def _headline(plan: Plan, findings: Sequence[Finding]) -> Text:
+def _headline(findings: Sequence[Finding], sections: Sequence[Section]) -> Text:
     if findings:
         return say("parts of the plan that cost too much: {count:count}", count=len(findings))
+    if any(section.findings for section in sections):
+        return say("what it costs depends on the value of a parameter")
     return say("nothing to do here: no part of the plan costs more than it should")
 
 
-def _paragraphs(
-    plan: Plan, why: Message | None, left_out: int, findings: Sequence[Finding]
-) -> tuple[Text, ...]:
+def _paragraphs(plan: Plan, why: Message | None, left_out: int) -> tuple[Text, ...]:
     told: list[Text] = []
     if why is not None:
         told.append(say("It was planned, but not executed: {why}.", why=why))

@@ -10,6 +10,7 @@ index whose projection is None cannot matter to the statement at all.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from itertools import takewhile
 from math import log2
 
 from keiko_perf.diagnosis.floor import share_held
@@ -62,8 +63,22 @@ def _to_use(
     # Rows that many others share: to read them one by one is no better than to read all.
     if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
         return None
+    if not (covers or index.where) and table and _is_there(equal, tail, use, table):
+        return None
     size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
     return frozenset(equal), tail, covers, index.where, size
+
+
+def _is_there(equal: tuple[str, ...], tail: tuple[str, ...], use: Use, table: Table) -> bool:
+    """Whether an index that is there does for a use all that a candidate would."""
+    for existing in table.indexes:
+        keys = tuple(takewhile(lambda key: key is not None, existing.keys))
+        if existing.method == "btree" and existing.is_valid and not existing.is_partial and keys:
+            there = Index(table.name, tuple(key for key in keys if key is not None))
+            theirs = _equalities(there, use)
+            if set(theirs) == set(equal) and _tail(there.keys[len(theirs) :], use) == tail:
+                return True
+    return False
 
 
 def _is_implied(where: str, use: Use) -> bool:

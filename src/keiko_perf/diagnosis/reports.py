@@ -6,10 +6,12 @@ Pure: the values come in, with the time at which they were read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.postgres import Server
+from keiko_perf.diagnosis.promise import Judged, Outcome
 from keiko_perf.model import (
     Column,
     Report,
@@ -21,6 +23,8 @@ from keiko_perf.model import (
 )
 
 MOST_REFUSALS = 25
+_SHOWN_STATEMENTS = 5
+_SHOWN_CHARACTERS = 60
 
 
 def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Report:
@@ -65,6 +69,79 @@ def _refusals(advice: Advice) -> tuple[Table, ...]:
         rows=tuple((str(one.index.table), one.index.shown, one.reason) for one in advice.refusals),
     )
     return (table.first(MOST_REFUSALS),)
+
+
+def promises_report(judged: Sequence[Judged], *, read_at: datetime, server: Server) -> Report:
+    """What became of the indexes that were advised."""
+    tables = (_promises(judged), *(_statements_of(one) for one in judged if one.held))
+    count = {outcome: sum(one.outcome is outcome for one in judged) for outcome in Outcome}
+    status = Status.OK
+    if count[Outcome.BROKEN]:
+        status = Status.MISSED
+    elif not count[Outcome.KEPT]:
+        status = Status.UNDECIDED
+    return Report(
+        command="db verify",
+        title=say(
+            "What became of the index advice in the database {database}", database=server.database
+        ),
+        headline=say(
+            "promises kept: {kept:count}, broken: {broken:count}, not known: {unknown:count}",
+            kept=count[Outcome.KEPT],
+            broken=count[Outcome.BROKEN],
+            unknown=count[Outcome.UNKNOWN],
+        ),
+        status=status,
+        created_at=read_at,
+        sections=(Section(title=say("Indexes"), tables=tables),),
+        environment=_environment(server),
+        answer={
+            "promises": [
+                {"name": one.promise.name, "outcome": one.outcome.value, "reason": one.reason}
+                for one in judged
+            ]
+        },
+    )
+
+
+def _promises(judged: Sequence[Judged]) -> Table:
+    words = {
+        Outcome.KEPT: say("kept"),
+        Outcome.BROKEN: say("broken"),
+        Outcome.UNKNOWN: say("not known"),
+    }
+    return Table(
+        title=say("The promises"),
+        columns=(Column(say("Index")), Column(say("Promise")), Column(say("Why"))),
+        rows=tuple((one.promise.name, words[one.outcome], one.reason) for one in judged),
+    )
+
+
+def _statements_of(judged: Judged) -> Table:
+    return Table(
+        title=say("Statements of {index}", index=judged.promise.name),
+        columns=(
+            Column(say("Statement"), "text"),
+            Column(say("Cost before"), "number"),
+            Column(say("Promised"), "number"),
+            Column(say("Now"), "number"),
+            Column(say("Calls since"), "count"),
+            Column(say("Mean before"), "duration"),
+            Column(say("Mean since"), "duration"),
+        ),
+        rows=tuple(
+            (
+                " ".join(one.gain.query.split())[:_SHOWN_CHARACTERS],
+                one.gain.cost_before,
+                one.gain.cost_after,
+                one.seen.cost,
+                one.calls_since,
+                one.mean_before_s,
+                one.mean_after_s,
+            )
+            for one in judged.held
+        ),
+    ).first(_SHOWN_STATEMENTS)
 
 
 def _environment(server: Server) -> dict[str, str]:

@@ -21,6 +21,8 @@ from keiko_perf.model import say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
+LEAST_GAIN_OF_BUDGET = 0.15
+"""The same within a budget: what is too small to be felt is not bought."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
 LEAST_SHARE_OF_BUDGET = 0.0005
@@ -91,7 +93,7 @@ class Search:
             live=tuple(await self._helped(numbers)),
             upkeep=tuple(self.upkeep[one] for one in self.costs.candidates),
             limits=self.limits,
-            pays=self._pays,
+            pays=self.pays,
             base=self._cost_before,
         )
         order = await choice.run()
@@ -141,21 +143,28 @@ class Search:
             if not everything or self.limits.is_late():
                 continue
             before = await self.costs.price(number, 0)
+            if self.costs.most_saved(number, everything) < self.least_gain * before:
+                continue
             is_small = self._calls(number) * before < _SMALL_SHARE * self._cost_before
             if (is_small and self.limits.budget_bytes is not None) or is_gain(
-                before, await self.costs.price(number, everything)
+                before, await self.costs.price(number, everything), self.least_gain
             ):
                 helped.append(number)
         return helped
 
-    def _pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
+    @property
+    def least_gain(self) -> float:
+        """By which share an index must make at least one statement cheaper."""
+        return LEAST_GAIN if self.limits.budget_bytes is None else LEAST_GAIN_OF_BUDGET
+
+    def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
         """Whether what an index saves is worth having it."""
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
 
     def is_notable(self, gains: list[tuple[int, float, float]], saved: float) -> bool:
         """Whether somebody would notice."""
-        if not any(is_gain(before, after) for _, before, after in gains):
+        if not any(is_gain(before, after, self.least_gain) for _, before, after in gains):
             return False
         has_budget = self.limits.budget_bytes is not None
         share = LEAST_SHARE_OF_BUDGET if has_budget else LEAST_SHARE
@@ -231,16 +240,23 @@ class _Refusing:
         return found
 
     def _refusal(self, bit: int, index: Index) -> Refusal:
+        if not self.search.costs.can_be_priced(bit):
+            return Refusal(
+                index,
+                "unverified",
+                say("the planner cannot be asked about it: it depends on a parameter's value"),
+            )
         alone = self._gains(bit, 0)
-        saved = self.choice._saved(alone)
+        saved = self.choice.saved(alone)
         upkeep = self.search.upkeep[index]
         if not alone:
             return Refusal(index, "unused", say("the planner would not use it"))
-        if not any(is_gain(before, after) for _, before, after in alone):
+        least = self.search.least_gain
+        if not any(is_gain(before, after, least) for _, before, after in alone):
             return Refusal(
                 index,
                 "small_gain",
-                say("it makes no statement cheaper by {least:ratio} or more", least=LEAST_GAIN),
+                say("it makes no statement cheaper by {least:ratio} or more", least=least),
             )
         if not self.search.is_notable(alone, saved):
             return Refusal(
@@ -269,8 +285,8 @@ class _Refusing:
         limits = self.search.limits
         rest = self._gains(bit, self.chosen)
         candidates = self.search.costs.candidates
-        if self.search._pays(bit, rest) and not self._is_begun(bit):
-            if limits.budget_bytes is not None and self.choice._room(self.chosen | 1 << bit) < 0:
+        if self.search.pays(bit, rest) and not self._is_begun(bit):
+            if limits.budget_bytes is not None and self.choice.room(self.chosen | 1 << bit) < 0:
                 return Refusal(
                     index,
                     "budget",
@@ -304,6 +320,6 @@ class _Refusing:
         return any(candidates[one].begins_with(candidates[bit]) for one in bits_of(self.chosen))
 
 
-def is_gain(before: float, after: float) -> bool:
+def is_gain(before: float, after: float, least: float = LEAST_GAIN) -> bool:
     """Whether a statement becomes cheaper by a share that counts."""
-    return before - after >= LEAST_GAIN * before and before > after
+    return before - after >= least * before and before > after

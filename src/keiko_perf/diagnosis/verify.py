@@ -11,28 +11,30 @@ since recorded statements hold `$1` in place of values.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
 
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.parser import NotUnderstood, quoted, written_out
+from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.planner import (
+    GENERIC,
+    Planner,
+    forget_prepared,
+    index_names,
+    scans_of,
+    surely,
+)
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session, TableLocked
+from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
 
 __all__ = ["HypoPg", "IndexRefused", "Price", "Pricer", "RolledBackBuild", "Session"]
 
-_PREPARED = "keiko_perf"
-_SYNTAX_ERROR = "42601"
-_LOCK_TIMEOUT = "55P03"
 _LONGEST_LOCKED_S = 0.1
 """For how long the locks of plans are kept: giving them back after each costs a question more."""
-_GENERIC_PLAN_SINCE = 160000
 _SIZED_AT_ONCE = 200
 _LEAVES = """
 SELECT n.nspname::text AS schema, leaf.relname::text AS name
@@ -71,13 +73,13 @@ class HypoPg:
                 "the extension HypoPG is not there",
                 cure="CREATE EXTENSION hypopg, as the database's owner",
             )
-        async with database.transaction(settings=_GENERIC):
+        async with database.transaction(settings=GENERIC):
             try:
                 await database.rows(f"SELECT {place}.hypopg_reset()")
                 yield _Hypothetical(database, place)
             finally:
-                await _surely(database, f"SELECT {place}.hypopg_reset()")
-                await _forget_prepared(database)
+                await surely(database, f"SELECT {place}.hypopg_reset()")
+                await forget_prepared(database)
 
 
 class RolledBackBuild:
@@ -108,63 +110,10 @@ class RolledBackBuild:
         """A conversation in one transaction that is rolled back, with all that it built."""
         timeout = {"statement_timeout": f"{round(self._build_timeout_s * 1000)}ms"}
         try:
-            async with database.transaction(read_only=False, settings=_GENERIC | timeout):
+            async with database.transaction(read_only=False, settings=GENERIC | timeout):
                 yield _Built(database)
         finally:
-            await _forget_prepared(database)
-
-
-_GENERIC = {"plan_cache_mode": "force_generic_plan"}
-
-
-class _Planner:
-    """Asks for plans, and counts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._rewritten: dict[str, str] = {}
-        self.planner_calls = 0
-
-    async def plan(self, text: str, parameters: int) -> dict[str, Any]:
-        """
-        The plan of a statement.
-
-        Raises:
-            StatementRefused: the server cannot plan it.
-        """
-        try:
-            return await self._explained(self._rewritten.get(text, text), parameters)
-        except StatementFailed as failure:
-            if failure.sqlstate != _SYNTAX_ERROR or text in self._rewritten:
-                raise _not_planned(failure) from None
-        # `interval $1`, as pg_stat_statements writes it, is no SQL: the parser's own words are.
-        try:
-            self._rewritten[text] = written_out(text)
-            return await self._explained(self._rewritten[text], parameters)
-        except NotUnderstood as error:
-            raise StatementRefused(
-                f"a statement cannot be read: {error}", cure="Look at it in the workload"
-            ) from None
-        except StatementFailed as failure:
-            raise _not_planned(failure) from None
-
-    async def _explained(self, text: str, parameters: int) -> dict[str, Any]:
-        self.planner_calls += 1
-        if parameters == 0:
-            return _plan_of(await self._database.send(f"EXPLAIN (FORMAT JSON) {text}"))
-        if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
-            return _plan_of(
-                await self._database.send(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {text}")
-            )
-        # A statement that stays prepared would keep its plan, whatever indexes come and go.
-        await self._database.send(f"PREPARE {_PREPARED} AS {text}")
-        try:
-            nulls = ", ".join(["NULL"] * parameters)
-            return _plan_of(
-                await self._database.send(f"EXPLAIN (FORMAT JSON) EXECUTE {_PREPARED} ({nulls})")
-            )
-        finally:
-            await _surely(self._database, f"DEALLOCATE {_PREPARED}")
+            await forget_prepared(database)
 
 
 class _Hypothetical:
@@ -173,7 +122,7 @@ class _Hypothetical:
     def __init__(self, database: Database, place: str) -> None:
         self._database = database
         self._place = place
-        self._planner = _Planner(database)
+        self._planner = Planner(database)
         self._there: dict[Index, list[tuple[int, str]]] = {}
         self._leaves: dict[TableName, list[str]] = {}
         self._released_at = asyncio.get_running_loop().time()
@@ -190,7 +139,7 @@ class _Hypothetical:
         await self._create(indexes - self._there.keys())
         plan = await self._planner.plan(text, parameters)
         await self._release()
-        names = set(_index_names(plan))
+        names = set(index_names(plan))
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
@@ -306,7 +255,7 @@ class _Built:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._planner = _Planner(database)
+        self._planner = Planner(database)
         self._there: dict[Index, str] = {}
 
     @property
@@ -331,7 +280,7 @@ class _Built:
             await self._create(index)
         async with self._without(sorted(self._there.keys() - indexes)):
             plan = await self._planner.plan(text, parameters)
-        names = set(_index_names(plan))
+        names = set(index_names(plan))
         return Price(
             float(plan["Total Cost"]),
             frozenset(i for i in indexes if self._there[i] in names),
@@ -382,70 +331,3 @@ async def _hypopg_schema(database: Database) -> str | None:
         " WHERE e.extname = 'hypopg' AND has_schema_privilege(n.oid, 'USAGE')"
     )
     return None if name is None else quoted(name)
-
-
-async def _surely(database: Database, sql: str) -> None:
-    """Run *sql* to clean up; a connection that was lost, or cancelled, took everything with it."""
-    with suppress(DatabaseUnavailable):
-        await database.send(sql)
-
-
-async def _forget_prepared(database: Database) -> None:
-    """A prepared statement outlives its transaction; a cancellation may have left ours."""
-    with suppress(DatabaseUnavailable):
-        if await database.rows(
-            "SELECT FROM pg_catalog.pg_prepared_statements"
-            " WHERE name OPERATOR(pg_catalog.=) CAST(:name AS pg_catalog.text)",
-            name=_PREPARED,
-        ):
-            await _surely(database, f"DEALLOCATE {_PREPARED}")
-
-
-def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    answer = next(iter(rows[0].values()))
-    parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
-    plan: dict[str, Any] = parsed[0]["Plan"]
-    return plan
-
-
-def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
-    """
-    What reading each table costs in a plan, by its bare name.
-
-    What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
-    """
-    found: dict[str, float] = {}
-
-    def walk(node: Mapping[str, Any], times: float) -> None:
-        if name := node.get("Relation Name"):
-            found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
-        children = node.get("Plans", ())
-        outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
-        for child in children:
-            relation = child.get("Parent Relationship")
-            often = times
-            if relation == "SubPlan":
-                often = float("inf")
-            elif relation == "Inner" and node["Node Type"] == "Nested Loop":
-                is_kept = child["Node Type"] == "Materialize"
-                often = times if is_kept else times * max(outer_rows, 1.0)
-            walk(child, often)
-
-    walk(plan, 1.0)
-    return found
-
-
-def _index_names(plan: dict[str, Any]) -> Iterator[str]:
-    if "Index Name" in plan:
-        yield plan["Index Name"]
-    for one in plan.get("Plans", ()):
-        yield from _index_names(one)
-
-
-def _not_planned(failure: StatementFailed) -> StatementRefused:
-    if failure.sqlstate == _LOCK_TIMEOUT:
-        return TableLocked(failure.what, cure=failure.cure)
-    return StatementRefused(
-        f"the server cannot plan it: {failure.message}",
-        cure="Run EXPLAIN on it to see why",
-    )

@@ -114,9 +114,19 @@ def _of_json(text: str) -> Iterator[Statement]:
             cure='Write a list such as [{"sql": "SELECT …", "weight": 3}], or SQL',
         ) from None
     if isinstance(document, Mapping):
-        document = next((one for one in document.values() if isinstance(one, list)), [document])
+        document = _entries(document)
     for entry in document:
         yield _entry(entry)
+
+
+def _entries(document: Mapping[str, Any]) -> list[Any]:
+    """Of an object the list in it, what it names, or itself as the one entry."""
+    values = list(document.values())
+    listed = next((one for one in values if isinstance(one, list)), None)
+    if listed is not None:
+        return listed
+    is_entry = any(name in document for name in _TEXTS)
+    return [dict(document)] if is_entry else values
 
 
 def _entry(entry: Any) -> Statement:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         Notifier,
         WebhookNotifier,
     )
+    from keiko_perf.monitoring.points import Point
+    from keiko_perf.monitoring.queues import taskiq_middleware, watch_arq, watch_celery
     from keiko_perf.monitoring.recorder import Recorder
     from keiko_perf.monitoring.records import Delivery, DeliveryState
     from keiko_perf.monitoring.silence import Silence
@@ -61,6 +63,7 @@ __all__ = [
     "PerfMiddleware",
     "PerformanceKPIs",
     "PerformanceMonitor",
+    "Point",
     "PrometheusApp",
     "Recorder",
     "RouteTargets",
@@ -75,6 +78,9 @@ __all__ = [
     "WebhookNotifier",
     "change_points",
     "performance_router",
+    "taskiq_middleware",
+    "watch_arq",
+    "watch_celery",
 ]
 
 _HOME = {
@@ -90,6 +96,8 @@ _HOME = {
     "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),
     "monitor": ("PerformanceMonitor",),
+    "points": ("Point",),
+    "queues": ("taskiq_middleware", "watch_arq", "watch_celery"),
     "notify": (
         "AlertmanagerNotifier",
         "AppriseNotifier",

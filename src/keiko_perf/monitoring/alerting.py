@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -69,7 +70,7 @@ class Alerting:
         self._patience = patience
         self._patience_of = patience_of
         self._now = now
-        self._me = token_hex(8)
+        self._token = token_hex(8)
         self._alerts: dict[str, Alert] = {}
         self._leads = self._is_failing = False
 
@@ -77,6 +78,11 @@ class Alerting:
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that wait, fire, or resolved within the hour; the newest change first."""
         return tuple(sorted(self._alerts.values(), key=lambda one: one.changed_at, reverse=True))
+
+    @property
+    def _me(self) -> str:
+        # Not once and for all: a server may fork its workers after the app is built.
+        return f"{self._token}:{os.getpid()}"
 
     async def step(self, verdicts: Mapping[str, Verdict]) -> None:
         """See to the alerts after one more window; of several workers one does it."""

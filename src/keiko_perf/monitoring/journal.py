@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from keiko_perf.errors import StoreUnavailable
 from keiko_perf.monitoring.store import MemoryStore
 from keiko_perf.monitoring.windows import transaction
 
@@ -125,7 +126,10 @@ class Journal:
                     connection.execute(statement)
                 return work(Page(connection))
 
-        return self._place.change(changed)
+        try:
+            return self._place.change(changed)
+        except sqlite3.Error as error:
+            raise _unavailable("written", error) from error
 
     def read(self, work: Callable[[Page], _T], *, absent: _T) -> _T:
         """
@@ -138,7 +142,17 @@ class Journal:
         def looked(connection: sqlite3.Connection) -> _T:
             return work(Page(connection)) if _has_journal(connection) else absent
 
-        return self._place.look(looked, absent=absent)
+        try:
+            return self._place.look(looked, absent=absent)
+        except sqlite3.Error as error:
+            raise _unavailable("read", error) from error
+
+
+def _unavailable(done: str, error: sqlite3.Error) -> StoreUnavailable:
+    """A store in memory that is full, for instance; one in a file says it in its own words."""
+    return StoreUnavailable(
+        f"the journal cannot be {done}: {error}", cure="Give the store more room (max_bytes)"
+    )
 
 
 def _has_journal(connection: sqlite3.Connection) -> bool:

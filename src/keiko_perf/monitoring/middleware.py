@@ -17,9 +17,8 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from keiko_perf.model import Kind
 from keiko_perf.monitoring.attribution import Account, current
-from keiko_perf.monitoring.recorder import DISCONNECTED, Recorder
+from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.routes import RouteNames
 from keiko_perf.monitoring.websockets import Connection
 
@@ -77,23 +76,18 @@ class PerfMiddleware:
 
 
 class _Request:
-    """One request on its way through: the application's `receive` and `send`."""
+    """
+    One request on its way through: the application's `receive` and `send`.
 
-    __slots__ = (
-        "_first_s",
-        "_names",
-        "_receive",
-        "_recorder",
-        "_root_path",
-        "_scope",
-        "_send",
-        "_sent_bytes",
-        "_started_s",
-        "_status",
-        "account",
-        "is_gone",
-        "is_over",
-    )
+    What most requests never change stands in the class: it need not be set for each of them.
+    """
+
+    _status = 0
+    _sent_bytes = 0
+    _first_s: float | None = None
+    account: Account | None = None
+    is_gone = False
+    is_over = False
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, recorder: Recorder, names: Names
@@ -105,13 +99,10 @@ class _Request:
         self._names = names
         # A mounted application lengthens it in place; what it began with is no part of a route.
         self._root_path = scope.get("root_path", "")
-        self._status = 0
-        self._sent_bytes = 0
-        self._first_s: float | None = None
-        self.account: Account | None = None
-        self.is_gone = False
-        self.is_over = False
-        recorder.arrived()
+        flying = recorder.flying
+        flying.add(self)
+        if len(flying) > recorder.peak_flying:
+            recorder.peak_flying = len(flying)
         self._started_s = recorder.clock()
 
     async def receive(self) -> Message:
@@ -142,33 +133,34 @@ class _Request:
         try:
             await self._send(message)
         finally:
-            self._finish(gone, self._status >= 500)
+            self._finish(None if gone else self._status)
 
     def cut_short(self) -> None:
         """The application came to its end without a complete answer."""
         self.is_over = True
-        self._finish(self.is_gone, failed=True)
+        self._finish(None if self.is_gone else _FAILED)
 
-    def _finish(self, gone: bool, failed: bool) -> None:
+    def _finish(self, status: int | None) -> None:
         recorder = self._recorder
-        if gone:
-            recorder.departed()
-            recorder.count(DISCONNECTED)
-            return
-        duration_s = recorder.clock() - self._started_s
-        route = self._names(self._scope, self._root_path)
-        recorder.answered(
-            route,
-            duration_s,
-            failed=failed,
-            refused=self._status >= 400,
-            sent_bytes=self._sent_bytes,
-        )
-        if self.account is not None:
-            recorder.spent(route, self.account.end())
-        if self._first_s is not None:
-            recorder.record(Kind.FIRST_BYTE, route, self._first_s - self._started_s, failed=failed)
+        # Frameworks leave in the scope what holds our `send`: a cycle that only the collector of
+        # garbage would find.
+        scope, self._scope = self._scope, _OVER
+        if status is None:
+            recorder.finished.append((None, 0.0, 0, 0, None))
+        else:
+            duration_s = recorder.clock() - self._started_s
+            route = self._names(scope, self._root_path)
+            first_s = None if self._first_s is None else self._first_s - self._started_s
+            recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
+            if self.account is not None:
+                recorder.spent(route, self.account.end())
+        recorder.flying.discard(self)
+        if len(recorder.finished) >= _AT_ONCE:
+            recorder.settle()
 
 
+_AT_ONCE = 200
+_FAILED = 500
+_OVER: Scope = {}
 _BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
 """The messages that carry the body; `pathsend`, which has no `more_body`, carries all of it."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf, isfinite
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from keiko_perf.model import BlockingCall, Outcome, Report, Snapshot, Target, Verdict, say
 from keiko_perf.model.blocking import merged_calls
@@ -26,7 +26,6 @@ from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerting import Alerting
 from keiko_perf.monitoring.alerts import Alert, Patience
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
-from keiko_perf.monitoring.attribution import watch_client
 from keiko_perf.monitoring.budgets import Budgets
 from keiko_perf.monitoring.chores import Chore
 from keiko_perf.monitoring.collector import MetricsCollector
@@ -44,13 +43,11 @@ from keiko_perf.monitoring.slo import Slo
 from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
 from keiko_perf.monitoring.store import Store
 from keiko_perf.monitoring.tasks import Tasks
+from keiko_perf.monitoring.ticking import ticking
 from keiko_perf.monitoring.watchdog import watching
+from keiko_perf.monitoring.watches import Watching
 from keiko_perf.monitoring.wording import sentence
 from keiko_perf.render import phrase
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _log = logging.getLogger("keiko_perf.monitor")
 
@@ -76,7 +73,7 @@ class MonitorStatistics:
     deliveries: Deliveries
 
 
-class PerformanceMonitor(Remembering, Exporting):
+class PerformanceMonitor(Remembering, Exporting, Watching):
     """
     The monitor of one service. `task` is the decorator for its background tasks; the dashboard
     asks the async functions in `reports` for what else is known, such as of the database.
@@ -199,27 +196,6 @@ class PerformanceMonitor(Remembering, Exporting):
 
         install(self, app)
 
-    def watch_engine(self, engine: Engine | AsyncEngine) -> None:
-        """Record the statements of a SQLAlchemy engine, and the waits for its pool."""
-        from keiko_perf.monitoring.statements import watch_engine
-
-        watch_engine(engine, self.recorder)
-
-    def watch_pool(self, pool: object, *, name: str | None = None) -> None:
-        """Record a pool of asyncpg or psycopg_pool that is used without SQLAlchemy, as *name*."""
-        from keiko_perf.monitoring.pools import watch_pool
-
-        watch_pool(pool, self.recorder, name=name)
-
-    def watch_client(self, client: Any) -> None:
-        """
-        Tell, with *attribution*, how long requests wait for what *client* asks other services.
-
-        Args:
-            client: an `httpx.AsyncClient`, an `httpx.Client` or an `aiohttp.ClientSession`.
-        """
-        watch_client(client)
-
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """
         Let *work* be done each so many seconds while the monitor ticks; call it before it does.
@@ -334,6 +310,16 @@ class PerformanceMonitor(Remembering, Exporting):
         await self._alerting.close(within_s=_LAST_WORDS_S)
         self.store.close()  # what was delivered just now is on record in it
 
+    @contextmanager
+    def ticking_in_thread(self) -> Iterator[Self]:
+        """
+        Tick in a thread of its own while the context lasts: for programs without an event loop.
+
+        No event loop is watched then, for there is none of the program's.
+        """
+        with ticking(self._run_beside):
+            yield self
+
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
         self._take_sample()
@@ -373,19 +359,24 @@ class PerformanceMonitor(Remembering, Exporting):
                 _log.exception("the process cannot be sampled; the monitor goes on without it")
 
     async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
+            with (
+                watching(self.recorder, after_s=self._blocking_after_s),
+                follow_loop(self.recorder) if self.attribution else nullcontext(),
+            ):
+                await self._run_beside()
+
+    async def _run_beside(self) -> None:
+        """What a monitor does that needs no event loop of the service's."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._alerting.courier.run(), name="keiko-perf courier")
-                group.create_task(watch_loop(self.recorder), name="keiko-perf loop lag")
                 for chore in self._chores:
                     group.create_task(chore.run(), name="keiko-perf chore")
                 if self._otlp is not None:
                     group.create_task(self._otlp.run(self), name="keiko-perf push")
-                with (
-                    watching(self.recorder, after_s=self._blocking_after_s),
-                    follow_loop(self.recorder) if self.attribution else nullcontext(),
-                ):
-                    await self._tick_for_ever()
+                await self._tick_for_ever()
         finally:
             # Not awaited: a cancelled task may get no further turn of its loop.
             window = self.recorder.snapshot()

@@ -16,6 +16,7 @@ import logging
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,12 @@ LEAST_PART_S = 1e-6
 
 _log = logging.getLogger(__name__)
 
+Finished = tuple[str | None, float, int, int, float | None]
+"""
+A request: its route, how long it took, its status, the bytes sent, when the first piece was sent.
+
+One without a route was left by its client; one that failed without an answer has the status 500.
+"""
 Probe = Callable[[], Mapping[str, float]]
 """Samples quantities, by name; what cannot be sampled now is left out."""
 
@@ -104,6 +111,10 @@ class Recorder:
         self._worker = worker
         self._lock = RLock()
         self._in_flight = 0
+        # What the middleware tells for each request, at the price of an append; see `_settle`.
+        self.flying: set[object] = set()
+        self.peak_flying = 0
+        self.finished: deque[Finished] = deque()
         self._websockets = 0
         self._windows = 0
         self._probes: list[Probe] = []
@@ -233,6 +244,11 @@ class Recorder:
         with self._lock:
             self._in_flight -= 1
 
+    def settle(self) -> None:
+        """Count the requests that the middleware said were finished; it does so now and then."""
+        with self._lock:
+            self._settle()
+
     def connected(self) -> None:
         """A WebSocket was asked for. `disconnected` has to follow, once."""
         with self._lock:
@@ -270,8 +286,10 @@ class Recorder:
                 self._failed_probes += 1
                 if self._failed_probes == 1:
                     _log.exception("a probe failed; its samples are missing")
-        if self._tally.arrived or self._in_flight:
-            self.gauge(IN_FLIGHT, self._in_flight)
+        self.settle()
+        in_flight = self.in_flight
+        if self._tally.arrived or in_flight:
+            self.gauge(IN_FLIGHT, in_flight)
         if self._websockets:
             self.gauge(WEBSOCKETS, self._websockets)
 
@@ -280,7 +298,7 @@ class Recorder:
     @property
     def in_flight(self) -> int:
         """How many requests came in and are not answered yet."""
-        return self._in_flight
+        return self._in_flight + len(self.flying)
 
     def snapshot(self, started_at: datetime | None = None) -> Snapshot:
         """
@@ -290,6 +308,7 @@ class Recorder:
             started_at: when the window began, aware UTC, if the caller knows better.
         """
         with self._lock:
+            self._settle()
             clock_s = self.clock()
             tally, self._tally = self._tally, self._begin(clock_s)
             self._windows += 1
@@ -298,14 +317,16 @@ class Recorder:
     def peek(self) -> Snapshot:
         """The window so far, which goes on. The snapshot shares nothing with it."""
         with self._lock:
+            self._settle()
             return self._freeze(self._tally.copy(), self.clock(), None)
 
     def statistics(self) -> RecorderStatistics:
         """How full the recorder is."""
         with self._lock:
+            self._settle()
             return RecorderStatistics(
                 series=sum(map(len, self._tally.cells.values())),
-                in_flight=self._in_flight,
+                in_flight=self.in_flight,
                 folded=self._tally.counters.get(FOLDED, 0),
                 windows=self._windows,
             )
@@ -313,13 +334,43 @@ class Recorder:
     # Private
 
     def _begin(self, clock_s: float) -> Tally:
-        return Tally(clock_s, self.now(), self._in_flight)
+        self.peak_flying = flying = len(self.flying)
+        return Tally(clock_s, self.now(), self._in_flight + flying, flying=flying)
+
+    def _settle(self) -> None:
+        """
+        Count what is finished. A request costs least if it is only noted, and counted among others.
+
+        Noting takes no lock: to append to a deque, and to add to a set, is one step.
+        """
+        finished, tally = self.finished, self._tally
+        tally.peak_in_flight = max(tally.peak_in_flight, self.peak_flying + self._in_flight)
+        for _ in range(len(finished)):
+            route, duration_s, status, sent_bytes, first_s = finished.popleft()
+            tally.arrived += 1
+            if route is None:
+                tally.counters[DISCONNECTED] = tally.counters.get(DISCONNECTED, 0) + 1
+                continue
+            cell = tally.cells[_ROUTE].get(route)
+            if cell is None:
+                cell = tally.admit(_ROUTE, route, self.max_series)
+            if status >= 500:
+                cell.failed.record(duration_s)
+            elif status >= 400:
+                cell.refused.record(duration_s)
+            else:
+                cell.succeeded.record(duration_s)
+            cell.sent_bytes += sent_bytes
+            if first_s is not None:
+                self.record(Kind.FIRST_BYTE, route, first_s, failed=status >= 500)
 
     def _freeze(self, tally: Tally, clock_s: float, started_at: datetime | None) -> Snapshot:
         return tally.freeze(
             window_s=max(clock_s - tally.began_s, 0.0),
             started_at=started_at or tally.began_at,
-            in_flight=self._in_flight,
+            in_flight=self.in_flight,
+            # Those that came in are those that are finished, and those that are still under way.
+            arrived=max(tally.arrived + len(self.flying) - tally.flying, 0),
             # Asked here and not in the constructor: a server may fork after the app is built.
             worker=self._worker or f"{socket.gethostname()}:{os.getpid()}",
         )

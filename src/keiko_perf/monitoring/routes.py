@@ -52,13 +52,18 @@ class RouteNames:
             root_path: what `root_path` was before the routing: mounts lengthen it.
         """
         route = scope.get("route")
-        if route is not None and "fastapi" in scope:
-            route = _included(scope["fastapi"], route)
+        fastapi = scope.get("fastapi")
+        if fastapi is not None and route is not None:
+            # Newer versions of FastAPI include routers lazily: there is one route for all
+            # inclusions, and only the context of the inclusion knows the whole path.
+            context = fastapi.get("effective_route_context")
+            if context is not None and context.original_route is route:
+                route = context
         owner = scope.get("endpoint") if route is None else route
         if owner is None:
             # Litestar's way to say it; of one that leaves nothing the paths cannot be told apart.
             template = scope.get("path_template")
-            if not isinstance(template, str):
+            if not isinstance(template, str) or not template:
                 return UNMATCHED
             return f"{_known(scope.get('method', WEBSOCKET))} {template}"
         mounted = scope.get("root_path", "")
@@ -82,15 +87,6 @@ class RouteNames:
 
 def _known(method: str) -> str:
     return method if method in _METHODS else OTHER_METHOD
-
-
-def _included(fastapi: Mapping[str, Any], route: Any) -> Any:
-    """
-    *route* as it is included. Newer versions of FastAPI include routers lazily: there is one
-    route for all inclusions, and only the context of the inclusion knows the whole path.
-    """
-    context = fastapi.get("effective_route_context")
-    return context if context is not None and context.original_route is route else route
 
 
 def _template(scope: Mapping[str, Any], route: Any, mounted: str) -> tuple[str, bool]:

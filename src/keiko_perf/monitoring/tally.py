@@ -56,6 +56,7 @@ class Tally:
         gauges: by name.
         counters: by name.
         blocking: what held the event loop, by place.
+        flying: how many requests the middleware was at when it began.
     """
 
     began_s: float
@@ -66,6 +67,7 @@ class Tally:
     gauges: dict[str, Gauge] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     blocking: dict[str, BlockingCall] = field(default_factory=dict)
+    flying: int = 0
 
     def admit(self, kind: Kind, name: str, max_series: int) -> Cell:
         """A new series, or that of all the others if there are too many already."""
@@ -103,15 +105,16 @@ class Tally:
             self.gauges.copy(),
             self.counters.copy(),
             self.blocking.copy(),
+            self.flying,
         )
 
     def freeze(
-        self, *, window_s: float, started_at: datetime, in_flight: int, worker: str
+        self, *, window_s: float, started_at: datetime, in_flight: int, arrived: int, worker: str
     ) -> Snapshot:
         """The tally as a snapshot, which takes over its histograms."""
         counters = self.counters.copy()
-        if self.arrived:
-            counters[ARRIVED] = self.arrived
+        if arrived:
+            counters[ARRIVED] = arrived
         gauges = self.gauges.copy()
         if self.peak_in_flight:
             # Samples miss the short peaks; each arrival has seen them.

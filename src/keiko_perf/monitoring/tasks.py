@@ -2,9 +2,11 @@
 Tasks: how long background work takes, how often it fails, and how long it waited.
 
 A run that ends with an exception failed; one that was cancelled did neither and is counted as
-`tasks_cancelled`. The counter `tasks_queued` is the demand that throughput is judged against: work
-without a queue is asked for when it is called and counts itself; work from a queue says when it
-was queued (`queued_at`), and whoever puts it there says so (`queued`).
+`tasks_cancelled`, and one that is to be tried again as `tasks_retried`: what comes of it the last
+try tells. How long a task waited in its queue is a histogram by its name. The counter
+`tasks_queued` is the demand that throughput is judged against: work without a queue is asked for
+when it is called and counts itself; work from a queue says when it was queued (`queued_at`), and
+whoever puts it there says so (`queued`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from keiko_perf.monitoring.recorder import Recorder
 
 QUEUED = "tasks_queued"
 CANCELLED = "tasks_cancelled"
+RETRIED = "tasks_retried"
 WAIT_S = "task_wait_s"
 
 P = ParamSpec("P")
@@ -124,7 +127,12 @@ class Tasks:
 
 
 class Run:
-    """One run of a task, from entering it to leaving it."""
+    """
+    One run of a task, from entering it to leaving it.
+
+    Where a queue tells of beginning and end by hooks, these call `start`, and one of `finish`,
+    `retry` and `cancel`.
+    """
 
     __slots__ = ("_name", "_queued_at", "_recorder", "_started_s")
 
@@ -134,16 +142,34 @@ class Run:
         self._queued_at = queued_at
         self._started_s = 0.0
 
-    def __enter__(self) -> Self:
+    def start(self) -> Self:
+        """It begins to run now."""
         recorder = self._recorder
         if self._queued_at is None:
             recorder.count(QUEUED)
         else:
-            waited_s = (recorder.now() - self._queued_at).total_seconds()
             # Two machines' clocks may disagree; nothing ran before it was queued.
-            recorder.gauge(WAIT_S, max(waited_s, 0.0))
+            waited_s = max((recorder.now() - self._queued_at).total_seconds(), 0.0)
+            recorder.record(Kind.QUEUE, self._name, waited_s)
+            recorder.gauge(WAIT_S, waited_s)
         self._started_s = recorder.clock()
         return self
+
+    def finish(self, *, failed: bool) -> None:
+        """It is done, for good or ill."""
+        duration_s = self._recorder.clock() - self._started_s
+        self._recorder.record(Kind.TASK, self._name, duration_s, failed=failed)
+
+    def retry(self) -> None:
+        """It did not get through, and will be tried again."""
+        self._recorder.count(RETRIED)
+
+    def cancel(self) -> None:
+        """It was stopped."""
+        self._recorder.count(CANCELLED)
+
+    def __enter__(self) -> Self:
+        return self.start()
 
     def __exit__(
         self,
@@ -151,11 +177,10 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        duration_s = self._recorder.clock() - self._started_s
         if kind is not None and issubclass(kind, CancelledError | GeneratorExit):
-            self._recorder.count(CANCELLED)
+            self.cancel()
         else:
-            self._recorder.record(Kind.TASK, self._name, duration_s, failed=kind is not None)
+            self.finish(failed=kind is not None)
 
 
 def _name_of(function: Callable[..., object]) -> str:

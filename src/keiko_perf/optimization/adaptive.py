@@ -119,7 +119,7 @@ class AdaptiveLimiter:
         least: the lowest limit there may be.
         most: the highest.
         first: the limit to begin with. The default begins low, to see how long work takes
-            without a queue, and has found its limit after about a second.
+            without a queue, and finds its limit within seconds.
         discipline: who is next: `"codel"`, `"fifo"` or `"lifo"`.
         max_waiting: how many may wait.
         patience_s: how long anybody may wait.

@@ -9,7 +9,7 @@ weighted by how exact a measurement was. Older measurements count less and less.
 a row contradict the belief (a CUSUM, so that one outlier does not), it is given up: the service
 has changed.
 
-It is arithmetic alone and costs some 0.2 ms for a measurement.
+It is arithmetic alone and costs some 0.5 ms of CPU for a measurement.
 """
 
 from __future__ import annotations

@@ -60,10 +60,11 @@ def nested_loop_blowup(plan: Plan) -> Iterator[Finding]:
 
 
 def _is_product(plan: Plan, node: Node, inner: Node) -> bool:
-    """Whether each row is put beside each other, with no condition at all."""
-    if node.details.get("Join Filter") or (inner.loops or 0.0) < 100:
+    """Whether each row is put beside each other, with no condition at all or a loose one."""
+    pairs = (node.rows or 0.0) + node.removed("Rows Removed by Join Filter")
+    if pairs < 100 * MANY_ROWS:
         return False
-    if (node.rows or 0.0) < 100 * MANY_ROWS or (inner.rows_per_loop or 0.0) < 100:
+    if (inner.loops or 0.0) < 100 or (inner.rows_per_loop or 0.0) < 100:
         return False
     below = plan.children(inner)[0] if inner.kind == "Materialize" and inner.children else inner
     return not (below.details.get("Index Cond") or below.children or below.kind == "Function Scan")

@@ -37,7 +37,7 @@ def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
         few = SELECTIVE if plan.executed else SELECTIVE_BY_COST
         if not scan.filter or scan.read < MANY_ROWS or scan.kept > few * scan.read:
             continue
-        if not matters(plan, scan.share):
+        if not matters(plan, scan.share) or _asks_only_subqueries(scan):
             continue
         yield finding(
             plan,
@@ -117,6 +117,11 @@ def _rows(node: Node) -> float:
 def _is_selective(plan: Plan, node: Node) -> bool:
     """Whether its own filter leaves few rows, which is another finding."""
     return node.removed() > 0 if plan.executed else "Filter" in node.details
+
+
+def _asks_only_subqueries(scan: Scan) -> bool:
+    """Whether each row has to be held against a subquery, as NOT IN does."""
+    return bool(scan.clauses) and all(one.reason is Reason.SUBPLAN for one in scan.clauses)
 
 
 def _another_rule_says_why(scan: Scan) -> bool:

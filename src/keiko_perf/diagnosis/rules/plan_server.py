@@ -24,7 +24,7 @@ def jit_overhead(plan: Plan) -> Iterator[Finding]:
     if not isinstance(total, int | float) or not plan.execution_s:
         return
     share = total / 1000 / plan.execution_s
-    if share < 2.5 * LEAST_SHARE:
+    if share < 3 * LEAST_SHARE:
         return
     yield finding(
         plan,

@@ -13,10 +13,8 @@ TEMPLATES = {
         "pg_stat_statements in postgresql.conf zu shared_preload_libraries hinzufügen"
         " und den Server neu starten"
     ),
-    "An index on {table} ({columns}) might help {count:count} of the statements; this is"
-    " not verified": (
-        "Ein Index auf {table} ({columns}) könnte {count:count} der Anweisungen helfen;"
-        " geprüft ist das nicht"
+    "An index on {index} might help {count:count} of the statements; this is not verified": (
+        "Ein Index auf {index} könnte {count:count} der Anweisungen helfen; geprüft ist das nicht"
     ),
     "As a superuser: ALTER EXTENSION pg_stat_statements UPDATE": (
         "Als Superuser: ALTER EXTENSION pg_stat_statements UPDATE"
@@ -27,10 +25,12 @@ TEMPLATES = {
         " shared_preload_libraries stehen, was einen Neustart braucht"
     ),
     "As a superuser: GRANT pg_monitor TO {user}": "Als Superuser: GRANT pg_monitor TO {user}",
+    "Calls since": "Aufrufe seither",
     "Check of the database {database}": "Prüfung der Datenbank {database}",
     "Connect with the service's own role and search_path": (
         "Mit der Rolle und dem search_path des Dienstes verbinden"
     ),
+    "Cost before": "Kosten vorher",
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
     "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
     " while a long transaction or a replication slot still could see them.": (
@@ -55,6 +55,7 @@ TEMPLATES = {
         "Der Rolle pg_read_all_stats geben, falls ihr Text verborgen ist; sonst von Hand ansehen"
     ),
     "Index advice for the database {database}": "Index-Rat für die Datenbank {database}",
+    "Indexes": "Indexe",
     "Indexes of the database {database}": "Indexe der Datenbank {database}",
     "Indexes to make": "Anzulegende Indexe",
     "Install it (apt install postgresql-{major}-hypopg) and run CREATE EXTENSION hypopg"
@@ -71,12 +72,18 @@ TEMPLATES = {
     "Look at them by hand; if it says so, grant the role SELECT on their tables": (
         "Von Hand ansehen; wenn es so dasteht, der Rolle SELECT auf ihre Tabellen geben"
     ),
+    "Mean before": "Mittel vorher",
+    "Mean since": "Mittel seither",
+    "Now": "Jetzt",
+    "Promise": "Versprechen",
+    "Promised": "Versprochen",
     "Raise max_candidates": "max_candidates erhöhen",
     "Raise max_statements": "max_statements erhöhen",
     "Raise the recorder's bound on series, or use pg_stat_statements": (
         "Die Grenze des Recorders für Reihen erhöhen oder pg_stat_statements benutzen"
     ),
     "Statements of the database {database}": "Anweisungen der Datenbank {database}",
+    "Statements of {index}": "Anweisungen von {index}",
     "Tables of the database {database}": "Tabellen der Datenbank {database}",
     "The largest indexes": "Die größten Indexe",
     "The largest tables": "Die größten Tabellen",
@@ -85,17 +92,28 @@ TEMPLATES = {
         "Der Planer wählt nach diesen Statistiken; wo sie falsch sind, nimmt er den"
         " falschen Index oder Join."
     ),
+    "The promises": "Die Versprechen",
     "The statements that take most of the time": "Die Anweisungen, die am meisten Zeit brauchen",
     "This server is a standby: its counters tell only what was asked of it.": (
         "Dieser Server ist ein Standby: seine Zähler sagen nur, was von ihm verlangt wurde."
     ),
+    "What became of the index advice in the database {database}": (
+        "Was aus dem Index-Rat in der Datenbank {database} wurde"
+    ),
     "What is worth attention": "Was Beachtung verdient",
     "What was tried and refused": "Was geprüft und verworfen wurde",
     "Why": "Warum",
-    "With an index on {table} ({columns}) the planner finds {count:count} of the"
-    " statements {factor:factor} cheaper": (
-        "Mit einem Index auf {table} ({columns}) findet der Planer {count:count} der"
-        " Anweisungen {factor:factor} billiger"
+    "With an index on {index} the planner finds {count:count} of the statements"
+    " {factor:factor} cheaper": (
+        "Mit einem Index auf {index} findet der Planer {count:count} der Anweisungen"
+        " {factor:factor} billiger"
+    ),
+    "With an index on {index} the planner finds {count:count} of the statements"
+    " {factor:factor} cheaper. Its making locks the writers of all partitions out; made"
+    " on each of them first, CONCURRENTLY, it does not": (
+        "Mit einem Index auf {index} findet der Planer {count:count} der Anweisungen"
+        " {factor:factor} billiger. Ihn anzulegen sperrt die Schreiber aller Partitionen"
+        " aus; zuvor auf jeder einzeln angelegt, mit CONCURRENTLY, nicht"
     ),
     "Write them with their table's alias": "Sie mit dem Alias ihrer Tabelle schreiben",
     "a statement takes {mean_s:duration} on average and {share:ratio} of the database's time": (
@@ -108,6 +126,7 @@ TEMPLATES = {
     "as many are chosen already as were asked for: {most:count}": (
         "so viele sind schon gewählt, wie verlangt waren: {most:count}"
     ),
+    "broken": "gebrochen",
     "estimated: the planner would use a like one (HypoPG)": (
         "geschätzt: der Planer würde einen ähnlichen benutzen (HypoPG)"
     ),
@@ -141,6 +160,16 @@ TEMPLATES = {
     "it saves {saved:number}, but costs the writes {upkeep:number}": (
         "er spart {saved:number}, kostet aber beim Schreiben {upkeep:number}"
     ),
+    "its statements don't run faster than before": (
+        "seine Anweisungen laufen nicht schneller als vorher"
+    ),
+    "its statements run {factor:factor} faster": (
+        "seine Anweisungen laufen {factor:factor} schneller"
+    ),
+    "its statements' plans use it, but cost more than was promised": (
+        "die Pläne seiner Anweisungen benutzen ihn, kosten aber mehr als versprochen"
+    ),
+    "kept": "gehalten",
     "no index was found for what could be looked at": (
         "für das, was sich ansehen ließ, fand sich kein Index"
     ),
@@ -152,6 +181,11 @@ TEMPLATES = {
         "kein Index würde helfen: {count:count} wurden versucht und verworfen"
     ),
     "no index would pay": "kein Index würde sich lohnen",
+    "no plan of its statements uses it": "kein Plan seiner Anweisungen benutzt ihn",
+    "none of its statements can be planned any more": (
+        "keine seiner Anweisungen lässt sich noch planen"
+    ),
+    "not known": "nicht bekannt",
     "not verified, and not the first choice": "nicht geprüft und nicht die erste Wahl",
     "nothing found in what could be looked at": "nichts gefunden in dem, was zu untersuchen war",
     "nothing to do here": "hier ist nichts zu tun",
@@ -162,6 +196,10 @@ TEMPLATES = {
         "pg_stat_statements ist in dieser Datenbank nicht installiert"
     ),
     "pg_stat_statements is of version {version}": "pg_stat_statements hat die Version {version}",
+    "promises kept: {kept:count}, broken: {broken:count}, not known: {unknown:count}": (
+        "gehaltene Versprechen: {kept:count}, gebrochene: {broken:count}, unbekannt:"
+        " {unknown:count}"
+    ),
     "some columns of {count:count} statements": "einige Spalten von {count:count} Anweisungen",
     "the extension HypoPG is not there, so none of them was verified": (
         "die Erweiterung HypoPG fehlt, also wurde keiner davon geprüft"
@@ -169,11 +207,20 @@ TEMPLATES = {
     "the index does the same as {kept} on {table}": (
         "der Index leistet dasselbe wie {kept} auf {table}"
     ),
+    "the index is invalid: its making did not end well": (
+        "der Index ist ungültig: sein Anlegen ging nicht gut aus"
+    ),
     "the index on {table} is invalid: it is written to, and no query may use it": (
         "der Index auf {table} ist ungültig: er wird geschrieben, und keine Abfrage darf"
         " ihn benutzen"
     ),
+    "the index was not made: there is none of this name": (
+        "der Index wurde nicht angelegt: es gibt keinen dieses Namens"
+    ),
     "the index {name} serves it already": "der Index {name} leistet es schon",
+    "the planner cannot be asked about it: it depends on a parameter's value": (
+        "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab"
+    ),
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
     "the relations {names}": "die Relationen {names}",
     "the role may not read them": "die Rolle darf sie nicht lesen",
@@ -216,6 +263,11 @@ TEMPLATES = {
     "what the indexes would bring": "was die Indexe bringen würden",
     "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
     "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",
+    "{count:count} of its statements' plans use it at the promised cost; their run time"
+    " before and after is not recorded": (
+        "{count:count} Pläne seiner Anweisungen benutzen ihn zu den versprochenen"
+        " Kosten; ihre Laufzeit vorher und nachher ist nicht aufgezeichnet"
+    ),
     "{count:count} possible indexes": "{count:count} mögliche Indexe",
     "{count:count} statements of the workload": "{count:count} Anweisungen der Arbeitslast",
     "{dead_ratio:ratio} of the rows are dead, {factor:factor} what autovacuum allows": (

@@ -195,5 +195,8 @@ TEMPLATES = {
         "Er läuft für jede Zeile. Ein Trigger FOR EACH STATEMENT mit Übergangstabellen tut dasselbe"
         " für alle Zeilen auf einmal, und WHEN erspart die Aufrufe, die nichts tun."
     ),
+    "what it costs depends on the value of a parameter": (
+        "was sie kostet, hängt vom Wert eines Parameters ab"
+    ),
     "{count:count} more steps are not shown": "{count:count} weitere Schritte sind nicht gezeigt",
 }

@@ -1,0 +1,215 @@
+"""
+The index advisor beside Extend and AutoAdmin: the planner's cost of the workload, and its calls.
+
+Two schemas of generated data in a private PostgreSQL with HypoPG: a warehouse with 19 analytical
+statements, and a web application of many tenants with 88. At each storage budget each of them
+advises; the table holds the workload's cost beside that without indexes, how often the planner was
+asked, how large the indexes are and how long it took. `--build` makes what was advised for real
+and prints what the planner then says, the real sizes, and how long the statements run before and
+after.
+
+    python benchmarks/advisor/run.py [--scale 0.2] [--budgets 25,50,100,200] [--build 50]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+import baselines
+import psycopg
+import tenants
+import warehouse
+
+from keiko_perf.demo.cluster import private_cluster
+from keiko_perf.diagnosis.advice import Advice
+from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.workload import Statement, Workload
+
+MB = 1_000_000
+WORKLOADS: dict[str, tuple[Any, list[tuple[float, str]]]] = {
+    "warehouse": (warehouse, [(1.0, text) for text in warehouse.STATEMENTS]),
+    "tenants": (tenants, list(tenants.STATEMENTS)),
+}
+_RANDOM = """
+CREATE FUNCTION r(i bigint, salt int, below int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS 'SELECT ((hashint8extended(i, salt) % below + below) % below)::int';
+"""
+_ROUNDS = 3
+
+
+def load(url: str, module: Any, scale: float) -> None:
+    """Make the tables and their rows."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        connection.execute(_RANDOM)
+        connection.execute(module.SCHEMA)
+        connection.execute(module.DATA.format(**module.sizes(scale)))
+        connection.execute("DROP FUNCTION r")
+        connection.execute("VACUUM ANALYZE")
+
+
+async def ours(
+    url: str, statements: list[tuple[float, str]], budget: float, **options: Any
+) -> Advice:
+    workload = Workload.of(Statement(text=text, calls=weight) for weight, text in statements)
+    async with Database.connect(url) as database:
+        return await advise(database, workload, budget_bytes=budget, **options)
+
+
+def compare(name: str, url: str, budgets: list[float]) -> None:
+    """Print the table of one workload."""
+    _, statements = WORKLOADS[name]
+    print(f"\n{name}: {len(statements)} statements")
+    print(f"{'budget':>8} {'who':<16} {'cost':>6} {'calls':>6} {'indexes':>7} {'size':>8} {'s':>6}")
+    for budget in budgets:
+        for who, cost, calls, count, size, seconds in _rows(url, statements, budget * MB):
+            print(
+                f"{budget:5g} MB {who:<16} {cost:6.3f} {calls:6d} {count:7d}"
+                f" {size / MB:5.0f} MB {seconds:6.2f}",
+                flush=True,
+            )
+
+
+def _rows(
+    url: str, statements: list[tuple[float, str]], budget: float
+) -> Iterator[tuple[str, float, int, int, float, float]]:
+    for who, options in (
+        ("keiko-perf", {}),
+        ("  plain B-trees", {"kinds": frozenset({"plain"})}),
+    ):
+        started = time.perf_counter()
+        advice = asyncio.run(ours(url, statements, budget, **options))
+        seconds = time.perf_counter() - started
+        assert advice.cost_before
+        assert advice.cost_after is not None
+        yield (
+            who,
+            advice.cost_after / advice.cost_before,
+            advice.planner_calls,
+            len(advice.indexes),
+            float(sum(one.size_bytes or 0 for one in advice.indexes)),
+            seconds,
+        )
+    for who, algorithm in (("Extend", baselines.extend), ("AutoAdmin", baselines.autoadmin)):
+        with psycopg.connect(plain_url(url), autocommit=True, prepare_threshold=None) as db:
+            planner = baselines.Planner(db, statements)
+            started = time.perf_counter()
+            chosen = algorithm(planner, int(budget))
+            seconds, calls = time.perf_counter() - started, planner.calls
+            cost = planner.cost(chosen) / planner.cost(())
+            yield who, cost, calls, len(chosen), float(sum(map(planner.size, chosen))), seconds
+
+
+def build(name: str, url: str, budget: float) -> None:
+    """Make what is advised, and print what it is worth."""
+    _, statements = WORKLOADS[name]
+    advice = asyncio.run(ours(url, statements, budget * MB))
+    with psycopg.connect(plain_url(url), autocommit=True, prepare_threshold=None) as db:
+        before = [_planned(db, text) for _, text in statements]
+        run_before = [_run(db, text) for _, text in statements]
+        for index in advice.indexes:
+            db.execute(index.statement)
+        db.execute("VACUUM ANALYZE")
+        after = [_planned(db, text) for _, text in statements]
+        run_after = [_run(db, text) for _, text in statements]
+        print(f"\n{name}, {budget:g} MB, built: {len(advice.indexes)} indexes")
+        assert advice.cost_before
+        assert advice.cost_after is not None
+        weights = [weight for weight, _ in statements]
+        total = sum(w * cost for w, (cost, _) in zip(weights, before, strict=True))
+        real = sum(w * cost for w, (cost, _) in zip(weights, after, strict=True))
+        print(
+            f"  cost: promised {advice.cost_after / advice.cost_before:.3f}, real {real / total:.3f}"
+        )
+        spent = [
+            (w * b, w * a)
+            for w, b, a in zip(weights, run_before, run_after, strict=True)
+            if b is not None and a is not None
+        ]
+        b, a = (sum(side) for side in zip(*spent, strict=True))
+        print(f"  run time: {a / b:.3f} of before")
+        for index in advice.indexes:
+            (size,) = db.execute("SELECT pg_relation_size(%s)", (index.name,)).fetchone() or (0,)
+            gain = max(
+                (
+                    1 - ra / rb
+                    for (_, used), rb, ra in zip(after, run_before, run_after, strict=True)
+                    if index.name in used and ra and rb
+                ),
+                default=0.0,
+            )
+            print(
+                f"  {(index.size_bytes or 0) / MB:7.2f} MB promised {size / MB:7.2f} MB real,"
+                f" fastest gain {gain:5.0%} {index.verified_by:<8} {index.statement[26:140]}",
+                flush=True,
+            )
+        for index in advice.indexes:
+            db.execute(index.undo)
+
+
+def _planned(db: psycopg.Connection[Any], text: str) -> tuple[float, set[str]]:
+    (plan,) = db.execute(f"EXPLAIN (FORMAT JSON) {text}").fetchone() or ("[]",)
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    used: set[str] = set()
+
+    def walk(node: dict[str, Any]) -> None:
+        used.add(node.get("Index Name", ""))
+        for one in node.get("Plans", ()):
+            walk(one)
+
+    walk(plan[0]["Plan"])
+    return float(plan[0]["Plan"]["Total Cost"]), used
+
+
+def _run(db: psycopg.Connection[Any], text: str) -> float | None:
+    if not text.startswith(("SELECT", "WITH")):
+        return None
+    took = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        db.execute(text).fetchall()
+        took.append(time.perf_counter() - started)
+    return median(took)
+
+
+def plain_url(url: str) -> str:
+    return url.replace("+psycopg", "")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--scale", type=float, default=0.2)
+    parser.add_argument("--budgets", default="5,10,20,40,80")
+    parser.add_argument("--build", type=float, default=0.0, help="MB; make them for real")
+    parser.add_argument("--only", choices=sorted(WORKLOADS))
+    parser.add_argument("--server", help="databases that are loaded already, of the same names")
+    options = parser.parse_args()
+    budgets = [float(one) for one in options.budgets.split(",") if one]
+    names = [options.only] if options.only else list(WORKLOADS)
+    if options.server:
+        for name in names:
+            await asyncio.to_thread(_measure, name, f"{options.server}/{name}", budgets, options)
+        return
+    async with private_cluster() as cluster:
+        for name in names:
+            url = await cluster.create_database(name)
+            module, _ = WORKLOADS[name]
+            await asyncio.to_thread(load, plain_url(url), module, options.scale)
+            await asyncio.to_thread(_measure, name, url, budgets, options)
+
+
+def _measure(name: str, url: str, budgets: list[float], options: argparse.Namespace) -> None:
+    compare(name, url, budgets)
+    if options.build:
+        build(name, url, options.build)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

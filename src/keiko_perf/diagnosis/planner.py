@@ -1,0 +1,143 @@
+"""
+Planner: asks the server for plans, without executing anything.
+
+Statements are planned as they were recorded, with `$1` in place of values, by their generic plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.parser import NotUnderstood, written_out
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.price import TableLocked
+from keiko_perf.errors import DatabaseUnavailable, StatementRefused
+
+GENERIC = {"plan_cache_mode": "force_generic_plan"}
+"""The setting of the transaction in which a `Planner` asks."""
+
+_PREPARED = "keiko_perf"
+_SYNTAX_ERROR = "42601"
+_LOCK_TIMEOUT = "55P03"
+_GENERIC_PLAN_SINCE = 160000
+
+
+class Planner:
+    """Asks for plans, and counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rewritten: dict[str, str] = {}
+        self.planner_calls = 0
+
+    async def plan(self, text: str, parameters: int) -> dict[str, Any]:
+        """
+        The plan of a statement.
+
+        Raises:
+            StatementRefused: the server cannot plan it.
+        """
+        try:
+            return await self._explained(self._rewritten.get(text, text), parameters)
+        except StatementFailed as failure:
+            if failure.sqlstate != _SYNTAX_ERROR or text in self._rewritten:
+                raise _not_planned(failure) from None
+        # `interval $1`, as pg_stat_statements writes it, is no SQL: the parser's own words are.
+        try:
+            self._rewritten[text] = written_out(text)
+            return await self._explained(self._rewritten[text], parameters)
+        except NotUnderstood as error:
+            raise StatementRefused(
+                f"a statement cannot be read: {error}", cure="Look at it in the workload"
+            ) from None
+        except StatementFailed as failure:
+            raise _not_planned(failure) from None
+
+    async def _explained(self, text: str, parameters: int) -> dict[str, Any]:
+        self.planner_calls += 1
+        if parameters == 0:
+            return _plan_of(await self._database.send(f"EXPLAIN (FORMAT JSON) {text}"))
+        if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
+            return _plan_of(
+                await self._database.send(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {text}")
+            )
+        # A statement that stays prepared would keep its plan, whatever indexes come and go.
+        await self._database.send(f"PREPARE {_PREPARED} AS {text}")
+        try:
+            nulls = ", ".join(["NULL"] * parameters)
+            return _plan_of(
+                await self._database.send(f"EXPLAIN (FORMAT JSON) EXECUTE {_PREPARED} ({nulls})")
+            )
+        finally:
+            await surely(self._database, f"DEALLOCATE {_PREPARED}")
+
+
+async def surely(database: Database, sql: str) -> None:
+    """Run *sql* to clean up; a connection that was lost, or cancelled, took everything with it."""
+    with suppress(DatabaseUnavailable):
+        await database.send(sql)
+
+
+async def forget_prepared(database: Database) -> None:
+    """A prepared statement outlives its transaction; a cancellation may have left ours."""
+    with suppress(DatabaseUnavailable):
+        if await database.rows(
+            "SELECT FROM pg_catalog.pg_prepared_statements"
+            " WHERE name OPERATOR(pg_catalog.=) CAST(:name AS pg_catalog.text)",
+            name=_PREPARED,
+        ):
+            await surely(database, f"DEALLOCATE {_PREPARED}")
+
+
+def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    answer = next(iter(rows[0].values()))
+    parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
+    plan: dict[str, Any] = parsed[0]["Plan"]
+    return plan
+
+
+def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
+    """
+    What reading each table costs in a plan, by its bare name.
+
+    What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
+    """
+    found: dict[str, float] = {}
+
+    def walk(node: Mapping[str, Any], times: float) -> None:
+        if name := node.get("Relation Name"):
+            found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
+        children = node.get("Plans", ())
+        outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
+        for child in children:
+            relation = child.get("Parent Relationship")
+            often = times
+            if relation == "SubPlan":
+                often = float("inf")
+            elif relation == "Inner" and node["Node Type"] == "Nested Loop":
+                is_kept = child["Node Type"] == "Materialize"
+                often = times if is_kept else times * max(outer_rows, 1.0)
+            walk(child, often)
+
+    walk(plan, 1.0)
+    return found
+
+
+def index_names(plan: dict[str, Any]) -> Iterator[str]:
+    if "Index Name" in plan:
+        yield plan["Index Name"]
+    for one in plan.get("Plans", ()):
+        yield from index_names(one)
+
+
+def _not_planned(failure: StatementFailed) -> StatementRefused:
+    if failure.sqlstate == _LOCK_TIMEOUT:
+        return TableLocked(failure.what, cure=failure.cure)
+    return StatementRefused(
+        f"the server cannot plan it: {failure.message}",
+        cure="Run EXPLAIN on it to see why",
+    )

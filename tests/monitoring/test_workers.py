@@ -1,0 +1,117 @@
+"""Several workers are one service: counts are exact, and percentiles those of one recorder."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from keiko_perf.model import Histogram, Kind, Snapshot
+from keiko_perf.monitoring import SqliteStore
+
+pytestmark = pytest.mark.slow
+CHAOS = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
+WORKERS = 4
+APP = """
+import asyncio, json, os
+from collections import deque
+from pathlib import Path
+from fastapi import FastAPI
+from keiko_perf.monitoring import PerformanceMonitor
+
+PLACE = Path(os.environ["KEIKO_PLACE"])
+monitor = PerformanceMonitor(
+    store=PLACE / "store.db", window_s=0.3, metrics_window_s=60.0, notify=()
+)
+app = FastAPI()
+monitor.install(app)
+log = (PLACE / f"{os.getpid()}.log").open("a", buffering=1)
+
+class Logged(deque):
+    \"\"\"What one recorder of all workers would have been told.\"\"\"
+
+    def append(self, finished):
+        log.write(json.dumps(finished) + "\\n")
+        super().append(finished)
+
+monitor.recorder.finished = Logged()
+
+@app.get("/work/{number}")
+async def work(number: int):
+    await asyncio.sleep(0.0001 * (number % 50))
+    return os.getpid()
+
+@app.get("/metrics")
+async def metrics():
+    snapshot = await monitor.current()
+    return None if snapshot is None else sum(
+        one.count for one in snapshot.series if one.name == "GET /work/{number}"
+    )
+"""
+
+
+def get(port: int, path: str) -> object:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def test_four_workers_are_counted_exactly_and_merged_and_each_answers_for_all(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "four_app.py").write_text(APP)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = f"--workers {WORKERS} --port {port} --log-level critical --app-dir {tmp_path}"
+    command = [sys.executable, "-m", "uvicorn", "four_app:app", *options.split()]
+    server = subprocess.Popen(command, env={**os.environ, "KEIKO_PLACE": str(tmp_path)})
+    asked, seen = 0, set[object]()
+    try:
+        while len(seen) < WORKERS or asked < 400:
+            try:
+                seen.add(get(port, f"/work/{asked}"))
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                continue
+            asked += 1
+        while get(port, "/metrics") != asked:  # whichever worker it is that answers
+            pass
+    finally:
+        server.terminate()
+        server.wait(60)
+    now = datetime.now(UTC)
+    store = SqliteStore(tmp_path / "store.db")
+    whole = Snapshot.merged(store.between(now - timedelta(hours=1), now + timedelta(hours=1)))
+    store.close()
+    assert whole is not None
+    found = whole.find(Kind.ROUTE, "GET /work/{number}")
+    logs = "".join(log.read_text() for log in tmp_path.glob("*.log"))
+    told = [json.loads(line) for line in logs.splitlines()]
+    one_recorder = Histogram(took_s for route, took_s, *_ in told if "work" in route)
+    assert found is not None
+    assert found.count == asked == one_recorder.count
+    assert found.succeeded == one_recorder
+    assert found.sent_bytes == sum(one[3] for one in told if "work" in one[0])
+
+
+def test_in_a_short_chaos_nothing_is_lost_of_a_worker_that_lived() -> None:
+    done = subprocess.run(
+        [sys.executable, str(CHAOS), "--seconds", "5", "--kill-every", "2"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all as promised" in done.stdout
+    assert "2 were killed" in done.stdout or "3 were killed" in done.stdout
