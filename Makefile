@@ -23,7 +23,7 @@ demo: $(STAMP) ## from a slow service to a proven fix, on a PostgreSQL of its ow
 	@exec $(BIN)/keiko-perf demo $(ARGS)
 
 test: $(STAMP) ## the whole test suite
-	@scripts/system-packages postgresql chromium pgbouncer prometheus prometheus-alertmanager redis-server
+	@scripts/system-packages postgresql chromium nginx openssl pgbouncer prometheus prometheus-alertmanager redis-server
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## linters, types and layers
