@@ -1,5 +1,6 @@
 # Everything that a clone needs is made by these targets; nothing is installed by hand.
 PYTHON ?= python3
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
@@ -24,7 +25,7 @@ demo: $(STAMP) ## from a slow service to a proven fix, on a PostgreSQL of its ow
 
 test: $(STAMP) ## the whole test suite
 	@scripts/system-packages postgresql chromium nginx openssl pgbouncer prometheus prometheus-alertmanager redis-server
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## linters, types and layers
 	$(BIN)/ruff check .

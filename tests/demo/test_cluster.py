@@ -58,7 +58,7 @@ async def test_it_and_its_folder_are_gone_afterwards() -> None:
 async def test_it_is_gone_when_its_start_is_cancelled(after_s: float, tmp_path: Path) -> None:
     # The folder belongs to another user when we are root, who must be able to reach it.
     for above in (tmp_path, *tmp_path.parents[:3]):
-        above.chmod(0o755)
+        above.chmod(above.stat().st_mode | 0o055)
 
     async def use() -> None:
         async with private_cluster(parent=tmp_path):
@@ -124,7 +124,7 @@ async def test_programs_that_fail_say_why_and_leave_nothing(tmp_path: Path) -> N
     program.chmod(0o755)
     (directory / "postgres").symlink_to(program)
     for above in (tmp_path, *tmp_path.parents[:3]):
-        above.chmod(0o755)
+        above.chmod(above.stat().st_mode | 0o055)
     place = tmp_path / "clusters"
     place.mkdir(mode=0o755)
     with pytest.raises(Unavailable, match="No space left on device"):
@@ -145,7 +145,7 @@ async def test_it_is_the_complaint_that_is_quoted_and_not_the_last_line(tmp_path
     )
     program.chmod(0o755)
     for above in (tmp_path, *tmp_path.parents[:3]):
-        above.chmod(0o755)
+        above.chmod(above.stat().st_mode | 0o055)
     with pytest.raises(Unavailable, match="FATAL:  the disk is full"):
         async with private_cluster(find=lambda: Programs(directory, 15, "system"), parent=tmp_path):
             pass

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.postgres
 def temporary(tmp_path: Path) -> Iterator[Path]:
     """Where the demo makes its folders; other users must be able to reach it."""
     for above in (tmp_path, *tmp_path.parents[:3]):
-        above.chmod(0o755)
+        above.chmod(above.stat().st_mode | 0o055)
     folder = tmp_path / "tmp"
     folder.mkdir()
     folder.chmod(0o777)

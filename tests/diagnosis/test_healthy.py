@@ -113,7 +113,9 @@ async def test_what_was_asked_only_reads(url: URL) -> None:
         db.execute("CREATE TABLE t (id serial PRIMARY KEY)")
         await read(url)
         rows = db.execute(
-            "SELECT query FROM pg_stat_statements WHERE query LIKE %s", (f"{TAG}%",)
+            "SELECT s.query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
+            " WHERE d.datname = current_database() AND s.query LIKE %s",
+            (f"{TAG}%",),
         ).fetchall()
     assert len(rows) > 20
     first = {query.split()[3].upper() for (query,) in rows}

@@ -725,8 +725,8 @@ def test_a_store_is_read_by_whoever_may_not_write(path: Path) -> None:
         )
         print(len(windows))
     """
-    for folder in (path.parent, *path.parent.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (path.parent, *path.parent.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o055)
     path.chmod(0o444)
     path.parent.chmod(0o555)
     try:
