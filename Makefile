@@ -37,6 +37,7 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	@scripts/system-packages nginx wrk hey chromium
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
+	$(BIN)/python benchmarks/attribution.py
 	$(BIN)/python benchmarks/watchdog.py
 	$(BIN)/python benchmarks/store.py --days 2
 	$(BIN)/python benchmarks/chaos.py --seconds 60
