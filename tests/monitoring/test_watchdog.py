@@ -61,9 +61,19 @@ def line_of(function: Callable[..., Any], text: str) -> int:
 def held_by(
     request: pytest.FixtureRequest,
 ) -> Callable[[Callable[[], Awaitable[object]]], tuple[BlockingCall, ...]]:
-    """What is found while an async function runs in a loop of its own."""
+    """
+    What is found while an async function runs in a loop of its own. What should be found *often*
+    times is looked for again where a busy machine gave the watchdog no processor meanwhile.
+    """
 
-    def find(function: Callable[[], Awaitable[object]]) -> tuple[BlockingCall, ...]:
+    def find(function: Callable[[], Awaitable[object]], often: int = 1) -> tuple[BlockingCall, ...]:
+        for _ in range(5):
+            found = find_once(function)
+            if sum(call.count for call in found) >= often:
+                break
+        return found
+
+    def find_once(function: Callable[[], Awaitable[object]]) -> tuple[BlockingCall, ...]:
         recorder = Recorder()
 
         async def scenario() -> None:
@@ -123,7 +133,7 @@ def test_a_thousand_short_steps_are_nobodys_fault(held_by: Any) -> None:
     async def scenario() -> None:
         await asyncio.gather(*(short() for _ in range(300)))
 
-    assert held_by(scenario) == ()
+    assert held_by(scenario, often=0) == ()
 
 
 def test_neither_is_one_task_that_lets_others_have_their_turn(held_by: Any) -> None:
@@ -132,11 +142,11 @@ def test_neither_is_one_task_that_lets_others_have_their_turn(held_by: Any) -> N
             compute(0.001)
             await asyncio.sleep(0)
 
-    assert held_by(scenario) == ()
+    assert held_by(scenario, often=0) == ()
 
 
 def test_nor_a_loop_that_sleeps(held_by: Any) -> None:
-    assert held_by(lambda: asyncio.sleep(0.3)) == ()
+    assert held_by(lambda: asyncio.sleep(0.3), often=0) == ()
 
 
 def test_the_same_place_is_one_call_seen_often(held_by: Any) -> None:
@@ -145,7 +155,7 @@ def test_the_same_place_is_one_call_seen_often(held_by: Any) -> None:
             await sleeps()
             await asyncio.sleep(0.01)
 
-    (call,) = held_by(scenario)
+    (call,) = held_by(scenario, often=3)
     assert call.count == 3
     assert call.total_s > call.longest_s
 
@@ -190,14 +200,18 @@ async def test_any_worker_tells_what_held_another(tmp_path: Path) -> None:
     blocked = PerformanceMonitor(store=path, window_s=0.2, metrics_window_s=1.0, notify=())
     blocked.recorder._worker = "another"
     blocked.start()
-    await asyncio.sleep(0.1)
-    await sleeps()
-    await asyncio.sleep(0.1)
-    (seen,) = await blocked.blocking_calls()
+    calls: tuple[BlockingCall, ...] = ()
+    while not calls:  # a machine that gives the watchdog no processor hides a single one
+        await asyncio.sleep(0.1)
+        await sleeps()
+        await asyncio.sleep(0.1)
+        calls = await blocked.blocking_calls()
+    (seen,) = calls
     await blocked.stop()
     asked = PerformanceMonitor(store=SqliteStore(path), notify=())
     (call,) = await asked.blocking_calls()
-    assert call == seen
+    assert call.place == seen.place
+    assert call.count >= seen.count
     assert call.place.endswith(" sleeps")
     assert await asked.blocking_calls(within_s=1e-6) == ()
     asked.store.close()

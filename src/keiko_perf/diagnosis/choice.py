@@ -18,6 +18,10 @@ __all__ = ["Choice", "Limits", "set_of"]
 
 ABOUT_EQUAL = 0.03
 """Of two candidates that save the same but for this share, the smaller one is taken."""
+_LEFT_ALIKE = 0.25
+"""Nor may the workload cost more than by this share with the smaller one, or else by …"""
+_LITTLE = 0.005
+"""… this share of what it costs now: where nearly all is saved, a little more is much quicker."""
 _WORTH_AN_EXCHANGE = 1e-3
 _MOST_ROUNDS = 40
 
@@ -123,16 +127,22 @@ class Choice(Weighing):
         self, best: Bits, saved: float, chosen: Bits, heap: list[tuple[float, int, Bits]]
     ) -> Bits:
         """Of those that save about as much the one that is the smallest, then the first."""
-        alike = [best]
+        alike, enough = [best], self._about(saved)
         for promise, _, more in sorted(heap):
-            if -promise < saved / (1 + ABOUT_EQUAL):
+            if -promise < enough:
                 break
             least, _ = await self.resolve(
-                chosen, chosen | more, until=saved / (1 + ABOUT_EQUAL) - NEGLIGIBLE * self.base
+                chosen, chosen | more, until=enough - NEGLIGIBLE * self.base
             )
-            if least >= saved / (1 + ABOUT_EQUAL) and await self._is_worth(more, chosen):
+            if least >= enough and await self._is_worth(more, chosen):
                 alike.append(more)
         return min(alike, key=self._preference)
+
+    def _about(self, saved: float) -> float:
+        """How much saves about as much: nor is what the workload costs then much more."""
+        left = max(self._now - saved, 0.0)
+        doubt = max(_LEFT_ALIKE * left, _LITTLE * self._now)
+        return saved - min(saved - saved / (1 + ABOUT_EQUAL), doubt)
 
     def _preference(self, some: Bits) -> tuple[int, float, int, int]:
         keys = sum(len(self.costs.candidates[bit].keys) for bit in bits_of(some))
