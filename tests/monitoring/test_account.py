@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -116,18 +117,6 @@ def test_a_request_that_went_on_late_waited_for_the_loop() -> None:
     assert (split.sql_s, split.loop_s) == pytest.approx((0.010, 0.190))
 
 
-def test_of_statements_each_is_counted_up_to_a_bound() -> None:
-    account = Account(asyncio.sleep(0), time.monotonic, Lag())
-    for number in range(150):
-        account.executed(f"SELECT {number}", 0.001)
-    assert account.executed("SELECT 7", 0.001) is not None
-    assert account.executed("SELECT 149", 0.001) is None
-    assert account.statements is not None
-    assert len(account.statements) == 100
-    assert account.statements["SELECT 7"].times == 2
-    account.close()
-
-
 async def test_the_request_answers_and_raises_as_without_it() -> None:
     async def answer() -> str:
         await asyncio.sleep(0)
@@ -174,6 +163,18 @@ async def test_an_awaitable_that_is_no_coroutine_is_followed_too() -> None:
     future = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_soon(future.set_result, 7)
     assert await Account(future, time.monotonic, Lag()) == 7
+
+
+async def test_an_awaitable_that_cannot_be_thrown_into_is_cancelled_all_the_same() -> None:
+    class Endless:
+        def __await__(self) -> Any:
+            return repeat(None)
+
+    task = asyncio.create_task(follow(Endless(), time.monotonic))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def follow(request: Any, clock: Any) -> Split:

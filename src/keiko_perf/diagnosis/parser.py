@@ -98,6 +98,18 @@ def _nodes(value: Any) -> Iterator[Any]:
             yield from _nodes(one)
 
 
+def walk(root: Any) -> Iterator[Any]:
+    """All nodes of a parse tree."""
+    waiting = [root]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, tuple):
+            waiting.extend(one)
+        elif isinstance(one, ast.Node):
+            yield one
+            waiting.extend(getattr(one, name) for name in one)
+
+
 def quoted(identifier: str) -> str:
     """An identifier as it is written in SQL: in quotes only if it needs them."""
     if _PLAIN.fullmatch(identifier) and identifier not in _KEYWORDS:

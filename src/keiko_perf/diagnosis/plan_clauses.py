@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from keiko_perf.diagnosis.parser import NotUnderstood, ast, enums, parse, quoted, sql
+from keiko_perf.diagnosis.parser import NotUnderstood, ast, enums, parse, quoted, sql, walk
 from keiko_perf.diagnosis.tree import names_of
 
 MOST_CHARACTERS = 20_000
@@ -223,7 +223,7 @@ def _elements(node: Any) -> list[str]:
 
 
 def _columns(node: Any) -> list[tuple[str, ...]]:
-    return [names_of(one) for one in _walk(node) if names_of(one) and not _is_mark(one)]
+    return [names_of(one) for one in walk(node) if names_of(one) and not _is_mark(one)]
 
 
 def _only(node: Any) -> str | None:
@@ -232,7 +232,7 @@ def _only(node: Any) -> str | None:
 
 
 def _has_subplan(node: Any) -> bool:
-    return any(_is_mark(one) for one in _walk(node))
+    return any(_is_mark(one) for one in walk(node))
 
 
 def _is_mark(node: Any) -> bool:
@@ -248,14 +248,3 @@ def _tables(node: Any) -> set[str]:
     """The tables that an arm is about; a subquery is one more."""
     tables = {names[0] if len(names) > 1 else "" for names in _columns(node)}
     return {_SUBPLAN_NAME} if _has_subplan(node) else tables
-
-
-def _walk(node: Any) -> Iterator[Any]:
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, tuple):
-            waiting.extend(one)
-        elif isinstance(one, ast.Node):
-            yield one
-            waiting.extend(getattr(one, name) for name in one)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from keiko_perf.diagnosis.parser import NotUnderstood, ast, parse
+from keiko_perf.diagnosis.parser import NotUnderstood, ast, parse, walk
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
 
@@ -68,7 +68,7 @@ def inspect(sql: str) -> Inspected:
             if explained
             else "Pass a single SELECT, INSERT, UPDATE, DELETE or MERGE",
         )
-    nodes = list(_walk(statement))
+    nodes = list(walk(statement))
     why_not = _why_it_could_write(statement, nodes)
     return Inspected(
         sql=sql,
@@ -100,18 +100,6 @@ def _only_statement(sql: str) -> Any:
             f"this is not one statement that PostgreSQL understands: {said}",
             cure="Pass exactly one statement in plain SQL; a parameter is written $1",
         ) from None
-
-
-def _walk(root: Any) -> Iterator[Any]:
-    """All nodes of a parse tree."""
-    waiting = [root]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, tuple):
-            waiting.extend(one)
-        elif isinstance(one, ast.Node):
-            yield one
-            waiting.extend(getattr(one, name) for name in one)
 
 
 def _why_it_could_write(statement: Any, nodes: list[Any]) -> Message | None:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from keiko_perf.errors import MissingExtra, UsageError
 from keiko_perf.model import OTHER, Kind
-from keiko_perf.monitoring.attribution import Part, current
+from keiko_perf.monitoring.attribution import Part, opened, shut
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.sql_text import Names
@@ -68,9 +68,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     ) -> None:
         if context is None:
             return
-        account = current.get()
-        if account is not None and account.owner is recorder:
-            account.open(_SQL)
+        opened(recorder, _SQL)
         setattr(context, started, clock())
 
     def after(
@@ -93,9 +91,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         if started_s is None:
             return
         duration_s = clock() - started_s
-        account = current.get()
-        if account is not None and account.owner is recorder:
-            account.shut(_SQL)
+        shut(recorder, _SQL)
         name = names.of(statement, other=OTHER)
         if name is not None:
             recorder.record(Kind.STATEMENT, name, duration_s, failed=failed)

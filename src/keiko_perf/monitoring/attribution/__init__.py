@@ -1,17 +1,18 @@
 """Attribution: where the time of a request went, inside the service."""
 
-from keiko_perf.monitoring.attribution.account import Account, Executions, Lag, current
+from keiko_perf.monitoring.attribution.account import Account, Lag, current, opened, shut
 from keiko_perf.monitoring.attribution.outgoing import watch_client
 from keiko_perf.monitoring.attribution.split import Part, Split
 from keiko_perf.monitoring.attribution.table import parts_table
 
 __all__ = [
     "Account",
-    "Executions",
     "Lag",
     "Part",
     "Split",
     "current",
+    "opened",
     "parts_table",
+    "shut",
     "watch_client",
 ]

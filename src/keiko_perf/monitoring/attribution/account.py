@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 from typing import Any
@@ -26,8 +25,6 @@ from keiko_perf.monitoring.attribution.split import Part, Split
 
 LATE_S = 0.002
 """A loop that is late by less is not: its timers are exact to about a millisecond."""
-MAX_STATEMENTS = 100
-"""How many different statements of a request are counted; further ones are only timed."""
 
 
 class Lag:
@@ -43,22 +40,6 @@ class Lag:
 
     def __init__(self) -> None:
         self.due_s = self.came_s = 0.0
-
-
-@dataclass(slots=True)
-class Executions:
-    """
-    Of one statement, in one request.
-
-    Attributes:
-        times: how often.
-        total_s: how long they took in all.
-        place: where in the code, once it was looked for.
-    """
-
-    times: int = 0
-    total_s: float = 0.0
-    place: str = ""
 
 
 class Account:
@@ -82,7 +63,6 @@ class Account:
         "_spent_s",
         "_steps",
         "owner",
-        "statements",
     )
 
     def __init__(
@@ -97,7 +77,6 @@ class Account:
         self._spent_s = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._open: list[int] | None = None
         self._part = self._beneath = CODE
-        self.statements: dict[str, Executions] | None = None
         self._began_s = self._at_s = clock()
 
     # In the place of the coroutine
@@ -144,7 +123,7 @@ class Account:
         traceback: TracebackType | None = None,
     ) -> Any:
         """Begin the next step with an error, such as a cancellation."""
-        send, self._send = self._send, self._steps.throw
+        send, self._send = self._send, getattr(self._steps, "throw", _raised)
         try:
             return self.send(error)
         finally:
@@ -152,7 +131,8 @@ class Account:
 
     def close(self) -> None:
         """End the request, as the interpreter does with a coroutine that nobody awaits further."""
-        self._steps.close()
+        if hasattr(self._steps, "close"):
+            self._steps.close()
 
     # What it is told, from any thread
 
@@ -181,21 +161,6 @@ class Account:
                 if opened[HTTP]
                 else self._beneath
             )
-
-    def executed(self, statement: str, duration_s: float) -> Executions | None:
-        """Count an execution; None of one statement too many."""
-        with _lock:
-            known = self.statements
-            if known is None:
-                known = self.statements = {}
-            one = known.get(statement)
-            if one is None:
-                if len(known) >= MAX_STATEMENTS:
-                    return None
-                one = known[statement] = Executions()
-            one.times += 1
-            one.total_s += duration_s
-            return one
 
     def end(self) -> Split:
         """Where the time of the request went until now."""
@@ -226,3 +191,22 @@ _lock = Lock()
 
 current: ContextVar[Account | None] = ContextVar("keiko_perf_account", default=None)
 """The account of the request that this code works for."""
+
+
+def opened(owner: object, part: Part) -> None:
+    """Tell the account of the request that this code works for, if it is *owner*'s: it begins."""
+    account = current.get()
+    if account is not None and account.owner is owner:
+        account.open(part)
+
+
+def shut(owner: object, part: Part) -> None:
+    """Likewise: it ended."""
+    account = current.get()
+    if account is not None and account.owner is owner:
+        account.shut(part)
+
+
+def _raised(error: BaseException) -> None:
+    """What is thrown into an awaitable that cannot be thrown into."""
+    raise error

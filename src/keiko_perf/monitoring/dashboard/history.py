@@ -133,12 +133,13 @@ def _point(at: datetime, parts: list[_Part]) -> Point:
         round(sum(window.whole(Kind.ROUTE).count / spread for window, spread in parts)),
         Histogram.merged(one.succeeded for one in series).quantile(0.95),
         requests / covered.window_s if covered.window_s else None,
-        _mean(windows, "cpu_ratio"),
-        _mean(windows, "memory_ratio"),
+        mean_of(windows, "cpu_ratio"),
+        mean_of(windows, "memory_ratio"),
     )
 
 
-def _mean(windows: list[Snapshot], name: str) -> float | None:
+def mean_of(windows: list[Snapshot], name: str) -> float | None:
+    """The mean of a gauge over all of the windows; None if none has it."""
     gauges = [one.gauges[name] for one in windows if name in one.gauges]
     if not gauges:
         return None

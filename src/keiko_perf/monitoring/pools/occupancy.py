@@ -10,7 +10,7 @@ from threading import Lock
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from keiko_perf.model import Kind
-from keiko_perf.monitoring.attribution import Part, current
+from keiko_perf.monitoring.attribution import Part, opened, shut
 from keiko_perf.monitoring.recorder import Recorder
 
 _POOL = Part.POOL  # looked up once
@@ -112,17 +112,13 @@ class Turnstile:
         """Somebody asks for a connection; `got` has to follow, with what is returned here."""
         with self._lock:
             self.waiting += 1
-        account = current.get()
-        if account is not None and account.owner is self._recorder:
-            account.open(_POOL)
+        opened(self._recorder, _POOL)
         return self._recorder.clock()
 
     def got(self, asked_s: float, *, failed: bool) -> float:
         """He has it, or never will; returns when that was, for `released`."""
         now_s = self._recorder.clock()
-        account = current.get()
-        if account is not None and account.owner is self._recorder:
-            account.shut(_POOL)
+        shut(self._recorder, _POOL)
         with self._lock:
             self.waiting -= 1
             self.in_use += not failed
