@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from keiko_perf.diagnosis.rules.plans import judge_plan
 CORPUS = Path(__file__).parents[1] / "postgres" / "plans"
 
 
+@cache
 def cases() -> list[Any]:
     return [
         pytest.param(case, id=f"{file.stem}: {case['name']}")

@@ -1,5 +1,7 @@
 """Double entry: triggers of each kind, composite foreign keys, upserts, merges, locks."""
+
 from __future__ import annotations
+
 from cases import Case, healthy, sick
 
 SETUP = """

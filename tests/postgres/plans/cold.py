@@ -26,7 +26,5 @@ CASES: list[Case] = [
     sick("cold-read", "nobody timed the reads", "SELECT sum(value) FROM reading WHERE sensor < 60", *COLD, enable_seqscan="off", enable_bitmapscan="off", **UNTIMED),
     sick("cold-read", "the same from the system's memory, not from the server's", "SELECT sum(value) FROM reading WHERE sensor < 60", enable_seqscan="off", enable_bitmapscan="off"),
     healthy("the same, and nobody timed it", "SELECT sum(value) FROM reading WHERE sensor < 60", enable_seqscan="off", enable_bitmapscan="off", **UNTIMED),
-    healthy("all of it from the system's memory", "SELECT count(*), sum(value) FROM reading"),
-    healthy("all of it, par", "SELECT sensor % 7, sum(value) FROM reading GROUP BY 1", parallel=True),
     healthy("a few pages that are cold", "SELECT * FROM reading WHERE id BETWEEN 500 AND 900", "-- cold reading"),
 ]  # fmt: skip

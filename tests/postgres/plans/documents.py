@@ -1,5 +1,7 @@
 """A document store: JSONB, arrays, full text, ranges."""
+
 from __future__ import annotations
+
 from cases import Case, healthy, sick
 
 SETUP = """

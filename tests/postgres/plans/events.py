@@ -1,5 +1,7 @@
 """An event log by month, with BRIN, and sessions beside it."""
+
 from __future__ import annotations
+
 from cases import Case, healthy, sick
 
 SETUP = """

@@ -1,5 +1,7 @@
 """Many tenants behind row security, soft deletes, hash partitions, a queue, a wide table."""
+
 from __future__ import annotations
+
 from cases import Case, healthy, sick
 
 SETUP = """

@@ -35,7 +35,9 @@ def correlated_subplan(plan: Plan) -> Iterator[Finding]:
         loops = _times(plan, node)
         # To start it a thousand times takes as long as to read ten thousand rows.
         is_often = plan.executed and loops >= MANY_ROWS
-        if node.branch_share < 3 * LEAST_SHARE or not (is_often or matters(plan, node.branch_share)):
+        if node.branch_share < 3 * LEAST_SHARE or not (
+            is_often or matters(plan, node.branch_share)
+        ):
             continue
         if loops < MANY_ROWS and not (loops >= _LOOPS and _rows_of(plan, node) >= _ROWS):
             continue

@@ -104,9 +104,8 @@ def too_many_partitions(plan: Plan) -> Iterator[Finding]:
         found = [one for one in members if _has_rows(one)]
         read = sum(_read(plan, one) for one in members)
         is_in_vain = len(found) <= 0.25 * len(members)
-        is_split_up = (
-            len(members) >= _TOO_MANY_PARTITIONS
-            and read < _SMALL_PARTITION_ROWS * len(members)
+        is_split_up = len(members) >= _TOO_MANY_PARTITIONS and read < _SMALL_PARTITION_ROWS * len(
+            members
         )
         if not (is_in_vain or is_split_up):
             continue

@@ -14,8 +14,8 @@ from keiko_perf.model import Finding, say
 _COLD_SHARE = 3 * LEAST_SHARE
 _COLD_BLOCKS = 1_000
 _COLD_S = 0.01
-_READ_ROW_S = 5e-6
-_READ_BLOCK_S = 30e-6
+_READ_ROW_S = 3e-6
+_READ_BLOCK_S = 20e-6
 """What a row and a page take that are in the system's memory, on a busy machine."""
 _WAIT_S = 0.1
 _ROW_S = 0.3e-3

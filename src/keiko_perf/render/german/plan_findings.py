@@ -172,8 +172,8 @@ TEMPLATES = {
     ),
     "A row that refers to another locks it against being deleted, and waits where another"
     " transaction holds it. pg_blocking_pids(pid) tells which, while it lasts.": (
-        "Eine Zeile, die auf eine andere verweist, schützt diese vor dem Löschen und wartet, wo eine"
-        " andere Transaktion sie hält. pg_blocking_pids(pid) sagt, welche, solange es dauert."
+        "Eine Zeile, die auf eine andere verweist, schützt diese vor dem Löschen und wartet, wo"
+        " eine andere Transaktion sie hält. pg_blocking_pids(pid) sagt, welche, solange es dauert."
     ),
     "reads {blocks:count} pages of {index} for {rows:count} rows": (
         "liest {blocks:count} Seiten von {index} für {rows:count} Zeilen"
