@@ -2,6 +2,7 @@
 The words that all parts share: values without I/O, clock or dependency.
 """
 
+from keiko_perf.model.asked import Asked, Exemplar
 from keiko_perf.model.blocking import BlockingCall
 from keiko_perf.model.compare import Change, Comparison, compare
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
@@ -16,12 +17,14 @@ from keiko_perf.model.tree import Branch, Tree
 
 __all__ = [
     "OTHER",
+    "Asked",
     "BlockingCall",
     "Branch",
     "Change",
     "Chart",
     "Column",
     "Comparison",
+    "Exemplar",
     "Finding",
     "Gap",
     "Gauge",
