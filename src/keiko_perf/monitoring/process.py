@@ -8,6 +8,7 @@ thousandth of a processor, however large the process is.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,11 +32,14 @@ from keiko_perf.monitoring.recorder import Recorder
 CPU_RATIO = "cpu_ratio"
 CPU_THROTTLED_RATIO = "cpu_throttled_ratio"
 MEMORY_RATIO = "memory_ratio"
+MEMORY_LIMIT_BYTES = "memory_limit_bytes"
 RSS_BYTES = "rss_bytes"
 PSS_BYTES = "pss_bytes"
 OPEN_FILES = "open_files"
 OPEN_FILES_RATIO = "open_files_ratio"
 THREADS = "threads"
+PYTHON_BLOCKS = "python_blocks"
+"""Blocks of memory that Python's objects take: more and more of them are objects that are kept."""
 _MOST_OF_A_PROCESSOR = 0.001
 T = TypeVar("T")
 
@@ -56,14 +60,20 @@ class ProcessSampler:
         self._before: tuple[float, Cpu] | None = None
         self._pauses = Pauses(recorder.clock)
         self._pss_bytes = Sparing(lambda: read_pss_bytes(root))
+        self._blocks = Sparing(sys.getallocatedblocks)
         self._open_files = Sparing(lambda: read_open_files(root))
 
     def sample(self, recorder: Recorder) -> None:
         """One sample of each figure that can be had, and of the probes."""
         self._sample_cpu(recorder)
-        recorder.gauge(MEMORY_RATIO, read_memory(self._root).ratio)
+        memory = read_memory(self._root)
+        recorder.gauge(MEMORY_RATIO, memory.ratio)
+        recorder.gauge(MEMORY_LIMIT_BYTES, memory.limit_bytes)
         recorder.gauge(RSS_BYTES, read_held(self._root).rss_bytes)
         recorder.gauge(THREADS, read_threads(self._root))
+        blocks = self._blocks.read()
+        if blocks is not None:
+            recorder.gauge(PYTHON_BLOCKS, blocks)
         pss_bytes = self._pss_bytes.read()
         if pss_bytes is not None:
             recorder.gauge(PSS_BYTES, pss_bytes)
