@@ -71,6 +71,7 @@ def claims(seen: Symptoms) -> list[Claim]:
     """What each possible cause accounts for; whether it is worth a word is decided elsewhere."""
     of_statements = list(_statements(seen))
     others = [*_loop(seen), *_hosts(seen), *_unseen(seen)]
+    _move_what_repeating_computes(seen, of_statements, others)
     pool = _pool(seen, of_statements, others)
     return [one for one in (*of_statements, *others, *pool) if one.total_s > 0]
 
@@ -166,13 +167,37 @@ def _cure(statement: str, cures: Iterable[IndexCure]) -> IndexCure | None:
     return max(fitting, key=lambda one: one.factor or 0.0, default=None)
 
 
+def _move_what_repeating_computes(
+    seen: Symptoms, of_statements: Iterable[Claim], others: Iterable[Claim]
+) -> None:
+    """
+    To send a statement is work of the service's own as well. That of a route which sends one again
+    and again goes with it, by the share that it has in the route's statements.
+    """
+    busy = {one.subject: one for one in others if one.code == BUSY}
+    sent: defaultdict[str, int] = defaultdict(int)
+    for asked in seen.asked:
+        sent[asked.route] += asked.count
+    for one in of_statements:
+        if one.code != REPEATED_CODE:
+            continue
+        asked = one.about["asked"]
+        own = busy.get(asked.route)
+        if own is None:
+            continue
+        share = asked.count / sent[asked.route]
+        for route, seconds in own.by_route.items():
+            one.by_route[route] += seconds * share
+            own.by_route[route] = seconds * (1.0 - share)
+
+
 # The event loop
 
 
 def _loop(seen: Symptoms) -> Iterator[Claim]:
     code_s = sum(one.code_s for one in seen.routes)
     blocked_s = sum(one.total_s for one in seen.blocking)
-    held_s = max(code_s, blocked_s)
+    held_s = max(_work_s(code_s, seen), blocked_s)
     if not held_s:
         return
     for call in seen.blocking:
@@ -181,7 +206,8 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
         one = Claim(code=_kind(call), subject=call.place, about={"call": call})
         _divide(one, seen.routes, call.total_s / held_s)
         yield one
-    rest = 1.0 - blocked_s / held_s
+    # What a busy machine takes from a thread is no work of the service's.
+    rest = (1.0 - blocked_s / held_s) * (1.0 - (seen.queued_ratio or 0.0))
     for route in seen.routes:
         busy = Claim(code=BUSY, subject=route.route)
         busy.by_route[route.route] = route.code_s * rest
@@ -189,6 +215,17 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
         for other in seen.routes:
             busy.by_route[other.route] += other.loop_s * rest * share
         yield busy
+
+
+def _work_s(code_s: float, seen: Symptoms) -> float:
+    """
+    For how long the loop was really held: while a thread queues for a processor nothing is done.
+
+    A call that waits without await does not queue; of it that is known already.
+    """
+    waiting_s = sum(one.total_s - (one.computed_s or 0.0) for one in seen.blocking)
+    computing_s = max(code_s - max(waiting_s, 0.0), 0.0)
+    return code_s - computing_s * (seen.queued_ratio or 0.0)
 
 
 def _kind(call: BlockingCall) -> str:
@@ -250,6 +287,6 @@ def _keeper(seen: Symptoms, of_statements: list[Claim], others: list[Claim]) -> 
     idle_s = held_s - in_sql_s
     if idle_s < MOST_OF_IT * held_s:
         return None
-    waiting = [one for one in others if one.is_curable]
+    waiting = [one for one in others if one.code != UNSEEN]
     longest = max(waiting, key=lambda one: one.total_s, default=None)
     return longest if longest is not None and longest.total_s >= MOST_OF_IT * idle_s else None

@@ -15,9 +15,10 @@ from statistics import median
 from keiko_perf.doctor.symptoms import Growth
 
 LEAST_POINTS = 12
-LEAST_BYTES = 4 << 20
-LEAST_RATIO = 0.02
-"""Of what the process holds."""
+LEAST_BYTES = 16 << 20
+LEAST_RATIO = 0.05
+"""Of what the process holds. A service that began a minute ago grows by some megabytes."""
+MANY_WAITING = 10.0
 RISING = 0.9
 """The share of pairs of points of which the later one is higher."""
 _WARM_UP = 0.25
@@ -33,12 +34,15 @@ def growth_of(
     *,
     limit_bytes: float | None = None,
     blocks: Sequence[Point] = (),
+    in_flight: Sequence[Point] = (),
 ) -> Growth | None:
     """
     Args:
         points: when, in seconds, and how many bytes one process held; in the order of time.
         limit_bytes: how much it may hold.
         blocks: likewise, how many blocks of memory Python's objects take.
+        in_flight: likewise, how many requests were being answered: while more and more of them
+            wait, memory grows as well, and that is no leak.
     """
     kept = points[int(len(points) * _WARM_UP) :][-_MOST_POINTS:]
     if len(kept) < LEAST_POINTS:
@@ -46,6 +50,9 @@ def growth_of(
     over_s = kept[-1][0] - kept[0][0]
     per_s = slope(kept)
     grown, now = per_s * over_s, kept[-1][1]
+    waiting = in_flight[int(len(in_flight) * _WARM_UP) :][-_MOST_POINTS:]
+    if slope(waiting) * over_s >= MANY_WAITING:
+        return None
     if grown < max(LEAST_BYTES, LEAST_RATIO * now) or rising(kept) < RISING:
         return None
     half = len(kept) // 2

@@ -12,7 +12,12 @@ from functools import lru_cache
 
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.S)
 _VALUE = re.compile(r"'(?:[^']|'')*'|\$\d+|(?<![\w.])\d+(?:\.\d+)?\b|\b(?:true|false)\b", re.I)
-_CAST = re.compile(r"::\s*[a-z_][\w .]*?(?:\(\d+(?:,\s*\d+)?\))?(?:\[\])*(?=[\s,)]|$)", re.I)
+_CAST = re.compile(
+    r"::\s*(?:character varying|double precision|bit varying"
+    r"|(?:timestamp|time)(?:\(\d\))? with(?:out)? time zone|[a-z_][\w.]*)"
+    r"(?:\(\d+(?:,\s*\d+)?\))?(?:\[\])*",
+    re.I,
+)
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _LISTS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
 _SPACE = re.compile(r"\s+")
@@ -25,8 +30,7 @@ _LONGEST = 140
 def shape(statement: str) -> str:
     """The same for all texts of one statement."""
     text = _COMMENT.sub(" ", statement)
-    text = _VALUE.sub("?", text)
-    text = _CAST.sub("", text)
+    text = _VALUE.sub("?", _CAST.sub("", text))
     text = _LISTS.sub("(?)", _LIST.sub("(?)", text))
     return _SPACE.sub(" ", text).strip(" ;").lower()
 
@@ -38,8 +42,8 @@ def is_same(one: str, other: str, *, cut_at: int = 900) -> bool:
 
 
 def told(statement: str, longest: int = _LONGEST) -> str:
-    """The statement on one line, without the columns that it fetches, cut where it is long."""
-    text = _SPACE.sub(" ", _COMMENT.sub(" ", statement)).strip(" ;")
+    """The statement on one line, without the columns that it fetches or casts, cut if it is long."""
+    text = _SPACE.sub(" ", _CAST.sub("", _COMMENT.sub(" ", statement))).strip(" ;")
     text = _COLUMNS.sub("SELECT … FROM", text, count=1)
     text = _RETURNED.sub("RETURNING …", text)
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

@@ -176,6 +176,8 @@ class Symptoms:
         cures: indexes that would help.
         growth: of the process's memory; None if it does not grow.
         has_database: whether the database was asked.
+        queued_ratio: of the time that the service wanted to compute, how long it queued for a
+            processor; None if it is not known.
     """
 
     window_s: float
@@ -189,6 +191,7 @@ class Symptoms:
     cures: tuple[IndexCure, ...] = ()
     growth: Growth | None = None
     has_database: bool = False
+    queued_ratio: float | None = None
 
     @property
     def total_s(self) -> float:

@@ -36,6 +36,7 @@ class Told:
         routes, asked, blocking, pool, outgoing, growth: as of `Symptoms`.
         statements: what the service sent, by its own count.
         exemplars: slow requests of each route.
+        queued_ratio: as of `Symptoms`.
     """
 
     has_attribution: bool
@@ -49,6 +50,7 @@ class Told:
     statements: tuple[StatementTime, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
     growth: Growth | None = None
+    queued_ratio: float | None = None
 
 
 def told_by(document: Mapping[str, Any]) -> Told:
@@ -108,6 +110,7 @@ def _told(document: Mapping[str, Any]) -> Told:
         ),
         exemplars=tuple(_exemplar(one) for one in document.get("exemplars", ())),
         growth=_growth(document.get("memory", ()), gauges),
+        queued_ratio=None if (queued := gauges.get("cpu_queued_ratio")) is None else queued["mean"],
     )
 
 
@@ -156,9 +159,16 @@ def _growth(workers: Iterable[Mapping[str, Any]], gauges: Mapping[str, Any]) -> 
     """That of the worker that grows most."""
     found = []
     for worker in workers:
-        points = [(float(at_s), float(held)) for at_s, held, _ in worker["points"]]
-        blocks = [(float(at_s), float(n)) for at_s, _, n in worker["points"] if n is not None]
-        found.append(growth_of(points, limit_bytes=_limit(points, gauges), blocks=blocks))
+        told = worker["points"]
+        points = [(float(at_s), float(held)) for at_s, held, _, _ in told]
+        found.append(
+            growth_of(
+                points,
+                limit_bytes=_limit(points, gauges),
+                blocks=[(float(at_s), float(n)) for at_s, _, n, _ in told if n is not None],
+                in_flight=[(float(at_s), float(n)) for at_s, _, _, n in told],
+            )
+        )
     return max((one for one in found if one is not None), key=lambda one: one.per_s, default=None)
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # a database needs the extra `postgres`, a service alone does
     from keiko_perf.doctor.database import Examined
 
 LEAST_S = 2.0
+MUCH_QUEUED = 0.25
+"""From here on what the machine has to do otherwise makes the service notably slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
         locks=() if examined is None else examined.locks,
         cures=() if examined is None else examined.cures,
         has_database=examined is not None,
+        queued_ratio=None if told is None else told.queued_ratio,
     )
 
 
@@ -164,6 +167,15 @@ def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
             subject=say("what the requests of the service wait for"),
             reason=say("no request was answered within {window:duration}", window=told.window_s),
             remedy=say("Look while it is used, or make load: --load 20"),
+        )
+    if told is not None and (told.queued_ratio or 0.0) >= MUCH_QUEUED:
+        yield Gap(
+            subject=say("how quick the service is by itself"),
+            reason=say(
+                "of the time that it wanted to compute it waited {ratio:ratio} for a processor",
+                ratio=told.queued_ratio,
+            ),
+            remedy=say("Look when the machine has less to do, or give the service a processor"),
         )
     if examined is None:
         yield Gap(

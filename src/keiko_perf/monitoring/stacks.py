@@ -52,9 +52,15 @@ def stack_of(lines: Lines) -> tuple[str, ...]:
 
 
 def _told(code: CodeType, line: int) -> str:
-    return f"{_short(code.co_filename)}:{line} {code.co_qualname.rpartition('<locals>.')[2]}"[
-        -_LONGEST:
-    ]
+    return f"{_short(code.co_filename)}:{line} {_name(code.co_qualname)}"[-_LONGEST:]
+
+
+def _name(qualname: str) -> str:
+    """The function, without those around it; of a comprehension or a lambda whose it is."""
+    names = qualname.split(".<locals>.")
+    while len(names) > 1 and names[-1].startswith("<"):
+        names.pop()
+    return names[-1]
 
 
 @lru_cache(maxsize=2048)

@@ -73,6 +73,9 @@ async def look(database: Database) -> tuple[Look, ...]:
     )
 
 
+_KINDS = frozenset(("transactionid", "tuple", "virtualxid", "relation", "advisory", "object"))
+
+
 @dataclass(slots=True)
 class _Seen:
     looks: int = 0
@@ -104,15 +107,16 @@ def waited(looks: Iterable[Look]) -> tuple[Waited, ...]:
 
 
 def _most(texts: Iterable[str]) -> str:
-    """The most frequent text that says something."""
-    counted = Counter(text for text in texts if text)
+    """The most frequent text that says something; a table says more than the kind of a lock."""
+    said = [text for text in texts if text]
+    counted = Counter([text for text in said if text not in _KINDS] or said)
     return counted.most_common(1)[0][0] if counted else ""
 
 
 # Of several who are in the way, and who may wait themselves, the one counts that waits for nobody.
 _LOOK = """
 SELECT left(a.query, 2000) AS query, a.wait_event_type AS waits_for,
-       coalesce(c.relname::text, l.locktype) AS on_what,
+       coalesce(l.relname, l.locktype) AS on_what,
        left(b.query, 2000) AS blocker, b.state AS blocker_state
 FROM pg_catalog.pg_stat_activity a
 LEFT JOIN LATERAL (
@@ -123,15 +127,17 @@ LEFT JOIN LATERAL (
     WHERE o.pid = ANY (p.pids) ORDER BY o.wait_event_type = 'Lock', o.xact_start LIMIT 1
 ) b ON true
 LEFT JOIN LATERAL (
-    SELECT w.locktype, coalesce(w.relation, t.relation) AS relation
+    SELECT w.locktype, c.relname::text AS relname
     FROM pg_catalog.pg_locks w
     LEFT JOIN pg_catalog.pg_locks t
-        ON w.locktype = 'transactionid' AND t.pid = w.pid AND t.locktype IN ('tuple', 'relation')
-        AND t.granted AND (t.locktype = 'tuple' OR t.mode IN ('RowShareLock', 'RowExclusiveLock'))
+        ON w.locktype = 'transactionid' AND t.pid = w.pid AND t.granted
+        AND (t.locktype = 'tuple' OR (t.locktype = 'relation' AND t.mode IN
+             ('RowShareLock', 'RowExclusiveLock')))
+    LEFT JOIN pg_catalog.pg_class c
+        ON c.oid = coalesce(w.relation, t.relation) AND c.relkind IN ('r', 'p', 'm')
     WHERE p.pids IS NOT NULL AND w.pid = a.pid AND NOT w.granted
-    ORDER BY t.locktype = 'tuple' DESC NULLS LAST LIMIT 1
+    ORDER BY c.relname IS NULL, t.locktype = 'tuple' DESC NULLS LAST LIMIT 1
 ) l ON true
-LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
 WHERE a.state = 'active' AND a.pid <> pg_backend_pid() AND a.datname = current_database()
   AND a.backend_type = 'client backend'
 LIMIT :most

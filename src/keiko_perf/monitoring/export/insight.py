@@ -139,8 +139,14 @@ def _memory(windows: Iterable[Snapshot]) -> list[dict[str, Any]]:
             continue
         if window.worker in workers or len(workers) < MOST_WORKERS:
             blocks = window.gauges.get("python_blocks")
+            flying = window.gauges.get("in_flight")
             workers.setdefault(window.worker, []).append(
-                [window.ended_at.timestamp(), held.mean, None if blocks is None else blocks.mean]
+                [
+                    window.ended_at.timestamp(),
+                    held.mean,
+                    None if blocks is None else blocks.mean,
+                    0.0 if flying is None else flying.mean,
+                ]
             )
     return [{"worker": name, "points": _thinned(points)} for name, points in workers.items()]
 
