@@ -42,7 +42,7 @@ def is_same(one: str, other: str, *, cut_at: int = 900) -> bool:
 
 
 def told(statement: str, longest: int = _LONGEST) -> str:
-    """The statement on one line, without the columns that it fetches or casts, cut if it is long."""
+    """The statement on one line, without casts and the columns that it fetches, cut if long."""
     text = _SPACE.sub(" ", _CAST.sub("", _COMMENT.sub(" ", statement))).strip(" ;")
     text = _COLUMNS.sub("SELECT … FROM", text, count=1)
     text = _RETURNED.sub("RETURNING …", text)

@@ -19,10 +19,10 @@ from struct import Struct
 from keiko_perf.model import Asked, BlockingCall, Exemplar, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.model.varint import Reader, write_varint
 
-_FORMAT = 3
-_SECOND_FORMAT = 2  # without the statements of routes and the slow requests; still read
-_FIRST_FORMAT = 1  # and without refusals, sizes and blocking calls; still read
-_FORMATS = (_FIRST_FORMAT, _SECOND_FORMAT, _FORMAT)
+_FORMAT = 4
+_THIRD_FORMAT = 3  # without the statements of routes and the slow requests; still read
+_SECOND_FORMAT = 2  # without redirects as well; still read
+_FIRST_FORMAT = 1  # without refusals, sizes and blocking calls as well; still read
 _CALL = Struct("<ddd")
 _SECONDS = Struct("<d")
 _GAUGE = Struct("<dd")
@@ -50,6 +50,7 @@ def encode(snapshot: Snapshot) -> bytes:
         for histogram in (series.succeeded, series.failed, series.refused):
             put(histogram.pack())
         write_varint(head, series.sent_bytes)
+        write_varint(head, series.redirected)
     write_varint(head, len(snapshot.gauges))
     for name, gauge in snapshot.gauges.items():
         put(_to_utf8(name))
@@ -107,14 +108,14 @@ def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
     outer = Reader(plain)
     length = outer.varint()
     rest = outer.rest()
-    if len(rest) < length or not rest or rest[0] not in _FORMATS:
+    read_series = _READERS.get(rest[0]) if 0 < length <= len(rest) else None
+    if read_series is None:
         raise ValueError("not a window of this format")
     number, take = Reader(rest[:length], 1).varint, _Parts(rest[length:]).take
-    read_series = _series_of_first_format if rest[0] == _FIRST_FORMAT else _series
     series = tuple(read_series(number, take, envelope.window_s) for _ in range(number()))
     gauges = dict(_gauge(number, take) for _ in range(number()))
     counters = {_from_utf8(take(number())): number() for _ in range(number())}
-    calls = number() if rest[0] >= _SECOND_FORMAT else 0
+    calls = 0 if rest[0] == _FIRST_FORMAT else number()
     blocking = tuple(_call(number, take) for _ in range(calls))
     asked = tuple(_asked(number, take) for _ in range(number() if rest[0] >= _FORMAT else 0))
     shown = tuple(_exemplar(number, take) for _ in range(number() if rest[0] >= _FORMAT else 0))
@@ -135,7 +136,7 @@ _Number = Callable[[], int]
 _Take = Callable[[int | None], bytes]
 
 
-def _series(number: _Number, take: _Take, window_s: float) -> Series:
+def _series(number: _Number, take: _Take, window_s: float, *, has_redirects: bool = True) -> Series:
     return Series(
         kind=Kind(_from_utf8(take(number()))),
         name=_from_utf8(take(number())),
@@ -144,7 +145,12 @@ def _series(number: _Number, take: _Take, window_s: float) -> Series:
         failed=Histogram.unpack(take(number())),
         refused=Histogram.unpack(take(number())),
         sent_bytes=number(),
+        redirected=number() if has_redirects else 0,
     )
+
+
+def _series_of_second_format(number: _Number, take: _Take, window_s: float) -> Series:
+    return _series(number, take, window_s, has_redirects=False)
 
 
 def _series_of_first_format(number: _Number, take: _Take, window_s: float) -> Series:
@@ -155,6 +161,14 @@ def _series_of_first_format(number: _Number, take: _Take, window_s: float) -> Se
         succeeded=_histogram(take(number())),
         failed=_histogram(take(number())),
     )
+
+
+_READERS: dict[int, Callable[[_Number, _Take, float], Series]] = {
+    _FORMAT: _series,
+    _THIRD_FORMAT: _series,
+    _SECOND_FORMAT: _series_of_second_format,
+    _FIRST_FORMAT: _series_of_first_format,
+}
 
 
 def _call(number: _Number, take: _Take) -> BlockingCall:

@@ -380,6 +380,8 @@ class Recorder:
                 cell.refused.record(duration_s)
             else:
                 cell.succeeded.record(duration_s)
+                if status >= 300:
+                    cell.redirected += 1
             cell.sent_bytes += sent_bytes
             if first_s is not None:
                 self.record(Kind.FIRST_BYTE, route, first_s, failed=status >= 500)

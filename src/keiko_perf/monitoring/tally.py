@@ -44,6 +44,7 @@ class Cell:
     failed: Histogram = field(default_factory=Histogram)
     refused: Histogram = field(default_factory=Histogram)
     sent_bytes: int = 0
+    redirected: int = 0
 
     def merge(self, other: Cell) -> None:
         """Add all of *other*."""
@@ -53,6 +54,7 @@ class Cell:
         if other.refused:
             self.refused.merge(other.refused)
         self.sent_bytes += other.sent_bytes
+        self.redirected += other.redirected
 
     def copy(self) -> Cell:
         """An equal cell that shares nothing with this one."""
@@ -189,6 +191,7 @@ class Tally:
                     failed=cell.failed,
                     refused=cell.refused,
                     sent_bytes=cell.sent_bytes,
+                    redirected=cell.redirected,
                 )
                 for kind, cells in self.cells.items()
                 for name, cell in cells.copy().items()
