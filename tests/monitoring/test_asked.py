@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,7 +22,6 @@ from keiko_perf.monitoring.attribution import Split
 from keiko_perf.monitoring.encoding import decode, encode
 from keiko_perf.monitoring.recorder import Recorder
 
-LINE = 1 + Path(__file__).read_text().split("# the line that repeats")[0].count("\n")
 T0 = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SPLIT = Split(0.01, 0.0, 0.0, 0.002, 0.0, 0.0)
 
@@ -43,7 +41,7 @@ async def engine(postgres: Cluster) -> AsyncIterator[AsyncEngine]:
 async def repeats(engine: AsyncEngine, times: int) -> None:
     async with engine.connect() as db:
         for number in range(times):
-            await db.execute(text("SELECT :number"), {"number": number})  # the line that repeats
+            await db.execute(text("SELECT :number"), {"number": number})
 
 
 async def told(engine: AsyncEngine, *, attribution: bool = True) -> Snapshot:
@@ -76,7 +74,8 @@ async def test_a_statement_is_counted_for_its_route_with_the_line_that_repeats_i
     statement = snapshot.find(Kind.STATEMENT, "SELECT $1")
     assert statement is not None
     assert one.total_s == pytest.approx(statement.sum_s)
-    assert one.place.endswith(f"test_asked.py:{LINE} repeats")
+    line = repeats.__code__.co_firstlineno + 3
+    assert one.place.endswith(f"test_asked.py:{line} repeats")
 
 
 @pytest.mark.postgres
