@@ -188,4 +188,27 @@ TEMPLATES = {
     ),
     "{what} is {value}, the limit is {limit}": "{what} ist {value}, die Grenze {limit}",
     "– ({needed:count})": "– ({needed:count})",
+    "it stopped the run after {at:duration}": "es beendete den Lauf nach {at:duration}",
+    "missed in {share:ratio} of the stretches of {window:duration}, first in that which"
+    " ended {at:duration} into the run": (
+        "verfehlt in {share:ratio} der Abschnitte von {window:duration}, zuerst in dem, der"
+        " {at:duration} nach Beginn des Laufs endete"
+    ),
+    "within the limit in each stretch of {window:duration}": (
+        "innerhalb der Grenze in jedem Abschnitt von {window:duration}"
+    ),
+    "the run was shorter than {window:duration}": "der Lauf war kürzer als {window:duration}",
+    "The beginning was like the rest of the run: nothing is left out as warm-up.": (
+        "Der Anfang glich dem Rest des Laufs: nichts bleibt als Aufwärmen außer Betracht."
+    ),
+    "Warm-up: response times settled after {duration:duration}; targets are judged by what"
+    " came after that.": (
+        "Aufwärmen: die Antwortzeiten haben sich nach {duration:duration} eingependelt;"
+        " geurteilt wird nach dem, was danach kam."
+    ),
+    "The run was too short to tell its warm-up, or did not settle within its first half:"
+    " targets are judged by all of it.": (
+        "Der Lauf war zu kurz, um sein Aufwärmen zu erkennen, oder pendelte sich in seiner"
+        " ersten Hälfte nicht ein: geurteilt wird nach dem ganzen Lauf."
+    ),
 }
