@@ -22,7 +22,7 @@ from keiko_perf.diagnosis.schema import Key, Table
 _MOST_SHARED = 0.05
 _MANY_ROWS = 500.0
 """Of an index from which more entries are read its size matters."""
-_SIZES_PER_DOUBLING = 2.0
+_SIZES_PER_DOUBLING = 4.0
 
 
 def projection(
@@ -63,7 +63,7 @@ def _to_use(
     # Rows that many others share: to read them one by one is no better than to read all.
     if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
         return None
-    if not (covers or index.where) and table and _is_there(equal, tail, use, table):
+    if False and not (covers or index.where) and table and _is_there(equal, tail, use, table):
         return None
     size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
     return frozenset(equal), tail, covers, index.where, size

@@ -21,16 +21,18 @@ from keiko_perf.model import say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
-LEAST_GAIN_OF_BUDGET = 0.15
+LEAST_GAIN_OF_BUDGET = 0.10
 """The same within a budget: what is too small to be felt is not bought."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
-LEAST_SHARE_OF_BUDGET = 0.0005
+LEAST_SHARE_OF_BUDGET = 0.0002
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
 _SMALL_SHARE = 0.003
 """Of the workload's cost: what a smaller statement could save is asked only when it matters."""
+_LEAST_HELP = 0.01
+"""Of what a statement costs: within a budget it counts too what is too little for an index of its own."""
 _MOST_EXPLAINED = 40
 """Of more candidates the reasons are what is known already: nothing is asked for a refusal."""
 
@@ -143,14 +145,19 @@ class Search:
             if not everything or self.limits.is_late():
                 continue
             before = await self.costs.price(number, 0)
-            if self.costs.most_saved(number, everything) < self.least_gain * before:
+            if self.costs.most_saved(number, everything) < self._least_help * before:
                 continue
             is_small = self._calls(number) * before < _SMALL_SHARE * self._cost_before
             if (is_small and self.limits.budget_bytes is not None) or is_gain(
-                before, await self.costs.price(number, everything), self.least_gain
+                before, await self.costs.price(number, everything), self._least_help
             ):
                 helped.append(number)
         return helped
+
+    @property
+    def _least_help(self) -> float:
+        """What all candidates together must save a statement for it to be weighed at all."""
+        return LEAST_GAIN if self.limits.budget_bytes is None else _LEAST_HELP
 
     @property
     def least_gain(self) -> float:
