@@ -3,7 +3,8 @@ Choice: which set of indexes saves most within the limits.
 
 First greedily: always what saves most for its size, less what the workload's writes cost; a single
 index, or all those that a plan uses together. Then what was chosen is exchanged for what was not,
-as long as that saves more. The same questions get the same answer.
+as long as that saves more; and the same from a second start, all that the plans would use, without
+what is missed least. The same questions get the same answer.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Choice(Weighing):
         return self.base - live + self._cost(chosen)
 
     async def _exactly(self, chosen: Bits) -> float:
-        """What reads and writes cost with the chosen, by themselves and not what stands for them."""
+        """What reads and writes cost with just the chosen, not with what stands for them."""
         costs = [self.weights[one] * await self.costs.exact(one, chosen) for one in self.live]
         return sum(costs) + self.upkeep_of(chosen)
 
@@ -257,9 +258,17 @@ class Choice(Weighing):
 
     def _promising(self, chosen: Bits, worth: float) -> list[Bits]:
         """The additions that may save most, if only there were room."""
-        saved = {more: self.bounds(chosen, chosen | more)[1] for more in self.moves(chosen)}
-        some = [more for more in saved if saved[more] > worth]
-        return sorted(some, key=lambda more: (-saved[more], more))[:_MOST_WEIGHED]
+        saved = {more: self.bounds(chosen, chosen | more) for more in self.moves(chosen)}
+        some = sorted(
+            (more for more in saved if saved[more][1] > worth),
+            key=lambda more: (-saved[more][1], more),
+        )
+        # What is known to save is not pushed out by what nobody knows.
+        sure = sorted(
+            (more for more in some if saved[more][0] > worth),
+            key=lambda more: (-saved[more][0], more),
+        )
+        return list(dict.fromkeys((*sure[:_MOST_WEIGHED], *some[:_MOST_WEIGHED])))
 
     def _instead(self, more: Bits, chosen: Bits, losses: dict[int, float]) -> Iterator[Bits]:
         """The sets with *more* in them from which so much was taken that they fit."""
@@ -267,30 +276,38 @@ class Choice(Weighing):
         if self._is_within(everything):
             yield everything
             return
+        over, surplus = -self.room(everything), self._surplus(everything)
+        tables = {self._candidate(new).table for new in bits_of(more)}
         losses = losses | {
             bit: max(self.bounds(everything & ~(1 << bit), everything)[0], 0.0)
             / self.size(1 << bit)
             for bit in losses
-            if any(self._candidate(bit).table == self._candidate(new).table for new in bits_of(more))
+            if self._candidate(bit).table in tables
         }
         cheap = sorted(losses, key=lambda bit: (losses[bit], bit))
+        room = {bit: self.size(1 << bit) for bit in cheap}
+        if surplus <= 1:
+            for old in cheap:
+                if room[old] >= over:
+                    yield everything & ~(1 << old)
+        if surplus <= 2:
+            for one, other in combinations(cheap[:_FEW], 2):
+                if room[one] + room[other] >= over:
+                    yield everything & ~(1 << one) & ~(1 << other)
         for old in cheap:
-            if self._is_within(everything & ~(1 << old)):
-                yield everything & ~(1 << old)
-        for one, other in combinations(cheap[:_FEW], 2):
-            rest = everything & ~(1 << one) & ~(1 << other)
-            if self._is_within(rest):
-                yield rest
-        rest = everything
-        for old in cheap:
-            if self._is_within(rest):
-                yield rest
+            everything &= ~(1 << old)
+            over, surplus = over - room[old], surplus - 1
+            if over <= 0 and surplus <= 0:
+                yield everything
                 return
-            rest &= ~(1 << old)
 
     def _is_within(self, some: Bits) -> bool:
+        return self.room(some) >= 0 and self._surplus(some) <= 0
+
+    def _surplus(self, some: Bits) -> int:
+        """How many too many there are."""
         most = self.limits.max_indexes
-        return self.room(some) >= 0 and (most is None or some.bit_count() <= most)
+        return 0 if most is None else some.bit_count() - most
 
     def _loss(self, bit: int, some: Bits) -> float:
         """What it costs for its size to do without an index, as far as is known."""

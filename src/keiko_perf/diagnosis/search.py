@@ -32,7 +32,7 @@ FAR_CHEAPER = 3.0
 _SMALL_SHARE = 0.003
 """Of the workload's cost: what a smaller statement could save is asked only when it matters."""
 _LEAST_HELP = 0.01
-"""Of what a statement costs: within a budget it counts too what is too little for an index of its own."""
+"""Of what a statement costs: within a budget what saves so little is weighed as well."""
 _MOST_EXPLAINED = 40
 """Of more candidates the reasons are what is known already: nothing is asked for a refusal."""
 
@@ -165,7 +165,8 @@ class Search:
         return LEAST_GAIN if self.limits.budget_bytes is None else LEAST_GAIN_OF_BUDGET
 
     def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
-        """Whether what an index saves is worth having it."""
+        """Whether what an index saves is worth having it, where it does more than what is there."""
+        gains = [one for one in gains if self.costs.does_more(one[0], bit)]
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
 
@@ -253,9 +254,14 @@ class _Refusing:
                 "unverified",
                 say("the planner cannot be asked about it: it depends on a parameter's value"),
             )
-        alone = self._gains(bit, 0)
+        seeming = self._gains(bit, 0)
+        alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
         saved = self.choice.saved(alone)
         upkeep = self.search.upkeep[index]
+        if seeming and not alone:
+            return Refusal(
+                index, "exists", say("what it would be used for, an index that is there does")
+            )
         if not alone:
             return Refusal(index, "unused", say("the planner would not use it"))
         least = self.search.least_gain
