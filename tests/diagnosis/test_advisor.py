@@ -182,7 +182,7 @@ async def test_what_an_index_in_another_order_does_already_is_not_done_twice(url
     for bounds in ({}, {"budget_bytes": 100_000_000}):
         advice = await advised(url, both, **bounds)
         assert not advice.indexes
-        assert {code for code, _ in refused(advice).values()} <= {"exists", "unused"}
+        assert refused(advice)["b, a"][0] in ("exists", "small_gain")
 
 
 async def test_what_a_unique_index_finds_needs_no_other(url: str) -> None:
