@@ -154,7 +154,7 @@ class _Request:
             recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
             account = self.account
             if account is not None:
-                recorder.spent(route, account.end(), asked=account.asked, status=status)
+                recorder.spendings.append((route, account.parts_s(), account.asked, status))
         recorder.flying.discard(self)
         if len(recorder.finished) >= _AT_ONCE:
             recorder.settle()

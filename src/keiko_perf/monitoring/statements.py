@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_SQL, _STATEMENT = Part.SQL, Kind.STATEMENT  # looked up once
+_SQL, _STATEMENT = int(Part.SQL), Kind.STATEMENT  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
@@ -101,9 +101,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         duration_s = clock() - started_s
         name = names.of(statement, other=OTHER)
         if account is not None:
-            account.shut(_SQL)
-            if name is not None:
-                account.count(name, duration_s, place)
+            account.executed(name, duration_s, place)
         if name is not None:
             record(_STATEMENT, name, duration_s, failed=failed)
 
