@@ -58,6 +58,8 @@ class Account:
     Attributes:
         asked: by statement: how often it was executed, for how many seconds in all, and the line
             that repeats it, or an empty text; None if there was none.
+        where: what finds the name of the request's route, and of what: its scope, and what its
+            `root_path` was. None once it is over.
     """
 
     __slots__ = (
@@ -73,6 +75,7 @@ class Account:
         "asked",
         "clock",
         "owner",
+        "where",
     )
 
     def __init__(
@@ -87,6 +90,7 @@ class Account:
         self._spent_s = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._open: list[int] | None = None
         self.asked: dict[str, list[Any]] | None = None
+        self.where: tuple[Callable[[Any, str], str], Any, str] | None = None
         self._part = self._beneath = CODE
         self._began_s = self._at_s = clock()
 
