@@ -117,7 +117,9 @@ def server_of(given: Sources) -> MCPServer:
         from mcp.types import ToolAnnotations
     except ImportError as error:
         raise MissingExtra("mcp", extra="mcp", purpose="the MCP server") from error
-    server = MCPServer("keiko-perf", instructions=_INSTRUCTIONS, version=__version__)
+    server = MCPServer(
+        "keiko-perf", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
+    )
     only_reads = ToolAnnotations(
         read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
     )
