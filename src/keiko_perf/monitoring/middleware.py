@@ -171,8 +171,10 @@ class _Request:
             recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
             account = self.account
             if account is not None:
-                account.where = None  # a cycle as well
-                recorder.spendings.append((route, account.parts_s(), account.asked, status))
+                asked = account.asked
+                # The first would be a cycle as well; what runs on after the answer is not counted.
+                account.where = account.asked = None
+                recorder.spendings.append((route, account.parts_s(), asked, status))
         recorder.flying.discard(self)
         if len(recorder.finished) >= _AT_ONCE:
             recorder.settle()

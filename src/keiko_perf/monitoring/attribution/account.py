@@ -203,15 +203,15 @@ class Account:
         return Split(*self.parts_s())
 
     def parts_s(self) -> list[float]:
-        """The same as numbers, in the order of `Part`; the account's own, and cheaper."""
+        """The same as numbers, in the order of `Part`, and cheaper."""
         now_s, parts_s = self.clock(), self._spent_s
         parts_s[self._part] += now_s - self._at_s
         self._at_s = now_s
         # Where two threads told something at the same instant, this sets the sum right.
         sql_s, pool_s, http_s, code_s, loop_s, _ = parts_s
         rest_s = now_s - self._began_s - sql_s - pool_s - http_s - code_s - loop_s
-        parts_s[5] = rest_s if rest_s > 0.0 else 0.0
-        return parts_s
+        rest_s = rest_s if rest_s > 0.0 else 0.0
+        return [sql_s, pool_s, http_s, code_s, loop_s, rest_s]
 
     # Private
 
