@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, log1p, sqrt
-from operator import mul
+from operator import add, mul
 
 _SHAPES = ((16.0, 1.0, 0.0), (5.0, 1.0, 1.0), (2.5, 1.0, 2.0), (2.5, 2.0, 1.0), (12.0, 2.0, 0.5))
 """p, q, and how much less likely it is beforehand, as a logarithm: the simplest first."""
@@ -32,6 +32,9 @@ _OUTLIER = 4.0  # in standard deviations: more than that counts as that
 _SLACK, _ALARM = 0.5, 6.5  # of the CUSUM, in standard deviations
 _LEAST_SPREAD, _MOST_SPREAD = 0.7, 10.0
 _NEGLIGIBLE = 1e-4
+_UNKNOWN = 1e4
+_LEAST_DRIFT, _FIRST_DRIFT, _MOST_DRIFT = 1e-6, 1e-5, 0.04  # variances
+_LEARN_DRIFT = 0.1
 _RATHER_MORE = 0.3  # standard deviations: too little costs throughput, too much only some latency
 
 
@@ -67,10 +70,11 @@ class Knee:
         self._goals = [log_c + offset for offset in self._offsets for log_c in self._logs]
         self._spread = 1.0
         self._count, self._above, self._below = 0, 0.0, 0.0
-        # Sums over the measurements for each shape and knee: of the weights, and, times them, of
-        # what is left once the curve is taken away, and of its square.
-        self._weight = 0.0
-        self._first, self._second = [0.0] * len(self._goals), [0.0] * len(self._goals)
+        # For each shape and knee: the logarithm of r, which wanders, and how ill it fits so far.
+        self._levels, self._costs = [0.0] * len(self._goals), [0.0] * len(self._goals)
+        self._unsure = _UNKNOWN  # the variance of a level
+        self._drift = _FIRST_DRIFT  # by how much it grows from one measurement to the next
+        self._off = 0.0
         self._last: tuple[float, list[float], float] = (0.0, [], 1.0)
         self._weights = [1 / len(self._goals)] * len(self._goals)
         self._expect(log(limit), doubt)
@@ -93,7 +97,8 @@ class Knee:
             value, change = self._contradiction(value, shape, variance)
         if change:
             self._count = 0
-            self._scale(_KEPT)
+            self._costs = [_KEPT * cost for cost in self._costs]
+            self._unsure = _UNKNOWN
             self._add(*self._last)
         self._add(value, shape, variance)
         self._last = (value, shape, variance)
@@ -150,17 +155,19 @@ class Knee:
         self, value: float, shape: Sequence[float], variance: float
     ) -> tuple[float, int]:
         """*value*, no further off than an outlier may be; and whether the service has changed."""
-        expected = [
-            first / self._weight + one for first, one in zip(self._first, shape, strict=True)
-        ]
+        expected = list(map(add, self._levels, shape))
         mean = sum(map(mul, self._weights, expected))
         unsure = sum(
             weight * (one - mean) ** 2 for weight, one in zip(self._weights, expected, strict=True)
         )
-        deviation = sqrt(variance * self._spread + unsure)
+        deviation = sqrt(variance * self._spread + unsure + self._unsure + self._drift)
         off = max(-_OUTLIER, min(_OUTLIER, (value - mean) / deviation))
         spread = self._spread + 0.03 * (off * off - 1) * self._spread
         self._spread = min(max(spread, _LEAST_SPREAD), _MOST_SPREAD)
+        # Two in a row off to the same side: the level wanders faster than was thought.
+        both = max(-2.0, min(2.0, off * self._off))
+        self._drift = min(max(self._drift * exp(_LEARN_DRIFT * both), _LEAST_DRIFT), _MOST_DRIFT)
+        self._off = off
         self._above = max(0.0, self._above + off - _SLACK)
         self._below = max(0.0, self._below - off - _SLACK)
         change = 0
@@ -169,27 +176,19 @@ class Knee:
             self._above = self._below = 0.0
         return mean + off * deviation, change
 
-    def _scale(self, by: float) -> None:
-        self._weight *= by
-        self._first = [one * by for one in self._first]
-        self._second = [one * by for one in self._second]
-
     def _add(self, value: float, shape: Sequence[float], variance: float) -> None:
-        self._scale(_MEMORY)
-        weight = 1 / variance
-        self._weight += weight
         self._count += 1
+        unsure = self._unsure + self._drift
+        whole = unsure + variance * self._spread
+        gain, half = unsure / whole, 0.5 / whole
+        self._unsure = unsure * (1 - gain)
         for at, one in enumerate(shape):
-            rest = value - one
-            self._first[at] += weight * rest
-            self._second[at] += weight * rest * rest
+            off = value - one - self._levels[at]
+            self._levels[at] += gain * off
+            self._costs[at] = _MEMORY * self._costs[at] + half * off * off
 
     def _weigh(self) -> None:
-        weight, twice = self._weight, 2 * self._spread
-        costs = [
-            (second - first * first / weight) / twice + prior
-            for first, second, prior in zip(self._first, self._second, self._prior, strict=True)
-        ]
+        costs = list(map(add, self._costs, self._prior))
         least = min(costs)
         weights = [exp(least - cost) for cost in costs]
         total = sum(weights)
