@@ -10,6 +10,7 @@ from keiko_perf.optimization.bar import progress_bar
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
 from keiko_perf.optimization.cache import Cache, CacheStatistics
 from keiko_perf.optimization.care import Care
+from keiko_perf.optimization.checkout import limited_pool
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
 from keiko_perf.optimization.decorator import memory_optimized
@@ -17,6 +18,7 @@ from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlo
 from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
 from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
+from keiko_perf.optimization.outgoing import LimitedTransport, limit_requests
 from keiko_perf.optimization.overload import LimitConcurrency
 from keiko_perf.optimization.pool import PoolAdvice, advise_pool
 from keiko_perf.optimization.size import size_of
@@ -34,6 +36,7 @@ __all__ = [
     "Drained",
     "ItemsFailed",
     "LimitConcurrency",
+    "LimitedTransport",
     "Limiter",
     "LimiterStatistics",
     "Loader",
@@ -51,6 +54,8 @@ __all__ = [
     "WorkCancelled",
     "WouldBlock",
     "advise_pool",
+    "limit_requests",
+    "limited_pool",
     "memory_optimized",
     "progress_bar",
     "size_of",
