@@ -78,6 +78,8 @@ def test_the_commands_of_the_page_run(
         if "1s" not in words or "--duration" not in words:
             words += ["--duration", "1s"]
         done = CliRunner().invoke(cli, words)
-    # 0 all is well, 4 this machine was too busy for a figure that may be trusted.
-    assert done.exit_code in (0, 4), done.output
+    # 0 all is well, 4 this machine was too busy for a figure that may be trusted; whether a promise
+    # is kept (3, or 6 for a run that is too short to tell) is a matter of this machine as well.
+    promised = (3, 6) if "--slo" in words else ()
+    assert done.exit_code in (0, 4, *promised), done.output
     assert "http-4xx" not in done.output

@@ -114,9 +114,28 @@ def test_the_token_may_come_from_the_environment(url, tmp_path):
     assert "authorization: ***" in file.read_text()
 
 
+def test_a_promise_that_is_missed_ends_the_run_with_exit_3(url, tmp_path):
+    file = tmp_path / "result.json"
+    promise = "p50 of GET /slow < 10ms for 1s, stop as failed"
+    done = keiko(
+        *("run", f"{url}/slow", "--users", "9", "--duration", "50s", "--slo", promise),
+        *("--save", str(file), "--warmup", "auto"),
+    )
+    assert done.exit_code in (3, 4), done.output  # 4 where the machine starved the generator
+    assert "it stopped the run" in done.output
+    saved = json.loads(file.read_text())
+    assert saved["duration_s"] < 40
+    assert saved["stopped"]["number"] == 0
+    shown = keiko("show", str(file), "--slo", "p50<5s", "--format", "markdown")
+    assert "it stopped the run" not in shown.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (("--slo", "p95<200"), "its unit is expected"),
+        (("--slo", "p95 of GET /none<200ms"), "there is no such step"),
+        (("--warmup", "auto", "--stages", "5@1s"), "a load that stays the same"),
         (("--rate", "5", "--users", "5"), "exclude each other"),
         (("--users", "5", "--poisson"), "--poisson goes with --rate, not with --users"),
         (("--stages", "5@1s", "--spike", "9@1s"), "--spike goes with --rate, not with --stages"),

@@ -41,6 +41,14 @@ SUBPLAN = Reason.SUBPLAN
         ("((serial)::text ~~ '%0777'::text)", [PATTERN]),
         ("(payload ~~* '_y'::text)", [PATTERN]),
         ("(payload ~ 'y'::text)", [PATTERN]),
+        ("(payload ~~ ANY ('{%ab%,cd%}'::text[]))", [PATTERN]),  # an index would serve one arm
+        ("(payload ~~ ANY ('{ab%,cd%}'::text[]))", [PLAIN]),
+        ("(to_tsvector('simple'::regconfig, body) @@ '''word'''::tsquery)", [FUNCTION]),
+        ("(search @@ '''word'''::tsquery)", [PLAIN]),
+        ("((body -> 'tags'::text) @> '[1]'::jsonb)", [FUNCTION]),
+        ("((title ~~* '%z%'::text) OR (state ~~* '%z%'::text))", [PATTERN]),
+        ("((lower(a) = 'x'::text) OR (b = 2))", [FUNCTION]),  # what serves b does not spare a
+        ("(((a = 1) AND (lower(b) = 'x'::text)) OR (c = 2))", [OTHER]),  # a and c have indexes
         ("((a.x = 1) OR (b.y = 2))", [OR_ACROSS]),
         ("((b.id = a.x) OR (b.id = a.y))", [OR_ACROSS]),
         ("((x = 1) OR (hashed SubPlan 1))", [OR_ACROSS]),

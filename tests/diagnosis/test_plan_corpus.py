@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from keiko_perf.diagnosis.rules.plans import judge_plan
 CORPUS = Path(__file__).parents[1] / "postgres" / "plans"
 
 
+@cache
 def cases() -> list[Any]:
     return [
         pytest.param(case, id=f"{file.stem}: {case['name']}")
@@ -29,6 +31,35 @@ def test_a_real_plan_is_judged_as_one_who_knows_would(case: dict[str, Any]) -> N
         assert said == set(), case["sql"]
     else:
         assert case["expected"] in said, case["sql"]
+
+
+@pytest.mark.parametrize("case", [one for one in cases() if "text" in one.values[0]])
+def test_the_text_of_every_version_is_judged_like_its_json(case: dict[str, Any]) -> None:
+    said = {one.code for one in judge_plan(read_plan(case["text"]))}
+    if case["expected"] is None:
+        assert said == set(), case["sql"]
+    else:
+        assert case["expected"] in said, case["sql"]
+
+
+@pytest.mark.parametrize("version", [13, 16, 17, 18])
+def test_text_and_json_of_a_version_have_the_same_steps(version: int) -> None:
+    kept = json.loads((CORPUS / f"versions_{version}.json").read_text(encoding="utf-8"))
+    assert len(kept) > 40
+    for case in kept:
+        of_json, of_text = read_plan(case["explained"]), read_plan(case["text"])
+        assert [one.kind for one in of_text.nodes] == [one.kind for one in of_json.nodes]
+        assert of_text.executed == of_json.executed
+        read = [one.relation for one in of_json.nodes]
+        assert [one.relation for one in of_text.nodes] == read, case["name"]
+
+
+def test_rows_of_a_loop_are_fractions_from_version_18_on() -> None:
+    kept = json.loads((CORPUS / "versions_18.json").read_text(encoding="utf-8"))
+    (case,) = [one for one in kept if one["name"] == "in parallel" and one["expected"]]
+    scan = read_plan(case["explained"]).nodes[1]
+    assert scan.loops == 3
+    assert scan.rows == pytest.approx(62, abs=0.1)  # each process's share was 20.67
 
 
 def slowed(explained: list[dict[str, Any]], by: float) -> list[dict[str, Any]]:

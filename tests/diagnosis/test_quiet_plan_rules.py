@@ -28,9 +28,9 @@ def inner(**details: Any) -> dict[str, Any]:
     return node("Index Scan", **{"Parent Relationship": "Inner", "total_ms": 0.01, **details})
 
 
-def subplan(total_ms: float) -> dict[str, Any]:
+def subplan(total_ms: float, loops: int = 5000) -> dict[str, Any]:
     relationship = {"Parent Relationship": "SubPlan", "Subplan Name": "SubPlan 1"}
-    return node("Index Scan", **relationship, loops=5000, total_ms=total_ms)
+    return node("Index Scan", **relationship, loops=loops, total_ms=total_ms)
 
 
 def incremental_sort(*, disk: dict[str, Any] | None) -> dict[str, Any]:
@@ -49,6 +49,32 @@ def codes(root: dict[str, Any], **whole: Any) -> set[str]:
     return {one.code for one in judge_plan(plan)}
 
 
+def bitmap(**details: Any) -> dict[str, Any]:
+    below = node("Bitmap Index Scan", total_ms=5.0, rows=200_000, planned=200_000)
+    return node("Bitmap Heap Scan", below, **details)
+
+
+def join_of(few: int, *, cost: float) -> dict[str, Any]:
+    """A join that reads a table of 60,000 rows for a few."""
+    whole = outer(rows=60_000, planned=60_000, total_ms=60.0) | {"Total Cost": cost}
+    hashed = node("Hash", total_ms=1.0, rows=few, planned=few, **{"Parent Relationship": "Inner"})
+    return node("Hash Join", whole, hashed, rows=few, planned=few)
+
+
+def month(filter_: str) -> dict[str, Any]:
+    """A scan of one partition, of which a thirtieth is kept."""
+    about = {"Relation Name": "event_202403", "Alias": "event_1", "Filter": f"({filter_})"}
+    removed = {"Rows Removed by Filter": 29_000}
+    return node("Seq Scan", rows=1000, planned=1000, **about, **removed)
+
+
+WALKED = {"Shared Hit Blocks": 900, "rows": 1}
+LOSSY = {"Exact Heap Blocks": 800, "Lossy Heap Blocks": 3000}
+SPILLED = node(
+    "Sort", outer(rows=60_000, planned=60_000), rows=60_000, planned=60_000, total_ms=9.0,
+    **{"Parent Relationship": "Outer", "Sort Space Type": "Disk", "Sort Space Used": 2400,
+       "Sort Method": "external merge", "Sort Key": ["a"], "Temp Written Blocks": 300},
+)  # fmt: skip
 JIT = {"Functions": 9, "Timing": {"Total": 60.0}}
 HASH = {"Parent Relationship": "Inner", "Hash Batches": 8, "Peak Memory Usage": 4096}
 
@@ -79,6 +105,55 @@ HASH = {"Parent Relationship": "Inner", "Hash Batches": 8, "Peak Memory Usage": 
         ("an index that finds too much, in a small part of the time",
          node("Index Scan", Filter="(b = 1)", total_ms=5.0, **{"Rows Removed by Filter": 50_000}),
          {}, None),
+        ("an index that is walked for one row",
+         node("Index Scan", **WALKED, **{"Index Cond": "(no = 777)"}), {},
+         "plan.filtered-index-scan"),
+        ("an index that is walked in steps, of which none is in vain",
+         node("Index Scan", **WALKED, loops=900, total_ms=0.1, **{"Index Cond": "(no = x.no)"}),
+         {}, None),
+        ("an index of another kind, which reads as it must",
+         node("Index Scan", **WALKED, **{"Index Cond": "(tags @> '{a}'::text[])"}), {}, None),
+        ("an index that nobody asked for a value", node("Index Scan", **WALKED), {}, None),
+        ("a bitmap that forgot its rows",
+         bitmap(rows=200_000, planned=200_000, **LOSSY), {}, "plan.lossy-bitmap"),
+        ("a BRIN index, which knows of no rows",
+         bitmap(rows=200_000, planned=200_000, **LOSSY | {"Exact Heap Blocks": 0}), {}, None),
+        ("a bitmap that forgot some rows of many",
+         bitmap(rows=200_000, planned=200_000, **LOSSY | {"Exact Heap Blocks": 9000}), {}, None),
+        ("an ordered aggregate that sorted on disk",
+         node("Aggregate", outer(rows=50_000, planned=50_000), Strategy="Plain",
+              **{"Temp Written Blocks": 900}), {}, "plan.sort-spill"),
+        ("an aggregate above what went to disk",
+         node("Aggregate", outer(rows=50_000, planned=50_000, **{"Temp Written Blocks": 900}),
+              Strategy="Plain", **{"Temp Written Blocks": 900}), {}, None),
+        ("a window over what a sort wrote to disk",
+         node("WindowAgg", SPILLED, **{"Temp Written Blocks": 900}), {}, "plan.sort-spill"),
+        ("a window in memory over a quick sort on disk",
+         node("WindowAgg", SPILLED, **{"Temp Written Blocks": 300}), {}, None),
+        ("each row beside each other",
+         node("Nested Loop", outer(rows=3000, planned=3000),
+              node("Materialize", outer(rows=1000, planned=1000), rows=1000, planned=1000,
+                   loops=3000, total_ms=0.02, **{"Parent Relationship": "Inner"}),
+              rows=3_000_000, planned=3_000_000), {}, "plan.nested-loop-blowup"),
+        ("a thousand subqueries of a row each",
+         node("Index Scan", subplan(0.05, loops=1000)), {}, "plan.correlated-subplan"),
+        ("some hundred subqueries of a row each",
+         node("Index Scan", subplan(0.1, loops=900)), {}, None),
+        ("pages far down, in a moment",
+         node("Limit", outer(rows=5500, planned=5500, total_ms=99.0), rows=50), {},
+         "plan.offset-walk"),
+        ("one of the first pages",
+         node("Limit", outer(rows=3000, planned=3000, total_ms=99.0), rows=50), {}, None),
+        ("a few rows to join, each of which an index would find",
+         join_of(10, cost=1350.0), {}, "plan.selective-seq-scan"),
+        ("rows to join that cost more to look up than to read all",
+         join_of(900, cost=1350.0), {}, None),
+        ("a day of the month that pruning left",
+         month("(at >= '2024-03-01') AND (at < '2024-03-02')"), {}, None),
+        ("another column of the month that pruning left",
+         month("(at >= '2024-03-01') AND (kind = 5)"), {}, "plan.selective-seq-scan"),
+        ("a value in the month that pruning left", month("(at = '2024-03-01')"), {},
+         "plan.selective-seq-scan"),
         ("compiling took most of the time", outer(), {"JIT": JIT}, "plan.jit-overhead"),
         ("compiling took a moment", outer(), {"JIT": {**JIT, "Timing": {"Total": 3.0}}}, None),
     ],
@@ -110,3 +185,26 @@ def test_rows_of_one_loop_are_rounded_and_so_no_misestimate() -> None:
     few = inner(loops=9000, rows=0, planned=40, total_ms=0.009)
     join = node("Nested Loop", outer(rows=9000, planned=9000), few, total_ms=99.0)
     assert "plan.row-misestimate" not in codes(node("Aggregate", join))
+
+
+def test_how_far_a_recursion_goes_no_statistics_tell() -> None:
+    many = {"rows": 9000, "planned": 60, "total_ms": 50.0}
+    join = node("Hash Join", outer(), node("Hash"), **many, **{"Parent Relationship": "Inner"})
+    names = {"Parent Relationship": "InitPlan", "Subplan Name": "CTE t"}
+    union = node("Recursive Union", outer(), join, **many, **names)
+    scan = node("CTE Scan", **many, **{"CTE Name": "t", "Parent Relationship": "Outer"})
+    sort = node("Sort", scan, rows=9000, planned=60, **{"Parent Relationship": "Outer"})
+    assert "plan.row-misestimate" not in codes(node("Sort", union, sort))
+    other = node("CTE Scan", **many, **{"CTE Name": "u", "Parent Relationship": "Outer"})
+    assert "plan.row-misestimate" in codes(node("Sort", union, node("Sort", other, total_ms=90.0)))
+
+
+def test_what_having_makes_of_the_groups_is_no_other_work() -> None:
+    def groups(having: str, **details: Any) -> dict[str, Any]:
+        scan = outer(rows=50_000, planned=50_000, total_ms=20.0, **{"Relation Name": "posting"})
+        return node("Aggregate", scan, total_ms=45.0, Filter=having, **details)
+
+    union = node("Append", groups("(sum(a) > 5)"), groups("(sum(b) < 9)"))
+    assert codes(union) == {"plan.work-repeated"}
+    named = {"Group Key": ["kind"]}
+    assert codes(node("Append", groups("(sum(a) > 5)"), groups("(sum(a) > 5)", **named))) == set()

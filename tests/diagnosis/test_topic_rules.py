@@ -20,6 +20,7 @@ from keiko_perf.diagnosis.evidence import (
     Extension,
     ForeignKey,
     IndexStats,
+    Machine,
     PreparedTransaction,
     Replication,
     SequenceStats,
@@ -616,6 +617,12 @@ LOOKUP = replace(STATEMENT, read_blocks=20_000, calls=10_000, read_s=2.0, total_
 SCAN = replace(STATEMENT, query="SELECT scan", hit_blocks=5_000_000, total_s=15.0)
 
 
+HUGE = replace(TABLE, size_bytes=40 * GIB)
+ROOMY = Machine(memory_bytes=64 * GIB, available_bytes=40 * GIB, swapped_bytes=0)
+SWAPPING = Machine(memory_bytes=8 * GIB, available_bytes=0.3 * GIB, swapped_bytes=GIB)
+TAKING = set_to(shared_buffers=str(4 * GIB), work_mem=str(64 * MIB), max_connections="200")
+
+
 @check([
     ("much in files", {"database": SPILLED, "settings": set_to(work_mem=str(4 * MIB))},
      [("settings.work-mem", NOTE)]),
@@ -655,6 +662,34 @@ SCAN = replace(STATEMENT, query="SELECT scan", hit_blocks=5_000_000, total_s=15.
      [("settings.effective-cache-size", NOTE)]),
     ("less cache than there is, of small tables", {"settings": set_to(
         effective_cache_size=str(8 * MIB), shared_buffers=str(GIB))}, []),
+    ("a fourth of the machine would hold them",
+     {"database": MISSED, "settings": set_to(shared_buffers=str(GIB)), "tables": (HUGE,),
+      "machine": ROOMY}, [("settings.shared-buffers", WARNING)]),
+    ("a fourth of the machine is theirs already",
+     {"database": MISSED, "settings": set_to(shared_buffers=str(16 * GIB)), "tables": (HUGE,),
+      "machine": ROOMY}, []),
+    ("nobody knows what the machine has",
+     {"database": MISSED, "settings": set_to(shared_buffers=str(GIB)), "tables": (HUGE,)}, []),
+    ("the planner does not know of the machine's memory",
+     {"tables": (HUGE,), "machine": ROOMY, "settings": set_to(
+         effective_cache_size=str(4 * GIB), shared_buffers=str(GIB))},
+     [("settings.effective-cache-size", NOTE)]),
+    ("the planner does not know of memory that no table would fill",
+     {"tables": (TABLE,), "machine": ROOMY, "settings": set_to(
+         effective_cache_size=str(4 * GIB), shared_buffers=str(GIB))}, []),
+    ("the planner knows of memory that nobody else knows of",
+     {"tables": (HUGE,), "settings": set_to(
+         effective_cache_size=str(4 * GIB), shared_buffers=str(GIB))}, []),
+    ("the machine swaps for what the server may take",
+     {"machine": SWAPPING, "settings": TAKING}, [("settings.memory", WARNING)]),
+    ("the machine has room", {"machine": replace(SWAPPING, available_bytes=2 * GIB),
+                              "settings": TAKING}, []),
+    ("the machine swapped nothing", {"machine": replace(SWAPPING, swapped_bytes=0),
+                                     "settings": TAKING}, []),
+    ("another than the server makes the machine swap",
+     {"machine": SWAPPING, "settings": set_to(
+         shared_buffers=str(GIB), work_mem=str(4 * MIB), max_connections="100")}, []),
+    ("the server is elsewhere", {"settings": TAKING}, []),
     ("nobody cleans up", {"autovacuum": Autovacuum(is_on=False),
                           "tables": (replace(TABLE, dead_rows=1_500),)},
      [("settings.autovacuum", WARNING)]),

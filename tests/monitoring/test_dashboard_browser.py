@@ -88,6 +88,8 @@ def a_window(at, rng):
     named = (
         (Kind.ROUTE, "GET /agents"),
         (Kind.ROUTE, f"GET /{ATTACK}"),
+        (Kind.IN_SQL, "GET /agents"),
+        (Kind.IN_LOOP, "GET /agents"),
         (Kind.TASK, ATTACK),
         (Kind.STATEMENT, f"SELECT '{ATTACK}' FROM agents WHERE id = ?"),
         (Kind.LOOP, "event loop"),
@@ -107,7 +109,8 @@ def a_window(at, rng):
             for kind, name in named
         ),
         gauges={
-            name: Gauge.of(rng.random()) for name in ("cpu_ratio", "memory_ratio", "pool_ratio")
+            name: Gauge.of(rng.random())
+            for name in ("cpu_ratio", "memory_ratio", "pool_ratio", "pool_waiting")
         },
         blocking=(
             BlockingCall(
@@ -328,6 +331,43 @@ def test_rows_sort_and_lead_to_pages_of_their_own(chromium, live):
         seen.until("#subject h2", re.escape(f"GET /{ATTACK}"))
         seen.until("#subject", "Share of time")
         assert seen.complaints == []
+        seen.close()
+
+
+def test_an_endpoint_has_a_page_that_says_where_its_time_went(chromium, live):
+    app, _ = service(store=a_day())
+    with live(app) as url:
+        seen = Watched(chromium, url, "?range=24h")
+        seen.until("#endpoints tbody tr", r"GET /agents[^%]*%.*(SQL|event loop busy) \d")
+        seen.page.get_by_role("link", name="GET /agents").click()
+        seen.until("#parts", r"SQL[^%]*%[^%]*a request")
+        assert seen.page.locator("#parts .parts-bar rect").count() == 2
+        assert serious(seen.page) == []
+        assert seen.complaints == []
+        seen.close()
+
+
+def test_what_an_exception_says_never_reaches_the_page(chromium, live):
+    app, _ = service(kpis=CALM)
+    secret = "password=hunter2"
+
+    @app.get("/broken")
+    async def broken():
+        raise RuntimeError(f"{ATTACK} {secret}")
+
+    with live(app) as url:
+        with httpx.Client(base_url=url, timeout=60) as http:
+            assert http.get("/broken", params={"token": secret}).status_code == 500
+            told = [
+                http.get(f"/performance/{path}").text
+                for path in ("metrics", "history", "timeline", "tables", "health", "prometheus")
+            ]
+        assert any("/broken" in one for one in told)
+        assert not [one for one in told if "hunter2" in one or ATTACK in one]
+        seen = Watched(chromium, url)
+        seen.until("#endpoints", "GET /broken")
+        assert "hunter2" not in seen.page.content()
+        assert seen.page.locator("main img").count() == 0
         seen.close()
 
 

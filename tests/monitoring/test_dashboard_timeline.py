@@ -28,7 +28,9 @@ T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 T0_S = T0.timestamp()
 
 
-def series(kind=Kind.ROUTE, name="GET /", durations=(), failed=(), refused=(), window_s=10.0):
+def series(
+    kind=Kind.ROUTE, name="GET /", durations=(), failed=(), refused=(), window_s=10.0, **more
+):
     return Series(
         kind=kind,
         name=name,
@@ -36,6 +38,7 @@ def series(kind=Kind.ROUTE, name="GET /", durations=(), failed=(), refused=(), w
         succeeded=Histogram(durations),
         failed=Histogram(failed),
         refused=Histogram(refused),
+        **more,
     )
 
 
@@ -116,6 +119,28 @@ def test_a_point_has_what_was_measured_in_its_stretch():
     assert sum(count for _, count in made[0].heat) == 90
 
 
+def test_redirects_are_shown_apart_from_what_was_answered():
+    only = Subject(Kind.ROUTE, "GET /")
+    both = window(0, series(durations=[0.1] * 10, redirected=4))
+    for subject in (None, only):
+        made = points_of([both], 1, subject=subject)
+        assert values(made, "ok", subject) == [0.6]
+        assert values(made, "redirected", subject) == [0.4]
+
+
+def test_who_waits_for_a_connection_is_told_by_the_most_of_any_worker():
+    made = points_of(
+        [window(0, pool_waiting=7), window(0, pool_waiting=2, worker="w2"), window(10)], 2
+    )
+    assert values(made, "waiting") == [7, None]
+
+
+def test_a_concurrency_limit_stands_beside_what_it_lets_in():
+    gauges = {"concurrency_limit": 20, "concurrency_in_use": 12, "concurrency_waiting": 3}
+    made = points_of([window(0, **gauges), window(10)], 2)
+    assert [values(made, name) for name in gauges] == [[20, None], [12, None], [3, None]]
+
+
 def test_one_subject_is_looked_at_alone():
     both = window(
         0, series(name="GET /a", durations=[0.1] * 10), series(name="GET /b", failed=[1.0])
@@ -189,6 +214,22 @@ def test_rows_tell_the_rate_the_errors_the_share_and_the_trend():
     assert slow["share"] > 0.98
     assert (failing["errors"], failing["error_ratio"], failing["p95"]) == (5, 1.0, None)
     assert failing["trend"] is None
+
+
+def test_an_endpoint_tells_where_its_time_went_the_most_first():
+    measured = window(
+        0,
+        series(durations=[0.1] * 10),
+        series(Kind.IN_SQL, durations=[0.06] * 10),
+        series(Kind.IN_CODE, durations=[0.03] * 10),
+        series(Kind.IN_POOL, durations=[0.01]),
+        series(name="GET /unknown", durations=[0.001] * 10),
+    )
+    split, unknown = tables([measured])["endpoints"]
+    assert [one["part"] for one in split["parts"]] == ["sql", "code", "pool"]
+    assert sum(one["share"] for one in split["parts"]) == pytest.approx(1.0)
+    assert sum(one["mean"] for one in split["parts"]) == pytest.approx(split["mean"])
+    assert unknown["parts"] is None
 
 
 def test_a_rate_knows_of_gaps_that_merged_windows_have_forgotten():

@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from keiko_perf.model import Kind, Outcome, Series, Target
+from keiko_perf.model import Kind, Outcome, Series, Snapshot, Target
 from keiko_perf.model.kpi import LATENCY_P95, REFUSED_RATIO
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
@@ -399,6 +399,24 @@ async def test_the_sizes_of_answers_are_added_up_piece_by_piece(recorder: Record
     sizes = {one.name: one.sent_bytes for one in recorder.peek().of(Kind.ROUTE)}
     assert sizes["GET /"] == 10
     assert sizes["GET /hello"] == len("Hello, world!")
+
+
+async def test_redirects_and_what_was_not_modified_are_successes_of_their_own(
+    recorder: Recorder,
+) -> None:
+    async def elsewhere(request: Request) -> Response:
+        return Response(status_code=int(request.query_params["status"]))
+
+    async with client(served(recorder, Route("/", elsewhere))) as http:
+        for status in (200, 301, 304, 307, 404, 500):
+            await http.get("/", params={"status": status})
+    (found,) = recorder.peek().of(Kind.ROUTE)
+    assert (found.succeeded.count, found.redirected) == (4, 3)
+    assert (found.refused.count, found.failed.count) == (1, 1)
+    both = Snapshot.merged([recorder.peek(), recorder.snapshot()])
+    assert both is not None
+    (twice,) = both.of(Kind.ROUTE)
+    assert twice.redirected == 6
 
 
 async def test_the_first_byte_is_told_of_answers_in_pieces_only(recorder: Recorder) -> None:
@@ -865,8 +883,9 @@ def test_a_real_server_is_counted_exactly(server: str, recorder: Recorder) -> No
         for number in range(50):
             assert http.get(f"/hello/{number}").text == "Hello, world!"
         assert http.head("/hello/1").status_code == 200
-        assert http.get("/broken").status_code == 500
         assert http.get("/nothing").status_code == 404
+        # The last one: the server closes the connection on an exception, in its own time.
+        assert http.get("/broken").status_code == 500
     eventually(lambda: recorder.in_flight == 0)
     snapshot = recorder.peek()
     assert {one.name: (one.count, one.errors) for one in snapshot.series} == {

@@ -434,8 +434,9 @@ _snapshots = st.builds(
                 failed=bad,
                 refused=refused,
                 sent_bytes=sent_bytes,
+                redirected=redirected,
             )
-            for (kind, name), (ok, bad, refused, sent_bytes) in series.items()
+            for (kind, name), (ok, bad, refused, sent_bytes, redirected) in series.items()
         ),
         gauges=gauges,
         counters=counters,
@@ -450,7 +451,10 @@ _snapshots = st.builds(
     st.floats(min_value=0, max_value=1e6),
     st.dictionaries(
         st.tuples(st.sampled_from(list(Kind)), _names),
-        st.tuples(_histograms, _histograms, _histograms, st.integers(0, 1 << 50)),
+        st.tuples(
+            *(_histograms, _histograms, _histograms),
+            *(st.integers(0, 1 << 50), st.integers(0, 1 << 50)),
+        ),
         max_size=5,
     ),
     st.dictionaries(
@@ -493,6 +497,29 @@ def test_a_window_of_the_first_format_is_still_read() -> None:
     )
     assert found.gauges == {"cpu_ratio": Gauge.of(0.5)}
     assert (found.counters, found.blocking) == ({"arrived": 2}, ())
+
+
+def test_a_window_of_the_second_format_is_still_read() -> None:
+    # A route of two successes and a refusal, and a counter, before redirects were told apart.
+    plain = bytes.fromhex(
+        "0e02010505750035ac020001070300726f757465474554202f0242000000000000000000000000000000"
+        "00000000000000000000a3e111000000002bff9a9999999999b93f9a9999999999c93f01000000000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000000000000000000000000000000010242000000000000000000000000000000000000000000000000"
+        "00a3e1110000000090ff333333333333d33f333333333333d33f0161727269766564"
+    )
+    found = decode(zlib.compress(plain), envelope(window()))
+    assert found.series == (
+        Series(
+            kind=Kind.ROUTE,
+            name="GET /",
+            window_s=10.0,
+            succeeded=Histogram((0.1, 0.2)),
+            refused=Histogram((0.3,)),
+            sent_bytes=300,
+        ),
+    )
+    assert found.counters == {"arrived": 3}
 
 
 def test_a_name_that_is_no_text_survives_too() -> None:

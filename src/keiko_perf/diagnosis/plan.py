@@ -155,13 +155,20 @@ class Plan:
     @property
     def rows_handled(self) -> float:
         """
-        How much there was to do: the rows that were read or compared, in all loops. It is the
-        same on any machine, however busy. An empty loop counts as one row.
+        How much there was to do: the rows that were read, compared, or made by a join of fewer,
+        in all loops. It is the same on any machine, however busy. An empty loop counts as one row.
         """
-        read = sum(
-            (node.rows or 0.0) + (node.loops or 0.0) for node in self.nodes if not node.children
+        return sum(
+            self._made_of(node) + sum(node.removed(name) for name in _REMOVED)
+            for node in self.nodes
         )
-        return read + sum(node.removed(name) for node in self.nodes for name in _REMOVED)
+
+    def _made_of(self, node: Node) -> float:
+        """The rows that come out of a node and did not go into it."""
+        out = node.rows or 0.0
+        if not node.children:
+            return out + (node.loops or 0.0)
+        return max(0.0, out - sum(one.rows or 0.0 for one in self.children(node)))
 
     def parent(self, node: Node) -> Node | None:
         return None if node.parent is None else self.nodes[node.parent]

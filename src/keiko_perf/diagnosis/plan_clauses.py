@@ -36,6 +36,8 @@ _NO_TEXT = re.compile(
     re.IGNORECASE,
 )
 _COMPARISONS = ("=", "<", ">", "<=", ">=")
+_SEARCHES = ("@@", "@>", "<@", "&&", "?", "?|", "?&", "@?")
+"""What an index of another kind than a B-tree serves, also of an expression."""
 _PATTERNS = ("~~", "~~*", "~", "~*")
 
 
@@ -114,8 +116,7 @@ def _conjuncts(node: Any) -> Iterator[Any]:
 def _clause(node: Any) -> Clause:
     text = sql(node)
     if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.OR_EXPR:
-        reason = Reason.OR_ACROSS if _spans_tables(node) else Reason.OTHER
-        return Clause(text, reason)
+        return Clause(text, Reason.OR_ACROSS) if _spans_tables(node) else _of_arms(node, text)
     if isinstance(node, ast.ColumnRef) and not _is_mark(node):  # a boolean column
         return Clause(text, Reason.PLAIN, names_of(node)[-1] if names_of(node) else None)
     if isinstance(node, ast.BoolExpr) and isinstance(node.args[0], ast.ColumnRef):
@@ -125,6 +126,16 @@ def _clause(node: Any) -> Clause:
     if isinstance(node, ast.NullTest) and isinstance(node.arg, ast.ColumnRef):
         return Clause(text, Reason.PLAIN, names_of(node.arg)[-1])
     return Clause(text, Reason.SUBPLAN if _has_subplan(node) else Reason.OTHER)
+
+
+def _of_arms(node: Any, text: str) -> Clause:
+    """An OR of one table, which indexes serve if they serve each arm of it."""
+    arms = [_clause(conjunct) for arm in node.args for conjunct in _conjuncts(arm)]
+    kept_off = (Reason.FUNCTION, Reason.CAST, Reason.PATTERN)
+    blocked = next((one for one in arms if one.reason in kept_off), None)
+    if blocked is None or any(len([*_conjuncts(arm)]) > 1 for arm in node.args):
+        return Clause(text, Reason.OTHER)
+    return Clause(text, blocked.reason, blocked.column, blocked.is_certain)
 
 
 def _comparison(node: Any, text: str) -> Clause:
@@ -141,6 +152,8 @@ def _comparison(node: Any, text: str) -> Clause:
         return Clause(text, Reason.OTHER if _stripped(side) is None else Reason.PLAIN, None)
     if operator in _PATTERNS:
         return _pattern(side, value, operator, text)
+    if operator in _SEARCHES and _columns(side) and _stripped(side) is None:
+        return Clause(text, Reason.FUNCTION, _only(side))
     if operator not in _COMPARISONS:
         is_plain = _stripped(side) is not None and operator != "<>"
         return Clause(text, Reason.PLAIN if is_plain else Reason.OTHER)
@@ -156,8 +169,13 @@ def _pattern(side: Any, value: Any, operator: str, text: str) -> Clause:
         return Clause(text, Reason.OTHER, column)
     if isinstance(side, ast.TypeCast) and re.fullmatch(r"-?\d[\d%_-]*", pattern):
         return Clause(text, Reason.CAST, column, is_certain=False)  # the digits of a number
-    is_open = pattern[:1] in ("%", "_") if operator.startswith("~~") else pattern[:1] != "^"
+    is_open = any(_is_open(one, operator) for one in _elements(value) or [pattern])
     return Clause(text, Reason.PATTERN if is_open else Reason.PLAIN, column)
+
+
+def _is_open(pattern: str, operator: str) -> bool:
+    """Whether what it matches may begin with anything."""
+    return pattern[:1] in ("%", "_") if operator.startswith("~~") else pattern[:1] != "^"
 
 
 def _of_side(side: Any, value: Any, text: str) -> Clause:

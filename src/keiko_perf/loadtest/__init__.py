@@ -22,6 +22,7 @@ from keiko_perf.loadtest.pacer import (
 )
 from keiko_perf.loadtest.plan import Limits, Plan, Step
 from keiko_perf.loadtest.progress import OnTick, Progress
+from keiko_perf.loadtest.promise import Promise
 from keiko_perf.loadtest.recording import replay
 from keiko_perf.loadtest.reply import Reply, RequestFailed
 from keiko_perf.loadtest.request import Observer, Request, Wishes
@@ -30,6 +31,7 @@ from keiko_perf.loadtest.running import run
 from keiko_perf.loadtest.saved import load, save
 from keiko_perf.loadtest.scenario import Scenario, scenario
 from keiko_perf.loadtest.scenario_file import load_scenarios
+from keiko_perf.loadtest.sentences import read_promises
 from keiko_perf.loadtest.summary import report
 from keiko_perf.loadtest.target import Tls
 from keiko_perf.loadtest.tester import LoadTester, LoadTestResult
@@ -56,6 +58,7 @@ __all__ = [
     "Plan",
     "Poisson",
     "Progress",
+    "Promise",
     "Replay",
     "Reply",
     "Request",
@@ -79,6 +82,7 @@ __all__ = [
     "from_openapi",
     "load",
     "load_scenarios",
+    "read_promises",
     "replay",
     "report",
     "rows",

@@ -32,7 +32,7 @@ class Break:
 
 def judge(result: Result, target: Target) -> Verdict:
     """The verdict over the whole run; the reason of a missed one says where it broke."""
-    verdict = target.judge(result.snapshot())
+    verdict = target.judge(_settled(result) if result.first_settled else result.snapshot())
     if verdict.outcome is not Outcome.MISSED:
         return verdict
     found = broke(result, target)
@@ -55,7 +55,9 @@ def broke(result: Result, target: Target) -> Break | None:
         return None
     first: tuple[float, float] | None = None
     judged = missed = 0
-    for at, window in _stretches(result, target.subject):
+    for at, window in stretches(result, target.subject, _STRETCH):
+        if at < result.first_settled:
+            continue
         outcome = target.judge(window).outcome
         judged += outcome is not Outcome.UNKNOWN
         if outcome is Outcome.MISSED:
@@ -77,12 +79,15 @@ def together(steps: Sequence[StepResult]) -> tuple[list[Histogram], list[int]]:
     )
 
 
-def _stretches(result: Result, subject: str | None) -> Iterator[tuple[int, Snapshot]]:
-    """The number of each interval, and what was due in the stretch that ends with it."""
+def stretches(result: Result, subject: str | None, width: int) -> Iterator[tuple[int, Snapshot]]:
+    """
+    The number of each interval, and what was due in the stretch of *width* intervals that ends with
+    it; the first ones are shorter.
+    """
     steps = [one for one in result.steps if subject is None or one.name == subject]
     timeline, failures = together(steps)
     for at in range(len(timeline)):
-        start = max(0, at + 1 - _STRETCH)
+        start = max(0, at + 1 - width)
         window_s = (at + 1 - start) * result.interval_s
         failed = Histogram()
         # How long the failures took is not asked here, only how many they were.
@@ -95,3 +100,28 @@ def _stretches(result: Result, subject: str | None) -> Iterator[tuple[int, Snaps
             failed=failed,
         )
         yield at, Snapshot(started_at=result.started_at, window_s=window_s, series=(series,))
+
+
+def _settled(result: Result) -> Snapshot:
+    """What was due once response times had settled."""
+    first = result.first_settled
+    window_s = max(0.0, result.duration_s - first * result.interval_s)
+    series = []
+    for step in result.steps:
+        failed = Histogram()
+        failed.below = sum(step.failures[first:])
+        series.append(
+            Series(
+                kind=Kind.STEP,
+                name=step.name,
+                window_s=window_s,
+                succeeded=Histogram.merged(step.timeline[first:]),
+                failed=failed,
+            )
+        )
+    return Snapshot(
+        started_at=result.started_at,
+        window_s=window_s,
+        series=tuple(series),
+        counters={"arrived": sum(one.count for one in series)},
+    )

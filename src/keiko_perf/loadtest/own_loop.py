@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 
 from keiko_perf.loadtest.loop import new_loop, uvloop_or_cure
 from keiko_perf.loadtest.malloc import keep_memory
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.progress import OnTick
+from keiko_perf.loadtest.progress import OnTick, Progress
 from keiko_perf.loadtest.quiet import quiet
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.running import run
@@ -20,7 +21,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_in_own_loop(
-    plan: Plan, on_tick: OnTick | None = None, *, processes: int | None = None
+    plan: Plan,
+    on_tick: OnTick | None = None,
+    *,
+    processes: int | None = None,
+    stops: Callable[[Progress], bool] | None = None,
 ) -> Result:
     """
     Carry out *plan* in a uvloop of its own. The first Ctrl-C or SIGTERM stops the run, a
@@ -31,6 +36,7 @@ def run_in_own_loop(
         on_tick: called each second.
         processes: how many processes do it. None is this thread, where what *on_tick* does delays
             requests; with a process of its own, or several, it does not.
+        stops: asked each second whether the run is to be stopped, as by Ctrl-C.
 
     Raises:
         MissingExtra: uvloop or httptools is not installed.
@@ -40,14 +46,18 @@ def run_in_own_loop(
         from keiko_perf.loadtest.processes import run_in_processes
 
         uvloop_or_cure()
-        return run_in_processes(plan, on_tick, processes=processes)
+        return run_in_processes(plan, on_tick, processes=processes, stops=stops)
     keep_memory()
     with quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(_run_until_interrupted(plan, on_tick))
+        return runner.run(_run_until_interrupted(plan, on_tick, stops))
 
 
-async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:
+async def _run_until_interrupted(
+    plan: Plan, on_tick: OnTick | None, stops: Callable[[Progress], bool] | None
+) -> Result:
     stop = asyncio.Event()
+    if stops is not None:
+        on_tick = _stopping(on_tick, stops, stop)
     if threading.current_thread() is not threading.main_thread():
         return await run(plan, on_tick, stop=stop)
     task = asyncio.current_task()
@@ -68,3 +78,17 @@ async def _run_until_interrupted(plan: Plan, on_tick: OnTick | None) -> Result:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _stopping(
+    on_tick: OnTick | None, stops: Callable[[Progress], bool], stop: asyncio.Event
+) -> OnTick:
+    """*on_tick*, and the stop once *stops* says so."""
+
+    def ticked(progress: Progress) -> None:
+        if on_tick is not None:
+            on_tick(progress)
+        if stops(progress):
+            stop.set()
+
+    return ticked

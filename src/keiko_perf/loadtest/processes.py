@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -39,7 +39,13 @@ _LOOK_S = 0.2
 _ENDING_S = 5.0
 
 
-def run_in_processes(plan: Plan, on_tick: OnTick | None = None, *, processes: int) -> Result:
+def run_in_processes(
+    plan: Plan,
+    on_tick: OnTick | None = None,
+    *,
+    processes: int,
+    stops: Callable[[Progress], bool] | None = None,
+) -> Result:
     """
     Carry out *plan* by so many processes. The first Ctrl-C or SIGTERM stops all, a second
     ends them.
@@ -49,6 +55,7 @@ def run_in_processes(plan: Plan, on_tick: OnTick | None = None, *, processes: in
         on_tick: called about once a second, in this process, where it delays no request. What it
             raises ends the run.
         processes: how many.
+        stops: asked with each progress whether the run is to be stopped, as by Ctrl-C.
 
     Raises:
         UsageError: there are more processes than connections or users, or the target may not be
@@ -63,7 +70,7 @@ def run_in_processes(plan: Plan, on_tick: OnTick | None = None, *, processes: in
         jobs = [_packed(plan, share, given) for share in shares]
         with _interruptible() as interruptions, _Crowd(jobs) as crowd:
             crowd.begin(interruptions)
-            return crowd.result(plan, on_tick, interruptions)
+            return crowd.result(plan, on_tick, interruptions, stops=stops)
 
 
 class _Interruptions:
@@ -176,15 +183,26 @@ class _Crowd:
         for process in self._all:
             process.tell("begin", at)
 
-    def result(self, plan: Plan, on_tick: OnTick | None, interruptions: _Interruptions) -> Result:
+    def result(
+        self,
+        plan: Plan,
+        on_tick: OnTick | None,
+        interruptions: _Interruptions,
+        *,
+        stops: Callable[[Progress], bool] | None = None,
+    ) -> Result:
         """Listen until all are done."""
         until = time.monotonic() + plan.total_s + 1.2 * plan.timeout_s + _PATIENCE_S
         said = 0
         while running := [one for one in self._all if one.is_running]:
             for process in self._heard(running):
                 process.hear()
-            if on_tick is not None and (progress := self._news()) is not None:
-                on_tick(progress)
+            if (progress := self._news()) is not None:
+                if on_tick is not None:
+                    on_tick(progress)
+                if stops is not None and stops(progress):
+                    for process in running:
+                        process.tell("stop")
             if interruptions.count > said:
                 said = interruptions.count
                 if said > 1:

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 
 from keiko_perf.loadtest.generator import Generator
 from keiko_perf.loadtest.pacer import Load, Users
+from keiko_perf.loadtest.promise import Promise, Stopped
+from keiko_perf.loadtest.steady import Warmup
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.loadtest.validity import (
     CPU_LIMIT_RATIO,
@@ -136,6 +138,9 @@ class Result:
         generators: what each process of the generator saw of itself.
         lost: how many processes ended before the run did, and took their measurements with them.
         same_host: whether the service runs on the generator's machine.
+        promises: what was promised of each stretch of it, or would have ended it.
+        stopped: which of these did end it, if one did.
+        warmup: how much of its beginning no target is judged by; None if nobody asked for that.
     """
 
     target: str
@@ -163,6 +168,14 @@ class Result:
     generators: tuple[Generator, ...] = ()
     lost: int = 0
     same_host: bool = False
+    promises: tuple[Promise, ...] = ()
+    stopped: Stopped | None = None
+    warmup: Warmup | None = None
+
+    @property
+    def first_settled(self) -> int:
+        """The first interval that targets are judged by."""
+        return self.warmup.intervals if self.warmup is not None else 0
 
     @property
     def ended_at(self) -> datetime:

@@ -10,23 +10,26 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.loadtest.generator import Generator
+from keiko_perf.loadtest.promise import Promise, Stopped
 from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
 from keiko_perf.loadtest.saved_targets import targets_from_list, targets_to_list
+from keiko_perf.loadtest.steady import Warmup
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import Histogram, Kind, Series
 
 FORMAT = "keiko-perf load result"
 VERSION = 2
+T = TypeVar("T")
 
 
 def save(result: Result, file: Path) -> None:
@@ -115,6 +118,9 @@ def to_dict(result: Result) -> dict[str, Any]:
         "generators": [one.to_dict() for one in result.generators],
         "lost": result.lost,
         "same_host": result.same_host,
+        "promises": [one.to_dict() for one in result.promises],
+        "stopped": None if result.stopped is None else result.stopped.to_dict(),
+        "warmup": None if result.warmup is None else result.warmup.to_dict(),
     }
 
 
@@ -176,6 +182,10 @@ def _result(document: Mapping[str, Any]) -> Result:
         generators=tuple(Generator.from_dict(one) for one in document["generators"]),
         lost=int(document["lost"]),
         same_host=bool(document["same_host"]),
+        # These are younger than the format: an older file has none of them.
+        promises=tuple(Promise.from_dict(one) for one in document.get("promises", ())),
+        stopped=_optional(Stopped.from_dict, document.get("stopped")),
+        warmup=_optional(Warmup.from_dict, document.get("warmup")),
     )
 
 
@@ -209,6 +219,10 @@ def _step_from_dict(document: Mapping[str, Any], duration_s: float) -> StepResul
         received_bytes=_count(document.get("received_bytes")),
         redirects=_count(document.get("redirects")),
     )
+
+
+def _optional(read: Callable[[Mapping[str, Any]], T], document: Any) -> T | None:
+    return None if document is None else read(document)
 
 
 def _count(value: Any) -> int | None:

@@ -10,8 +10,10 @@ from math import ceil
 from keiko_perf.loadtest.breaking import judge
 from keiko_perf.loadtest.charts import charts
 from keiko_perf.loadtest.failures import failures, further
+from keiko_perf.loadtest.judging import verdicts_on
 from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Replay, Users
 from keiko_perf.loadtest.result import Result, StepResult
+from keiko_perf.loadtest.steady import Warmup
 from keiko_perf.loadtest.trust import trust
 from keiko_perf.model import (
     Column,
@@ -50,7 +52,7 @@ def report(
     promised = result.targets if targets is None else tuple(targets)
     verdicts = tuple(
         sorted(
-            (judge(result, target) for target in promised),
+            (*(judge(result, target) for target in promised), *verdicts_on(result)),
             key=lambda one: one.outcome is not Outcome.MISSED,  # else in the order of the options
         )
     )
@@ -158,6 +160,8 @@ def _figures_in_a_sentence(result: Result) -> Message:
 
 def _verdict(result: Result) -> Iterator[Text]:
     yield from result.invalid
+    if result.warmup is not None:
+        yield _warmup(result, result.warmup)
     if result.interrupted:
         yield say(
             "The run was stopped after {duration:duration}; {count:count} requests were under way.",
@@ -172,6 +176,21 @@ def _verdict(result: Result) -> Iterator[Text]:
             asked=result.offered_per_s,
             achieved=result.achieved_per_s,
         )
+
+
+def _warmup(result: Result, warmup: Warmup) -> Message:
+    if not warmup.is_settled:
+        return say(
+            "The run was too short to tell its warm-up, or did not settle within its first half: "
+            "targets are judged by all of it."
+        )
+    if not warmup.intervals:
+        return say("The beginning was like the rest of the run: nothing is left out as warm-up.")
+    return say(
+        "Warm-up: response times settled after {duration:duration}; targets are judged by what "
+        "came after that.",
+        duration=warmup.intervals * result.interval_s,
+    )
 
 
 # The figures

@@ -2,7 +2,9 @@
 The words that all parts share: values without I/O, clock or dependency.
 """
 
+from keiko_perf.model.asked import Asked, Exemplar
 from keiko_perf.model.blocking import BlockingCall
+from keiko_perf.model.bottleneck import Bottleneck, Limit, Limitation, bottleneck
 from keiko_perf.model.compare import Change, Comparison, compare
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
 from keiko_perf.model.histogram import Histogram, samples_needed
@@ -13,27 +15,34 @@ from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
 from keiko_perf.model.target import Outcome, Target, Verdict
 from keiko_perf.model.tree import Branch, Tree
+from keiko_perf.model.usage import Resource, Use, Window, window_of
 
 __all__ = [
     "OTHER",
+    "Asked",
     "BlockingCall",
+    "Bottleneck",
     "Branch",
     "Change",
     "Chart",
     "Column",
     "Comparison",
+    "Exemplar",
     "Finding",
     "Gap",
     "Gauge",
     "Histogram",
     "Kind",
     "Kpi",
+    "Limit",
+    "Limitation",
     "Line",
     "Message",
     "Outcome",
     "Reading",
     "Recommendation",
     "Report",
+    "Resource",
     "Section",
     "Series",
     "Severity",
@@ -43,8 +52,12 @@ __all__ = [
     "Target",
     "Text",
     "Tree",
+    "Use",
     "Verdict",
+    "Window",
+    "bottleneck",
     "compare",
     "samples_needed",
     "say",
+    "window_of",
 ]

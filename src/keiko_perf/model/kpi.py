@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import comb
 
 from keiko_perf.model.histogram import samples_needed
@@ -61,6 +62,7 @@ class Kpi:
     surely_above: Callable[[Snapshot, str | None, float], bool] | None = None
 
 
+@cache
 def latency_quantile(q: float) -> Kpi:
     """
     Quantile *q* of the time that successful requests took, in seconds.

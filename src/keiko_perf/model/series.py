@@ -28,6 +28,7 @@ class Kind(StrEnum):
     QUEUE = "queue"  # waits of background tasks in their queue
     FIRST_BYTE = "first_byte"  # until the first piece of answers that come in pieces
     WEBSOCKET = "websocket"  # how long connections of one route lasted
+    OUTGOING = "outgoing"  # calls of another service, by its host
     GC = "gc"  # pauses for the collection of garbage
     IN_SQL = "in_sql"  # of requests of one route: what their statements took
     IN_POOL = "in_pool"  # of these: waiting for a database connection
@@ -52,6 +53,7 @@ class Series:
         failed: durations of what failed, likewise.
         refused: durations of what the asker got wrong or may not have (4xx), likewise.
         sent_bytes: how much was answered, bodies only.
+        redirected: how many of the successes sent the asker elsewhere or to his own copy (3xx).
     """
 
     kind: Kind
@@ -61,6 +63,7 @@ class Series:
     failed: Histogram = field(default_factory=Histogram)
     refused: Histogram = field(default_factory=Histogram)
     sent_bytes: int = 0
+    redirected: int = 0
 
     @property
     def count(self) -> int:
@@ -106,4 +109,5 @@ class Series:
             failed=Histogram.merged(one.failed for one in series),
             refused=Histogram.merged(one.refused for one in series),
             sent_bytes=sum(one.sent_bytes for one in series),
+            redirected=sum(one.redirected for one in series),
         )

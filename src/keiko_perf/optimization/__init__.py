@@ -8,7 +8,9 @@ from keiko_perf.optimization.adaptive import (
 )
 from keiko_perf.optimization.bar import progress_bar
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
-from keiko_perf.optimization.cache import Cache, CacheStatistics
+from keiko_perf.optimization.cache import Cache
+from keiko_perf.optimization.cache_entry import CacheStatistics
+from keiko_perf.optimization.cached import Cached, cached
 from keiko_perf.optimization.care import Care
 from keiko_perf.optimization.checkout import limited_pool
 from keiko_perf.optimization.crew import BatchStatistics
@@ -32,6 +34,7 @@ __all__ = [
     "BatchStatistics",
     "Cache",
     "CacheStatistics",
+    "Cached",
     "Care",
     "Drained",
     "ItemsFailed",
@@ -54,6 +57,7 @@ __all__ = [
     "WorkCancelled",
     "WouldBlock",
     "advise_pool",
+    "cached",
     "limit_requests",
     "limited_pool",
     "memory_optimized",

@@ -19,7 +19,11 @@ class Case:
             nothing at all may be said.
         settings: of the server, for this statement.
         options: of EXPLAIN, beside FORMAT JSON.
-        before: statements that are run first, in the same transaction.
+        before: statements that are run first, in the same transaction; `-- lock STATEMENT` is run
+            by another session, which holds its locks for a while; `-- cold RELATION` lets the
+            system forget the pages of a table or an index.
+        since: the first version of PostgreSQL that knows what is asked.
+        has_text: whether the text form of the plan is kept too.
     """
 
     name: str
@@ -28,6 +32,8 @@ class Case:
     settings: dict[str, str] = field(default_factory=lambda: SERIAL)
     options: str = "ANALYZE, BUFFERS"
     before: tuple[str, ...] = ()
+    since: int = 13
+    has_text: bool = False
 
 
 def sick(

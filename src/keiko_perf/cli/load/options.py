@@ -147,12 +147,28 @@ Duration = Annotated[
         help="How long is measured: 500ms, 30s, 5m, 1h. 30s unless given.", rich_help_panel=_LOAD
     ),
 ]
-Warmup = Annotated[str, typer.Option(help="Load before measuring begins.", rich_help_panel=_LOAD)]
+Warmup = Annotated[
+    str,
+    typer.Option(
+        help="Load before measuring begins, such as 5s; `auto` measures from the start, and judges "
+        "by what came once response times had settled.",
+        rich_help_panel=_LOAD,
+    ),
+]
 
 Processes = Annotated[
     int,
     typer.Option(
         help="Processes that share the load, where one is not enough.", rich_help_panel=_LOAD
+    ),
+]
+
+WatchUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--watch",
+        help="Read the service's own figures meanwhile: the address of a service that has a "
+        "PerformanceMonitor. They say what limits it.",
     ),
 ]
 
@@ -244,6 +260,16 @@ MinRate = Annotated[
     list[str] | None,
     typer.Option(
         help="Target: requests that are answered a second, at least.", rich_help_panel=_TARGETS
+    ),
+]
+
+SloText = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slo",
+        help="Promises as sentences: 'p95 of POST /orders < 100ms for 10s, stop as failed' or "
+        "'p99<250ms, errors<0.1%, rps>500'. As often as needed.",
+        rich_help_panel=_TARGETS,
     ),
 ]
 

@@ -41,15 +41,17 @@ class Promised:
         )
 
 
-def promises(promised: Promised) -> tuple[Target, ...]:
+def promises(promised: Promised, *, others: Iterable[Target] = ()) -> tuple[Target, ...]:
     """
-    The targets, errors first. All requests may fail by 1 % unless `--max-errors` says otherwise.
+    The targets, errors first. All requests may fail by 1 % unless `--max-errors`, or a target among
+    *others*, says otherwise.
 
     Raises:
         UsageError: a limit cannot be read.
     """
     errors = list(promised.max_errors)
-    if not any(_divided(one)[0] is None for one in errors):
+    is_said = any(one.kpi is ERROR_RATIO and one.subject is None for one in others)
+    if not is_said and not any(_divided(one)[0] is None for one in errors):
         errors.insert(0, DEFAULT_ERRORS)
     return (
         *_at_most(ERROR_RATIO, errors, _share),

@@ -4,12 +4,13 @@ load show and load compare: what was saved says it again, or says what changed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keiko_perf.cli.load.options import MaxErrors, MaxP50, MaxP95, MaxP99, MinRate
+from keiko_perf.cli.load.options import MaxErrors, MaxP50, MaxP95, MaxP99, MinRate, SloText
 from keiko_perf.cli.load.promises import Promised, check_subjects, promises
 from keiko_perf.cli.output import (
     Destination,
@@ -21,7 +22,7 @@ from keiko_perf.cli.output import (
     show,
 )
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest import compare_results, load, report
+from keiko_perf.loadtest import compare_results, load, read_promises, report
 
 
 def show_command(
@@ -31,6 +32,7 @@ def show_command(
     max_p99: MaxP99 = None,
     max_errors: MaxErrors = None,
     min_rate: MinRate = None,
+    slo: SloText = None,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
     lang: LanguageOption = Language.ENGLISH,
@@ -45,7 +47,10 @@ def show_command(
         min_rate=min_rate or (),
     )
     targets = found.targets if promised.is_empty else promises(promised)
-    check_subjects(targets, [step.name for step in found.steps])
+    if slo:
+        found = replace(found, promises=read_promises(slo), stopped=None)
+    about = (*targets, *(one.target for one in found.promises))
+    check_subjects(about, [step.name for step in found.steps])
     shown = report(found, targets, command="load show")
     raise typer.Exit(show(shown, Destination(format=format, file=output, language=lang)))
 

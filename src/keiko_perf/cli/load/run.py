@@ -46,6 +46,7 @@ from keiko_perf.cli.load.options import (
     ReplayFile,
     ResolvesEach,
     SaveFile,
+    SloText,
     Spike,
     StagesText,
     TargetArgument,
@@ -75,10 +76,25 @@ from keiko_perf.cli.output import (
     show,
 )
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest import Limits, Plan, bearer, report, run_in_own_loop, save
+from keiko_perf.loadtest import (
+    ConstantRate,
+    Limits,
+    Plan,
+    Poisson,
+    Users,
+    bearer,
+    read_promises,
+    report,
+    run_in_own_loop,
+    save,
+)
+from keiko_perf.loadtest.breaking import together
+from keiko_perf.loadtest.judging import Judge
+from keiko_perf.loadtest.steady import warmup as warmup_of
 from keiko_perf.loadtest.target import Tls
 
 _MOST_TOLD = 5
+AUTO = "auto"
 
 
 def run_command(
@@ -118,6 +134,7 @@ def run_command(
     max_p99: MaxP99 = None,
     max_errors: MaxErrors = None,
     min_rate: MinRate = None,
+    slo: SloText = None,
     own_target: IsOwnTarget = False,
     max_duration: MaxDuration = "1h",
     max_rate: MaxRate = 20_000.0,
@@ -139,6 +156,7 @@ def run_command(
             duration=duration,
         )
     )
+    promised = read_promises(slo or ())
     targets = promises(
         Promised(
             max_p50=max_p50 or (),
@@ -146,7 +164,8 @@ def run_command(
             max_p99=max_p99 or (),
             max_errors=max_errors or (),
             min_rate=min_rate or (),
-        )
+        ),
+        others=[one.target for one in promised],
     )
     sent = bearer(token) | headers(header or [])
     asked = source(
@@ -168,7 +187,7 @@ def run_command(
         scenarios=asked.scenarios,
         load=load,
         duration_s=duration_s,
-        warmup_s=seconds(warmup),
+        warmup_s=0.0 if warmup == AUTO else seconds(warmup),
         timeout_s=seconds(timeout),
         connections=connections,
         headers=sent,
@@ -189,20 +208,32 @@ def run_command(
     if processes < 1:
         raise UsageError(f"{processes} processes", cure="Use 1 or more")
     if plan.steps:
-        check_subjects(targets, asked.names)
+        check_subjects((*targets, *(one.target for one in promised)), asked.names)
+    if warmup == AUTO and not isinstance(plan.load, ConstantRate | Poisson | Users):
+        raise UsageError(
+            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
+        )
     for file in filter(None, (save_to, output)):
         check_writable(file)
     console = progress_console()
     _tell_left_out(asked, console)
-    with LiveView(console, Course(plan.load, targets, warmup_s=plan.warmup_s)) as view:
-        result = run_in_own_loop(plan, view, processes=processes)
-    result = replace(result, targets=targets)
+    judge = Judge(promised, warmup_s=plan.warmup_s)
+    shown = (*targets, *(one.target for one in promised))
+    with LiveView(console, Course(plan.load, shown, warmup_s=plan.warmup_s)) as view:
+        result = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
+    result = replace(
+        result,
+        targets=targets,
+        promises=promised,
+        stopped=judge.stopped,
+        warmup=warmup_of(together(result.steps)[0]) if warmup == AUTO else None,
+    )
     try:
         if save_to is not None:
             save(result, save_to)
     finally:  # what was measured is shown, even if it cannot be kept
         exit_code = show(report(result), Destination(format=format, file=output, language=lang))
-    if result.interrupted:
+    if result.interrupted and result.stopped is None:
         exit_code = INTERRUPTED
     console.print(last_line(exit_code, saved=save_to, written=output), soft_wrap=True)
     raise typer.Exit(exit_code)

@@ -17,6 +17,7 @@ from keiko_perf.diagnosis.collect.activity import connections
 from keiko_perf.diagnosis.collect.asking import Answers
 from keiko_perf.diagnosis.collect.columns import column_groups, index_widths, table_widths
 from keiko_perf.diagnosis.collect.keys import foreign_keys, sequences
+from keiko_perf.diagnosis.collect.machine import machine
 from keiko_perf.diagnosis.collect.relations import (
     autovacuum,
     index_statistics,
@@ -145,6 +146,7 @@ async def _server(answers: Answers, evidence: Evidence) -> Evidence:
         wal=await ask(say("the write-ahead log"), wal),
         archiver=await ask(say("the archiver"), archiver),
         extensions=await ask(say("the extensions"), extensions) or (),
+        machine=await ask(say("the memory of the machine"), machine),
     )
 
 

@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.evidence.server import (
     Checkpoints,
     DatabaseStats,
     Extension,
+    Machine,
     Setting,
     Settings,
     Wal,
@@ -47,6 +48,7 @@ __all__ = [
     "Extension",
     "ForeignKey",
     "IndexStats",
+    "Machine",
     "PreparedTransaction",
     "Replication",
     "SequenceStats",
@@ -89,6 +91,7 @@ class Evidence:
         database: what the whole database did.
         settings: the server's settings that rules look at.
         extensions: those that are installed.
+        machine: the memory of the server's machine; None if that is not this one.
         is_standby: whether this server follows another, so that its counters tell only its own use.
         gaps: what could not be looked at.
     """
@@ -116,6 +119,7 @@ class Evidence:
     database: DatabaseStats | None = None
     settings: Settings = field(default_factory=Settings)
     extensions: tuple[Extension, ...] = ()
+    machine: Machine | None = None
     is_standby: bool = False
     gaps: tuple[Gap, ...] = ()
 

@@ -57,6 +57,22 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """
+    The memory of the server's machine.
+
+    Attributes:
+        memory_bytes: how much it has.
+        available_bytes: how much could be had without taking it from others.
+        swapped_bytes: how much was moved to disk for want of room.
+    """
+
+    memory_bytes: float
+    available_bytes: float
+    swapped_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseStats:
     """
     The counters of the current database, since `Evidence.since_at`.

@@ -17,6 +17,7 @@ from keiko_perf.diagnosis.rules import (
     connections,
     indexes,
     locks,
+    memory,
     patterns,
     planner,
     replication,
@@ -39,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     *planner.RULES,
     *replication.RULES,
     *checkpoints.RULES,
+    *memory.RULES,
     *settings.RULES,
 )
 

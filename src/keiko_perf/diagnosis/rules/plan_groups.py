@@ -16,7 +16,7 @@ from keiko_perf.diagnosis.plan_clauses import Clause, Reason, clauses, without_a
 _APPENDS = ("Append", "Merge Append")
 _TAKES_ALL = ("Sort", "Hash", "Aggregate", "Materialize", "WindowAgg", "SetOp", "Incremental Sort")
 """What wants every row before it gives its first."""
-_COST_OF_A_ROW = 0.03
+COST_OF_A_ROW = 0.03
 """What a sequential scan costs for one row of usual width, page and filter together."""
 
 
@@ -85,7 +85,7 @@ class Scan:
     def _read_by_cost(self, node: Node) -> float:
         below_gather = any(one.kind.startswith("Gather") for one in self.plan.ancestors(node))
         # One of several processes is paid for its part of the rows, though for all of the pages.
-        return node.total_cost / _COST_OF_A_ROW * (1.5 if below_gather else 1.0)
+        return node.total_cost / COST_OF_A_ROW * (1.5 if below_gather else 1.0)
 
 
 def scans(plan: Plan, *kinds: str) -> list[Scan]:

@@ -112,7 +112,7 @@ def row_misestimate(plan: Plan) -> Iterator[Finding]:
                 blamed.add(node.id)
             continue
         factor = _misestimate(node)
-        if factor < _WRONG or _may_stop_early(plan, node):
+        if factor < _WRONG or _may_stop_early(plan, node) or _is_recursive(plan, node):
             continue
         blamed.add(node.id)
         costly = max((_branch_of_join(plan, above) for above in plan.ancestors(node)), default=0.0)
@@ -174,6 +174,17 @@ def _may_stop_early(plan: Plan, node: Node) -> bool:
             return True  # EXISTS takes one row
         below = above
     return False
+
+
+def _is_recursive(plan: Plan, node: Node) -> bool:
+    """Whether it is a guess at how far a recursion goes, which no statistics can make better."""
+    if node.kind == "CTE Scan":
+        made = f"CTE {node.details.get('CTE Name')}"
+        return any(
+            one.kind == "Recursive Union" and one.details.get("Subplan Name") == made
+            for one in plan.nodes
+        )
+    return any(one.kind == "Recursive Union" for one in (node, *plan.ancestors(node)))
 
 
 def _branch_of_join(plan: Plan, node: Node) -> float:

@@ -7,11 +7,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plan import Node, Plan
-from keiko_perf.diagnosis.rules.plan_costs import MANUAL, MANY_ROWS, Rule, finding, matters
+from keiko_perf.diagnosis.rules.plan_costs import (
+    LEAST_SHARE,
+    MANUAL,
+    MANY_ROWS,
+    Rule,
+    finding,
+    matters,
+)
 from keiko_perf.diagnosis.rules.plan_groups import Scan, limit_above, scans
 from keiko_perf.model import Finding, say
 
 _FEW = 0.1
+_DEEP = 5_000
+"""So many rows are paid for again on each page that follows."""
 _INDEX_SCANS = ("Index Scan", "Index Only Scan")
 _RANGE = ("<", ">")
 
@@ -90,7 +99,10 @@ def offset_walk(plan: Plan) -> Iterator[Finding]:
         if node.kind != "Limit" or child is None or node.was_never_executed:
             continue
         skipped, kept = _skipped(node, child)
-        if skipped < MANY_ROWS or skipped < 10 * kept or not matters(plan, node.branch_share):
+        is_deep = plan.executed and skipped >= _DEEP and node.branch_share >= LEAST_SHARE
+        if skipped < MANY_ROWS or skipped < 10 * kept:
+            continue
+        if not (is_deep or matters(plan, node.branch_share)):
             continue
         yield finding(
             plan,

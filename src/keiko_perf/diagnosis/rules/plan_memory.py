@@ -14,14 +14,15 @@ from keiko_perf.model import Finding, say
 def sort_spill(plan: Plan) -> Iterator[Finding]:
     """`plan.sort-spill`: a sort did not fit into work_mem."""
     for node in plan.nodes:
-        spilled = _sort_on_disk_bytes(node)
-        if not spilled or not matters(plan, node.share):
+        spilled = _sort_on_disk_bytes(node) or _sorted_within_bytes(plan, node)
+        share = node.share + _share_of_window(plan, node)
+        if not spilled or not matters(plan, share):
             continue
         yield finding(
             plan,
             "plan.sort-spill",
             node,
-            node.share,
+            share,
             say("sorts on disk, {spilled:bytes}: it does not fit into work_mem", spilled=spilled),
             evidence={
                 "spilled_bytes": spilled,
@@ -89,6 +90,21 @@ def _sort_on_disk_bytes(node: Node) -> float:
         if one.get("Sort Space Type") == "Disk" and isinstance(space, int | float):
             used += space * 1024
     return used
+
+
+def _share_of_window(plan: Plan, sort: Node) -> float:
+    """What a window function above costs, if it keeps its rows on disk for the same reason."""
+    above = plan.parent(sort)
+    if above is None or above.kind != "WindowAgg":
+        return 0.0
+    return above.share if plan.own(above, "Temp Written Blocks") else 0.0
+
+
+def _sorted_within_bytes(plan: Plan, node: Node) -> float:
+    """What count(DISTINCT …) and ordered aggregates wrote: they sort without a node for it."""
+    if node.kind != "Aggregate" or node.details.get("Strategy") not in ("Plain", "Sorted"):
+        return 0.0
+    return plan.own(node, "Temp Written Blocks") * 8192
 
 
 def _in_all(node: Node, name: str) -> float:

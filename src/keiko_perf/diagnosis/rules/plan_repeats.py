@@ -23,6 +23,7 @@ _LOOPS = 10
 _ROWS = 10 * LEAST_ROWS
 _SAME_EACH_TIME = ("Seq Scan", "CTE Scan", "Function Scan", "Subquery Scan", "Values Scan")
 _KEEPS = ("Materialize", "Memoize")
+_ASIDE = ("InitPlan", "SubPlan")
 _WORKS = ("Aggregate", "Sort", "Hash Join", "Merge Join", "Nested Loop", "WindowAgg", "Unique")
 
 
@@ -31,9 +32,13 @@ def correlated_subplan(plan: Plan) -> Iterator[Finding]:
     for node in plan.nodes:
         if node.relationship != "SubPlan" or node.was_never_executed:
             continue
-        if node.branch_share < 3 * LEAST_SHARE or not matters(plan, node.branch_share):
-            continue
         loops = _times(plan, node)
+        # To start it a thousand times takes as long as to read ten thousand rows.
+        is_often = plan.executed and loops >= MANY_ROWS
+        if node.branch_share < 3 * LEAST_SHARE or not (
+            is_often or matters(plan, node.branch_share)
+        ):
+            continue
         if loops < MANY_ROWS and not (loops >= _LOOPS and _rows_of(plan, node) >= _ROWS):
             continue
         yield finding(
@@ -85,7 +90,8 @@ def _copies(plan: Plan) -> Iterator[Finding]:
     seen: dict[object, list[Node]] = {}
     prints: list[object] = [None] * len(plan.nodes)
     for node in reversed(plan.nodes):
-        prints[node.id] = _print(node, [prints[child] for child in node.children])
+        inputs = [one for one in plan.children(node) if one.relationship not in _ASIDE]
+        prints[node.id] = _print(node, [prints[one.id] for one in inputs])
     told: set[int] = set()
     for node in plan.nodes:  # parents first
         if node.kind in _WORKS and node.branch_share >= LEAST_SHARE and not node.was_never_executed:
@@ -197,8 +203,12 @@ def _is_whole_index(node: Node) -> bool:
 
 
 def _print(node: Node, below: list[object]) -> object:
-    """The same for nodes that do the same, whatever the tables are called in the statement."""
-    names = ("Group Key", "Sort Key", "Join Type", "Strategy", "Index Cond", "Filter", "Hash Cond")
+    """
+    The same for nodes that do the same, whatever the tables are called in the statement, and
+    whatever HAVING makes of the groups.
+    """
+    names = ["Group Key", "Sort Key", "Join Type", "Strategy", "Index Cond", "Hash Cond"]
+    names += [] if node.kind == "Aggregate" else ["Filter"]
     said = tuple(without_aliases(str(node.details.get(name, ""))) for name in names)
     return hash((node.kind, node.relation, node.details.get("CTE Name"), said, tuple(below)))
 

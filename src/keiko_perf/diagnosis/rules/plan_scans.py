@@ -4,11 +4,14 @@ Plans: tables and indexes that are read in vain.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plan import Node, Plan
 from keiko_perf.diagnosis.plan_clauses import Reason
 from keiko_perf.diagnosis.rules.plan_costs import (
+    LEAST_ROWS,
+    LEAST_SHARE,
     MANUAL,
     MANY_ROWS,
     WORK_MEM,
@@ -28,6 +31,16 @@ SELECTIVE_BY_COST = 0.02
 """The same for a plan that was not executed, which does not say how many rows there are."""
 _FEW_JOINED = 0.02
 """The same for a join, where each of the few rows has to be looked up by itself."""
+_LOOK_UP_COST = 4.0
+"""What the planner takes for one look-up at least: for more, no index would be used if there was
+one (random_page_cost, as it is by default)."""
+_STRETCH = 0.02
+_RANGE = re.compile(r" [<>]=? ")
+_COMPARES = re.compile(r" (?:=|[<>]=?)(?: ANY)? ")
+_BLOCKS_OF_A_LOOK_UP = 5.0
+_BLOCKS_OF_A_ROW = 2.0
+_MANY_BLOCKS = 500
+"""Of an index: some hundred thousand entries."""
 _BLOCKING = (Reason.FUNCTION, Reason.CAST, Reason.PATTERN, Reason.OR_ACROSS)
 
 
@@ -38,6 +51,8 @@ def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
         if not scan.filter or scan.read < MANY_ROWS or scan.kept > few * scan.read:
             continue
         if not matters(plan, scan.share) or _asks_only_subqueries(scan):
+            continue
+        if _is_what_pruning_left(scan):
             continue
         yield finding(
             plan,
@@ -75,6 +90,7 @@ def joined_seq_scan(plan: Plan) -> Iterator[Finding]:
             read, few = _rows(scan), _rows(other)
             is_whole = scan.kind == "Seq Scan" and not _is_selective(plan, scan)
             is_for_few = few <= _FEW_JOINED * read and _rows(node) <= _FEW_JOINED * read
+            is_for_few = is_for_few and few * _LOOK_UP_COST <= scan.total_cost
             share = min(1.0, scan.share + node.share)
             if not is_whole or not is_for_few or read < 10 * MANY_ROWS or not matters(plan, share):
                 continue
@@ -122,6 +138,16 @@ def _is_selective(plan: Plan, node: Node) -> bool:
 def _asks_only_subqueries(scan: Scan) -> bool:
     """Whether each row has to be held against a subquery, as NOT IN does."""
     return bool(scan.clauses) and all(one.reason is Reason.SUBPLAN for one in scan.clauses)
+
+
+def _is_what_pruning_left(scan: Scan) -> bool:
+    """Whether of all partitions one was read, for a stretch of it: a day of its month."""
+    relation = str(scan.node.relation)
+    alias = re.sub(r"_\d+$", "", str(scan.node.details.get("Alias")))
+    if len(scan.nodes) > 1 or relation == alias or not relation.startswith(alias):
+        return False
+    columns = {one.column if _RANGE.search(one.text) else None for one in scan.clauses}
+    return len(columns) == 1 and None not in columns and scan.kept >= _STRETCH * scan.read
 
 
 def _another_rule_says_why(scan: Scan) -> bool:
@@ -184,14 +210,59 @@ def filtered_index_scan(plan: Plan) -> Iterator[Finding]:
         )
 
 
+def walked_index(plan: Plan) -> Iterator[Finding]:
+    """`plan.filtered-index-scan`, too: an index is read from end to end for a few of its rows."""
+    for node in plan.nodes:
+        if node.kind not in ("Index Scan", "Index Only Scan", "Bitmap Index Scan"):
+            continue
+        blocks = sum(plan.own(node, f"Shared {name} Blocks") for name in ("Hit", "Read"))
+        rows = (node.rows or 0.0) + node.removed() + node.removed("Rows Removed by Index Recheck")
+        needed = _BLOCKS_OF_A_LOOK_UP * (node.loops or 0.0) + _BLOCKS_OF_A_ROW * rows
+        is_much = blocks >= max(_MANY_BLOCKS, 4 * needed) and node.share >= 3 * LEAST_SHARE
+        if not is_much or not _compares_only(str(node.details.get("Index Cond", ""))):
+            continue
+        yield finding(
+            plan,
+            "plan.filtered-index-scan",
+            node,
+            node.share,
+            say(
+                "reads {blocks:count} pages of {index} for {rows:count} rows",
+                blocks=blocks,
+                index=node.index or "the index",
+                rows=rows,
+            ),
+            evidence={
+                "condition": str(node.details.get("Index Cond")),
+                "blocks": round(blocks),
+                "rows_read": round(rows),
+            },
+            explanation=say(
+                "An index is sorted by its first column. A condition on a later one alone leaves"
+                " nothing out: give it an index that begins with what is compared for equality."
+                " (Where that is so already, dead entries fill it: VACUUM, then REINDEX.)"
+            ),
+            link=f"{MANUAL}/indexes-multicolumn.html",
+        )
+
+
+def _compares_only(condition: str) -> bool:
+    """Whether a B-tree answers it, of which is known what a look-up reads."""
+    parts = condition.split(" AND ")
+    return bool(condition) and all(_COMPARES.search(part) for part in parts)
+
+
 def lossy_bitmap(plan: Plan) -> Iterator[Finding]:
     """`plan.lossy-bitmap`: the bitmap of rows did not fit into work_mem."""
     for scan in scans(plan, "Bitmap Heap Scan"):
         lossy = sum(node.number("Lossy Heap Blocks") for node in scan.nodes)
         exact = sum(node.number("Exact Heap Blocks") for node in scan.nodes)
         rechecked = sum(node.removed("Rows Removed by Index Recheck") for node in scan.nodes)
-        in_vain = lossy and rechecked >= max(MANY_ROWS, 0.1 * scan.kept)
-        if not in_vain or not matters(plan, scan.share):
+        is_in_vain = rechecked >= max(MANY_ROWS, 0.1 * scan.kept)
+        is_forgotten = lossy > exact and scan.kept >= LEAST_ROWS
+        if not (lossy and exact) or not (is_in_vain or is_forgotten):
+            continue  # a BRIN index knows of blocks alone, whatever the memory
+        if not matters(plan, scan.share):
             continue
         yield finding(
             plan,
@@ -202,6 +273,12 @@ def lossy_bitmap(plan: Plan) -> Iterator[Finding]:
                 "checks {rechecked:count} rows of {lossy:count} blocks in vain: the bitmap does not"
                 " fit into work_mem",
                 rechecked=rechecked,
+                lossy=lossy,
+            )
+            if is_in_vain
+            else say(
+                "checks all rows of {lossy:count} blocks once more: the bitmap does not fit into"
+                " work_mem",
                 lossy=lossy,
             ),
             evidence={
@@ -245,6 +322,7 @@ RULES: tuple[Rule, ...] = (
     selective_seq_scan,
     joined_seq_scan,
     filtered_index_scan,
+    walked_index,
     lossy_bitmap,
     heap_fetches,
 )

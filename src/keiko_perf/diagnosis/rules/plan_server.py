@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plan import Node, Plan
-from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding
+from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding, matters
+from keiko_perf.diagnosis.rules.plan_groups import COST_OF_A_ROW
 from keiko_perf.model import Finding, say
 
 _SLOW_S = 0.02
@@ -103,10 +104,8 @@ def too_many_partitions(plan: Plan) -> Iterator[Finding]:
         found = [one for one in members if _has_rows(one)]
         read = sum(_read(plan, one) for one in members)
         is_in_vain = len(found) <= 0.25 * len(members)
-        is_split_up = (
-            plan.executed
-            and len(members) >= _TOO_MANY_PARTITIONS
-            and read < _SMALL_PARTITION_ROWS * len(members)
+        is_split_up = len(members) >= _TOO_MANY_PARTITIONS and read < _SMALL_PARTITION_ROWS * len(
+            members
         )
         if not (is_in_vain or is_split_up):
             continue
@@ -139,6 +138,8 @@ RULES: tuple[Rule, ...] = (jit_overhead, workers_not_launched, slow_planning, to
 
 def _is_costly(plan: Plan, node: Node) -> bool:
     """Whether the partitions take much of the time, or planning for them does."""
+    if not plan.executed:
+        return node.branch_share >= 3 * LEAST_SHARE and matters(plan, node.branch_share)
     is_planning = (plan.planning_s or 0.0) >= (plan.execution_s or 0.0) > 0
     return _share(plan, node) >= 3 * LEAST_SHARE or is_planning
 
@@ -155,7 +156,10 @@ def _has_rows(node: Node) -> bool:
 
 
 def _read(plan: Plan, node: Node) -> float:
-    """How many rows a member read, in whatever way."""
+    """How many rows a member read, in whatever way; by its cost if it was not executed."""
+    if not plan.executed:
+        is_whole = node.kind == "Seq Scan"
+        return node.total_cost / COST_OF_A_ROW if is_whole else node.plan_rows
     return (
         (node.rows or 0.0)
         + node.removed()

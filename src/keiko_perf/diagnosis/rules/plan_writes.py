@@ -97,6 +97,16 @@ def _cost(plan: Plan, trigger: Mapping[str, Any]) -> tuple[float, float, float]:
     return time / 1000, float(calls), min(share, 1.0)
 
 
+def looks_up_a_parent(plan: Plan, trigger: Mapping[str, Any]) -> bool:
+    """Whether it looks, by the primary key, for what a new row refers to."""
+    name = str(trigger.get("Trigger Name", ""))
+    if not trigger.get("Constraint Name"):
+        return False
+    if name.startswith("RI_ConstraintTrigger_"):
+        return name.startswith("RI_ConstraintTrigger_c_")
+    return plan.root.details.get("Operation") == "Insert"  # the text form leaves the name out
+
+
 def _is_search(plan: Plan, trigger: Mapping[str, Any]) -> bool:
     """Whether it looks for the rows that refer to one that goes, and not for what one refers to."""
     name = str(trigger.get("Trigger Name", ""))

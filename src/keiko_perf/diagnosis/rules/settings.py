@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.rules.statements import notable
-from keiko_perf.diagnosis.rules.writing import GIB, MIB
 from keiko_perf.model import Finding, Gap, Severity, Text, say
 
 PLANNER_SWITCHES = (
@@ -17,80 +16,9 @@ PLANNER_SWITCHES = (
     "enable_nestloop", "enable_seqscan", "enable_sort",
 )  # fmt: skip
 """Those that are on by default, and for good."""
-LEAST_READ_BLOCKS = 100_000
 LEAST_LOOKUPS = 10_000
 _FAST_S = 0.0005
 _DOCS = "https://www.postgresql.org/docs/current"
-
-
-def work_mem(evidence: Evidence) -> Iterator[Finding | Gap]:
-    """`settings.work-mem`: much is sorted and hashed in files."""
-    database, counted_s = evidence.database, evidence.counted_s
-    now = evidence.settings.number("work_mem")
-    if database is None or counted_s is None or now is None:
-        return
-    per_hour = database.temp_bytes / counted_s * 3600
-    if database.temp_bytes < 256 * MIB or per_hour < GIB or not database.temp_files:
-        return
-    each = database.temp_bytes / database.temp_files
-    wanted_mib = min(max(4, int(2 * each / MIB)), 256)
-    if wanted_mib * MIB <= now:
-        return
-    yield _finding(
-        "settings.work-mem",
-        "work_mem",
-        Severity.WARNING if per_hour >= 100 * GIB else Severity.NOTE,
-        say(
-            "{per_hour:bytes} of temporary files are written in an hour, {each:bytes} each",
-            per_hour=per_hour,
-            each=each,
-        ),
-        {
-            "temp_bytes": database.temp_bytes,
-            "temp_files": database.temp_files,
-            "work_mem_bytes": now,
-        },
-        say(
-            "What does not fit into work_mem is sorted and hashed in files. It counts for each sort"
-            " of each session, so give more to the role that needs it rather than to all."
-        ),
-        cure=f"ALTER ROLE … SET work_mem = '{wanted_mib}MB';",
-        link=f"{_DOCS}/runtime-config-resource.html#GUC-WORK-MEM",
-    )
-
-
-def shared_buffers(evidence: Evidence) -> Iterator[Finding | Gap]:
-    """`settings.shared-buffers`: the cache is small, and misses are dear."""
-    database, counted_s = evidence.database, evidence.counted_s
-    now = evidence.settings.number("shared_buffers")
-    if database is None or counted_s is None or now is None or now > 128 * MIB:
-        return
-    ratio, size = database.hit_ratio, sum(one.size_bytes for one in evidence.tables)
-    if ratio is None or ratio >= 0.95 or database.read_blocks < LEAST_READ_BLOCKS:
-        return
-    if database.read_blocks / counted_s < 100 or size < 2 * now:
-        return
-    yield _finding(
-        "settings.shared-buffers",
-        "shared_buffers",
-        Severity.WARNING if ratio < 0.8 else Severity.NOTE,
-        say(
-            "only {ratio:ratio} of the blocks are found in shared buffers of {now:bytes}",
-            ratio=ratio,
-            now=now,
-        ),
-        {
-            "cache_hit_ratio": ratio,
-            "read_blocks": database.read_blocks,
-            "shared_buffers_bytes": now,
-            "tables_bytes": size,
-        },
-        say(
-            "The default is made for the smallest machines. A fourth of the machine's memory is the"
-            " usual start; it needs a restart."
-        ),
-        link=f"{_DOCS}/runtime-config-resource.html#GUC-SHARED-BUFFERS",
-    )
 
 
 def random_page_cost(evidence: Evidence) -> Iterator[Finding | Gap]:
@@ -116,7 +44,7 @@ def random_page_cost(evidence: Evidence) -> Iterator[Finding | Gap]:
     ]
     if each_s > _FAST_S or not scanning:
         return
-    yield _finding(
+    yield setting_finding(
         "settings.random-page-cost",
         "random_page_cost",
         Severity.NOTE,
@@ -141,7 +69,7 @@ def planner_switches(evidence: Evidence) -> Iterator[Finding | Gap]:
     off = [name for name in PLANNER_SWITCHES if evidence.settings.is_on(name) is False]
     if not off:
         return
-    yield _finding(
+    yield setting_finding(
         "settings.planner-switch",
         ", ".join(off),
         Severity.WARNING,
@@ -160,39 +88,12 @@ def planner_switches(evidence: Evidence) -> Iterator[Finding | Gap]:
     )
 
 
-def effective_cache_size(evidence: Evidence) -> Iterator[Finding | Gap]:
-    """`settings.effective-cache-size`: the planner believes in less cache than there is."""
-    believed = evidence.settings.number("effective_cache_size")
-    there = evidence.settings.number("shared_buffers")
-    largest = max((one.size_bytes for one in evidence.tables), default=0)
-    if believed is None or there is None or believed >= there or largest <= believed:
-        return
-    yield _finding(
-        "settings.effective-cache-size",
-        "effective_cache_size",
-        Severity.NOTE,
-        say(
-            "the planner reckons with {believed:bytes} of cache, and shared buffers alone have"
-            " {there:bytes}",
-            believed=believed,
-            there=there,
-        ),
-        {"effective_cache_size_bytes": believed, "shared_buffers_bytes": there},
-        say(
-            "It takes no memory, it only tells the planner what to expect: about what shared"
-            " buffers and the operating system's cache have together."
-        ),
-        cure=f"ALTER SYSTEM SET effective_cache_size = '{round(3 * there / MIB)}MB';",
-        link=f"{_DOCS}/runtime-config-query.html#GUC-EFFECTIVE-CACHE-SIZE",
-    )
-
-
 def autovacuum(evidence: Evidence) -> Iterator[Finding | Gap]:
     """`settings.autovacuum`: nobody cleans up, and it shows."""
     dirty = [one for one in evidence.tables if one.dead_rows >= 1_000]
     if evidence.autovacuum.is_on or not dirty:
         return
-    yield _finding(
+    yield setting_finding(
         "settings.autovacuum",
         "autovacuum",
         Severity.WARNING,
@@ -223,7 +124,7 @@ def logging(evidence: Evidence) -> Iterator[Finding | Gap]:
     if rate < 100:
         return
     name = "log_statement" if logs_all else "log_min_duration_statement"
-    yield _finding(
+    yield setting_finding(
         "settings.logging",
         name,
         Severity.WARNING if rate >= 1_000 else Severity.NOTE,
@@ -248,7 +149,7 @@ def parallel_workers(evidence: Evidence) -> Iterator[Finding | Gap]:
     planned, launched = database.workers_planned, database.workers_launched
     if planned < 1_000 or launched >= 0.5 * planned:
         return
-    yield _finding(
+    yield setting_finding(
         "settings.parallel-workers",
         "max_parallel_workers",
         Severity.NOTE,
@@ -270,7 +171,7 @@ def parallel_workers(evidence: Evidence) -> Iterator[Finding | Gap]:
     )
 
 
-def _finding(
+def setting_finding(
     code: str,
     setting: str,
     severity: Severity,
@@ -293,7 +194,4 @@ def _finding(
     )
 
 
-RULES = (
-    work_mem, shared_buffers, random_page_cost, planner_switches, effective_cache_size, autovacuum,
-    logging, parallel_workers,
-)  # fmt: skip
+RULES = (random_page_cost, planner_switches, autovacuum, logging, parallel_workers)

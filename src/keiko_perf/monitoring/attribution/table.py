@@ -4,7 +4,7 @@ The table of where the time of requests went, by route. Pure.
 
 from __future__ import annotations
 
-from keiko_perf.model import OTHER, Column, Kind, Series, Snapshot, Table, say
+from keiko_perf.model import OTHER, Column, Snapshot, Table, say
 from keiko_perf.monitoring.attribution.split import Part
 
 _MOST = 20
@@ -17,7 +17,7 @@ def parts_table(snapshot: Snapshot) -> Table | None:
     None if nobody recorded it (`PerformanceMonitor(attribution=True)` does).
     """
     rows = sorted(
-        (row for one in snapshot.of(Kind.ROUTE) if (row := _row(one, snapshot)) is not None),
+        (_row(route, one) for route, one in parts_by_route(snapshot).items() if sum(one.values())),
         key=lambda row: -row[1],
     )
     if not rows:
@@ -41,10 +41,19 @@ def parts_table(snapshot: Snapshot) -> Table | None:
     ).first(_MOST)
 
 
-def _row(route: Series, snapshot: Snapshot) -> tuple[str, float, *tuple[float, ...]] | None:
-    if route.name == OTHER:
-        return None
-    found = [snapshot.find(part.kind, route.name) for part in Part]
-    parts_s = [0.0 if one is None else one.sum_s for one in found]
-    total_s = sum(parts_s)
-    return (route.name, total_s, *(one / total_s for one in parts_s)) if total_s else None
+def parts_by_route(snapshot: Snapshot) -> dict[str, dict[Part, float]]:
+    """How long the requests of each route were in each part, in seconds all together."""
+    found: dict[str, dict[Part, float]] = {}
+    for one in snapshot.series:
+        part = _PARTS.get(one.kind)
+        if part is not None and one.name != OTHER:
+            found.setdefault(one.name, dict.fromkeys(Part, 0.0))[part] = one.sum_s
+    return found
+
+
+_PARTS = {part.kind: part for part in Part}
+
+
+def _row(route: str, parts_s: dict[Part, float]) -> tuple[str, float, *tuple[float, ...]]:
+    total_s = sum(parts_s.values())
+    return (route, total_s, *(one / total_s for one in parts_s.values()))

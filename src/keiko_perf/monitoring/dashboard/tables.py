@@ -8,10 +8,12 @@ what falls over the bound is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keiko_perf.model import BlockingCall, Kind, Series, Snapshot
+from keiko_perf.monitoring.attribution.split import Part
+from keiko_perf.monitoring.attribution.table import parts_by_route
 from keiko_perf.monitoring.dashboard.view import ident
 
 MAX_ROWS = 100
@@ -79,10 +81,12 @@ def _rows(
     ordered = sorted(series, key=lambda one: (-one.sum_s, one.name))
     all_s = sum(one.sum_s for one in ordered)
     before, after = (_by_name(half, kind) for half in halves)
+    parts_s = {} if whole is None or kind is not Kind.ROUTE else parts_by_route(whole)
     rows = [
         {
             **_row(one, all_s, measured_s),
             "trend": _trend(before.get(one.name), after.get(one.name)),
+            "parts": _parts(one, parts_s.get(one.name, {})),
         }
         for one in ordered[:MAX_ROWS]
     ]
@@ -107,6 +111,20 @@ def _row(series: Series, all_s: float, measured_s: float) -> Row:
         "total": series.sum_s,
         "share": series.sum_s / all_s if all_s else None,
     }
+
+
+def _parts(series: Series, parts_s: Mapping[Part, float]) -> list[Row] | None:
+    """Where the time of an endpoint's requests went, the most of it first; None if unknown."""
+    total_s = sum(parts_s.values())
+    if not total_s or not series.count:
+        return None
+    # It may have been recorded for some of the requests alone: shares are told, of the mean of all.
+    mean_s = series.sum_s / series.count
+    return [
+        {"part": part.name.lower(), "share": part_s / total_s, "mean": part_s / total_s * mean_s}
+        for part, part_s in sorted(parts_s.items(), key=lambda item: -item[1])
+        if part_s
+    ]
 
 
 def _blocking(call: BlockingCall) -> Row:

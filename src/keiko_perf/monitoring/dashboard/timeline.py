@@ -13,15 +13,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
-from keiko_perf.model import Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.dashboard.history import mean_of
+from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.dashboard.view import Subject
+from keiko_perf.monitoring.pools import POOL_WAITING
 
 ROWS_PER_OCTAVE = 4
 """Of the heat map: a row holds durations up to 2^(1/4), 19 %, apart."""
 
-SUBJECT_COLUMNS = ("p50", "p95", "p99", "ok", "refused", "failed", "errors")
-PROCESS_COLUMNS = ("cpu", "memory", "lag", "gc", "pool", "wait", "tasks", "task_failures")
+SUBJECT_COLUMNS = ("p50", "p95", "p99", "ok", "redirected", "refused", "failed", "errors")
+PROCESS_COLUMNS = (
+    *("cpu", "memory", "lag", "gc", "pool", "waiting", "wait"),
+    *("concurrency_limit", "concurrency_in_use", "concurrency_waiting"),
+    *("tasks", "task_failures"),
+)
 _DIGITS = 4
 
 
@@ -100,22 +104,26 @@ def _of_subject(
     series: list[Series], succeeded: Histogram, covered_s: float
 ) -> Iterator[float | None]:
     yield from succeeded.quantiles((0.5, 0.95, 0.99))
+    redirected = sum(one.redirected for one in series)
     refused = sum(one.refused.count for one in series)
     failed = sum(one.errors for one in series)
-    for count in (succeeded.count, refused, failed):
+    for count in (succeeded.count - redirected, redirected, refused, failed):
         yield count / covered_s if covered_s else None
     everything = succeeded.count + refused + failed
     yield failed / everything if everything else None
 
 
 def _of_process(windows: list[Snapshot], covered_s: float) -> Iterator[float | None]:
-    yield mean_of(windows, "cpu_ratio")
-    yield mean_of(windows, "memory_ratio")
+    yield _mean_of(windows, "cpu_ratio")
+    yield _mean_of(windows, "memory_ratio")
     yield _longest(windows, Kind.LOOP)
     yield _longest(windows, Kind.GC)
-    yield mean_of(windows, "pool_ratio")
+    yield _mean_of(windows, "pool_ratio")
+    yield _most(windows, POOL_WAITING)
     waits = [one.succeeded for window in windows for one in window.of(Kind.POOL)]
     yield Histogram.merged(waits).quantile(0.95) if waits else None
+    for name in ("concurrency_limit", "concurrency_in_use", "concurrency_waiting"):
+        yield _mean_of(windows, name)
     tasks = [one for window in windows for one in window.of(Kind.TASK)]
     runs, failures = sum(one.count for one in tasks), sum(one.errors for one in tasks)
     is_told = bool(tasks) and covered_s > 0
@@ -123,9 +131,25 @@ def _of_process(windows: list[Snapshot], covered_s: float) -> Iterator[float | N
     yield failures / covered_s * 60 if is_told else None
 
 
+def _mean_of(windows: list[Snapshot], name: str) -> float | None:
+    """The mean of a gauge over all of the windows; None if none has it."""
+    gauges = [one.gauges[name] for one in windows if name in one.gauges]
+    if not gauges:
+        return None
+    whole = gauges[0]
+    for gauge in gauges[1:]:
+        whole = Gauge.merge(whole, gauge)
+    return whole.mean
+
+
 def _longest(windows: list[Snapshot], kind: Kind) -> float | None:
     longest = [one.succeeded.max_s for window in windows for one in window.of(kind)]
     return max((one for one in longest if one is not None), default=None)
+
+
+def _most(windows: list[Snapshot], gauge: str) -> float | None:
+    """The peak of a gauge in any of the processes."""
+    return max((one.gauges[gauge].peak for one in windows if gauge in one.gauges), default=None)
 
 
 def _covered_s(windows: list[Snapshot]) -> float:

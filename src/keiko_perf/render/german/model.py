@@ -1,4 +1,4 @@
-"""What the model says: KPIs, verdicts, comparisons."""
+"""What the model says: KPIs, verdicts, comparisons, bottlenecks."""
 
 from __future__ import annotations
 
@@ -40,4 +40,48 @@ TEMPLATES = {
         "zu kurz: {seen:count} Abschnitte, für eine Aussage sind {needed:count} nötig"
     ),
     "within the limit": "innerhalb der Grenze",
+    "load generator": "Lastgenerator",
+    "network": "Netz",
+    "worker CPU": "Worker-CPU",
+    "event loop": "Ereignisschleife",
+    "thread pool": "Thread-Pool",
+    "DB pool": "DB-Pool",
+    "database locks": "Datenbanksperren",
+    "database CPU": "CPU der Datenbank",
+    "database I/O": "I/O der Datenbank",
+    "the wait for a database connection": "das Warten auf eine Datenbankverbindung",
+    "outgoing HTTP": "ausgehendes HTTP",
+    "the service's own code": "der eigene Code des Dienstes",
+    "the wait for the event loop": "das Warten auf die Ereignisschleife",
+    "other waiting": "anderes Warten",
+    "{resource} {name}": "{resource} {name}",
+    "{resource}: {use}": "{resource}: {use}",
+    "{first}; with it {resource}: {use}": "{first}; zugleich {resource}: {use}",
+    "{first}; behind it {resource} at {ceiling:rate}": (
+        "{first}; dahinter {resource} bei {ceiling:rate}"
+    ),
+    "no limit was reached; the nearest is {resource} at {ceiling:rate}": (
+        "keine Grenze wurde erreicht; die nächste ist {resource} bei {ceiling:rate}"
+    ),
+    "no limit was reached, and no ceiling is in sight": (
+        "keine Grenze wurde erreicht, und keine ist in Sicht"
+    ),
+    "the limit is outside what can be seen here": (
+        "die Grenze liegt außerhalb dessen, was hier zu sehen ist"
+    ),
+    "the limit is outside what can be seen here; what grew is {phase}, by {grown:duration}": (
+        "die Grenze liegt außerhalb dessen, was hier zu sehen ist; gewachsen ist {phase}, um"
+        " {grown:duration}"
+    ),
+    "{busy:number} sessions stand before one, {wait:duration} a request": (
+        "{busy:number} Sitzungen stehen davor an, {wait:duration} je Anfrage"
+    ),
+    "{wait:duration} of waiting a request": "{wait:duration} Warten je Anfrage",
+    "{busy:number} of {capacity:number} in use, hold {demand:duration}, ceiling {ceiling:rate}": (
+        "{busy:number} von {capacity:number} in Gebrauch, gehalten {demand:duration},"
+        " Obergrenze {ceiling:rate}"
+    ),
+    "{ratio:ratio} busy, {demand:duration} a request, ceiling {ceiling:rate}": (
+        "zu {ratio:ratio} ausgelastet, {demand:duration} je Anfrage, Obergrenze {ceiling:rate}"
+    ),
 }

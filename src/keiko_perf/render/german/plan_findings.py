@@ -157,8 +157,37 @@ TEMPLATES = {
         " einen Ausdruck davon, lässt die anderen aus. Hat keine Anweisung eine, ist die Tabelle"
         " nach der falschen Spalte geteilt oder in zu kleine Teile."
     ),
-    "waited {read_s:duration} for {blocks:count} pages that were not in memory": (
-        "wartete {read_s:duration} auf {blocks:count} Seiten, die nicht im Speicher waren"
+    "waited {read_s:duration} for {blocks:count} pages that were not in shared_buffers": (
+        "wartete {read_s:duration} auf {blocks:count} Seiten, die nicht in shared_buffers waren"
+    ),
+    "took {read_s:duration}, longer than its rows explain: {blocks:count} pages were not in"
+    " shared_buffers": (
+        "brauchte {read_s:duration}, länger als seine Zeilen erklären: {blocks:count} Seiten waren"
+        " nicht in shared_buffers"
+    ),
+    "the foreign key {constraint} took {took_s:duration} to look {calls:count} rows up by their"
+    " key: it waited": (
+        "der Fremdschlüssel {constraint} brauchte {took_s:duration}, um {calls:count} Zeilen nach"
+        " ihrem Schlüssel zu suchen: er wartete"
+    ),
+    "A row that refers to another locks it against being deleted, and waits where another"
+    " transaction holds it. pg_blocking_pids(pid) tells which, while it lasts.": (
+        "Eine Zeile, die auf eine andere verweist, schützt diese vor dem Löschen und wartet, wo"
+        " eine andere Transaktion sie hält. pg_blocking_pids(pid) sagt, welche, solange es dauert."
+    ),
+    "reads {blocks:count} pages of {index} for {rows:count} rows": (
+        "liest {blocks:count} Seiten von {index} für {rows:count} Zeilen"
+    ),
+    "An index is sorted by its first column. A condition on a later one alone leaves nothing out:"
+    " give it an index that begins with what is compared for equality. (Where that is so already,"
+    " dead entries fill it: VACUUM, then REINDEX.)": (
+        "Ein Index ist nach seiner ersten Spalte sortiert. Eine Bedingung nur an eine spätere lässt"
+        " nichts aus: ihr einen Index geben, der mit dem beginnt, was auf Gleichheit verglichen"
+        " wird. (Wo das schon so ist, füllen ihn tote Einträge: VACUUM, dann REINDEX.)"
+    ),
+    "checks all rows of {lossy:count} blocks once more: the bitmap does not fit into work_mem": (
+        "prüft alle Zeilen von {lossy:count} Blöcken noch einmal: die Bitmap passt nicht in"
+        " work_mem"
     ),
     "Run it again: if it is quick then, only the first run was cold. If it is slow each time, what"
     " it reads does not fit into memory: read fewer pages (an index that holds all columns, rows"

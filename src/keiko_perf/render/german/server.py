@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "the memory of the machine": "der Speicher der Maschine",
+    "the planner reckons with {believed:bytes} of cache on a machine of {memory:bytes}": (
+        "der Planer rechnet mit {believed:bytes} Cache auf einer Maschine mit {memory:bytes}"
+    ),
+    "the server may take {may_take:bytes} on a machine of {memory:bytes}, which has moved"
+    " {swapped:bytes} to disk": (
+        "der Server darf {may_take:bytes} nehmen auf einer Maschine mit {memory:bytes}, die"
+        " {swapped:bytes} auf die Platte ausgelagert hat"
+    ),
+    "Shared buffers, and work_mem for one sort of each connection that it allows: what the system"
+    " moves to disk is slower than what a query would write there itself. Lower max_connections"
+    " and let a pool share them, or lower work_mem.": (
+        "Shared Buffers, und work_mem für eine Sortierung jeder Verbindung, die er zulässt: was das"
+        " System auslagert, ist langsamer als was eine Abfrage selbst auf die Platte schriebe."
+        " max_connections senken und einen Pool sie teilen lassen, oder work_mem senken."
+    ),
     "A plan that was made for several workers is carried out by fewer, and is then rarely the"
     " best one. Allow more workers in all, or fewer for one statement.": (
         "Ein Plan für mehrere Helferprozesse wird von weniger ausgeführt und ist dann selten der"

@@ -8,7 +8,7 @@ import { t } from "./words.js";
 const COLUMNS = {
   api_response_time: (c) => c.p95, api_response_time_p99: (c) => c.p99, cpu_usage: (c) => c.cpu, memory_usage: (c) => c.memory,
   error_rate: (c) => c.errors, database_connections: (c) => c.pool,
-  throughput: (c) => c.ok?.map((ok, at) => (ok === null ? null : ok + (c.refused[at] ?? 0) + (c.failed[at] ?? 0))),
+  throughput: (c) => c.ok?.map((ok, at) => (ok === null ? null : ok + (c.redirected[at] ?? 0) + (c.refused[at] ?? 0) + (c.failed[at] ?? 0))),
   tasks_per_minute: (c) => c.tasks?.map((ok, at) => (ok === null ? null : ok + (c.task_failures[at] ?? 0))),
   task_failure_rate: (c) => c.tasks?.map((ok, at) => (ok === null || !(ok + c.task_failures[at]) ? null : c.task_failures[at] / (ok + c.task_failures[at]))),
 };
@@ -90,6 +90,28 @@ export function facts(row) {
     [t("share"), shown(row.share, "ratio")], [t("trend"), trendWords(row.trend)],
   ];
   return element("dl", { class: "facts" }, all.map(([name, value]) => element("div", {}, [element("dt", {}, [name]), element("dd", {}, [value])])));
+}
+
+/** Where the time of an endpoint's requests went, that which took the most of it first. */
+export function parts(row) {
+  if (!row.parts) return null;
+  let left = 0;
+  const bar = svg("svg", { class: "parts-bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, row.parts.map((one) => {
+    const made = svg("rect", { class: `part-${one.part}`, x: left, width: one.share * 100, height: 10 });
+    left += one.share * 100;
+    return made;
+  }));
+  const list = row.parts.map((one) => element("div", {}, [
+    element("dt", {}, [element("i", { class: `dot-of part-${one.part}`, "aria-hidden": "true" }), t(`part_${one.part}`)]),
+    element("dd", {}, [show.ratio(one.share), element("span", { class: "each" }, [t("each", { time: show.duration(one.mean) })])]),
+  ]));
+  return element("div", { class: "panel parts" }, [bar, element("dl", {}, list)]);
+}
+
+/** The part that most of an endpoint's time went to. */
+export function mostOf(row) {
+  const [first] = row.parts ?? [];
+  return first ? `${t(`part_${first.part}`)} ${show.ratio(first.share)}` : NONE;
 }
 
 /** How the later half of the range was against the earlier one. */

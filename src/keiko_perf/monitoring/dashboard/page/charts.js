@@ -19,13 +19,15 @@ const stacked = (parts) => parts.map((part, at) => ({
   values: (c) => sum(...parts.slice(at).map((one) => c[one.name])), raw: (c) => c[part.name],
 }));
 
-function definitions({ isSubject, kind }, limits) {
+function definitions({ isSubject, kind }, limits, columns) {
+  const isSeen = (name) => columns[name]?.some((value) => value > 0);
   const percentiles = [plain("p99", t("p99"), "p99"), plain("p95", t("p95"), "p95", { width: 2.2 }), plain("p50", t("p50"), "p50")];
   const answers = [
     { name: "failed", title: t(kind === "endpoint" || !isSubject ? "failed" : "failedRuns"), colour: "failed" },
     { name: "refused", title: t("refused"), colour: "refused" },
+    { name: "redirected", title: t("redirected"), colour: "redirected" },
     { name: "ok", title: t(kind === "endpoint" || !isSubject ? "ok" : "succeeded"), colour: "ok" },
-  ].filter((one) => one.name !== "refused" || kind === "endpoint" || !isSubject);
+  ].filter(({ name }) => (kind === "endpoint" || !isSubject ? name !== "redirected" || isSeen(name) : name === "ok" || name === "failed"));
   const durationTitle = t(kind === "endpoint" || !isSubject ? "responseTime" : "duration");
   const countTitle = t({ task: "runs", statement: "executions" }[kind] ?? "throughput");
   const subject = [
@@ -40,6 +42,10 @@ function definitions({ isSubject, kind }, limits) {
     { name: "lag", title: t("lag"), format: "duration", height: 90, lines: [plain("lag", t("lagMax"), "p95"), plain("gc", t("gc"), "second", { dash: [7, 4] })] },
     { name: "pool", title: t("pool"), format: "ratio", height: 90, most: 1, lines: [plain("pool", t("inUse"), "p95")], limit: () => limits("pool", kind) },
     { name: "wait", title: t("wait"), format: "duration", height: 90, lines: [plain("wait", t("waitP95"), "p95")] },
+    { name: "waiting", title: t("waiting"), format: "count", height: 90, lines: [plain("waiting", t("waitingMost"), "p95")] },
+    { name: "concurrency", title: t("concurrency"), format: "count", height: 110, lines: [
+      plain("concurrency_in_use", t("concurrencyInUse"), "p95"), plain("concurrency_waiting", t("concurrencyWaiting"), "p99"), plain("concurrency_limit", t("concurrencyLimit"), "second", { dash: [7, 4] }),
+    ] },
     { name: "tasks", title: t("tasks"), format: "per_minute", height: 110, lines: stacked([
       { name: "task_failures", title: t("failedRuns"), colour: "failed" }, { name: "tasks", title: t("succeeded"), colour: "ok" },
     ]) },
@@ -147,12 +153,12 @@ export class Charts {
 
   #wanted() {
     const isKnown = (values) => values?.some((value) => value !== null);
-    const all = definitions({ isSubject: Boolean(this.view.kind), kind: this.view.kind }, this.limits);
+    const all = definitions({ isSubject: Boolean(this.view.kind), kind: this.view.kind }, this.limits, this.timeline.columns);
     return [all, all.filter((one) => one.lines.some((line) => isKnown(line.raw(this.timeline.columns))))];
   }
 
   #names() {
-    return this.#wanted()[1].map((one) => one.name).join();
+    return this.#wanted()[1].map((one) => `${one.name} ${one.lines.length}`).join();
   }
 
   #build() {

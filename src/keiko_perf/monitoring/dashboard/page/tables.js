@@ -1,7 +1,7 @@
 /** The tables: alerts, endpoints, tasks, statements with what to do, blocking calls, changes. */
 
 import { address } from "./address.js";
-import { trendWords } from "./cards.js";
+import { mostOf, trendWords } from "./cards.js";
 import { element, grade, SIGNS } from "./dom.js";
 import { lasted, NONE, show, shown, when } from "./units.js";
 import { t } from "./words.js";
@@ -19,6 +19,9 @@ const trend = () => ({
   cell: (row) => trendWords(row.trend),
 });
 const share = () => ({ name: "share", title: t("share"), isNumber: true, cell: (row) => bar(row.share) });
+
+/** What most of the time went to, where that is recorded. */
+const most = ({ endpoints }) => (endpoints.some((one) => one.parts) ? [{ name: "most", title: t("most"), cell: mostOf, isFixed: true }] : []);
 
 function bar(ratio) {
   const meter = element("meter", { min: 0, max: 1, value: ratio ?? 0, "aria-hidden": "true" });
@@ -54,7 +57,7 @@ export class Tables {
     if (!document) return;
     const ordered = this.#sorted.bind(this);
     yield this.#table("endpoints", t("endpoints"), ordered("endpoints", document.endpoints, view), view, [
-      linked("endpoint", t("endpoint"), this.link), number("rate", t("rate"), "rate"), errors(), ...durations(), share(), trend(),
+      linked("endpoint", t("endpoint"), this.link), number("rate", t("rate"), "rate"), errors(), ...durations(), share(), ...most(document), trend(),
     ], { none: t("noEndpoint"), leftOut: document.endpoints_left_out, aside: t("overRange") });
     yield this.#findings(document);
     yield this.#table("statements", t("statements"), ordered("statements", document.statements, view), view, [
@@ -171,7 +174,7 @@ export class Tables {
   }
 
   #head(table, column, view) {
-    if (column.isFixed) return head("", true);
+    if (column.isFixed) return head(column.title, column.isNumber);
     const [name, direction] = (view.sort[table] ?? "").split(".");
     const isSorted = name === column.name;
     const next = isSorted && direction === "desc" ? "asc" : isSorted ? "desc" : column.isName ? "asc" : "desc";
