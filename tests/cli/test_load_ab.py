@@ -80,7 +80,7 @@ def test_a_version_that_is_far_slower_and_sends_more_is_a_regression(server: Pat
     assert done.exit_code == 5, done.output
     told = json.loads(done.stdout)
     assert told["pairs"] == 3
-    changes = {one["label"]: one["change"] for one in told["sections"][0]["comparisons"]}
+    changes = {one["label"]["text"]: one["change"] for one in told["sections"][0]["comparisons"]}
     assert changes["bytes a request"] == "regressed"
     assert changes["response time p50"] == "regressed"
     assert left_behind(server) == []
