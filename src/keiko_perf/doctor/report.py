@@ -48,6 +48,7 @@ class Seen:
         findings: what the rules noticed in the database.
         recommendations: indexes that would pay.
         gaps: what could not be looked at.
+        limit: what limits the service or will do so next; empty if it is not known.
         environment: what was looked at: versions, places without passwords.
     """
 
@@ -57,6 +58,7 @@ class Seen:
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    limit: str = ""
     environment: Mapping[str, str] | None = None
 
 
@@ -135,7 +137,10 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
     others = [one for one in seen.recommendations if one.statement not in told]
     return Section(
         title=say("Causes, by what users wait for them"),
-        paragraphs=(_basis(seen),),
+        paragraphs=(
+            _basis(seen),
+            *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
+        ),
         findings=findings,
         recommendations=(*cures, *others[:3]),
     )

@@ -29,6 +29,7 @@ TEMPLATES = {
         "die Anteile sind die an dieser Zeit."
     ),
     "Why is it slow?": "Warum ist es langsam?",
+    "By the utilisation law: {limit}.": "Nach dem Auslastungsgesetz: {limit}.",
     "Causes, by what users wait for them": "Ursachen, nach der Wartezeit der Nutzer",
     "Where the time of requests went": "Wohin die Zeit der Anfragen ging",
     "Also noticed in the database": "Außerdem in der Datenbank aufgefallen",
