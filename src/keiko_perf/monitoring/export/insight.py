@@ -56,9 +56,7 @@ def insight_of(
     if snapshot is None:
         return document
     return document | {
-        "limit": phrase(
-            bottleneck([window_of(snapshot, workers=_workers(snapshot, windows))]).sentence
-        ),
+        "limit": phrase(bottleneck([_window(snapshot, windows)]).sentence),
         "gauges": {
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
         },
