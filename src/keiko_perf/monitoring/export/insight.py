@@ -22,7 +22,7 @@ VERSION = 1
 MOST_ROUTES = 50
 MOST_STATEMENTS = 100
 MOST_WORKERS = 16
-MOST_POINTS = 120
+MOST_POINTS = 256
 """Of the memory of one worker."""
 
 
