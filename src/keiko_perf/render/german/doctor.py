@@ -14,6 +14,9 @@ TEMPLATES = {
         "{count:count} Anweisungen in {window:duration}, die zusammen {total:duration} brauchten; "
         "die Anteile sind die an dieser Zeit."
     ),
+    "Nothing can be said: the service does not record where its time goes": (
+        "Es lässt sich nichts sagen: der Dienst zeichnet nicht auf, wohin seine Zeit geht"
+    ),
     "Nothing can be said: no request and no statement was seen": (
         "Es lässt sich nichts sagen: keine Anfrage und keine Anweisung war zu sehen"
     ),
