@@ -19,7 +19,7 @@ _FIRST = 2  # beside an idle service, to see how long a request takes without a 
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
 _LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
 _LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 4
-_MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.7, 0.5  # from one window to the next, times
+_MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
 _NEARLY = 0.9
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
 _JUMP = 0.2  # what a change of the limit itself does to a measurement: a share of the change
@@ -135,7 +135,6 @@ class Steering:
         if change:
             # What became slower is asked for less first, and what became faster for more.
             self.changes += 1
-            self._knee.settle(self._base)
             offset = -change * _AFTER_A_CHANGE
         else:
             offset = self._aim(sqrt(variance * self._knee.spread))
