@@ -7,9 +7,9 @@ Services of some shapes are asked for as much at once as each algorithm allows, 
 the figures do not depend on the machine. Throughput is relative to the highest of any fixed
 limit, p99 to that of the lowest fixed limit with 0.99 of that throughput, for the same seeds. All
 of a run counts, its beginning too. The peers are written here, plainly, from how they are
-described; none was tuned. Our own constants were chosen while looking at these shapes and those of `--more`, so services of
-another shape may do worse. A p99 jumps where a stall hits about one request in a hundred: see the
-worst by its shape.
+described; none was tuned. Our own constants were chosen while looking at these shapes and those of
+`--more`, so services of another shape may do worse. A p99 jumps where a stall hits about one
+request in a hundred: see the worst by its shape.
 """
 
 from __future__ import annotations
