@@ -150,18 +150,3 @@ def test_a_limit_is_kept_while_nobody_asks_for_as_much() -> None:
     for step in range(2000):
         steering.ended(20 + step * 0.05, 0.05, beside=1, in_flight=0, succeeded=True)
     assert steering.limit >= 0.6 * found
-
-
-def test_a_neighbour_that_slows_the_service_now_and_then_does_not_move_its_knee() -> None:
-    slow = [(3.0, 4.0), (6.0, 6.5), (9.0, 10.5), (13.0, 13.7), (16.0, 17.5)]
-    shape = Shape(
-        "neighbour",
-        lognormal(0.05, 0.2),
-        lambda _: 20,
-        lambda _, now_s: 0.4 if any(one <= now_s < end for one, end in slow) else 1.0,
-        changes=[at for one in slow for at in one],
-        duration_s=25,
-    )
-    for seed in range(1, 4):
-        limits = simulate(shape, Steering(), seed=seed).limits
-        assert sorted(limits)[int(0.95 * len(limits))] < 60
