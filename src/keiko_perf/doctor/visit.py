@@ -120,6 +120,8 @@ def seen_of(
         findings=() if examined is None else examined.findings,
         recommendations=() if examined is None else examined.recommendations,
         gaps=tuple(_gaps(told, examined)),
+        is_blind=told is not None and not told.has_attribution,
+        limit="" if told is None or not told.requests else told.limit,
         environment=environment,
     )
 
@@ -161,6 +163,13 @@ def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
                        "nothing of its statements"),
             remedy=say("monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of "
                        "asyncpg or psycopg"),
+        )  # fmt: skip
+    elif told.requests and not told.asked:
+        yield Gap(
+            subject=say("the statements of each route"),
+            reason=say("no engine of SQLAlchemy is watched, or none was used: a driver alone tells "
+                       "how long connections are waited for and held, and not what they do"),
+            remedy=say("monitor.watch_engine(engine); --database URL shows the statements"),
         )  # fmt: skip
     if told is not None and told.has_attribution and not told.requests:
         yield Gap(

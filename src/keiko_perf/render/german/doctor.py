@@ -14,6 +14,9 @@ TEMPLATES = {
         "{count:count} Anweisungen in {window:duration}, die zusammen {total:duration} brauchten; "
         "die Anteile sind die an dieser Zeit."
     ),
+    "Nothing can be said: the service does not record where its time goes": (
+        "Es lässt sich nichts sagen: der Dienst zeichnet nicht auf, wohin seine Zeit geht"
+    ),
     "Nothing can be said: no request and no statement was seen": (
         "Es lässt sich nichts sagen: keine Anfrage und keine Anweisung war zu sehen"
     ),
@@ -29,6 +32,7 @@ TEMPLATES = {
         "die Anteile sind die an dieser Zeit."
     ),
     "Why is it slow?": "Warum ist es langsam?",
+    "By the utilisation law: {limit}.": "Nach dem Auslastungsgesetz: {limit}.",
     "Causes, by what users wait for them": "Ursachen, nach der Wartezeit der Nutzer",
     "Where the time of requests went": "Wohin die Zeit der Anfragen ging",
     "Also noticed in the database": "Außerdem in der Datenbank aufgefallen",
@@ -76,6 +80,16 @@ TEMPLATES = {
     "monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of asyncpg or psycopg": (
         "monitor.watch_engine(engine), und monitor.watch_pool(pool) für einen Pool von asyncpg "
         "oder psycopg"
+    ),
+    "the statements of each route": "die Anweisungen jeder Route",
+    "no engine of SQLAlchemy is watched, or none was used: a driver alone tells how long "
+    "connections are waited for and held, and not what they do": (
+        "keine Engine von SQLAlchemy wird beobachtet, oder keine wurde benutzt: ein Treiber allein "
+        "sagt, wie lange auf Verbindungen gewartet wird und wie lange sie gehalten werden, aber "
+        "nicht, was sie tun"
+    ),
+    "monitor.watch_engine(engine); --database URL shows the statements": (
+        "monitor.watch_engine(engine); --database URL zeigt die Anweisungen"
     ),
     "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} each; "
     "an index on {index} cuts it to about {after:duration} (verified by the planner)": (
