@@ -1,4 +1,4 @@
-"""What a user may hand to keiko-perf db by mistake: a clear word or an answer, never a traceback."""
+"""What a user may hand to keiko-perf db by mistake: a clear word or an answer, no traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keiko_perf.errors import UsageError
 
 FORMATS = ["text", "json", "html", "markdown", "junit"]
 ODD = ['we"ird', "two words", "größe 表 🐘", "'; DROP TABLE kept; --", "<script>alert(1)</script>"]
-LONG = f"SELECT count(*) FROM kept WHERE id IN ({','.join(str(n) for n in range(145_000))})"
+LONG = f"SELECT count(*) FROM kept WHERE id IN ({','.join(str(n) for n in range(170_000))})"
 
 
 def run(*arguments: str, says: str | None = None) -> Result:
@@ -56,12 +56,11 @@ def test_a_plan_nested_5_000_deep_is_shown_in_part(tmp_path: Path, form: str) ->
     assert "Limit" in said or form == "junit"
 
 
-@pytest.mark.parametrize("form", ["text", "html"])
-def test_a_plan_of_10_mb_is_shown_in_part(tmp_path: Path, form: str) -> None:
+def test_a_plan_of_10_mb_is_shown_in_part(tmp_path: Path) -> None:
     file = tmp_path / "large.json"
     file.write_text(wide(40_000))
     assert file.stat().st_size > 10_000_000
-    said = run("explain", str(file), "--format", form).output
+    said = run("explain", str(file), "--format", "html").output
     assert "plan.too-many-partitions" in said
     assert len(said) < 1_000_000
 
