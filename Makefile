@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: help install demo test check bench screenshots clean
+.PHONY: help install demo test check bench faults screenshots clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/adaptive.py
+
+faults: $(STAMP) ## does the doctor name what is wrong? Planted faults, alone and in pairs
+	@scripts/system-packages postgresql
+	@exec $(BIN)/python benchmarks/faults.py $(ARGS)
 
 screenshots: $(STAMP) ## the dashboard in six states, as images in screenshots/
 	@scripts/system-packages chromium

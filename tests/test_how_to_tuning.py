@@ -54,3 +54,33 @@ async def test_the_page_on_the_database(capsys: pytest.CaptureFixture[str]) -> N
         {"id": 1},
     ]
     assert statements == [[1, 2]]
+
+
+async def test_the_page_on_caches() -> None:
+    names = names_of("cache-answers.md")
+
+    class Database:
+        asked = 0
+        name = "keiko"
+
+        async def find_agent(self, agent_id: int) -> str:
+            self.asked += 1
+            return f"{self.name} {agent_id}"
+
+        async def rename(self, agent_id: int, name: str) -> None:
+            self.name = name
+
+    database = Database()
+    agent = names["agents_of"](database)
+    assert await asyncio.gather(*(agent(7) for _ in range(100))) == ["keiko 7"] * 100
+    assert database.asked == 1
+    await names["rename"](agent, database, 7, "reiko")
+    assert await agent(7) == "reiko 7"
+    assert await agent.invalidate_tag("agents") == 1
+
+    async def render(name: str) -> str:
+        return f"<h1>{name}</h1>"
+
+    for _ in range(4):
+        assert await names["page"](render, "agents") == "<h1>agents</h1>"
+    assert names["was_it_worth_it"]().startswith("75% of 4 hit, ")

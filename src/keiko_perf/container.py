@@ -110,6 +110,19 @@ def read_threads(root: Path = ROOT) -> int:
     return psutil.Process().num_threads() if threads is None else threads
 
 
+def read_turns(root: Path = ROOT) -> tuple[int, int] | None:
+    """
+    For how long the main thread computed, and queued for a processor, both in ns since it began.
+
+    None where the system does not say, as in some sandboxes.
+    """
+    text = _read(root / "proc/self/schedstat")
+    parts = (text or "").split()
+    if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):
+        return None
+    return int(parts[0]), int(parts[1])
+
+
 def read_open_files(root: Path = ROOT) -> int | None:
     """How many files and sockets this process has open; None where it is not told."""
     try:

@@ -258,6 +258,10 @@ def test_the_faults_are_named_as_people_write_them() -> None:
             "small-pool",
             "blocking-call",
             "leaking-cache",
+            "starved-pool",
+            "cpu-burn",
+            "row-lock",
+            "slow-http",
             "slow-task",
         ]
     )

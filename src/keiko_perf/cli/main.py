@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from keiko_perf import __version__
-from keiko_perf.cli import changes, db, demo, health, load, notes, serve, watch
+from keiko_perf.cli import changes, db, demo, doctor, health, load, notes, serve, watch
 from keiko_perf.cli.output import INTERRUPTED
 from keiko_perf.errors import KeikoError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
     ),
 )
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("health")(health.health)
 app.command("watch")(watch.watch)
 app.command("changes")(changes.changes)

@@ -40,8 +40,28 @@ def read_health(url: str, token: str | None) -> Mapping[str, Any]:
         UsageError: the address names no host.
         ServiceUnavailable: it does not answer, or nothing of the kind.
     """
-    address, host = _address(url)
-    headers = {"Accept": MEDIA}
+    return read_document(url, "/health", token, known_by="checks", media=MEDIA)
+
+
+def read_document(
+    url: str, path: str, token: str | None, *, known_by: str, media: str = "application/json"
+) -> Mapping[str, Any]:
+    """
+    What the service at *url* tells beneath `/performance`.
+
+    Args:
+        url: of the service; with or without `/performance`.
+        path: which document, such as `/attribution?last=20`.
+        token: that opens its dashboard.
+        known_by: a member that the document has.
+        media: the type that is asked for.
+
+    Raises:
+        UsageError: the address names no host.
+        ServiceUnavailable: it does not answer, or nothing of the kind.
+    """
+    address, host = _address(url, path)
+    headers = {"Accept": media}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     request = Request(address, headers=headers)  # noqa: S310 - http or https, it was checked
@@ -59,13 +79,13 @@ def read_health(url: str, token: str | None) -> Mapping[str, Any]:
             f"the service at {host} does not answer: {kind}",
             cure="See that it runs, and that its address and port are right",
         ) from error
-    return _document(host, body)
+    return _document(host, body, known_by)
 
 
-def _document(host: str, body: bytes) -> Mapping[str, Any]:
+def _document(host: str, body: bytes, known_by: str) -> Mapping[str, Any]:
     try:
         document = json.loads(body)
-        if isinstance(document, dict) and "checks" in document:
+        if isinstance(document, dict) and known_by in document:
             return document
     except ValueError:
         pass
@@ -75,7 +95,7 @@ def _document(host: str, body: bytes) -> Mapping[str, Any]:
     )
 
 
-def _address(url: str) -> tuple[str, str]:
+def _address(url: str, path_of_it: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -88,7 +108,7 @@ def _address(url: str) -> tuple[str, str]:
         path += PREFIX
     shown = f"[{host}]" if ":" in host else host
     place = shown if port is None else f"{shown}:{port}"
-    return f"{parts.scheme}://{place}{path}/health", place
+    return f"{parts.scheme}://{place}{path}{path_of_it}", place
 
 
 def _refused(host: str, status: int) -> ServiceUnavailable:

@@ -8,12 +8,21 @@ somebody makes ends the fault, whatever its name.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from keiko_perf.demo.index import add_hot_index, drop_hot_indexes, hot_indexes
 from keiko_perf.demo.schema import Document
 from keiko_perf.demo.sessions import Sessions
 from keiko_perf.demo.settings import DemoSettings, Fault
 
 SMALL_POOL = 2
+STARVED_POOL = 5
+HELD_S = 0.05
+"""How long the fault `starved-pool` holds a connection for a statement."""
+LOCKED_S = 0.08
+"""How long the fault `row-lock` does something else before its commit."""
+BURNT_ROUNDS = 250_000
+"""Of the fault `cpu-burn`: some 30 to 60 ms of a processor."""
 BLOCKING_S = 0.05
 SLOW_TASK_S = 3.0
 
@@ -66,8 +75,7 @@ class Faults:
                 await drop_hot_indexes(db)
             return
         self._on.add(fault)
-        if fault is Fault.SMALL_POOL:
-            self._sessions.resize(SMALL_POOL)
+        self._resize()
 
     async def switch_off(self, fault: Fault) -> None:
         """Heal it. If it is off already, nothing changes."""
@@ -76,12 +84,20 @@ class Faults:
                 await add_hot_index(db)
             return
         self._on.discard(fault)
-        if fault is Fault.SMALL_POOL:
-            self._sessions.resize(self._settings.pool_size)
+        self._resize()
         if fault is Fault.LEAKING_CACHE:
             self._cache.clear()
+
+    def _resize(self) -> None:
+        self._sessions.resize(_pool_size(self._on, self._settings))
 
 
 def pool_size(settings: DemoSettings) -> int:
     """How many connections the service starts with."""
-    return SMALL_POOL if Fault.SMALL_POOL in settings.faults else settings.pool_size
+    return _pool_size(settings.faults, settings)
+
+
+def _pool_size(on: Collection[Fault], settings: DemoSettings) -> int:
+    if Fault.SMALL_POOL in on:
+        return SMALL_POOL
+    return STARVED_POOL if Fault.STARVED_POOL in on else settings.pool_size

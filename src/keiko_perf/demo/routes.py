@@ -7,17 +7,18 @@ client in an async handler, a cache whose key never repeats.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from keiko_perf.demo.faults import BLOCKING_S
+from keiko_perf.demo.faults import BLOCKING_S, BURNT_ROUNDS, HELD_S, LOCKED_S
 from keiko_perf.demo.payloads import (
     ID,
     AgentDetail,
@@ -44,6 +45,7 @@ from keiko_perf.demo.schema import (
     QueuedTask,
     Task,
     TaskEvent,
+    Tenant,
     Tool,
 )
 from keiko_perf.demo.settings import Fault
@@ -76,7 +78,11 @@ async def list_agents(
 
 
 @api_router.get("/agents/{agent_id}")
-async def show_agent(db: Db, agent_id: Id) -> AgentDetail:
+async def show_agent(db: Db, demo: Service, agent_id: Id) -> AgentDetail:
+    if Fault.STARVED_POOL in demo.faults:
+        await db.execute(select(func.pg_sleep(HELD_S)))
+    if Fault.ROW_LOCK in demo.faults:
+        await _note_use(db)
     agent = await db.get(Agent, agent_id, options=[selectinload(Agent.tools)])
     if agent is None:
         raise _missing("agent", agent_id)
@@ -152,6 +158,8 @@ async def list_messages(
         await _conversation_exists(db, conversation_id)
     if Fault.BLOCKING_CALL in demo.faults:
         _ask_moderation()
+    if Fault.CPU_BURN in demo.faults:
+        _fingerprint(messages)
     return MessagePage(items=messages)
 
 
@@ -176,6 +184,8 @@ async def search(
     q: Annotated[PlainText, Query(min_length=1, max_length=200)],
     limit: Limit = 20,
 ) -> SearchPage:
+    if Fault.SLOW_HTTP in demo.faults:
+        await demo.client.get(demo.neighbour.url)
     leaks = Fault.LEAKING_CACHE in demo.faults
     hits = await _search(db, q, _CACHED_HITS if leaks else limit)
     if leaks:
@@ -256,6 +266,22 @@ async def _search(db: AsyncSession, q: str, limit: int) -> list[Document]:
 def _ask_moderation() -> None:
     """Ask another service, with a client that knows nothing of the event loop."""
     time.sleep(BLOCKING_S)
+
+
+def _fingerprint(messages: list[MessageOut]) -> int:
+    """A checksum of what is answered, computed where everybody waits for it."""
+    text = "".join(message.content for message in messages) or "-"
+    value = 0
+    for number in range(BURNT_ROUNDS):
+        value = (value * 31 + ord(text[number % len(text)])) & 0xFFFFFFFF
+    return value
+
+
+async def _note_use(db: AsyncSession) -> None:
+    """Note that the service is used, in one row that all requests write; and bill it."""
+    await db.execute(update(Tenant).where(Tenant.id == 1).values(plan=Tenant.plan))
+    await asyncio.sleep(LOCKED_S)  # the billing service is asked before the commit
+    await db.commit()
 
 
 async def _agent_exists(db: AsyncSession, agent_id: int) -> None:

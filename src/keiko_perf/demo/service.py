@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from secrets import compare_digest
 from typing import Annotated
 
+import httpx
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -23,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from keiko_perf.demo.faults import BLOCKING_S, Faults, SearchCache, pool_size
+from keiko_perf.demo.neighbour import Neighbour
 from keiko_perf.demo.routes import api_router, faults_router, health_router
 from keiko_perf.demo.sessions import Sessions
 from keiko_perf.demo.settings import DemoSettings
@@ -57,7 +59,9 @@ def create_app(settings: DemoSettings) -> FastAPI:
     workers = Workers(sessions, monitor, faults, count=settings.workers)
 
     app = FastAPI(title="Keiko Personal Assistant", lifespan=_lifespan)
-    app.state.demo = Demo(settings, monitor, sessions, faults, cache, workers)
+    client = httpx.AsyncClient(trust_env=False, timeout=10.0)
+    monitor.watch_client(client)
+    app.state.demo = Demo(settings, monitor, sessions, faults, cache, workers, Neighbour(), client)
     app.include_router(health_router)
     app.include_router(api_router, dependencies=[Depends(_authorise)])
     app.include_router(faults_router, dependencies=[Depends(_authorise)])
@@ -71,11 +75,14 @@ def create_app(settings: DemoSettings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     demo: Demo = app.state.demo
     await demo.faults.start()
+    await demo.neighbour.start()
     demo.workers.start()
     try:
         yield
     finally:
         await demo.workers.stop()
+        await demo.client.aclose()
+        await demo.neighbour.stop()
         await demo.sessions.close()
 
 

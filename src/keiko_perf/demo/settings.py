@@ -26,6 +26,10 @@ class Fault(StrEnum):
     SMALL_POOL = "small-pool"  # requests wait for one of two connections
     BLOCKING_CALL = "blocking-call"  # an async handler sleeps, and all others with it
     LEAKING_CACHE = "leaking-cache"  # search results are kept for ever
+    STARVED_POOL = "starved-pool"  # five connections, and a statement that holds one for 50 ms
+    CPU_BURN = "cpu-burn"  # an async handler computes for tens of milliseconds
+    ROW_LOCK = "row-lock"  # a transaction locks a row that all need, and then does something else
+    SLOW_HTTP = "slow-http"  # a handler asks another service that takes its time
     SLOW_TASK = "slow-task"  # one kind of background task takes seconds
 
     @classmethod

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
+import httpx
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from keiko_perf.demo.faults import Faults, SearchCache
+from keiko_perf.demo.neighbour import Neighbour
 from keiko_perf.demo.sessions import Sessions
 from keiko_perf.demo.settings import DemoSettings
 from keiko_perf.demo.workers import Workers
@@ -28,6 +30,8 @@ class Demo:
     faults: Faults
     cache: SearchCache
     workers: Workers
+    neighbour: Neighbour
+    client: httpx.AsyncClient
 
 
 def _demo(request: Request) -> Demo:

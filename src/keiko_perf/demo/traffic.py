@@ -52,7 +52,7 @@ def steps(sizes: Sizes, *, seed: int = 1, ids: int = _IDS) -> tuple[Step, ...]:
     conversations = draw("conversation_id", owner(sizes.conversations))
     pages = draw("after", lambda: random.randrange(sizes.agents))
     tasks = draw("task_id", lambda: random.randint(1, sizes.tasks))
-    searches = draw("q", lambda: _customer(random))
+    searches = draw("q", lambda: customer(random))
     return (
         Step(path=HOT_PATH, rows=agents, weight=34),
         Step(path="/api/v1/agents?limit=50&after={after}", rows=pages, weight=10),
@@ -89,7 +89,7 @@ def _post(
     )
 
 
-def _customer(random: Random) -> str:
+def customer(random: Random) -> str:
     """The name of a customer, of whom the documents speak as often as they are asked for."""
     first = SYLLABLES[int(len(SYLLABLES) * random.random() ** 2)]
     return (first + random.choice(SYLLABLES) + random.choice(SYLLABLES)).capitalize()

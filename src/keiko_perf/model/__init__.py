@@ -2,6 +2,7 @@
 The words that all parts share: values without I/O, clock or dependency.
 """
 
+from keiko_perf.model.asked import Asked, Exemplar
 from keiko_perf.model.blocking import BlockingCall
 from keiko_perf.model.bottleneck import Bottleneck, Limit, Limitation, bottleneck
 from keiko_perf.model.compare import Change, Comparison, compare
@@ -18,6 +19,7 @@ from keiko_perf.model.usage import Resource, Use, Window, window_of
 
 __all__ = [
     "OTHER",
+    "Asked",
     "BlockingCall",
     "Bottleneck",
     "Branch",
@@ -25,6 +27,7 @@ __all__ = [
     "Chart",
     "Column",
     "Comparison",
+    "Exemplar",
     "Finding",
     "Gap",
     "Gauge",

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     QUEUE = "queue"  # waits of background tasks in their queue
     FIRST_BYTE = "first_byte"  # until the first piece of answers that come in pieces
     WEBSOCKET = "websocket"  # how long connections of one route lasted
+    OUTGOING = "outgoing"  # calls of another service, by its host
     GC = "gc"  # pauses for the collection of garbage
     IN_SQL = "in_sql"  # of requests of one route: what their statements took
     IN_POOL = "in_pool"  # of these: waiting for a database connection

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
+from keiko_perf.model.asked import Asked, Exemplar, merged_asked, merged_exemplars
 from keiko_perf.model.blocking import BlockingCall, merged_calls
 from keiko_perf.model.series import Kind, Series
 
@@ -62,6 +63,8 @@ class Snapshot:
         gauges: sampled quantities by name, such as `cpu_ratio`.
         counters: plain counts by name, such as `arrived`.
         blocking: what held the event loop, that which took the most time first.
+        asked: the statements of each route, those that took the most time first.
+        exemplars: slow requests of each route, the slowest first.
         worker: which process measured it; empty once merged over several.
     """
 
@@ -71,6 +74,8 @@ class Snapshot:
     gauges: Mapping[str, Gauge] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     blocking: tuple[BlockingCall, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
     worker: str = ""
 
     def __post_init__(self) -> None:
@@ -115,6 +120,8 @@ class Snapshot:
             gauges=_merged_gauges(snapshots),
             counters=_summed_counters(snapshots),
             blocking=merged_calls(call for one in snapshots for call in one.blocking),
+            asked=merged_asked(asked for one in snapshots for asked in one.asked),
+            exemplars=merged_exemplars(shown for one in snapshots for shown in one.exemplars),
             worker=workers.pop() if len(workers) == 1 else "",
         )
 

@@ -103,9 +103,12 @@ class MetricsCollector:
         metrics["window_s"] = snapshot.window_s
         return metrics
 
-    async def snapshot(self) -> Snapshot | None:
+    async def snapshot(self, last_s: float | None = None) -> Snapshot | None:
         """
         All that was measured over the last `metrics_window_s`; None before anything was.
+
+        Args:
+            last_s: how far back to look instead.
 
         Raises:
             StoreUnavailable: the store cannot be read.
@@ -114,7 +117,8 @@ class MetricsCollector:
         # right; the other way round it would be in neither.
         current = self._recorder.peek()
         now = self._now()
-        start_at = now - timedelta(seconds=self.metrics_window_s)
+        reach_s = self.metrics_window_s if last_s is None else last_s
+        start_at = now - timedelta(seconds=reach_s)
         # A store may wait for a lock or a disk, and the event loop must not.
         windows = await asyncio.to_thread(self._store.between, start_at, now)
         if current.window_s and not any(_makes_needless(one, current) for one in windows):

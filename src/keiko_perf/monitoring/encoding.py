@@ -1,5 +1,5 @@
 """
-Encoding: a window's series, gauges, counters and blocking calls as few bytes, and back.
+Encoding: a window's series, gauges, counters, blocking calls and statements as few bytes, and back.
 
 When it was and who measured it are not in it: a store keeps those where it can search them. The
 layout is a format number, then all lengths and counts as variable-length integers, then the names
@@ -16,13 +16,15 @@ from datetime import UTC, datetime, timedelta
 from math import isnan, nan
 from struct import Struct
 
-from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import Asked, BlockingCall, Exemplar, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.model.varint import Reader, write_varint
 
-_FORMAT = 3
-_SECOND_FORMAT = 2  # without redirects; still read
+_FORMAT = 4
+_THIRD_FORMAT = 3  # without the statements of routes and the slow requests; still read
+_SECOND_FORMAT = 2  # without redirects as well; still read
 _FIRST_FORMAT = 1  # without refusals, sizes and blocking calls as well; still read
 _CALL = Struct("<ddd")
+_SECONDS = Struct("<d")
 _GAUGE = Struct("<dd")
 _LEVEL = 3
 """A tenth longer than the usual 6, in less than half of the time."""
@@ -68,6 +70,24 @@ def encode(snapshot: Snapshot) -> bytes:
         computed_s = nan if call.computed_s is None else call.computed_s
         write_varint(head, (call.last_at - _EPOCH) // _MICROSECOND)
         body.extend(_CALL.pack(call.total_s, call.longest_s, computed_s))
+    write_varint(head, len(snapshot.asked))
+    for asked in snapshot.asked:
+        for text in (asked.route, asked.statement, asked.place):
+            put(_to_utf8(text))
+        for count in (asked.requests, asked.count, asked.most):
+            write_varint(head, count)
+        body.extend(_SECONDS.pack(asked.total_s))
+    write_varint(head, len(snapshot.exemplars))
+    for shown in snapshot.exemplars:
+        put(_to_utf8(shown.route))
+        write_varint(head, (shown.at - _EPOCH) // _MICROSECOND)
+        write_varint(head, shown.status)
+        _put_seconds(head, body, (shown.duration_s, *shown.parts_s))
+        write_varint(head, len(shown.statements))
+        for statement, count, total_s in shown.statements:
+            put(_to_utf8(statement))
+            write_varint(head, count)
+            body.extend(_SECONDS.pack(total_s))
     whole = bytearray()
     write_varint(whole, len(head))
     return zlib.compress(whole + head + body, _LEVEL)
@@ -97,9 +117,19 @@ def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
     counters = {_from_utf8(take(number())): number() for _ in range(number())}
     calls = 0 if rest[0] == _FIRST_FORMAT else number()
     blocking = tuple(_call(number, take) for _ in range(calls))
+    asked = tuple(_asked(number, take) for _ in range(number() if rest[0] >= _FORMAT else 0))
+    shown = tuple(_exemplar(number, take) for _ in range(number() if rest[0] >= _FORMAT else 0))
     if take(None):
         raise ValueError("a window with more in it than it says")
-    return replace(envelope, series=series, gauges=gauges, counters=counters, blocking=blocking)
+    return replace(
+        envelope,
+        series=series,
+        gauges=gauges,
+        counters=counters,
+        blocking=blocking,
+        asked=asked,
+        exemplars=shown,
+    )
 
 
 _Number = Callable[[], int]
@@ -135,6 +165,7 @@ def _series_of_first_format(number: _Number, take: _Take, window_s: float) -> Se
 
 _READERS: dict[int, Callable[[_Number, _Take, float], Series]] = {
     _FORMAT: _series,
+    _THIRD_FORMAT: _series,
     _SECOND_FORMAT: _series_of_second_format,
     _FIRST_FORMAT: _series_of_first_format,
 }
@@ -143,9 +174,7 @@ _READERS: dict[int, Callable[[_Number, _Take, float], Series]] = {
 def _call(number: _Number, take: _Take) -> BlockingCall:
     place = _from_utf8(take(number()))
     stack = tuple(_from_utf8(take(number())) for _ in range(number()))
-    count, last_us = number(), number()
-    if last_us > _LATEST_US:
-        raise ValueError("a window of no calendar")
+    count, last_at = number(), _instant(number())
     total_s, longest_s, computed_s = _CALL.unpack(take(_CALL.size))
     return BlockingCall(
         place=place,
@@ -154,8 +183,52 @@ def _call(number: _Number, take: _Take) -> BlockingCall:
         total_s=total_s,
         longest_s=longest_s,
         computed_s=None if isnan(computed_s) else computed_s,
-        last_at=_EPOCH + last_us * _MICROSECOND,
+        last_at=last_at,
     )
+
+
+def _asked(number: _Number, take: _Take) -> Asked:
+    route, statement, place = (_from_utf8(take(number())) for _ in range(3))
+    requests, count, most = number(), number(), number()
+    (total_s,) = _SECONDS.unpack(take(_SECONDS.size))
+    return Asked(
+        route=route,
+        statement=statement,
+        requests=requests,
+        count=count,
+        total_s=total_s,
+        most=most,
+        place=place,
+    )
+
+
+def _exemplar(number: _Number, take: _Take) -> Exemplar:
+    route, at, status = _from_utf8(take(number())), _instant(number()), number()
+    duration_s, *parts_s = (_SECONDS.unpack(take(_SECONDS.size))[0] for _ in range(number()))
+    statements = []
+    for _ in range(number()):
+        statement, count = _from_utf8(take(number())), number()
+        statements.append((statement, count, _SECONDS.unpack(take(_SECONDS.size))[0]))
+    return Exemplar(
+        route=route,
+        at=at,
+        duration_s=duration_s,
+        status=status,
+        parts_s=tuple(parts_s),
+        statements=tuple(statements),
+    )
+
+
+def _instant(us: int) -> datetime:
+    if us > _LATEST_US:
+        raise ValueError("a window of no calendar")
+    return _EPOCH + us * _MICROSECOND
+
+
+def _put_seconds(head: bytearray, body: bytearray, times_s: tuple[float, ...]) -> None:
+    write_varint(head, len(times_s))
+    for one_s in times_s:
+        body.extend(_SECONDS.pack(one_s))
 
 
 def _histogram(encoded: bytes) -> Histogram:

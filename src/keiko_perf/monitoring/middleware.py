@@ -152,8 +152,9 @@ class _Request:
             route = self._names(scope, self._root_path)
             first_s = None if self._first_s is None else self._first_s - self._started_s
             recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
-            if self.account is not None:
-                recorder.spent(route, self.account.end())
+            account = self.account
+            if account is not None:
+                recorder.spent(route, account.end(), asked=account.asked, status=status)
         recorder.flying.discard(self)
         if len(recorder.finished) >= _AT_ONCE:
             recorder.settle()

@@ -8,6 +8,7 @@ thousandth of a processor, however large the process is.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from keiko_perf.container import (
     read_open_files,
     read_pss_bytes,
     read_threads,
+    read_turns,
 )
 from keiko_perf.monitoring.garbage import Pauses
 from keiko_perf.monitoring.recorder import Recorder
@@ -31,11 +33,16 @@ from keiko_perf.monitoring.recorder import Recorder
 CPU_RATIO = "cpu_ratio"
 CPU_THROTTLED_RATIO = "cpu_throttled_ratio"
 MEMORY_RATIO = "memory_ratio"
+MEMORY_LIMIT_BYTES = "memory_limit_bytes"
 RSS_BYTES = "rss_bytes"
 PSS_BYTES = "pss_bytes"
 OPEN_FILES = "open_files"
 OPEN_FILES_RATIO = "open_files_ratio"
+CPU_QUEUED_RATIO = "cpu_queued_ratio"
+"""Of the time that the main thread wanted to compute: how long it had to queue for a processor."""
 THREADS = "threads"
+PYTHON_BLOCKS = "python_blocks"
+"""Blocks of memory that Python's objects take: more and more of them are objects that are kept."""
 _MOST_OF_A_PROCESSOR = 0.001
 T = TypeVar("T")
 
@@ -56,17 +63,25 @@ class ProcessSampler:
         self._before: tuple[float, Cpu] | None = None
         self._pauses = Pauses(recorder.clock)
         self._pss_bytes = Sparing(lambda: read_pss_bytes(root))
+        self._turns: tuple[int, int] | None = None
+        self._blocks = Sparing(sys.getallocatedblocks)
         self._open_files = Sparing(lambda: read_open_files(root))
 
     def sample(self, recorder: Recorder) -> None:
         """One sample of each figure that can be had, and of the probes."""
         self._sample_cpu(recorder)
-        recorder.gauge(MEMORY_RATIO, read_memory(self._root).ratio)
+        memory = read_memory(self._root)
+        recorder.gauge(MEMORY_RATIO, memory.ratio)
+        recorder.gauge(MEMORY_LIMIT_BYTES, memory.limit_bytes)
         recorder.gauge(RSS_BYTES, read_held(self._root).rss_bytes)
         recorder.gauge(THREADS, read_threads(self._root))
+        blocks = self._blocks.read()
+        if blocks is not None:
+            recorder.gauge(PYTHON_BLOCKS, blocks)
         pss_bytes = self._pss_bytes.read()
         if pss_bytes is not None:
             recorder.gauge(PSS_BYTES, pss_bytes)
+        self._sample_queue(recorder)
         self._sample_files(recorder)
         self._pauses.hand_over(recorder)
         recorder.probe()
@@ -82,6 +97,15 @@ class ProcessSampler:
         if now.throttled_s is not None and before.throttled_s is not None:
             throttled_s = max(now.throttled_s - before.throttled_s, 0.0)
             recorder.gauge(CPU_THROTTLED_RATIO, min(throttled_s / (now_s - before_s), 1.0))
+
+    def _sample_queue(self, recorder: Recorder) -> None:
+        now = read_turns(self._root)
+        before, self._turns = self._turns, now
+        if before is None or now is None:
+            return
+        ran_ns, queued_ns = now[0] - before[0], now[1] - before[1]
+        if ran_ns >= 0 and queued_ns >= 0 and ran_ns + queued_ns > 0:
+            recorder.gauge(CPU_QUEUED_RATIO, queued_ns / (ran_ns + queued_ns))
 
     def _sample_files(self, recorder: Recorder) -> None:
         open_files, limit = self._open_files.read(), open_files_limit()

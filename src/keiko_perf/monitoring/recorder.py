@@ -24,9 +24,9 @@ from math import isfinite
 from threading import RLock
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Snapshot
+from keiko_perf.model import OTHER, BlockingCall, Exemplar, Gauge, Histogram, Kind, Snapshot
 from keiko_perf.monitoring.attribution import Lag, Part, Split
-from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally
+from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally, Told
 
 __all__ = [
     "ARRIVED",
@@ -227,10 +227,30 @@ class Recorder:
                 cell.succeeded.record(duration_s)
             cell.sent_bytes += sent_bytes
 
-    def spent(self, route: str, split: Split) -> None:
-        """Where the time of a request went: each part of it into a series of its own."""
+    def spent(
+        self,
+        route: str,
+        split: Split,
+        *,
+        asked: Mapping[str, Told] | None = None,
+        status: int = 200,
+    ) -> None:
+        """
+        Where the time of a request went: each part of it into a series of its own.
+
+        Args:
+            route: which one it took.
+            split: its time.
+            asked: its statements: how often, for how long in all, and the line that repeats it.
+            status: of its answer.
+        """
+        duration_s = sum(split)
         with self._lock:
             tally = self._tally
+            if asked:
+                tally.ask(route, asked)
+            if tally.is_worth_showing(route, duration_s):
+                tally.show(self._example(route, duration_s, status, split, asked or {}))
             for number, part_s in enumerate(split):
                 if part_s >= LEAST_PART_S:
                     kind = _PARTS[number]
@@ -366,6 +386,24 @@ class Recorder:
             if first_s is not None:
                 self.record(Kind.FIRST_BYTE, route, first_s, failed=status >= 500)
 
+    def _example(
+        self,
+        route: str,
+        duration_s: float,
+        status: int,
+        split: Split,
+        asked: Mapping[str, Told],
+    ) -> Exemplar:
+        dearest = sorted(asked.items(), key=lambda one: -one[1][1])[:_MOST_STATEMENTS]
+        return Exemplar(
+            route=route,
+            at=self.now(),
+            duration_s=duration_s,
+            status=status,
+            parts_s=tuple(split),
+            statements=tuple((name, told[0], told[1]) for name, told in dearest),
+        )
+
     def _freeze(self, tally: Tally, clock_s: float, started_at: datetime | None) -> Snapshot:
         return tally.freeze(
             window_s=max(clock_s - tally.began_s, 0.0),
@@ -378,5 +416,7 @@ class Recorder:
         )
 
 
+_MOST_STATEMENTS = 5
+"""Of a slow request; those that took most time."""
 _PARTS = tuple(part.kind for part in Part)
 _ROUTE = Kind.ROUTE  # looked up once, for each request comes by

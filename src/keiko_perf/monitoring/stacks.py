@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 MAX_DEPTH = 60
 """Places that are told of one stack; of a deeper one those in the middle are left out."""
 _HALF = MAX_DEPTH // 2
+_COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
 _LONGEST = 300
 Lines = tuple[tuple[CodeType, int], ...]
 """A stack, outermost first: which code, and which line of it."""
@@ -52,9 +53,15 @@ def stack_of(lines: Lines) -> tuple[str, ...]:
 
 
 def _told(code: CodeType, line: int) -> str:
-    return f"{_short(code.co_filename)}:{line} {code.co_qualname.rpartition('<locals>.')[2]}"[
-        -_LONGEST:
-    ]
+    return f"{_short(code.co_filename)}:{line} {_name(code.co_qualname)}"[-_LONGEST:]
+
+
+def _name(qualname: str) -> str:
+    """The function, without those around it; of a comprehension the function that has it."""
+    names = qualname.split(".<locals>.")
+    while len(names) > 1 and names[-1] in _COMPREHENSIONS:
+        names.pop()
+    return names[-1]
 
 
 @lru_cache(maxsize=2048)

@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from keiko_perf.errors import MissingExtra, UsageError
 from keiko_perf.model import OTHER, Kind
-from keiko_perf.monitoring.attribution import Part, opened, shut
+from keiko_perf.monitoring.attribution import Part, current
+from keiko_perf.monitoring.attribution.places import Places
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.sql_text import Names
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_SQL = Part.SQL  # looked up once
+_SQL, _STATEMENT = Part.SQL, Kind.STATEMENT  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
@@ -54,9 +55,10 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     from sqlalchemy import event
 
     names = Names(engine.dialect.paramstyle)
-    clock = recorder.clock
+    clock, record = recorder.clock, recorder.record
+    place = Places(clock).here
     # One execution at a time uses a context, and an engine may be watched by several recorders.
-    started = f"_keiko_perf_started_{id(recorder)}_s"
+    begun = f"_keiko_perf_begun_{id(recorder)}"
 
     def before(
         _connection: Connection,
@@ -68,8 +70,13 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     ) -> None:
         if context is None:
             return
-        opened(recorder, _SQL)
-        setattr(context, started, clock())
+        account = current.get()
+        if account is not None:
+            if account.owner is recorder:
+                account.open(_SQL)
+            else:
+                account = None
+        context.__dict__[begun] = account, clock()
 
     def after(
         _connection: Connection,
@@ -87,14 +94,18 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
             finish(error.execution_context, error.statement, failed=True)
 
     def finish(context: Any, statement: str, *, failed: bool) -> None:
-        started_s = None if context is None else context.__dict__.pop(started, None)
-        if started_s is None:
+        known = None if context is None else context.__dict__.pop(begun, None)
+        if known is None:
             return
+        account, started_s = known
         duration_s = clock() - started_s
-        shut(recorder, _SQL)
         name = names.of(statement, other=OTHER)
+        if account is not None:
+            account.shut(_SQL)
+            if name is not None:
+                account.count(name, duration_s, place)
         if name is not None:
-            recorder.record(Kind.STATEMENT, name, duration_s, failed=failed)
+            record(_STATEMENT, name, duration_s, failed=failed)
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)

@@ -8,15 +8,32 @@ through.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model.asked import (
+    MAX_ASKED,
+    MAX_EXEMPLARS,
+    MAX_ROUTES,
+    Asked,
+    Exemplar,
+    merged_asked,
+    merged_exemplars,
+)
 from keiko_perf.model.blocking import MAX_PLACES, merged_calls
 
 ARRIVED = "arrived"
 FOLDED = "folded"
 IN_FLIGHT = "in_flight"
+
+
+Told = list[Any]
+"""What one request asked by one statement: how often, for how many seconds, from which line."""
+Cost = list[Any]
+"""What the requests of a window did: `Asked` while it is counted, in its order."""
 
 
 @dataclass(slots=True)
@@ -59,6 +76,9 @@ class Tally:
         counters: by name.
         blocking: what held the event loop, by place.
         flying: how many requests the middleware was at when it began.
+        asked: by route and statement: requests, executions, seconds, the most of one request, and
+            the line that repeats it.
+        shown: by route, its slowest requests.
     """
 
     began_s: float
@@ -70,6 +90,8 @@ class Tally:
     counters: dict[str, int] = field(default_factory=dict)
     blocking: dict[str, BlockingCall] = field(default_factory=dict)
     flying: int = 0
+    asked: dict[tuple[str, str], Cost] = field(default_factory=dict)
+    shown: dict[str, list[Exemplar]] = field(default_factory=dict)
 
     def admit(self, kind: Kind, name: str, max_series: int) -> Cell:
         """A new series, or that of all the others if there are too many already."""
@@ -93,6 +115,39 @@ class Tally:
         known = self.blocking.get(place)
         self.blocking[place] = call if known is None else known.merge(call)
 
+    def ask(self, route: str, asked: Mapping[str, Told]) -> None:
+        """Count the statements of a request: how often, for how long, and where it repeats them."""
+        costs = self.asked
+        for statement, (count, total_s, place) in asked.items():
+            cost = costs.get((route, statement))
+            if cost is None:
+                if len(costs) >= MAX_ASKED:
+                    self.fold()
+                    route = statement = OTHER
+                    place = ""
+                cost = costs.setdefault((route, statement), [0, 0, 0.0, 0, ""])
+            cost[0] += 1
+            cost[1] += count
+            cost[2] += total_s
+            if count > cost[3]:
+                cost[3] = count
+            if place:
+                cost[4] = place
+
+    def is_worth_showing(self, route: str, duration_s: float) -> bool:
+        """Whether a request is among the slowest of its route."""
+        shown = self.shown.get(route)
+        if shown is None:
+            return len(self.shown) < MAX_ROUTES
+        return len(shown) < MAX_EXEMPLARS or duration_s > shown[-1].duration_s
+
+    def show(self, one: Exemplar) -> None:
+        """Keep a request as an example, if it is one of the slowest of its route."""
+        shown = self.shown.setdefault(one.route, [])
+        shown.append(one)
+        shown.sort(key=lambda one: -one.duration_s)
+        del shown[MAX_EXEMPLARS:]
+
     def copy(self) -> Tally:
         """An equal tally that shares nothing with this one."""
         return Tally(
@@ -108,6 +163,8 @@ class Tally:
             self.counters.copy(),
             self.blocking.copy(),
             self.flying,
+            {key: cost.copy() for key, cost in self.asked.copy().items()},
+            {route: shown.copy() for route, shown in self.shown.copy().items()},
         )
 
     def freeze(
@@ -142,5 +199,20 @@ class Tally:
             gauges=gauges,
             counters=counters,
             blocking=merged_calls(self.blocking.copy().values()),
+            asked=merged_asked(_asked(*one) for one in self.asked.copy().items()),
+            exemplars=merged_exemplars(one for shown in self.shown.values() for one in shown),
             worker=worker,
         )
+
+
+def _asked(key: tuple[str, str], cost: Cost) -> Asked:
+    requests, count, total_s, most, place = cost
+    return Asked(
+        route=key[0],
+        statement=key[1],
+        requests=requests,
+        count=count,
+        total_s=total_s,
+        most=most,
+        place=place,
+    )

@@ -8,7 +8,9 @@ from keiko_perf.optimization.adaptive import (
 )
 from keiko_perf.optimization.bar import progress_bar
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
-from keiko_perf.optimization.cache import Cache, CacheStatistics
+from keiko_perf.optimization.cache import Cache
+from keiko_perf.optimization.cache_entry import CacheStatistics
+from keiko_perf.optimization.cached import Cached, cached
 from keiko_perf.optimization.care import Care
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
@@ -30,6 +32,7 @@ __all__ = [
     "BatchStatistics",
     "Cache",
     "CacheStatistics",
+    "Cached",
     "Care",
     "Drained",
     "ItemsFailed",
@@ -51,6 +54,7 @@ __all__ = [
     "WorkCancelled",
     "WouldBlock",
     "advise_pool",
+    "cached",
     "memory_optimized",
     "progress_bar",
     "size_of",

@@ -2,7 +2,8 @@
 SingleFlight: many ask for the same at once, and it is done once.
 
 The work runs in a task of its own, so the first to ask may be cancelled and the others still
-get their answer. When the last of them is gone, the work is cancelled too, and waited for.
+get their answer. When the last of them is gone, the work is cancelled too, and waited for. Work
+that was begun for nobody in particular goes on in any case, until it is through or given up.
 """
 
 from __future__ import annotations
@@ -25,10 +26,15 @@ class SingleFlight(Generic[K, V]):
 
     def __init__(self) -> None:
         self._flights: dict[K, _Flight[V]] = {}
+        # The event loop does not hold on to its tasks, and what is begun may be forgotten.
+        self._begun: set[asyncio.Task[V]] = set()
 
     def __len__(self) -> int:
         """How many are under way."""
         return len(self._flights)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._flights
 
     async def join(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
         """
@@ -49,6 +55,21 @@ class SingleFlight(Generic[K, V]):
                 "a load asks for the very key that it loads", cure="Load it from its source"
             )
         return await self._wait(key, flight)
+
+    def begin(self, key: K, work: Callable[[], Awaitable[V]]) -> None:
+        """Have *work* done, unless it is under way for *key*, and wait for nothing."""
+        if key in self._flights:
+            return
+        flight = self._flights[key] = _Flight(work)
+        flight.waiting = 1  # for ever: who joins and leaves does not end it
+        self._begun.add(flight.task)
+        flight.task.add_done_callback(self._begun.discard)
+        flight.task.add_done_callback(partial(self._landed, key, flight))
+
+    async def aclose(self) -> None:
+        """Give up what was begun for nobody in particular."""
+        loop = asyncio.get_running_loop()
+        await cancel_all([task for task in self._begun if task.get_loop() is loop])
 
     def forget(self, key: K) -> None:
         """Who asks from now on starts anew; who waits already still gets the answer."""

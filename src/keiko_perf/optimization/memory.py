@@ -23,7 +23,8 @@ from weakref import WeakSet
 
 from keiko_perf.container import ROOT, read_held, read_memory
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.cache import Cache, CacheStatistics
+from keiko_perf.optimization.cache import Cache
+from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.flight import SingleFlight
 
 _MB = 1024 * 1024

@@ -21,8 +21,13 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
+from keiko_perf.model import OTHER
 from keiko_perf.monitoring.attribution.split import Part, Split
 
+REPEATED = 5
+"""A statement that one request executes so often is worth to know from where."""
+MAX_STATEMENTS = 50
+"""That are told apart in one request."""
 LATE_S = 0.002
 """A loop that is late by less is not: its timers are exact to about a millisecond."""
 
@@ -49,19 +54,24 @@ class Account:
         clock: monotonic seconds.
         lag: how late the event loop is.
         owner: whose account it is, such as a recorder; others don't tell it anything.
+
+    Attributes:
+        asked: by statement: how often it was executed, for how many seconds in all, and the line
+            that repeats it, or an empty text; None if there was none.
     """
 
     __slots__ = (
         "_at_s",
         "_began_s",
         "_beneath",
-        "_clock",
         "_lag",
         "_open",
         "_part",
         "_send",
         "_spent_s",
         "_steps",
+        "asked",
+        "clock",
         "owner",
     )
 
@@ -72,10 +82,11 @@ class Account:
         # Awaitables that are no coroutines may do without `send`.
         self._send: Callable[[Any], Any] = getattr(self._steps, "send", None) or self._next
         self.owner = owner
-        self._clock = clock
+        self.clock = clock
         self._lag = lag
         self._spent_s = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._open: list[int] | None = None
+        self.asked: dict[str, list[Any]] | None = None
         self._part = self._beneath = CODE
         self._began_s = self._at_s = clock()
 
@@ -91,7 +102,7 @@ class Account:
     # thread of the same request tells something at the same instant, `end` sets the sum right.
     def __next__(self, value: Any = None) -> Any:
         """Begin the next step of the request."""
-        clock, spent_s, part = self._clock, self._spent_s, self._part
+        clock, spent_s, part = self.clock, self._spent_s, self._part
         now_s, at_s, lag = clock(), self._at_s, self._lag
         passed_s = now_s - at_s
         self._at_s = now_s
@@ -162,9 +173,33 @@ class Account:
                 else self._beneath
             )
 
+    def count(self, statement: str, duration_s: float, place: Callable[[], str]) -> None:
+        """
+        A statement was executed.
+
+        Args:
+            statement: its name.
+            duration_s: how long it took.
+            place: the line that executes it; asked for once it was repeated.
+        """
+        with _lock:
+            asked = self.asked
+            if asked is None:
+                asked = self.asked = {}
+            told = asked.get(statement)
+            if told is None:
+                if len(asked) >= MAX_STATEMENTS:
+                    statement = OTHER
+                told = asked.setdefault(statement, [0, 0.0, ""])
+            told[0] += 1
+            told[1] += duration_s
+            is_repeated = told[0] == REPEATED
+        if is_repeated:
+            told[2] = place()
+
     def end(self) -> Split:
         """Where the time of the request went until now."""
-        now_s, parts_s = self._clock(), self._spent_s
+        now_s, parts_s = self.clock(), self._spent_s
         parts_s[self._part] += now_s - self._at_s
         self._at_s = now_s
         sql_s, pool_s, http_s, code_s, loop_s, _ = parts_s
@@ -177,7 +212,7 @@ class Account:
         return next(self._steps)
 
     def _turn(self, part: int) -> None:
-        now_s = self._clock()
+        now_s = self.clock()
         self._spent_s[self._part] += now_s - self._at_s
         self._at_s = now_s
         self._part = part

@@ -2,7 +2,8 @@
 Outgoing: tells the account of a request how long it waits for other services.
 
 Of httpx a client's `send` is timed, of aiohttp a session's requests are traced. Both until the head
-of the answer is there; of httpx also its body, unless it is streamed. No address is looked at.
+of the answer is there; of httpx also its body, unless it is streamed. Of the address the host and
+the port are told, and no path or query.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from keiko_perf.errors import UsageError
+from keiko_perf.model import OTHER, Kind
 from keiko_perf.monitoring.attribution.account import Account, current
 from keiko_perf.monitoring.attribution.split import Part
 
@@ -49,20 +51,24 @@ def _time_httpx(client: Any) -> None:
 
         @wraps(send)
         async def timed(*args: Any, **options: Any) -> Any:
-            account = _opened()
+            call, failed = _opened(_host(args, options)), True
             try:
-                return await send(*args, **options)
+                answer = await send(*args, **options)
+                failed = answer.status_code >= 500
+                return answer
             finally:
-                _shut(account)
+                _shut(call, failed=failed)
     else:
 
         @wraps(send)
         def timed(*args: Any, **options: Any) -> Any:
-            account = _opened()
+            call, failed = _opened(_host(args, options)), True
             try:
-                return send(*args, **options)
+                answer = send(*args, **options)
+                failed = answer.status_code >= 500
+                return answer
             finally:
-                _shut(account)
+                _shut(call, failed=failed)
 
     client.send = timed
 
@@ -73,28 +79,51 @@ def _trace_aiohttp(session: Any) -> None:
     if any(getattr(one, _WATCHED, False) for one in session.trace_configs):
         return
 
-    async def begin(_session: object, context: Any, _params: object) -> None:
-        context.keiko_perf_account = _opened()
+    async def begin(_session: object, context: Any, params: Any) -> None:
+        context.keiko_perf_call = _opened(_named(params.url.host, params.url.explicit_port))
 
-    async def end(_session: object, context: Any, _params: object) -> None:
-        _shut(context.keiko_perf_account)
+    async def end(_session: object, context: Any, params: Any) -> None:
+        _shut(context.keiko_perf_call, failed=params.response.status >= 500)
+
+    async def fail(_session: object, context: Any, _params: object) -> None:
+        _shut(context.keiko_perf_call, failed=True)
 
     trace = TraceConfig()
     trace.on_request_start.append(begin)
     trace.on_request_end.append(end)
-    trace.on_request_exception.append(end)
+    trace.on_request_exception.append(fail)
     setattr(trace, _WATCHED, True)
     trace.freeze()
     session.trace_configs.append(trace)
 
 
-def _opened() -> Account | None:
+Call = tuple[Account, str, float]
+
+
+def _host(args: tuple[Any, ...], options: dict[str, Any]) -> str:
+    request = args[0] if args else options.get("request")
+    url = getattr(request, "url", None)
+    return OTHER if url is None else _named(url.host, url.port)
+
+
+def _named(host: str | None, port: int | None) -> str:
+    shown = f"[{host}]" if host and ":" in host else host or OTHER
+    return shown if port is None else f"{shown}:{port}"
+
+
+def _opened(host: str) -> Call | None:
     account = current.get()
-    if account is not None:
-        account.open(_HTTP)
-    return account
+    if account is None:
+        return None
+    account.open(_HTTP)
+    return account, host, account.clock()
 
 
-def _shut(account: Account | None) -> None:
-    if account is not None:
-        account.shut(_HTTP)
+def _shut(call: Call | None, *, failed: bool) -> None:
+    if call is None:
+        return
+    account, host, began_s = call
+    account.shut(_HTTP)
+    record = getattr(account.owner, "record", None)
+    if record is not None:
+        record(Kind.OUTGOING, host, max(account.clock() - began_s, 0.0), failed=failed)

@@ -1,7 +1,8 @@
 """
 Endpoints: where other tools read a service: Prometheus its figures, an orchestrator its health.
 
-`/performance/prometheus` and `/performance/health` are protected as the dashboard is. `livez` and
+`/performance/prometheus`, `/performance/health` and `/performance/attribution`, which the doctor
+reads, are protected as the dashboard is. `livez` and
 `readyz` answer anybody, as orchestrators want it, and tell nothing but their own status: `livez`
 that the event loop turns, `readyz` that the monitor does its work. Neither turns with a slow
 answer: a service that is restarted because it is slow does not get quicker.
@@ -9,7 +10,9 @@ answer: a service that is restarted because it is slow does not get quicker.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import cast
 
 from starlette.requests import Request
@@ -18,12 +21,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.health import MEDIA, document_of, status_of
+from keiko_perf.monitoring.export.insight import insight_of
 from keiko_perf.monitoring.export.negotiation import answer
 from keiko_perf.monitoring.export.view import Exported, view_of
 from keiko_perf.monitoring.protocol import Monitor
 
 Answer = Callable[[Request], Awaitable[Response]]
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_LEAST_LAST_S, _MOST_LAST_S, _MEMORY_S = 1.0, 86_400.0, 3_600.0
+_WHICH_LAST = "last= is a number of seconds from 1 to 86400\n"
 _ELSEWHERE = PlainTextResponse(
     "this is told by the service itself, and not by whoever looks at its store\n",
     status_code=404,
@@ -61,6 +67,17 @@ def endpoints(
         monitor = exported(request)
         return _ELSEWHERE if monitor is None else await _health(monitor)
 
+    async def attribution(request: Request) -> Response:
+        if (refused := refusal(request)) is not None:
+            return refused
+        if exported(request) is None:
+            return _ELSEWHERE
+        try:
+            last_s = _seconds(request.query_params.get("last"))
+        except ValueError:
+            return PlainTextResponse(_WHICH_LAST, status_code=422, headers=_HEADERS)
+        return await _attribution(monitor_of(request), last_s)
+
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n", headers=_HEADERS)
 
@@ -73,6 +90,7 @@ def endpoints(
     return (
         ("/prometheus", prometheus),
         ("/health", health),
+        ("/attribution", attribution),
         ("/livez", livez),
         ("/readyz", readyz),
     )
@@ -86,6 +104,33 @@ async def scraped(monitor: Exported, request: Request) -> Response:
         return PlainTextResponse(f"{error}\n", status_code=503, headers=_HEADERS)
     media, body = answer(view, request.headers.get("accept", ""))
     return Response(body, media_type=media, headers=_HEADERS)
+
+
+async def _attribution(monitor: Monitor, last_s: float | None) -> Response:
+    now = monitor.now()
+    hour = timedelta(seconds=_MEMORY_S)
+    try:
+        snapshot = await monitor.metrics_collector.snapshot(last_s)
+        windows = await asyncio.to_thread(monitor.store.between, now - hour, now)
+    except StoreUnavailable as error:
+        return PlainTextResponse(f"{error}\n", status_code=503, headers=_HEADERS)
+    document = insight_of(
+        snapshot,
+        windows,
+        has_attribution=monitor.attribution,
+        build=cast(Exporting, monitor).build(),
+        now=now,
+    )
+    return JSONResponse(document, headers=_HEADERS)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    last_s = float(text)
+    if not _LEAST_LAST_S <= last_s <= _MOST_LAST_S:
+        raise ValueError(text)
+    return last_s
 
 
 async def _health(monitor: Exported) -> Response:

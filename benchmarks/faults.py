@@ -1,0 +1,189 @@
+"""
+Does the doctor name what is wrong? Planted faults in the demo, each alone and in pairs.
+
+A private PostgreSQL is seeded once. For each run the demo service is started with its faults and
+put under load, and the doctor looks at it and its database meanwhile, with no more to go by than it
+has of any other service. Right is a first name that is one of those planted, with the statement,
+line, table or host that is to blame; and on the healthy service no name at all.
+
+    python benchmarks/faults.py [--runs N] [--seconds S] [--scale F] [--only FAULT[,FAULT]]
+
+N is how many runs there are in all, 40 by default: the healthy service, each fault alone, pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvloop
+
+from keiko_perf.cli.doctor import service_at
+from keiko_perf.demo.child import running_service
+from keiko_perf.demo.cluster import private_cluster
+from keiko_perf.demo.rows import Sizes
+from keiko_perf.demo.seed import seed
+from keiko_perf.demo.settings import DemoSettings, Fault
+from keiko_perf.demo.traffic import steps
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.doctor.visit import visit
+from keiko_perf.loadtest.headers import bearer
+from keiko_perf.loadtest.pacer import ConstantRate, Users
+from keiko_perf.loadtest.plan import Plan, Step
+from keiko_perf.loadtest.running import run
+from keiko_perf.model import Report
+from keiko_perf.render import phrase
+
+TOKEN = "a-token-of-the-benchmark"  # noqa: S105 - it opens nothing but what runs here
+RATE_PER_S = 20.0
+WARM_UP_S = 3.0
+SHARE_WANTED = 0.95
+PLANTED: dict[Fault, tuple[str, str]] = {
+    Fault.MISSING_INDEX: ("indexes.missing", "tasks"),
+    Fault.N_PLUS_ONE: ("statements.repeated", "list_agents"),
+    Fault.STARVED_POOL: ("pool.exhausted", "pool"),
+    Fault.BLOCKING_CALL: ("loop.blocking-call", "_ask_moderation"),
+    Fault.CPU_BURN: ("loop.computing", "_fingerprint"),
+    Fault.ROW_LOCK: ("locks.waiting", "tenants"),
+    Fault.SLOW_HTTP: ("http.slow", "127.0.0.1"),
+    Fault.LEAKING_CACHE: ("memory.growing", "memory"),
+}
+"""The code of the right name, and what its subject has to name."""
+MORE: dict[Fault, tuple[str, int]] = {
+    Fault.STARVED_POOL: ("/api/v1/agents/{agent_id}", 15),
+    Fault.ROW_LOCK: ("/api/v1/agents/{agent_id}", 4),
+    Fault.LEAKING_CACHE: ("/api/v1/search?q={q}", 3),
+}
+"""
+What is asked for in addition, and by how many users, one request after the other: contention needs
+some who contend, and a leak of some seconds much that leaks.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run: what was planted, what was named in which order, and the first sentence."""
+
+    planted: tuple[Fault, ...]
+    named: tuple[str, ...]
+    headline: str
+    is_right: bool
+    seconds: float
+
+
+def rounds(runs: int, only: Sequence[Fault]) -> list[tuple[Fault, ...]]:
+    """Which faults each run has; the same number gives the same runs."""
+    if only:
+        return [tuple(only)] * runs
+    singles: list[tuple[Fault, ...]] = [(), *((one,) for one in PLANTED)]
+    pairs = list(combinations(PLANTED, 2))
+    cycle = [*singles, *pairs]
+    return [cycle[number % len(cycle)] for number in range(runs)]
+
+
+def plans(url: str, sizes: Sizes, faults: Sequence[Fault], seconds: float) -> Iterator[Plan]:
+    common: dict[str, Any] = {
+        "base_url": url,
+        "duration_s": seconds,
+        "timeout_s": 60.0,
+        "headers": bearer(TOKEN),
+    }
+    yield Plan(steps=steps(sizes), load=ConstantRate(RATE_PER_S), **common)
+    for fault in faults:
+        if fault in MORE:
+            path, users = MORE[fault]
+            agents = tuple({"agent_id": 1 + number % sizes.agents} for number in range(500))
+            yield Plan(steps=(Step(path=path, rows=agents),), load=Users(users), **common)
+
+
+async def one(
+    database_url: str, sizes: Sizes, faults: tuple[Fault, ...], *, seconds: float, folder: Path
+) -> Outcome:
+    began_s = time.monotonic()
+    settings = DemoSettings(
+        database_url=database_url,
+        token=TOKEN,
+        store=folder / f"store-{time.monotonic_ns()}.db",
+        faults=frozenset(faults),
+        window_s=1.0,
+    )
+    async with running_service(settings, log=folder / "service.log") as url:
+        if Fault.MISSING_INDEX not in faults:
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+                path = f"{url}/demo/faults/{Fault.MISSING_INDEX}"
+                (await client.delete(path, headers=bearer(TOKEN))).raise_for_status()
+        await asyncio.gather(*(run(plan) for plan in plans(url, sizes, (), WARM_UP_S)))
+
+        async def load() -> None:
+            await asyncio.gather(*(run(plan) for plan in plans(url, sizes, faults, seconds)))
+
+        async with Database.connect(database_url) as database:
+            report = await visit(
+                service=service_at(url, TOKEN), database=database, seconds=seconds, load=load
+            )
+    return outcome(faults, report, time.monotonic() - began_s)
+
+
+def outcome(faults: tuple[Fault, ...], report: Report, seconds: float) -> Outcome:
+    causes: Any = report.answer["causes"]
+    named = tuple(f"{one['code']} {one['subject']}" for one in causes)
+    wanted = [PLANTED[fault] for fault in faults]
+    if not wanted:
+        is_right = not causes
+    else:
+        is_right = bool(causes) and any(
+            causes[0]["code"] == code and subject in told(causes[0]) for code, subject in wanted
+        )
+    return Outcome(faults, named, phrase(report.headline), is_right, seconds)
+
+
+def told(cause: dict[str, Any]) -> str:
+    """What the name blames."""
+    return f"{cause['subject']} {cause['cure'] or ''}"
+
+
+async def measure(options: argparse.Namespace) -> int:
+    only = [Fault.named(name) for name in options.only.split(",") if name]
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="keiko-perf-faults-") as name:
+        async with private_cluster() as cluster:
+            url = await cluster.create_database("faults")
+            sizes = await seed(url, scale=options.scale, faults=())
+            for faults in rounds(options.runs, only):
+                done = await one(url, sizes, faults, seconds=options.seconds, folder=Path(name))
+                outcomes.append(done)
+                tell(done)
+    right = sum(one.is_right for one in outcomes)
+    print(f"\nright first name: {right} of {len(outcomes)} ({right / len(outcomes):.0%})")
+    return 0 if right >= SHARE_WANTED * len(outcomes) else 1
+
+
+def tell(done: Outcome) -> None:
+    planted = " + ".join(done.planted) or "healthy"
+    print(f"{'✓' if done.is_right else '✗'} {planted:34} {done.seconds:4.0f} s  {done.headline}")
+    for number, cause in enumerate(done.named[1:4], start=2):
+        print(f"{'':44}{number}. {cause[:110]}")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Does the doctor name what is wrong?")
+    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=16.0)
+    parser.add_argument("--scale", type=float, default=0.3)
+    parser.add_argument("--only", default="")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

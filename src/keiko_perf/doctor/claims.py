@@ -1,0 +1,292 @@
+"""
+Claims: which part of the time that users wait each possible cause accounts for. Pure.
+
+Each second of a request is claimed once. A statement's time is claimed by what makes it long: a
+lock that it waits for, its being sent again and again, an index that is missing, or just by itself.
+What held the event loop claims its own time and that of all who waited for the loop meanwhile. The
+wait for a connection belongs to whatever the connections are held for, if that is one thing which
+can be cured; else to the pool.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from keiko_perf.doctor.shape import is_same
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, RouteTime, Symptoms
+from keiko_perf.model import OTHER, Asked, BlockingCall
+
+REPEATED = 5.0
+"""A request that sends one statement so often on average asks for each item of a list."""
+SLOW_STATEMENT_S = 0.02
+SLOW_CALL_S = 0.02
+LEAST_FACTOR = 2.0
+"""An index that makes a statement no cheaper than this is not why it is slow."""
+LEAST_LOOKS = 3
+"""Sessions that were seen to wait less often just met."""
+MOST_OF_IT = 0.5
+"""Of what connections are held for: what takes as much is what they are held for."""
+
+LOCK, REPEATED_CODE, INDEX, SLOW = (
+    "locks.waiting",
+    "statements.repeated",
+    "indexes.missing",
+    "statements.slow",
+)
+COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
+POOL, HTTP, UNSEEN = "pool.exhausted", "http.slow", "service.unseen"
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """
+    Attributes:
+        code: of the cause.
+        subject: what it is about.
+        by_route: seconds, by route.
+        pool_s: how much of that is waiting for connections that are held because of it.
+        about: what the sentence about it needs.
+    """
+
+    code: str
+    subject: str
+    by_route: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    pool_s: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.by_route.values())
+
+    @property
+    def is_curable(self) -> bool:
+        """Whether it is known how it could be gone."""
+        return self.code not in (SLOW, BUSY, UNSEEN, POOL)
+
+
+def claims(seen: Symptoms) -> list[Claim]:
+    """What each possible cause accounts for; whether it is worth a word is decided elsewhere."""
+    of_statements = list(_statements(seen))
+    others = [*_loop(seen), *_hosts(seen), *_unseen(seen)]
+    _move_what_repeating_computes(seen, of_statements, others)
+    pool = _pool(seen, of_statements, others)
+    return [one for one in (*of_statements, *others, *pool) if one.total_s > 0]
+
+
+# Statements
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """One statement in one route: the seconds of requests that it accounts for."""
+
+    asked: Asked
+    seconds: float
+
+
+def _statements(seen: Symptoms) -> Iterable[Claim]:
+    found: dict[tuple[str, str], Claim] = {}
+
+    def claim(code: str, key: str, subject: str, spent: _Spent, seconds: float) -> Claim:
+        one = found.setdefault((code, key), Claim(code=code, subject=subject))
+        one.by_route[spent.asked.route] += seconds
+        known = one.about.get("asked")
+        if known is None or known.total_s < spent.asked.total_s:
+            one.about["asked"], one.subject = spent.asked, subject
+        return one
+
+    for spent in _spent(seen):
+        asked, left_s = spent.asked, spent.seconds
+        lock = _lock(asked.statement, seen.locks)
+        if lock is not None:
+            waited_s = left_s * lock.ratio
+            left_s -= waited_s
+            locked = claim(LOCK, lock.blocker or lock.on, lock.on, spent, waited_s)
+            locked.subject = lock.on
+            locked.about.setdefault("lock", lock)
+        cure = _cure(asked.statement, seen.cures)
+        if asked.times >= REPEATED and asked.route:
+            claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
+        elif cure is not None:
+            claim(INDEX, cure.sql, asked.statement, spent, left_s).about["cure"] = cure
+        elif asked.mean_s >= SLOW_STATEMENT_S:
+            claim(SLOW, asked.statement, asked.statement, spent, left_s)
+    return found.values()
+
+
+def _spent(seen: Symptoms) -> Iterator[_Spent]:
+    """
+    The time in statements, as far as a request waited for it: two of them at once count once.
+
+    Of a database alone each execution is a request of no route.
+    """
+    if not seen.routes:
+        for one in seen.statements:
+            yield _Spent(
+                Asked(
+                    route="",
+                    statement=one.statement,
+                    requests=one.count,
+                    count=one.count,
+                    total_s=one.total_s,
+                    most=1,
+                ),
+                one.total_s,
+            )
+        return
+    sums: defaultdict[str, float] = defaultdict(float)
+    for asked in seen.asked:
+        sums[asked.route] += asked.total_s
+    in_sql = {one.route: one.sql_s for one in seen.routes}
+    for asked in seen.asked:
+        whole_s = sums[asked.route]
+        if whole_s and asked.statement != OTHER:
+            waited_s = min(in_sql.get(asked.route, 0.0), whole_s)
+            yield _Spent(asked, asked.total_s * waited_s / whole_s)
+
+
+def _lock(statement: str, locks: Iterable[LockWait]) -> LockWait | None:
+    return next(
+        (one for one in locks if one.looks >= LEAST_LOOKS and is_same(one.statement, statement)),
+        None,
+    )
+
+
+def _cure(statement: str, cures: Iterable[IndexCure]) -> IndexCure | None:
+    """The verified index that helps it most; else one that nobody verified is no cause."""
+    fitting = [
+        one
+        for one in cures
+        if one.factor is not None
+        and one.factor >= LEAST_FACTOR
+        and is_same(one.statement, statement)
+    ]
+    return max(fitting, key=lambda one: one.factor or 0.0, default=None)
+
+
+def _move_what_repeating_computes(
+    seen: Symptoms, of_statements: Iterable[Claim], others: Iterable[Claim]
+) -> None:
+    """
+    To send a statement is work of the service's own as well. That of a route which sends one again
+    and again goes with it, by the share that it has in the route's statements.
+    """
+    busy = {one.subject: one for one in others if one.code == BUSY}
+    sent: defaultdict[str, int] = defaultdict(int)
+    for asked in seen.asked:
+        sent[asked.route] += asked.count
+    for one in of_statements:
+        if one.code != REPEATED_CODE:
+            continue
+        asked = one.about["asked"]
+        own = busy.get(asked.route)
+        if own is None:
+            continue
+        share = asked.count / sent[asked.route]
+        for route, seconds in own.by_route.items():
+            one.by_route[route] += seconds * share
+            own.by_route[route] = seconds * (1.0 - share)
+
+
+# The event loop
+
+
+def _loop(seen: Symptoms) -> Iterator[Claim]:
+    code_s = sum(one.code_s for one in seen.routes)
+    blocked_s = sum(one.total_s for one in seen.blocking)
+    held_s = max(_work_s(code_s, seen), blocked_s)
+    if not held_s:
+        return
+    for call in seen.blocking:
+        if call.place == OTHER:
+            continue
+        one = Claim(code=_kind(call), subject=call.place, about={"call": call})
+        _divide(one, seen.routes, call.total_s / held_s)
+        yield one
+    # What a busy machine takes from a thread is no work of the service's.
+    rest = (1.0 - blocked_s / held_s) * (1.0 - (seen.queued_ratio or 0.0))
+    for route in seen.routes:
+        busy = Claim(code=BUSY, subject=route.route)
+        busy.by_route[route.route] = route.code_s * rest
+        share = route.code_s / code_s if code_s else 0.0
+        for other in seen.routes:
+            busy.by_route[other.route] += other.loop_s * rest * share
+        yield busy
+
+
+def _work_s(code_s: float, seen: Symptoms) -> float:
+    """
+    For how long the loop was really held: while a thread queues for a processor nothing is done.
+
+    A call that waits without await does not queue; of it that is known already.
+    """
+    waiting_s = sum(one.total_s - (one.computed_s or 0.0) for one in seen.blocking)
+    computing_s = max(code_s - max(waiting_s, 0.0), 0.0)
+    return code_s - computing_s * (seen.queued_ratio or 0.0)
+
+
+def _kind(call: BlockingCall) -> str:
+    computes = call.computed_s is not None and call.computed_s >= call.total_s / 2
+    return COMPUTES if computes else BLOCKS
+
+
+def _divide(claim: Claim, routes: Iterable[RouteTime], share: float) -> None:
+    """A call's share of what held the loop: of the routes' own code, and of all who waited."""
+    for one in routes:
+        claim.by_route[one.route] += (one.code_s + one.loop_s) * share
+
+
+# Other services, and what nothing watches
+
+
+def _hosts(seen: Symptoms) -> Iterator[Claim]:
+    whole_s = sum(one.total_s for one in seen.outgoing)
+    for host in seen.outgoing:
+        claim = Claim(code=HTTP, subject=host.host, about={"host": host})
+        for route in seen.routes:
+            claim.by_route[route.route] += route.http_s * host.total_s / whole_s if whole_s else 0
+        yield claim
+
+
+def _unseen(seen: Symptoms) -> Iterator[Claim]:
+    for one in seen.routes:
+        claim = Claim(code=UNSEEN, subject=one.route)
+        claim.by_route[one.route] = one.elsewhere_s
+        yield claim
+
+
+# The pool
+
+
+def _pool(seen: Symptoms, of_statements: list[Claim], others: list[Claim]) -> Iterator[Claim]:
+    waits = {one.route: one.pool_s for one in seen.routes if one.pool_s}
+    if not waits:
+        return
+    keeper = _keeper(seen, of_statements, others)
+    if keeper is None:
+        keeper = Claim(code=POOL, subject="pool")
+        yield keeper
+    for route, waited_s in waits.items():
+        keeper.by_route[route] += waited_s
+        keeper.pool_s += waited_s
+
+
+def _keeper(seen: Symptoms, of_statements: list[Claim], others: list[Claim]) -> Claim | None:
+    """What most of the time is for in which connections are held, if it can be cured."""
+    held_s = 0.0 if seen.pool is None else seen.pool.hold_s
+    if not held_s:
+        return None
+    in_sql_s = sum(one.sql_s for one in seen.routes)
+    curable = [one for one in of_statements if one.is_curable]
+    dearest = max(curable, key=lambda one: one.total_s, default=None)
+    if dearest is not None and dearest.total_s >= MOST_OF_IT * held_s:
+        return dearest
+    idle_s = held_s - in_sql_s
+    if idle_s < MOST_OF_IT * held_s:
+        return None
+    waiting = [one for one in others if one.code != UNSEEN]
+    longest = max(waiting, key=lambda one: one.total_s, default=None)
+    return longest if longest is not None and longest.total_s >= MOST_OF_IT * idle_s else None

@@ -1,0 +1,180 @@
+"""
+Database: what a database does while the doctor looks, and which index would help. It only reads.
+
+Its counters are read at the beginning and at the end, and what its sessions are at some times a
+second in between. At the end the planner is asked for indexes, within a time limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+
+from keiko_perf.diagnosis.advice import AdvisedIndex
+from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.collect import collect
+from keiko_perf.diagnosis.collect.looks import Look, look, waited
+from keiko_perf.diagnosis.delta import between
+from keiko_perf.diagnosis.evidence import Evidence
+from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.rules import judge
+from keiko_perf.diagnosis.rules.statements import is_query
+from keiko_perf.diagnosis.server import Server
+from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, StatementTime
+from keiko_perf.model import Finding, Gap, Recommendation, say
+
+PAUSE_S = 0.1
+MOST_LOOKS = 20_000
+ADVICE_S = 15.0
+"""How long the planner is asked for indexes."""
+_LEAST_SHARE = 0.02
+"""Of the time of all statements: no index is looked for that would help one which takes less."""
+_MOST_STATEMENTS = 20
+_WRITES = re.compile(r"\s*(insert|update|delete|merge)\b", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """
+    Attributes:
+        server: which it is.
+        seconds: how long it was looked at.
+        statements: what was executed meanwhile.
+        locks: who waited for locks.
+        cures: indexes that would help.
+        recommendations: the same, as reports show them.
+        findings: what the rules noticed.
+        gaps: what could not be looked at.
+    """
+
+    server: Server
+    seconds: float
+    statements: tuple[StatementTime, ...] = ()
+    locks: tuple[LockWait, ...] = ()
+    cures: tuple[IndexCure, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+async def examine(
+    database: Database,
+    meanwhile: Callable[[], Awaitable[Iterable[StatementTime]]],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Examined:
+    """
+    Look at *database* as long as something else is done.
+
+    Args:
+        database: is asked.
+        meanwhile: what is waited for; it hands back the statements that the service counted, which
+            are taken where the server counts none.
+        clock: monotonic seconds.
+
+    Raises:
+        DatabaseUnavailable: the connection was lost.
+    """
+    began_s = clock()
+    earlier = await collect(database)
+    work = asyncio.ensure_future(meanwhile())
+    try:
+        looks, blind = await _watch(database, work)
+        counted = await work
+    finally:
+        work.cancel()
+    later = await collect(database)
+    evidence = between(earlier, later)
+    seconds = clock() - began_s
+    workload = _workload(evidence, counted)
+    end_s = clock() + ADVICE_S
+    advice = await advise(database, workload, is_late=lambda: clock() >= end_s)
+    judged = judge(evidence)
+    return Examined(
+        server=database.server,
+        seconds=seconds,
+        statements=tuple(
+            StatementTime(statement=one.query, count=one.calls, total_s=one.total_s)
+            for one in evidence.statements
+            if is_query(one.query)
+        ),
+        locks=tuple(
+            LockWait(
+                statement=one.query,
+                ratio=one.ratio,
+                looks=one.looks,
+                on=one.on,
+                blocker=one.blocker,
+                blocker_state=one.blocker_state,
+            )
+            for one in waited(looks)
+        ),
+        cures=tuple(cure for index in advice.indexes for cure in _cures(index)),
+        recommendations=advice.recommendations,
+        findings=judged.findings,
+        gaps=_once((*judged.gaps, *advice.gaps, *blind)),
+    )
+
+
+async def _watch(
+    database: Database, work: asyncio.Future[Iterable[StatementTime]]
+) -> tuple[list[Look], tuple[Gap, ...]]:
+    """What sessions were at, until *work* is done; and why that may not be seen."""
+    looks: list[Look] = []
+    while not work.done():
+        try:
+            looks += await look(database)
+        except StatementFailed as error:
+            await asyncio.wait((work,))
+            return looks, (
+                Gap(
+                    subject=say("who waits for whom in the database"),
+                    reason=say("the server did not answer: {message}", message=error.message),
+                    remedy=say("As a superuser: GRANT pg_monitor TO {user}",
+                               user=database.server.user),
+                ),
+            )  # fmt: skip
+        del looks[MOST_LOOKS:]
+        await asyncio.wait((work,), timeout=PAUSE_S)
+    return looks, ()
+
+
+def _workload(evidence: Evidence, counted: Iterable[StatementTime]) -> Workload:
+    """What takes the time: as the server counted it, else as the service did."""
+    statements = [
+        Statement(text=one.query, calls=one.calls, total_s=one.total_s, rows=one.rows)
+        for one in evidence.statements
+        if one.is_whole and is_query(one.query)
+    ] or [Statement(text=one.statement, calls=one.count, total_s=one.total_s) for one in counted]
+    whole_s = sum(one.total_s for one in statements)
+    workload = Workload.of(statements)
+    dear = [one for one in workload.statements if one.total_s >= _LEAST_SHARE * whole_s]
+    # Those that write are needed to price what an index costs, however quick they are.
+    writes = [one for one in workload.statements if one not in dear and _WRITES.match(one.text)]
+    return replace(workload, statements=(*dear[:_MOST_STATEMENTS], *writes))
+
+
+def _cures(index: AdvisedIndex) -> Iterable[IndexCure]:
+    on = f"{index.table.shown_name} {index.index.rest}"
+    for gain in index.gains:
+        yield IndexCure(
+            statement=gain.statement.text,
+            sql=index.statement,
+            undo=index.undo,
+            on=on,
+            factor=gain.cost_before / max(gain.cost_after, 0.01),
+            verified_by=index.verified_by,
+        )
+
+
+def _once(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    kept: list[Gap] = []
+    for one in gaps:
+        if one not in kept:
+            kept.append(one)
+    return tuple(kept)

@@ -1,0 +1,74 @@
+"""
+Ranking: symptoms → causes, that which users wait for most first. Pure.
+
+A cause is named only if it is a notable share of what users wait for and costs a request enough to
+be felt; what just costs the most of a service that is quick is no cause. Memory that grows costs
+no time until it is used up; it stands behind what does.
+"""
+
+from __future__ import annotations
+
+from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.claims import (
+    BUSY,
+    HTTP,
+    INDEX,
+    REPEATED_CODE,
+    SLOW_CALL_S,
+    UNSEEN,
+    Claim,
+    claims,
+)
+from keiko_perf.doctor.symptoms import Symptoms
+from keiko_perf.doctor.words import memory_cause, told
+
+LEAST_SHARE = 0.1
+LEAST_EACH_S = 0.02
+"""What a request has to lose by a cause. A tenth of the 200 ms that a service promises."""
+LEAST_BUSY_S = 0.05
+"""Of own code in many short steps: to read and write some JSON takes a part of that."""
+LEAST_CURED_S = 0.01
+"""Where a cure is known for sure: an index that was priced, a loop over single rows."""
+LEAST_UNSEEN_SHARE = 0.3
+LEAST_REQUESTS = 5
+MOST_CAUSES = 8
+_LEAST_S = {INDEX: LEAST_CURED_S, REPEATED_CODE: LEAST_CURED_S, BUSY: LEAST_BUSY_S}
+
+
+def ranked(seen: Symptoms) -> tuple[Cause, ...]:
+    """The causes of what users wait for; none if nothing is slow."""
+    total_s = seen.total_s
+    named = [one for one in claims(seen) if total_s and is_worth_naming(one, seen)]
+    named.sort(key=lambda one: (one.code == UNSEEN, -one.total_s, one.code, one.subject))
+    causes = [told(one, seen, each_s=each_s(one, seen)) for one in named[:MOST_CAUSES]]
+    if seen.growth is not None:
+        causes.append(memory_cause(seen.growth))
+    return tuple(causes)
+
+
+def is_worth_naming(claim: Claim, seen: Symptoms) -> bool:
+    """Whether users feel it."""
+    least_share = LEAST_UNSEEN_SHARE if claim.code == UNSEEN else LEAST_SHARE
+    if seen.requests < LEAST_REQUESTS or claim.total_s < least_share * seen.total_s:
+        return False
+    if claim.code == HTTP:
+        host = claim.about["host"]
+        if host.total_s < SLOW_CALL_S * host.count:
+            return False
+    return each_s(claim, seen) >= _LEAST_S.get(claim.code, LEAST_EACH_S)
+
+
+def each_s(claim: Claim, seen: Symptoms) -> float:
+    """What a request loses by it, of the route that loses most."""
+    counts = {one.route: one.count for one in seen.routes}
+    if not counts:
+        return float(claim.about["asked"].mean_s) if "asked" in claim.about else 0.0
+    # A route that was asked for once tells of that once.
+    return max(
+        (
+            seconds / counts[route]
+            for route, seconds in claim.by_route.items()
+            if counts.get(route, 0) >= min(LEAST_REQUESTS, max(counts.values()))
+        ),
+        default=0.0,
+    )

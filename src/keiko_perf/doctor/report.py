@@ -1,0 +1,269 @@
+"""
+Report: causes, targets and gaps as one page. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.shape import told as statement_told
+from keiko_perf.doctor.symptoms import RouteTime, Symptoms
+from keiko_perf.model import (
+    Asked,
+    Column,
+    Exemplar,
+    Finding,
+    Gap,
+    Message,
+    Outcome,
+    Recommendation,
+    Report,
+    Section,
+    Severity,
+    Status,
+    Table,
+    Verdict,
+    say,
+)
+
+MOST_ROWS = 15
+MOST_EXEMPLARS = 10
+MOST_FINDINGS = 8
+SEVERE_SHARE = 0.2
+_HOUR_S = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """
+    All that the doctor saw.
+
+    Attributes:
+        symptoms: what the causes were found in.
+        verdicts: the targets of the service; empty if it was not asked.
+        exemplars: slow requests.
+        findings: what the rules noticed in the database.
+        recommendations: indexes that would pay.
+        gaps: what could not be looked at.
+        environment: what was looked at: versions, places without passwords.
+    """
+
+    symptoms: Symptoms
+    verdicts: tuple[Verdict, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    environment: Mapping[str, str] | None = None
+
+
+def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Report:
+    """The page: the first sentence names the first cause."""
+    severities = [_severity(one, seen.verdicts) for one in causes]
+    findings = tuple(
+        one.finding(severity) for one, severity in zip(causes, severities, strict=True)
+    )
+    sections = [
+        _causes(causes, findings, seen),
+        _targets(seen.verdicts),
+        _times(seen),
+        _noticed(seen.findings),
+        Section(title=say("What could not be looked at"), gaps=seen.gaps),
+    ]
+    return Report(
+        command="doctor",
+        title=say("Why is it slow?"),
+        headline=_headline(causes, seen),
+        status=_status(findings, seen),
+        created_at=now,
+        sections=tuple(one for one in sections if one is not None),
+        environment=seen.environment or {},
+        answer={
+            "causes": [one.answer for one in causes],
+            "window_s": seen.symptoms.window_s,
+            "requests": seen.symptoms.requests,
+            "waited_s": seen.symptoms.total_s,
+        },
+    )
+
+
+def _headline(causes: Sequence[Cause], seen: Seen) -> Message:
+    if causes:
+        return causes[0].said
+    if not seen.symptoms.requests:
+        return say("Nothing can be said: no request and no statement was seen")
+    if any(one.outcome is Outcome.MISSED for one in seen.verdicts):
+        return say("A target is missed, and nothing that takes a notable time was found")
+    mean_s = seen.symptoms.total_s / seen.symptoms.requests
+    if seen.symptoms.routes:
+        return say(
+            "Nothing slow was found: {count:count} requests took {mean:duration} each",
+            count=seen.symptoms.requests,
+            mean=mean_s,
+        )
+    return say(
+        "Nothing slow was found: {count:count} statements took {mean:duration} each",
+        count=seen.symptoms.requests,
+        mean=mean_s,
+    )
+
+
+def _status(findings: Iterable[Finding], seen: Seen) -> Status:
+    status = Status.of(verdicts=seen.verdicts, findings=findings)
+    if status is Status.OK and not seen.symptoms.requests:
+        return Status.UNDECIDED
+    # That the targets can't be judged yet does not take back what was found.
+    return status if status is not Status.UNDECIDED or not seen.symptoms.requests else Status.OK
+
+
+def _severity(cause: Cause, verdicts: Iterable[Verdict]) -> Severity:
+    """Severe is what makes a target missed, and memory that ends within the hour."""
+    if cause.share is None:
+        left_s = cause.evidence.get("full_in_s")
+        soon = isinstance(left_s, float) and left_s < _HOUR_S
+        return Severity.CRITICAL if soon else Severity.WARNING
+    missed = any(one.outcome is Outcome.MISSED for one in verdicts)
+    return Severity.CRITICAL if missed and cause.share >= SEVERE_SHARE else Severity.WARNING
+
+
+def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) -> Section:
+    cures = [one.recommendation for one in causes if one.recommendation is not None]
+    told = {one.statement for one in cures}
+    others = [one for one in seen.recommendations if one.statement not in told]
+    return Section(
+        title=say("Causes, by what users wait for them"),
+        paragraphs=(_basis(seen),),
+        findings=findings,
+        recommendations=(*cures, *others[:3]),
+    )
+
+
+def _basis(seen: Seen) -> Message:
+    symptoms = seen.symptoms
+    if symptoms.routes:
+        return say(
+            "{count:count} requests within {window:duration}, which took {total:duration} in all; "
+            "the shares are of that time.",
+            count=symptoms.requests,
+            window=symptoms.window_s,
+            total=symptoms.total_s,
+        )
+    return say(
+        "{count:count} statements within {window:duration}, which took {total:duration} in all; "
+        "the shares are of that time.",
+        count=symptoms.requests,
+        window=symptoms.window_s,
+        total=symptoms.total_s,
+    )
+
+
+def _targets(verdicts: tuple[Verdict, ...]) -> Section | None:
+    return Section(title=say("Targets"), verdicts=verdicts) if verdicts else None
+
+
+def _times(seen: Seen) -> Section | None:
+    tables = (
+        _routes(seen.symptoms.routes),
+        _asked(seen.symptoms.asked),
+        _exemplars(seen.exemplars),
+    )
+    if not any(one.rows for one in tables):
+        return None
+    return Section(
+        title=say("Where the time of requests went"),
+        tables=tuple(one for one in tables if one.rows),
+    )
+
+
+def _routes(routes: Iterable[RouteTime]) -> Table:
+    def row(one: RouteTime) -> tuple[object, ...]:
+        total_s = one.total_s
+        parts = (one.sql_s, one.pool_s, one.http_s, one.code_s, one.loop_s, one.elsewhere_s)
+        return (
+            one.route,
+            one.count,
+            total_s / one.count if one.count else None,
+            *(part / total_s if total_s else None for part in parts),
+        )
+
+    return Table(
+        title=say("By route: the share of each part"),
+        columns=(
+            Column(say("route")),
+            Column(say("requests"), "count"),
+            Column(say("mean"), "duration"),
+            Column(say("SQL"), "ratio"),
+            Column(say("pool"), "ratio"),
+            Column(say("HTTP"), "ratio"),
+            Column(say("code"), "ratio"),
+            Column(say("loop"), "ratio"),
+            Column(say("elsewhere"), "ratio"),
+        ),
+        rows=tuple(row(one) for one in sorted(routes, key=lambda one: -one.total_s)),
+    ).first(MOST_ROWS)
+
+
+def _asked(asked: Iterable[Asked]) -> Table:
+    ordered = sorted(asked, key=lambda one: -one.total_s)
+    return Table(
+        title=say("By route and statement"),
+        columns=(
+            Column(say("route")),
+            Column(say("statement")),
+            Column(say("times a request"), "number"),
+            Column(say("mean"), "duration"),
+            Column(say("time in all"), "duration"),
+            Column(say("repeated from")),
+        ),
+        rows=tuple(
+            (
+                one.route,
+                statement_told(one.statement, 80),
+                one.times,
+                one.mean_s,
+                one.total_s,
+                one.place,
+            )
+            for one in ordered
+        ),
+    ).first(MOST_ROWS)
+
+
+def _exemplars(exemplars: Iterable[Exemplar]) -> Table:
+    return Table(
+        title=say("The slowest requests"),
+        columns=(
+            Column(say("route")),
+            Column(say("when"), "time"),
+            Column(say("time in all"), "duration"),
+            Column(say("status"), "text"),
+            Column(say("SQL"), "duration"),
+            Column(say("pool"), "duration"),
+            Column(say("HTTP"), "duration"),
+            Column(say("code"), "duration"),
+            Column(say("loop"), "duration"),
+            Column(say("statements"), "count"),
+        ),
+        rows=tuple(
+            (
+                one.route,
+                one.at,
+                one.duration_s,
+                str(one.status),
+                *one.parts_s[:5],
+                sum(count for _, count, _ in one.statements),
+            )
+            for one in sorted(exemplars, key=lambda one: -one.duration_s)
+        ),
+    ).first(MOST_EXEMPLARS)
+
+
+def _noticed(findings: tuple[Finding, ...]) -> Section | None:
+    """What else is worth attention in the database; notes are told by `db check`."""
+    worth = [one for one in findings if one.severity > Severity.NOTE]
+    if not worth:
+        return None
+    return Section(title=say("Also noticed in the database"), findings=tuple(worth[:MOST_FINDINGS]))

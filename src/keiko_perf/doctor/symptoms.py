@@ -1,0 +1,206 @@
+"""
+Symptoms: what a service and its database showed over one stretch of time, as plain values. Pure.
+
+Either of the two may be missing. Times are sums over the stretch; what users wait for is the time
+of all requests, and where there is no service, that of all statements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keiko_perf.model import Asked, BlockingCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTime:
+    """
+    The requests of one route, and where their time went.
+
+    Attributes:
+        route: which one.
+        count: how many requests.
+        sql_s, pool_s, http_s, code_s, loop_s, elsewhere_s: statements, waiting for a database
+            connection, for other services, own code, waiting for the event loop, anything else.
+    """
+
+    route: str
+    count: int
+    sql_s: float = 0.0
+    pool_s: float = 0.0
+    http_s: float = 0.0
+    code_s: float = 0.0
+    loop_s: float = 0.0
+    elsewhere_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        """How long the requests took in all."""
+        return self.sql_s + self.pool_s + self.http_s + self.code_s + self.loop_s + self.elsewhere_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUse:
+    """
+    Attributes:
+        waits: how often a connection was asked for.
+        wait_s: how long that took in all.
+        failed: how often it was in vain.
+        holds: how often a connection was given back.
+        hold_s: for how long they were held in all.
+        size: how many there may be; None if there is no bound, or it is not known.
+        in_use: how many were in use on average; None if it is not known.
+    """
+
+    waits: int
+    wait_s: float
+    failed: int
+    holds: int
+    hold_s: float
+    size: float | None = None
+    in_use: float | None = None
+
+    @property
+    def mean_hold_s(self) -> float | None:
+        """For how long a connection is held; None if none was given back."""
+        return self.hold_s / self.holds if self.holds else None
+
+    @property
+    def ceiling_per_s(self) -> float | None:
+        """How many holds a second there can be at most."""
+        mean_s = self.mean_hold_s
+        return self.size / mean_s if self.size and mean_s else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWait:
+    """
+    Sessions of one statement that waited for a lock.
+
+    Attributes:
+        statement: its text.
+        ratio: the share of its time that it waited, of all looks in which it ran.
+        looks: how often it was seen to wait.
+        on: what it waits for: a table, or the kind of the lock.
+        blocker: the last statement of who is in the way; empty if that may not be seen.
+        blocker_state: such as `idle in transaction`.
+    """
+
+    statement: str
+    ratio: float
+    looks: int
+    on: str
+    blocker: str = ""
+    blocker_state: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexCure:
+    """
+    An index that makes a statement cheaper.
+
+    Attributes:
+        statement: the text of the statement that gains.
+        sql: what makes the index.
+        undo: what takes it back.
+        on: table and columns, for a person.
+        factor: how many times cheaper; None if nobody verified it.
+        verified_by: who says so; None if nobody.
+    """
+
+    statement: str
+    sql: str
+    undo: str
+    on: str
+    factor: float | None
+    verified_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTime:
+    """Calls of one other service: how many, for how long in all, and how many failed."""
+
+    host: str
+    count: int
+    total_s: float
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementTime:
+    """One statement, as the database counted it, and how long all its executions took."""
+
+    statement: str
+    count: int
+    total_s: float
+
+    @property
+    def mean_s(self) -> float:
+        return self.total_s / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """
+    Memory that grows and does not stop.
+
+    Attributes:
+        per_s: bytes a second.
+        grown_bytes: by how much, in the time that was looked at.
+        over_s: how long that was.
+        rss_bytes: how much the process holds now.
+        full_in_s: when there is none left at this pace; None if the limit is not known.
+        blocks_per_s: how many more objects of Python's there are each second; None if not known.
+    """
+
+    per_s: float
+    grown_bytes: float
+    over_s: float
+    rss_bytes: float
+    full_in_s: float | None = None
+    blocks_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptoms:
+    """
+    Attributes:
+        window_s: how long was measured.
+        routes: empty if no service was asked, or it does not say where its time goes.
+        asked: what the requests of each route asked of the database.
+        blocking: what held the event loop.
+        pool: None if no pool is watched.
+        outgoing: calls of other services.
+        statements: what the database executed; empty if it was not asked.
+        locks: who waited for locks.
+        cures: indexes that would help.
+        growth: of the process's memory; None if it does not grow.
+        has_database: whether the database was asked.
+        queued_ratio: of the time that the service wanted to compute, how long it queued for a
+            processor; None if it is not known.
+    """
+
+    window_s: float
+    routes: tuple[RouteTime, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    blocking: tuple[BlockingCall, ...] = ()
+    pool: PoolUse | None = None
+    outgoing: tuple[HostTime, ...] = ()
+    statements: tuple[StatementTime, ...] = ()
+    locks: tuple[LockWait, ...] = ()
+    cures: tuple[IndexCure, ...] = ()
+    growth: Growth | None = None
+    has_database: bool = False
+    queued_ratio: float | None = None
+
+    @property
+    def total_s(self) -> float:
+        """How long users waited in all; of a database alone, how long its clients did."""
+        if self.routes:
+            return sum(one.total_s for one in self.routes)
+        return sum(one.total_s for one in self.statements)
+
+    @property
+    def requests(self) -> int:
+        """How many requests there were; of a database alone, how many executions."""
+        return sum(one.count for one in (self.routes or self.statements))

@@ -1,0 +1,180 @@
+"""
+Telling: what a service tells of itself (`/performance/attribution`), as symptoms. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from keiko_perf.doctor.growth import growth_of
+from keiko_perf.doctor.symptoms import (
+    Growth,
+    HostTime,
+    PoolUse,
+    RouteTime,
+    StatementTime,
+)
+from keiko_perf.errors import ServiceUnavailable
+from keiko_perf.model import Asked, BlockingCall, Exemplar
+
+VERSION = 1
+_PARTS = ("sql_s", "pool_s", "http_s", "code_s", "loop_s", "elsewhere_s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """
+    What a service told.
+
+    Attributes:
+        has_attribution: whether it records where the time goes.
+        window_s: how long was measured.
+        requests: how many there were.
+        routes, asked, blocking, pool, outgoing, growth: as of `Symptoms`.
+        statements: what the service sent, by its own count.
+        exemplars: slow requests of each route.
+        queued_ratio: as of `Symptoms`.
+    """
+
+    has_attribution: bool
+    window_s: float
+    requests: int = 0
+    routes: tuple[RouteTime, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    blocking: tuple[BlockingCall, ...] = ()
+    pool: PoolUse | None = None
+    outgoing: tuple[HostTime, ...] = ()
+    statements: tuple[StatementTime, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
+    growth: Growth | None = None
+    queued_ratio: float | None = None
+
+
+def told_by(document: Mapping[str, Any]) -> Told:
+    """
+    What *document* says.
+
+    Raises:
+        ServiceUnavailable: it is of a form that is not known.
+    """
+    try:
+        if document["version"] != VERSION:
+            raise ValueError(f"version {document['version']}")
+        return _told(document)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ServiceUnavailable(
+            "the service tells where its time goes in a form that this keiko-perf does not know",
+            cure="Let both be of the same version",
+        ) from error
+
+
+def _told(document: Mapping[str, Any]) -> Told:
+    routes = document.get("routes", ())
+    gauges = document.get("gauges", {})
+    return Told(
+        has_attribution=bool(document["attribution"]),
+        window_s=float(document["window_s"]),
+        requests=sum(int(one["count"]) for one in routes),
+        routes=tuple(
+            RouteTime(
+                route=str(one["name"]),
+                count=int(one["count"]),
+                **{name: float(one["parts"][name]) for name in _PARTS},
+            )
+            for one in routes
+            if any(one["parts"].values())
+        ),
+        asked=tuple(
+            Asked(**{name: one[name] for name in Asked.__slots__})
+            for one in document.get("asked", ())
+        ),
+        blocking=tuple(_call(one) for one in document.get("blocking", ())),
+        pool=_pool(document.get("pool"), gauges),
+        outgoing=tuple(
+            HostTime(
+                host=str(one["name"]),
+                count=int(one["count"]),
+                total_s=float(one["total_s"]),
+                failed=int(one["failed"]),
+            )
+            for one in document.get("outgoing", ())
+        ),
+        statements=tuple(
+            StatementTime(
+                statement=str(one["name"]), count=int(one["count"]), total_s=float(one["total_s"])
+            )
+            for one in document.get("statements", ())
+        ),
+        exemplars=tuple(_exemplar(one) for one in document.get("exemplars", ())),
+        growth=_growth(document.get("memory", ()), gauges),
+        queued_ratio=None if (queued := gauges.get("cpu_queued_ratio")) is None else queued["mean"],
+    )
+
+
+def _call(one: Mapping[str, Any]) -> BlockingCall:
+    return BlockingCall(
+        place=str(one["place"]),
+        stack=tuple(map(str, one["stack"])),
+        count=int(one["count"]),
+        total_s=float(one["total_s"]),
+        longest_s=float(one["longest_s"]),
+        computed_s=None if one["computed_s"] is None else float(one["computed_s"]),
+        last_at=datetime.fromisoformat(one["last_at"]),
+    )
+
+
+def _pool(told: Mapping[str, Any] | None, gauges: Mapping[str, Any]) -> PoolUse | None:
+    if told is None or not told["waits"]["count"]:
+        return None
+    size, in_use = gauges.get("pool_size"), gauges.get("pool_in_use")
+    return PoolUse(
+        waits=int(told["waits"]["count"]),
+        wait_s=float(told["waits"]["total_s"]),
+        failed=int(told["waits"]["failed"]),
+        holds=int(told["holds"]["count"]),
+        hold_s=float(told["holds"]["total_s"]),
+        size=None if size is None else float(size["mean"]),
+        in_use=None if in_use is None else float(in_use["mean"]),
+    )
+
+
+def _exemplar(one: Mapping[str, Any]) -> Exemplar:
+    return Exemplar(
+        route=str(one["route"]),
+        at=datetime.fromisoformat(one["at"]),
+        duration_s=float(one["duration_s"]),
+        status=int(one["status"]),
+        parts_s=tuple(float(one["parts"][name]) for name in _PARTS),
+        statements=tuple(
+            (str(asked["statement"]), int(asked["count"]), float(asked["total_s"]))
+            for asked in one["statements"]
+        ),
+    )
+
+
+def _growth(workers: Iterable[Mapping[str, Any]], gauges: Mapping[str, Any]) -> Growth | None:
+    """That of the worker that grows most."""
+    found = []
+    for worker in workers:
+        told = worker["points"]
+        points = [(float(at_s), float(held)) for at_s, held, _, _ in told]
+        found.append(
+            growth_of(
+                points,
+                limit_bytes=_limit(points, gauges),
+                blocks=[(float(at_s), float(n)) for at_s, _, n, _ in told if n is not None],
+                in_flight=[(float(at_s), float(n)) for at_s, _, _, n in told],
+            )
+        )
+    return max((one for one in found if one is not None), key=lambda one: one.per_s, default=None)
+
+
+def _limit(points: list[tuple[float, float]], gauges: Mapping[str, Any]) -> float | None:
+    """How much there is room for: what is free of the container or machine, and what it holds."""
+    ratio, held = gauges.get("memory_ratio"), gauges.get("memory_limit_bytes")
+    if ratio is None or held is None or not points:
+        return None
+    return points[-1][1] + float(held["mean"]) * (1.0 - float(ratio["mean"]))

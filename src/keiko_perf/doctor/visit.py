@@ -1,0 +1,187 @@
+"""
+Visit: looks at a service and its database over the same stretch of time, and says why it is slow.
+
+It makes no load of its own unless it is handed one. Either of the two may be missing, and what is
+missing is a gap with its remedy. The parts come in as functions, so that a program, a test or the
+command line can each bring its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from keiko_perf.doctor.ranking import ranked
+from keiko_perf.doctor.report import Seen, doctor_report
+from keiko_perf.doctor.symptoms import StatementTime, Symptoms
+from keiko_perf.doctor.telling import Told, told_by
+from keiko_perf.errors import UsageError
+from keiko_perf.model import Gap, Report, Verdict, say
+
+if TYPE_CHECKING:  # a database needs the extra `postgres`, a service alone does not
+    from keiko_perf.diagnosis.postgres import Database
+    from keiko_perf.doctor.database import Examined
+
+LEAST_S = 2.0
+MUCH_QUEUED = 0.25
+"""From here on what the machine has to do otherwise makes the service notably slower."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """
+    How a service is asked.
+
+    Attributes:
+        attribution: its `/performance/attribution` over the last so many seconds.
+        verdicts: its targets.
+        label: where it is, for a person.
+    """
+
+    attribution: Callable[[float], Awaitable[Mapping[str, Any]]]
+    verdicts: Callable[[], Awaitable[Iterable[Verdict]]]
+    label: str = ""
+
+
+async def visit(
+    *,
+    service: Service | None,
+    database: Database | None,
+    seconds: float,
+    load: Callable[[], Awaitable[object]] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Report:
+    """
+    Why it is slow.
+
+    Args:
+        service: is asked where its time goes; None if there is none.
+        database: likewise.
+        seconds: how long to look.
+        load: makes load meanwhile, for about that long; without it users do.
+        now: the wall clock.
+
+    Raises:
+        UsageError: neither is given, or the time is too short to see anything.
+        ServiceUnavailable: the service does not answer.
+        DatabaseUnavailable: the connection was lost.
+    """
+    if service is None and database is None:
+        raise UsageError(
+            "neither a service nor a database is named", cure="Pass --url, --database, or both"
+        )
+    if not seconds >= LEAST_S:
+        raise UsageError(
+            f"in {seconds:g} s nothing can be seen", cure=f"Look for {LEAST_S:g} s or longer"
+        )
+    if service is not None:
+        told_by(await service.attribution(seconds))  # it would be a pity to find out only then
+    began_s = time.monotonic()
+    told: Told | None = None
+
+    async def meanwhile() -> Iterable[StatementTime]:
+        nonlocal told
+        await (asyncio.sleep(seconds) if load is None else load())
+        if service is None:
+            return ()
+        told = told_by(await service.attribution(time.monotonic() - began_s))
+        return told.statements
+
+    examined = None
+    if database is None:
+        await meanwhile()
+    else:
+        from keiko_perf.doctor.database import examine
+
+        examined = await examine(database, meanwhile)
+    verdicts = () if service is None else tuple(await service.verdicts())
+    seen = seen_of(told, examined, verdicts, label="" if service is None else service.label)
+    return doctor_report(ranked(seen.symptoms), seen, now=now())
+
+
+def seen_of(
+    told: Told | None, examined: Examined | None, verdicts: tuple[Verdict, ...], *, label: str = ""
+) -> Seen:
+    """What a service told and what its database showed, as one. Pure."""
+    environment = {"service": label} if label else {}
+    if examined is not None:
+        environment |= {
+            "database": examined.server.database,
+            "PostgreSQL": examined.server.version_text,
+        }
+    return Seen(
+        symptoms=_symptoms(told, examined),
+        verdicts=verdicts,
+        exemplars=() if told is None else told.exemplars,
+        findings=() if examined is None else examined.findings,
+        recommendations=() if examined is None else examined.recommendations,
+        gaps=tuple(_gaps(told, examined)),
+        environment=environment,
+    )
+
+
+def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
+    return Symptoms(
+        window_s=told.window_s if told is not None else examined.seconds if examined else 0.0,
+        routes=() if told is None else told.routes,
+        asked=() if told is None else told.asked,
+        blocking=() if told is None else told.blocking,
+        pool=None if told is None else told.pool,
+        outgoing=() if told is None else told.outgoing,
+        growth=None if told is None else told.growth,
+        statements=() if examined is None else examined.statements,
+        locks=() if examined is None else examined.locks,
+        cures=() if examined is None else examined.cures,
+        has_database=examined is not None,
+        queued_ratio=None if told is None else told.queued_ratio,
+    )
+
+
+def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
+    if told is None:
+        yield Gap(
+            subject=say("what the requests of the service wait for"),
+            reason=say("no service was named"),
+            remedy=say("Name it, as in --url http://localhost:8000"),
+        )
+    elif not told.has_attribution:
+        yield Gap(
+            subject=say("what the requests of the service wait for"),
+            reason=say("the service does not record where its time goes"),
+            remedy=say("Let it: PerformanceMonitor(attribution=True)"),
+        )
+    elif told.requests and told.pool is None:
+        yield Gap(
+            subject=say("statements and waits for connections"),
+            reason=say("no engine and no pool is watched; a driver used without SQLAlchemy tells "
+                       "nothing of its statements"),
+            remedy=say("monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of "
+                       "asyncpg or psycopg"),
+        )  # fmt: skip
+    if told is not None and told.has_attribution and not told.requests:
+        yield Gap(
+            subject=say("what the requests of the service wait for"),
+            reason=say("no request was answered within {window:duration}", window=told.window_s),
+            remedy=say("Look while it is used, or make load: --load 20"),
+        )
+    if told is not None and (told.queued_ratio or 0.0) >= MUCH_QUEUED:
+        yield Gap(
+            subject=say("how quick the service is by itself"),
+            reason=say(
+                "of the time that it wanted to compute it waited {ratio:ratio} for a processor",
+                ratio=told.queued_ratio,
+            ),
+            remedy=say("Look when the machine has less to do, or give the service a processor"),
+        )
+    if examined is None:
+        yield Gap(
+            subject=say("what the database does"),
+            reason=say("no database was named"),
+            remedy=say("Name it, as in --database postgresql://user@host/name"),
+        )
+    else:
+        yield from examined.gaps

@@ -1,0 +1,157 @@
+"""
+Insight: where the time of requests went, as a JSON document for the doctor. Pure.
+
+By route the parts of the time, the statements and the slowest requests; what held the event loop;
+the pool; other services; and how the memory of each worker went. It holds names of routes,
+normalised statements, hosts and lines of code, and no value of a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from keiko_perf.model import Kind, Series, Snapshot
+from keiko_perf.monitoring.attribution import Part
+
+VERSION = 1
+MOST_ROUTES = 50
+MOST_STATEMENTS = 100
+MOST_WORKERS = 16
+MOST_POINTS = 120
+"""Of the memory of one worker."""
+
+
+def insight_of(
+    snapshot: Snapshot | None,
+    windows: Iterable[Snapshot],
+    *,
+    has_attribution: bool,
+    build: Mapping[str, str],
+    now: datetime,
+) -> dict[str, Any]:
+    """
+    The document, in JSON's types.
+
+    Args:
+        snapshot: what was measured over the time in question; None before anything was.
+        windows: of the last hour, for what only tells over time.
+        has_attribution: whether the service records where the time goes.
+        build: what runs.
+        now: when, aware UTC.
+    """
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "time": now.isoformat(),
+        "build": dict(build),
+        "attribution": has_attribution,
+        "window_s": 0.0 if snapshot is None else snapshot.window_s,
+        "memory": _memory(windows),
+    }
+    if snapshot is None:
+        return document
+    return document | {
+        "gauges": {
+            name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
+        },
+        "routes": _routes(snapshot),
+        "asked": [
+            {
+                "route": one.route,
+                "statement": one.statement,
+                "requests": one.requests,
+                "count": one.count,
+                "total_s": one.total_s,
+                "most": one.most,
+                "place": one.place,
+            }
+            for one in snapshot.asked
+        ],
+        "statements": [_timed(one) for one in _dearest(snapshot.of(Kind.STATEMENT))],
+        "outgoing": [_timed(one) for one in _dearest(snapshot.of(Kind.OUTGOING))],
+        "pool": {
+            "waits": _timed(snapshot.whole(Kind.POOL)),
+            "holds": _timed(snapshot.whole(Kind.HOLD)),
+        },
+        "blocking": [
+            {
+                "place": one.place,
+                "stack": list(one.stack),
+                "count": one.count,
+                "total_s": one.total_s,
+                "longest_s": one.longest_s,
+                "computed_s": one.computed_s,
+                "last_at": one.last_at.isoformat(),
+            }
+            for one in snapshot.blocking
+        ],
+        "exemplars": [
+            {
+                "route": one.route,
+                "at": one.at.isoformat(),
+                "duration_s": one.duration_s,
+                "status": one.status,
+                "parts": _named(one.parts_s),
+                "statements": [
+                    {"statement": name, "count": count, "total_s": total_s}
+                    for name, count, total_s in one.statements
+                ],
+            }
+            for one in snapshot.exemplars
+        ],
+    }
+
+
+def _routes(snapshot: Snapshot) -> list[dict[str, Any]]:
+    routes = sorted(snapshot.of(Kind.ROUTE), key=lambda one: (-one.sum_s, one.name))
+    return [
+        {
+            **_timed(one),
+            "p95_s": one.succeeded.known_quantile(0.95),
+            "parts": _named(
+                0.0 if (found := snapshot.find(part.kind, one.name)) is None else found.sum_s
+                for part in Part
+            ),
+        }
+        for one in routes[:MOST_ROUTES]
+    ]
+
+
+def _named(parts_s: Iterable[float]) -> dict[str, float]:
+    return {f"{part.name.lower()}_s": one for part, one in zip(Part, parts_s, strict=True)}
+
+
+def _timed(one: Series) -> dict[str, Any]:
+    return {"name": one.name, "count": one.count, "failed": one.errors, "total_s": one.sum_s}
+
+
+def _dearest(series: Iterable[Series]) -> list[Series]:
+    return sorted(series, key=lambda one: (-one.sum_s, one.name))[:MOST_STATEMENTS]
+
+
+def _memory(windows: Iterable[Snapshot]) -> list[dict[str, Any]]:
+    """How much each worker held, from the oldest window to the newest."""
+    workers: dict[str, list[list[Any]]] = {}
+    for window in windows:
+        held = window.gauges.get("rss_bytes")
+        if not window.worker or held is None:
+            continue
+        if window.worker in workers or len(workers) < MOST_WORKERS:
+            blocks = window.gauges.get("python_blocks")
+            flying = window.gauges.get("in_flight")
+            workers.setdefault(window.worker, []).append(
+                [
+                    window.ended_at.timestamp(),
+                    held.mean,
+                    None if blocks is None else blocks.mean,
+                    0.0 if flying is None else flying.mean,
+                ]
+            )
+    return [{"worker": name, "points": _thinned(points)} for name, points in workers.items()]
+
+
+def _thinned(points: list[list[Any]]) -> list[list[Any]]:
+    """At most so many, the newest among them."""
+    step = -(-len(points) // MOST_POINTS)
+    return points[::-1][::step][::-1]

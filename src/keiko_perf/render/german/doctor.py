@@ -1,0 +1,228 @@
+"""What the doctor says."""
+
+from __future__ import annotations
+
+_MEASURE = "Das ist nicht geprüft: nach der Änderung neu messen."
+
+TEMPLATES = {
+    "who waits for whom in the database": "wer in der Datenbank auf wen wartet",
+    "Nothing slow was found: {count:count} statements took {mean:duration} each": (
+        "Nichts Langsames gefunden: {count:count} Anweisungen brauchten je {mean:duration}"
+    ),
+    "{count:count} statements within {window:duration}, which took {total:duration} in all; the "
+    "shares are of that time.": (
+        "{count:count} Anweisungen in {window:duration}, die zusammen {total:duration} brauchten; "
+        "die Anteile sind die an dieser Zeit."
+    ),
+    "Nothing can be said: no request and no statement was seen": (
+        "Es lässt sich nichts sagen: keine Anfrage und keine Anweisung war zu sehen"
+    ),
+    "A target is missed, and nothing that takes a notable time was found": (
+        "Ein Ziel ist verfehlt, und nichts war zu finden, das nennenswert Zeit braucht"
+    ),
+    "Nothing slow was found: {count:count} requests took {mean:duration} each": (
+        "Nichts Langsames gefunden: {count:count} Anfragen brauchten je {mean:duration}"
+    ),
+    "{count:count} requests within {window:duration}, which took {total:duration} in all; the "
+    "shares are of that time.": (
+        "{count:count} Anfragen in {window:duration}, die zusammen {total:duration} brauchten; "
+        "die Anteile sind die an dieser Zeit."
+    ),
+    "Why is it slow?": "Warum ist es langsam?",
+    "Causes, by what users wait for them": "Ursachen, nach der Wartezeit der Nutzer",
+    "Where the time of requests went": "Wohin die Zeit der Anfragen ging",
+    "Also noticed in the database": "Außerdem in der Datenbank aufgefallen",
+    "By route: the share of each part": "Nach Route: der Anteil jedes Teils",
+    "By route and statement": "Nach Route und Anweisung",
+    "The slowest requests": "Die langsamsten Anfragen",
+    "times a request": "Male je Anfrage",
+    "repeated from": "wiederholt aus",
+    "status": "Status",
+    "what the requests of the service wait for": "worauf die Anfragen des Dienstes warten",
+    "no service was named": "kein Dienst wurde genannt",
+    "Name it, as in --url http://localhost:8000": (
+        "Ihn nennen, etwa mit --url http://localhost:8000"
+    ),
+    "no request was answered within {window:duration}": (
+        "in {window:duration} wurde keine Anfrage beantwortet"
+    ),
+    "Look while it is used, or make load: --load 20": (
+        "Hinsehen, während er benutzt wird, oder Last machen: --load 20"
+    ),
+    "how quick the service is by itself": "wie schnell der Dienst für sich genommen ist",
+    "of the time that it wanted to compute it waited {ratio:ratio} for a processor": (
+        "von der Zeit, in der er rechnen wollte, wartete er {ratio:ratio} auf einen Prozessor"
+    ),
+    "Look when the machine has less to do, or give the service a processor": (
+        "Hinsehen, wenn die Maschine weniger zu tun hat, oder dem Dienst einen Prozessor geben"
+    ),
+    "what the database does": "was die Datenbank tut",
+    "no database was named": "keine Datenbank wurde genannt",
+    "Name it, as in --database postgresql://user@host/name": (
+        "Sie nennen, etwa mit --database postgresql://user@host/name"
+    ),
+    "the service does not record where its time goes": (
+        "der Dienst zeichnet nicht auf, wohin seine Zeit geht"
+    ),
+    "Let it: PerformanceMonitor(attribution=True)": (
+        "Ihn das tun lassen: PerformanceMonitor(attribution=True)"
+    ),
+    "statements and waits for connections": "Anweisungen und das Warten auf Verbindungen",
+    "no engine and no pool is watched; a driver used without SQLAlchemy tells nothing of its "
+    "statements": (
+        "keine Engine und kein Pool wird beobachtet; ein Treiber ohne SQLAlchemy sagt nichts "
+        "über seine Anweisungen"
+    ),
+    "monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of asyncpg or psycopg": (
+        "monitor.watch_engine(engine), und monitor.watch_pool(pool) für einen Pool von asyncpg "
+        "oder psycopg"
+    ),
+    "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} each; "
+    "an index on {index} cuts it to about {after:duration} (verified by the planner)": (
+        "{share:ratio} der Zeit, die {who} warten, ist die Anweisung {statement}, je "
+        "{mean:duration}; ein Index auf {index} verkürzt sie auf etwa {after:duration} (vom "
+        "Planer geprüft)"
+    ),
+    "another session": "eine andere Sitzung",
+    "users": "Nutzer",
+    "clients of the database": "Klienten der Datenbank",
+    "It reads far more rows than it returns. The planner was asked what it would cost with the "
+    "index; the time is reckoned from that. Make the index, then measure again.": (
+        "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was sie mit dem "
+        "Index kosten würde; die Zeit ist daraus gerechnet. Den Index anlegen, dann neu messen."
+    ),
+    "{share:ratio} of the time that users wait is one statement that {route} sends {times:number} "
+    "times for each request (N+1), from {place}: {statement}": (
+        "{share:ratio} der Zeit, die Nutzer warten, ist eine Anweisung, die {route} je Anfrage "
+        "{times:number} Mal schickt (N+1), aus {place}: {statement}"
+    ),
+    "A list that asks once more for each of its items does that. Let one statement load them all: "
+    "selectinload() in SQLAlchemy, or WHERE id = ANY(...). This is not verified: measure again "
+    "after the change.": (
+        "Das tut eine Liste, die für jeden ihrer Einträge noch einmal fragt. Eine Anweisung alle "
+        f"laden lassen: selectinload() in SQLAlchemy, oder WHERE id = ANY(...). {_MEASURE}"
+    ),
+    "{share:ratio} of the time that {who} wait is the statement {statement}, "
+    "{mean:duration} each": (
+        "{share:ratio} der Zeit, die {who} warten, ist die Anweisung {statement}, je "
+        "{mean:duration}"
+    ),
+    "{share:ratio} of the time that {who} wait is for a lock on {on}, which a transaction holds "
+    "whose last statement was {blocker}": (
+        "{share:ratio} der Zeit, die {who} warten, gilt einer Sperre auf {on}; sie hält eine "
+        "Transaktion, deren letzte Anweisung diese war: {blocker}"
+    ),
+    "{share:ratio} of the time that users wait is the own code of {route}, {own:duration} of each "
+    "request, and those who wait for the event loop meanwhile": (
+        "{share:ratio} der Zeit, die Nutzer warten, ist der eigene Code von {route}, "
+        "{own:duration} jeder Anfrage, und wer währenddessen auf die Ereignisschleife wartet"
+    ),
+    "Many short steps, none of which holds the event loop for long. A profile of the process "
+    "(py-spy record) shows what they do; a further worker process shares the load.": (
+        "Viele kurze Schritte, von denen keiner die Ereignisschleife lange hält. Ein Profil des "
+        "Prozesses (py-spy record) zeigt, was sie tun; ein weiterer Arbeitsprozess teilt die Last."
+    ),
+    "Hold connections for a shorter time (no other work between the first statement and the "
+    "commit, quicker statements), or raise pool_size as far as max_connections allows for all "
+    "workers together. This is not verified: measure again after the change.": (
+        "Verbindungen kürzer halten (keine andere Arbeit zwischen der ersten Anweisung und dem "
+        "Commit, schnellere Anweisungen), oder pool_size erhöhen, soweit max_connections es für "
+        f"alle Arbeitsprozesse zusammen zulässt. {_MEASURE}"
+    ),
+    "{share:ratio} of the time that users wait is for {host}, {mean:duration} a call, most of it "
+    "in {route}": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt {host}, {mean:duration} je Aufruf, das "
+        "meiste davon in {route}"
+    ),
+    "The other service takes that long. Ask it concurrently, keep its answers, or let a background "
+    "task ask; and give each call a timeout. This is not verified: measure again after the "
+    "change.": (
+        "So lange braucht der andere Dienst. Ihn nebenläufig fragen, seine Antworten behalten, "
+        "oder eine Hintergrundaufgabe fragen lassen; und jedem Aufruf eine Frist geben. "
+        f"{_MEASURE}"
+    ),
+    "{share:ratio} of the time that users wait is outside of what can be seen here, in {route}: "
+    "{each:duration} of each request": (
+        "{share:ratio} der Zeit, die Nutzer warten, liegt außerhalb dessen, was hier zu sehen ist, "
+        "in {route}: {each:duration} jeder Anfrage"
+    ),
+    "It awaits something that nothing watches: a sleep, a queue, a driver that is used without "
+    "SQLAlchemy, a client of another service. monitor.watch_engine, watch_pool and watch_client "
+    "tell which.": (
+        "Sie wartet auf etwas, das nichts beobachtet: eine Pause, eine Warteschlange, einen "
+        "Treiber ohne SQLAlchemy, einen Klienten eines anderen Dienstes. monitor.watch_engine, "
+        "watch_pool und watch_client sagen, worauf."
+    ),
+    "No index that the planner was asked about makes it much cheaper, and it waits for no lock. "
+    "keiko-perf db explain shows what its plan spends the time on.": (
+        "Kein Index, nach dem der Planer gefragt wurde, macht sie viel billiger, und sie wartet "
+        "auf keine Sperre. keiko-perf db explain zeigt, womit ihr Plan die Zeit verbringt."
+    ),
+    "Only the service was asked. With --database URL the planner is asked for an index that helps, "
+    "and the server who waits for locks.": (
+        "Nur der Dienst wurde gefragt. Mit --database URL wird der Planer nach einem Index "
+        "gefragt, der hilft, und der Server danach, wer auf Sperren wartet."
+    ),
+    "Whoever holds the lock does something else before its commit: its transaction is idle. Do "
+    "that before it takes the lock, or after the commit. This is not verified: measure again after "
+    "the change.": (
+        "Wer die Sperre hält, tut vor seinem Commit etwas anderes: seine Transaktion ruht. Das "
+        f"vorher tun, ehe er sperrt, oder nach dem Commit. {_MEASURE}"
+    ),
+    "The transactions take turns. Let them hold the lock for a shorter time: lock last, commit at "
+    "once, write fewer rows at a time. This is not verified: measure again after the change.": (
+        "Die Transaktionen wechseln sich ab. Sie die Sperre kürzer halten lassen: zuletzt sperren, "
+        f"gleich abschließen, weniger Zeilen auf einmal schreiben. {_MEASURE}"
+    ),
+    "{share:ratio} of the time that users wait is {place}, which computes and holds the event "
+    "loop: {count:count} times, {mean:duration} each": (
+        "{share:ratio} der Zeit, die Nutzer warten, ist {place}; das rechnet und hält die "
+        "Ereignisschleife: {count:count} Mal, je {mean:duration}"
+    ),
+    "{share:ratio} of the time that users wait is {place}, which waits without await and holds the "
+    "event loop: {count:count} times, {mean:duration} each": (
+        "{share:ratio} der Zeit, die Nutzer warten, ist {place}; das wartet ohne await und hält "
+        "die Ereignisschleife: {count:count} Mal, je {mean:duration}"
+    ),
+    "No request gets on meanwhile. Do less of it, or let a process of its own do it; a thread "
+    "helps only where the library lets go of the interpreter. This is not verified: measure again "
+    "after the change.": (
+        "Keine Anfrage kommt währenddessen weiter. Weniger davon tun, oder einen eigenen Prozess "
+        "es tun lassen; ein Thread hilft nur, wo die Bibliothek den Interpreter freigibt. "
+        f"{_MEASURE}"
+    ),
+    "No request gets on meanwhile. Use a client that is awaited, or let asyncio.to_thread do it. "
+    "This is not verified: measure again after the change.": (
+        "Keine Anfrage kommt währenddessen weiter. Einen Klienten nehmen, der mit await wartet, "
+        f"oder asyncio.to_thread es tun lassen. {_MEASURE}"
+    ),
+    "{share:ratio} of the time that users wait is for one of the {size:number} database "
+    "connections of the pool, each of which is held for {hold:duration}: at most {ceiling:rate}": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt einer der {size:number} "
+        "Datenbankverbindungen des Pools, deren jede {hold:duration} gehalten wird: höchstens "
+        "{ceiling:rate}"
+    ),
+    "{share:ratio} of the time that users wait is for a database connection; each is held for "
+    "{hold:duration}": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt einer Datenbankverbindung; jede wird "
+        "{hold:duration} gehalten"
+    ),
+    "The memory of a worker grows by {pace:bytes} a minute and does not stop; at this pace it is "
+    "used up in {left:duration}": (
+        "Der Speicher eines Arbeitsprozesses wächst um {pace:bytes} je Minute und hört nicht auf; "
+        "so ist er in {left:duration} aufgebraucht"
+    ),
+    "The memory of a worker grows by {pace:bytes} a minute and does not stop": (
+        "Der Speicher eines Arbeitsprozesses wächst um {pace:bytes} je Minute und hört nicht auf"
+    ),
+    "Python objects are kept: look for a cache or a list that only grows. tracemalloc, or memray, "
+    "tells who made what is kept.": (
+        "Python-Objekte werden behalten: nach einem Cache oder einer Liste suchen, die nur wächst. "
+        "tracemalloc oder memray sagt, wer machte, was behalten wird."
+    ),
+    "Something is kept: a cache without a bound, or memory of a C library. memray tells who made "
+    "what is kept.": (
+        "Etwas wird behalten: ein Cache ohne Grenze, oder Speicher einer C-Bibliothek. memray "
+        "sagt, wer machte, was behalten wird."
+    ),
+}

@@ -1,0 +1,150 @@
+"""`keiko-perf doctor`: of a real service and its database, from outside, in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from typer.testing import CliRunner
+
+from keiko_perf.cli.main import app as cli
+from keiko_perf.demo.cluster import Cluster
+from keiko_perf.errors import ServiceUnavailable, UsageError
+from keiko_perf.monitoring import PerformanceMonitor
+
+pytestmark = pytest.mark.postgres
+TOKEN = "a-token-of-a-test"
+SETUP = """
+CREATE TABLE tasks (id int PRIMARY KEY, agent int, note text);
+INSERT INTO tasks SELECT i, i % 3000, 'note' FROM generate_series(1, 600000) i;
+VACUUM ANALYZE tasks;
+"""
+Serve = Callable[[Any], AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Cluster) -> Iterator[str]:
+    """A database whose table lacks an index."""
+    name = f"doctor_{uuid4().hex[:12]}"
+    with asyncio.Runner() as runner:
+        url = runner.run(postgres.create_database(name))
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+            for statement in filter(str.strip, SETUP.split(";")):
+                db.execute(statement)
+        yield url
+        runner.run(postgres.drop_database(name))
+
+
+def service(database: str, *, attribution: bool = True) -> FastAPI:
+    """A service that asks by what has no index, and is told of on loopback only with its token."""
+    engine = create_async_engine(database)
+    monitor = PerformanceMonitor(attribution=attribution, token=TOKEN, window_s=1.0)
+    monitor.watch_engine(engine)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI):
+        yield
+        await engine.dispose()
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/agents/{agent}/tasks")
+    async def tasks(agent: int) -> list[int]:
+        async with engine.connect() as db:
+            found = await db.execute(
+                text("SELECT id FROM tasks WHERE agent = :agent ORDER BY id"), {"agent": agent}
+            )
+            return list(found.scalars())
+
+    monitor.install(app)
+    return app
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setenv("KEIKO_PERF_TOKEN", TOKEN)
+    return lambda *words: CliRunner().invoke(cli, ["doctor", *words])
+
+
+def test_the_statement_that_lacks_an_index_is_the_first_sentence(
+    database: str, serve: Serve, invoke: Callable[..., Any]
+) -> None:
+    with serve(service(database)) as url:
+        done = invoke("--url", url, "--database", database, "--seconds", "4", "--load", "15",
+                      "--format", "json")  # fmt: skip
+    assert done.exit_code in (0, 3), done.output
+    told = json.loads(done.stdout)
+    first = told["causes"][0]
+    assert first["code"] == "indexes.missing"
+    assert first["verified_by"] == "hypopg"
+    assert "ON tasks (agent" in first["cure"]
+    assert first["route"] == "GET /agents/{agent}/tasks"
+    assert 0.3 < first["share"] <= 1.0
+    assert "(verified by the planner)" in told["headline"]["text"]
+    assert first["cure"] in [one["statement"] for one in told["sections"][0]["recommendations"]]
+
+
+def test_of_a_service_alone_its_slowest_part_is_told_and_what_was_not_looked_at(
+    database: str, serve: Serve, invoke: Callable[..., Any]
+) -> None:
+    with serve(service(database)) as url:
+        done = invoke("--url", url, "--seconds", "3", "--load", "15")
+    assert done.exit_code in (0, 3), done.output
+    assert "WHERE agent = $1" in done.stdout
+    assert "no database was named" in done.stdout
+
+
+def test_a_service_without_attribution_is_told_how_to_have_it(
+    database: str, serve: Serve, invoke: Callable[..., Any]
+) -> None:
+    with serve(service(database, attribution=False)) as url:
+        done = invoke("--url", url, "--seconds", "2")
+    assert "PerformanceMonitor(attribution=True)" in " ".join(done.stdout.split())
+
+
+def test_a_database_alone_that_nobody_uses_says_that_nothing_can_be_said(
+    database: str, invoke: Callable[..., Any]
+) -> None:
+    done = invoke("--database", database, "--seconds", "2", "--format", "json")
+    told = json.loads(done.stdout)
+    assert told["causes"] == []
+    assert told["headline"]["text"].startswith("Nothing can be said")
+    assert done.exit_code == 6
+
+
+def test_a_wrong_token_is_said_with_its_cure(
+    database: str, serve: Serve, invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(service(database)) as url:
+        monkeypatch.setenv("KEIKO_PERF_TOKEN", "another")
+        done = invoke("--url", url, "--seconds", "2")
+    assert isinstance(done.exception, ServiceUnavailable)
+    assert "KEIKO_PERF_TOKEN" in done.exception.cure
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ([], "--url"),
+        (["--url", "localhost"], "http://localhost:8000"),
+        (["--url", "http://localhost:1", "--seconds", "0"], "2 s or longer"),
+        (["--url", "http://localhost:1", "--seconds", "9999"], "600 s at most"),
+        (["--database", "postgresql://x/y", "--load", "5"], "--url"),
+        (["--url", "http://localhost:1", "--load", "0"], "1000"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_cure(
+    words: list[str], cure: str, invoke: Callable[..., Any]
+) -> None:
+    done = invoke(*words)
+    assert isinstance(done.exception, UsageError), done.output
+    assert cure in done.exception.cure

@@ -1,0 +1,349 @@
+"""From symptoms to causes: what is named first, with which number, and when nothing is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keiko_perf.doctor import Symptoms, ranked
+from keiko_perf.doctor.claims import claims
+from keiko_perf.doctor.symptoms import (
+    Growth,
+    HostTime,
+    IndexCure,
+    LockWait,
+    PoolUse,
+    RouteTime,
+    StatementTime,
+)
+from keiko_perf.model import Asked, BlockingCall
+from keiko_perf.render import phrase
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TASKS = "SELECT tasks.id FROM tasks WHERE tasks.agent_id = $1 ORDER BY tasks.created_at LIMIT $2"
+QUICK = RouteTime(route="GET /quick", count=1000, sql_s=2.0, code_s=1.0, elsewhere_s=0.5)
+
+
+def asked(
+    route: str, statement: str, *, requests: int, count: int, total_s: float, place: str = ""
+):
+    most = max(1, count // requests)
+    return Asked(route=route, statement=statement, requests=requests, count=count,
+                 total_s=total_s, most=most, place=place)  # fmt: skip
+
+
+def call(place: str, count: int, total_s: float, computed_s: float | None) -> BlockingCall:
+    return BlockingCall(place=place, count=count, total_s=total_s, longest_s=total_s / count,
+                        computed_s=computed_s, last_at=NOW)  # fmt: skip
+
+
+def slow_tasks(**more) -> Symptoms:
+    given = {
+        "window_s": 30.0,
+        "routes": (QUICK, RouteTime(route="GET /tasks", count=100, sql_s=9.5, code_s=0.2)),
+        "asked": (asked("GET /tasks", TASKS, requests=100, count=100, total_s=9.5),),
+        "has_database": True,
+    }
+    return Symptoms(**(given | more))
+
+
+CURE = IndexCure(
+    statement=TASKS.replace("$2", "20"),  # as the server writes it down
+    sql="CREATE INDEX ON tasks (agent_id, created_at)",
+    undo="DROP INDEX tasks_agent_id_created_at_idx",
+    on="tasks (agent_id, created_at)",
+    factor=47.5,
+    verified_by="hypopg",
+)
+
+
+def first(seen: Symptoms) -> str:
+    causes = ranked(seen)
+    return causes[0].code if causes else ""
+
+
+# Each cause alone
+
+
+def test_a_statement_with_a_verified_index_is_named_with_both_times() -> None:
+    (cause,) = ranked(slow_tasks(cures=(CURE,)))
+    assert (cause.code, cause.verified_by, cause.cure) == ("indexes.missing", "hypopg", CURE.sql)
+    assert cause.share == pytest.approx(9.5 / 13.2)
+    said = phrase(cause.said)
+    assert said.startswith("72 % of the time that users wait is the statement SELECT tasks.id")
+    assert "95 ms each" in said
+    assert "tasks (agent_id, created_at) cuts it to about 2 ms (verified by the planner)" in said
+    assert cause.recommendation is not None
+    assert cause.recommendation.undo == CURE.undo
+
+
+def test_an_index_that_nobody_verified_is_no_cure() -> None:
+    (cause,) = ranked(slow_tasks(cures=(replace(CURE, factor=None, verified_by=None),)))
+    assert (cause.code, cause.cure) == ("statements.slow", None)
+
+
+def test_an_index_that_helps_little_is_not_why_it_is_slow() -> None:
+    assert first(slow_tasks(cures=(replace(CURE, factor=1.5),))) == "statements.slow"
+
+
+def test_without_the_database_it_is_said_that_it_would_tell_more() -> None:
+    (cause,) = ranked(slow_tasks(has_database=False))
+    assert "With --database URL" in phrase(cause.explanation)
+
+
+def test_a_statement_that_is_sent_for_each_item_is_named_with_its_line() -> None:
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(QUICK, RouteTime(route="GET /agents", count=40, sql_s=2.4, code_s=2.0)),
+        asked=(
+            asked("GET /agents", "SELECT 1 FROM tools", requests=40, count=2000, total_s=2.3,
+                  place="app/routes.py:81 list_agents"),
+            asked("GET /agents", "SELECT 2 FROM agents", requests=40, count=40, total_s=0.1),
+        ),
+    )  # fmt: skip
+    cause = ranked(seen)[0]
+    assert (cause.code, cause.subject) == ("statements.repeated", "app/routes.py:81 list_agents")
+    assert "sends 50 times for each request (N+1), from app/routes.py:81" in phrase(cause.said)
+    # What it computes to send them goes with it: 2000 of 2040 statements.
+    assert cause.share == pytest.approx((2.3 + 2.0 * 2000 / 2040) / seen.total_s)
+
+
+def test_five_connections_of_fifty_milliseconds_are_the_pool_and_its_ceiling() -> None:
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(RouteTime(route="GET /agent", count=2700, sql_s=140.0, pool_s=600.0),),
+        asked=(asked("GET /agent", "SELECT pg_sleep($1)", requests=2700, count=2700, total_s=138),),
+        pool=PoolUse(waits=2700, wait_s=600.0, failed=0, holds=2700, hold_s=140.0, size=5.0),
+        has_database=True,
+    )
+    cause = ranked(seen)[0]
+    assert cause.code == "pool.exhausted"
+    said = phrase(cause.said)
+    assert "for one of the 5 database connections" in said
+    assert "held for 51.9 ms: at most 96.4/s" in said
+
+
+@pytest.mark.parametrize(
+    ("computed_s", "code"),
+    [(0.0, "loop.blocking-call"), (3.9, "loop.computing"), (None, "loop.blocking-call")],
+)
+def test_what_holds_the_loop_counts_with_all_who_wait_for_it(
+    computed_s: float | None, code: str
+) -> None:
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(
+            RouteTime(route="GET /messages", count=80, code_s=4.1, sql_s=0.2),
+            RouteTime(route="GET /other", count=500, code_s=0.4, loop_s=5.0, sql_s=1.0),
+        ),
+        blocking=(call("app/chat.py:9 moderate", 80, 4.0, computed_s),),
+    )
+    (cause,) = ranked(seen)
+    assert (cause.code, cause.subject) == (code, "app/chat.py:9 moderate")
+    assert cause.share == pytest.approx(9.5 * 4.0 / 4.5 / seen.total_s)
+
+
+def test_who_waits_for_a_lock_is_told_by_what_its_holder_did_last() -> None:
+    statement = "UPDATE tenants SET plan=tenants.plan WHERE tenants.id = $1"
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(QUICK, RouteTime(route="GET /agent", count=200, sql_s=40.0)),
+        asked=(asked("GET /agent", statement, requests=200, count=200, total_s=40.0),),
+        locks=(LockWait(statement=statement, ratio=0.9, looks=300, on="tenants",
+                        blocker="UPDATE tenants SET plan=tenants.plan WHERE tenants.id = $1",
+                        blocker_state="idle in transaction"),),
+        has_database=True,
+    )  # fmt: skip
+    cause = ranked(seen)[0]
+    assert (cause.code, cause.subject) == ("locks.waiting", "tenants")
+    assert cause.share == pytest.approx(36.0 / 43.5)
+    assert "its transaction is idle" in phrase(cause.explanation)
+
+
+def test_another_service_is_named_by_its_host() -> None:
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(QUICK, RouteTime(route="GET /search", count=50, http_s=7.5, sql_s=0.5)),
+        outgoing=(HostTime(host="ranking:8080", count=50, total_s=7.5),),
+    )
+    (cause,) = ranked(seen)
+    assert (cause.code, cause.subject, cause.route) == ("http.slow", "ranking:8080", "GET /search")
+    assert "150 ms a call" in phrase(cause.said)
+
+
+def test_what_nothing_watches_is_named_last_and_as_that() -> None:
+    routes = (RouteTime(route="GET /raw", count=50, elsewhere_s=9.0, http_s=5.0),)
+    hosts = (HostTime(host="ranking", count=50, total_s=5.0),)
+    causes = ranked(Symptoms(window_s=30.0, routes=routes, outgoing=hosts))
+    assert [one.code for one in causes] == ["http.slow", "service.unseen"]
+
+
+def test_memory_that_grows_stands_behind_what_users_wait_for() -> None:
+    growth = Growth(per_s=1e6, grown_bytes=3e7, over_s=30.0, rss_bytes=2e8, full_in_s=900.0)
+    causes = ranked(slow_tasks(cures=(CURE,), growth=growth))
+    assert [one.code for one in causes] == ["indexes.missing", "memory.growing"]
+    alone = ranked(Symptoms(window_s=30.0, routes=(QUICK,), growth=growth))
+    assert phrase(alone[0].said).endswith("used up in 15 min")
+
+
+def test_of_a_database_alone_the_shares_are_of_its_statements() -> None:
+    statements = (
+        StatementTime(statement=TASKS, count=100, total_s=9.5),
+        StatementTime(statement="SELECT 1", count=10_000, total_s=0.5),
+    )
+    seen = Symptoms(window_s=30.0, statements=statements, cures=(CURE,), has_database=True)
+    (cause,) = ranked(seen)
+    assert cause.share == pytest.approx(0.95)
+    assert "clients of the database wait" in phrase(cause.said)
+
+
+# What a wait for the pool is due to
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "reason"),
+    [
+        ({"cures": (CURE,)}, "indexes.missing", "connections are held for a statement"),
+        ({}, "pool.exhausted", "nothing is known that would make the statement quicker"),
+    ],
+)
+def test_the_wait_for_a_connection_is_due_to_what_holds_them(more, code: str, reason: str) -> None:
+    routes = (RouteTime(route="GET /tasks", count=100, sql_s=9.5, pool_s=30.0),)
+    pool = PoolUse(waits=100, wait_s=30.0, failed=0, holds=100, hold_s=10.0, size=10.0)
+    assert first(slow_tasks(routes=routes, pool=pool, **more)) == code, reason
+
+
+def test_a_connection_that_is_held_while_another_service_is_asked_waits_for_that() -> None:
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(RouteTime(route="GET /s", count=100, sql_s=0.5, http_s=15.0, pool_s=40.0),),
+        outgoing=(HostTime(host="ranking", count=100, total_s=15.0),),
+        pool=PoolUse(waits=100, wait_s=40.0, failed=0, holds=100, hold_s=16.0, size=2.0),
+    )
+    (cause,) = ranked(seen)
+    assert cause.code == "http.slow"
+    assert cause.share == pytest.approx(55.0 / 55.5)
+    assert cause.evidence["pool_wait_ratio"] == pytest.approx(40.0 / 55.0)
+
+
+# When nothing is named
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (Symptoms(window_s=30.0), "nothing was seen"),
+        (Symptoms(window_s=30.0, routes=(QUICK,)), "what costs most costs 2 ms a request"),
+        (slow_tasks(routes=(RouteTime(route="GET /tasks", count=3, sql_s=0.3),)), "three requests"),
+        (
+            Symptoms(
+                window_s=30.0,
+                routes=(QUICK, RouteTime(route="GET /rare", count=5, http_s=0.3)),
+                outgoing=(HostTime(host="ranking", count=5, total_s=0.3),),
+            ),
+            "a tenth of the time is not at stake",
+        ),
+        (
+            Symptoms(
+                window_s=30.0,
+                routes=(RouteTime(route="GET /json", count=100, code_s=6.0),),
+                queued_ratio=0.6,
+            ),
+            "it is the machine that is busy",
+        ),
+    ],
+)
+def test_of_a_service_that_is_quick_nothing_is_named(seen: Symptoms, reason: str) -> None:
+    assert ranked(seen) == (), reason
+
+
+# Properties
+
+SECONDS = st.floats(0, 100, allow_nan=False)
+ROUTES = st.lists(
+    st.builds(
+        RouteTime,
+        route=st.sampled_from(("GET /a", "GET /b", "GET /c")),
+        count=st.integers(1, 1000),
+        sql_s=SECONDS,
+        pool_s=SECONDS,
+        http_s=SECONDS,
+        code_s=SECONDS,
+        loop_s=SECONDS,
+        elsewhere_s=SECONDS,
+    ),
+    unique_by=lambda one: one.route,
+    max_size=3,
+)
+ASKED = st.lists(
+    st.builds(
+        lambda route, statement, requests, more, total_s: Asked(
+            route=route, statement=statement, requests=requests, count=requests + more,
+            total_s=total_s, most=1 + more,
+        ),
+        st.sampled_from(("GET /a", "GET /b", "GET /gone")),
+        st.sampled_from((TASKS, "SELECT 1", "(other)")),
+        st.integers(1, 50),
+        st.integers(0, 500),
+        SECONDS,
+    ),
+    max_size=5,
+)  # fmt: skip
+CALLS = st.lists(
+    st.builds(
+        call,
+        st.sampled_from(("app.py:1 f", "(other)", "app.py:2 g")),
+        st.integers(1, 9),
+        SECONDS,
+        st.one_of(st.none(), SECONDS),
+    ),
+    max_size=3,
+    unique_by=lambda one: one.place,
+)
+SEEN = st.builds(
+    Symptoms,
+    window_s=st.just(30.0),
+    routes=ROUTES.map(tuple),
+    asked=ASKED.map(tuple),
+    blocking=CALLS.map(tuple),
+    outgoing=st.lists(
+        st.builds(HostTime, host=st.just("other"), count=st.integers(1, 9), total_s=SECONDS),
+        max_size=1,
+    ).map(tuple),
+    pool=st.one_of(
+        st.none(),
+        st.builds(PoolUse, waits=st.just(9), wait_s=SECONDS, failed=st.just(0), holds=st.just(9),
+                  hold_s=SECONDS, size=st.sampled_from((None, 5.0))),
+    ),
+    locks=st.lists(
+        st.builds(LockWait, statement=st.just(TASKS), ratio=st.floats(0, 1),
+                  looks=st.integers(1, 9), on=st.just("tasks")),
+        max_size=1,
+    ).map(tuple),
+    cures=st.sampled_from(((), (CURE,))),
+    has_database=st.booleans(),
+    queued_ratio=st.one_of(st.none(), st.floats(0, 1)),
+)  # fmt: skip
+
+
+@given(SEEN)
+def test_no_second_is_claimed_twice(seen: Symptoms) -> None:
+    found = claims(seen)
+    assert all(seconds >= -1e-9 for one in found for seconds in one.by_route.values())
+    assert sum(one.total_s for one in found) <= seen.total_s * (1 + 1e-9) + 1e-9
+
+
+@given(SEEN)
+def test_causes_are_told_by_their_share_and_each_can_be_said(seen: Symptoms) -> None:
+    causes = [one for one in ranked(seen) if one.code != "service.unseen"]
+    shares = [one.share for one in causes if one.share is not None]
+    assert shares == sorted(shares, reverse=True)
+    for one in ranked(seen):
+        assert one.share is None or 0.1 <= one.share <= 1.0
+        assert phrase(one.said)
+        assert phrase(one.explanation)
+        assert one.cure is None or one.verified_by is not None
