@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from keiko_perf.demo.cluster import Cluster
+from keiko_perf.monitoring import PerformanceMonitor
+from keiko_perf.optimization import AdaptiveLimiter
 
 PAGES = Path(__file__).parent.parent / "docs" / "how-to"
 
@@ -20,8 +26,20 @@ def names_of(page: str) -> dict[str, Any]:
     return names
 
 
-async def test_the_page_on_concurrency(capsys: pytest.CaptureFixture[str]) -> None:
+async def double(number: int) -> int:
+    return number * 2
+
+
+async def test_the_page_on_concurrency() -> None:
     names = await asyncio.to_thread(names_of, "bound-concurrency.md")
+    outcomes = await names["work_through"]([1, 2, 3], double)
+    assert [one.value for one in outcomes] == [2, 4, 6]
+
+
+async def test_the_page_on_limits_that_find_themselves(
+    capsys: pytest.CaptureFixture[str], postgres: Cluster, serve: Callable[[Any], Any]
+) -> None:
+    names = await asyncio.to_thread(names_of, "limit-concurrency-adaptively.md")
     fixed, steering = (
         [float(word) for word in line.split()] for line in capsys.readouterr().out.splitlines()
     )
@@ -29,13 +47,25 @@ async def test_the_page_on_concurrency(capsys: pytest.CaptureFixture[str]) -> No
     assert steering[0] > 0.85 * fixed[0]
     assert steering[1] < 0.6 * fixed[1]
 
-    async def double(number: int) -> int:
-        return number * 2
-
-    outcomes = await names["work_through"]([1, 2, 3], double)
-    assert [one.value for one in outcomes] == [2, 4, 6]
     names["answer"] = double
     assert await names["ask_or_give_up"](21) == 42
+
+    engine = names["database"](postgres.url)
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+    await engine.dispose()
+
+    app, limiter, monitor = FastAPI(), AdaptiveLimiter(), PerformanceMonitor()
+    names["protect"](app)
+    names["watch"](monitor, limiter)
+    monitor.recorder.probe()
+    assert "concurrency_turned_away" in monitor.recorder.snapshot().gauges
+    with serve(app) as url:
+        async with names["client_of_httpx"](limiter) as client:
+            assert (await client.get(url)).status_code == 404
+        async with names["session_of_aiohttp"](limiter) as session, session.get(url) as response:
+            assert response.status == 404
+    assert limiter.statistics().acquired == 2
 
 
 async def test_the_page_on_the_database(capsys: pytest.CaptureFixture[str]) -> None:

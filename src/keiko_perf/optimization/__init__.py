@@ -12,6 +12,7 @@ from keiko_perf.optimization.cache import Cache
 from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.cached import Cached, cached
 from keiko_perf.optimization.care import Care
+from keiko_perf.optimization.checkout import limited_pool
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
 from keiko_perf.optimization.decorator import memory_optimized
@@ -19,6 +20,7 @@ from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlo
 from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
 from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
+from keiko_perf.optimization.outgoing import LimitedTransport, limit_requests
 from keiko_perf.optimization.overload import LimitConcurrency
 from keiko_perf.optimization.pool import PoolAdvice, advise_pool
 from keiko_perf.optimization.size import size_of
@@ -37,6 +39,7 @@ __all__ = [
     "Drained",
     "ItemsFailed",
     "LimitConcurrency",
+    "LimitedTransport",
     "Limiter",
     "LimiterStatistics",
     "Loader",
@@ -55,6 +58,8 @@ __all__ = [
     "WouldBlock",
     "advise_pool",
     "cached",
+    "limit_requests",
+    "limited_pool",
     "memory_optimized",
     "progress_bar",
     "size_of",
