@@ -11,7 +11,7 @@ from sqlalchemy import make_url, select
 from keiko_perf.demo.schema import Task
 from keiko_perf.demo.seed import seed
 from keiko_perf.demo.settings import Fault
-from keiko_perf.diagnosis.collect import collect
+from keiko_perf.diagnosis.collect import Topic, collect
 from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
@@ -108,3 +108,27 @@ async def test_nothing_severe_is_said_of_the_healthy_demo_under_traffic(
     severe = [(one.code, one.subject) for one in told if one.severity is Severity.CRITICAL]
     assert severe == []
     assert not {one.code for one in told} & {"indexes.foreign-key", "patterns.n-plus-one"}
+
+
+async def test_who_waits_for_the_row_that_all_need_is_named(healthy_url: str, serve: Serve) -> None:
+    async with serve(healthy_url) as served:
+        await served.post(f"/demo/faults/{Fault.ROW_LOCK}")
+        asking = [asyncio.create_task(_ask_for_ever(served)) for _ in range(12)]
+        try:
+            async with Database.connect(healthy_url) as database:
+                for _ in range(1_000):  # each time takes as long as the questions
+                    seen = judge(await collect(database, [Topic.ACTIVITY])).findings
+                    told = [one for one in seen if one.code == "locks.waiting"]
+                    if told:
+                        break
+        finally:
+            for one in asking:
+                one.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+    assert told
+    assert "tenants" in "".join(f"{one.subject} {one.evidence}" for one in told)
+
+
+async def _ask_for_ever(served: Served) -> None:
+    while True:
+        await served.get("/api/v1/agents/1")

@@ -502,6 +502,21 @@ def test_a_circle_of_waiters_has_an_end() -> None:
     ("why", "waiters", "expected"),
     [
         ("a moment", (waiter(2, 1, waits_s=0.1),), []),
+        (
+            "a queue of moments",
+            tuple(waiter(pid, 1, waits_s=0.2) for pid in (2, 3, 4)),
+            [("locks.waiting", NOTE)],
+        ),
+        (
+            "a long queue of moments",
+            tuple(waiter(pid, 1, waits_s=0.2) for pid in range(2, 14)),
+            [("locks.waiting", NOTE)],
+        ),
+        (
+            "a queue that passes at once",
+            tuple(waiter(pid, 1, waits_s=0.01) for pid in (2, 3, 4)),
+            [],
+        ),
         ("seconds", (waiter(2, 1, waits_s=3.0),), [("locks.waiting", NOTE)]),
         ("long", (waiter(2, 1), waiter(3, 2)), [("locks.waiting", WARNING)]),
         ("too long", (waiter(2, 1, waits_s=90.0),), [("locks.waiting", CRITICAL)]),
