@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keiko_perf.loadtest.capacity import Capacity, Found, Passed, Purpose, Tried
+from keiko_perf.loadtest.resources import resources_table
 from keiko_perf.loadtest.usl import Law, fitted
 from keiko_perf.model import (
     Bottleneck,
@@ -29,7 +30,6 @@ from keiko_perf.model import (
     bottleneck,
     say,
 )
-from keiko_perf.model.bottleneck_text import RESOURCES
 
 _HELD_SHARE = 0.9
 """Beyond its capacity a service still gets at least so much of it done, or it gives way."""
@@ -218,7 +218,6 @@ def _sections(
 def _verdict(capacity: Capacity, asked: Asked) -> Iterator[Text]:
     if asked.interrupted:
         yield say("The search was stopped; this is what was known by then.")
-    yield say("{found}.", found=_found(capacity))
     if capacity.found is Found.INVALID:
         yield from capacity.tried[-1].reasons
     elif capacity.first_fail is not None and capacity.first_fail.reasons:
@@ -335,30 +334,7 @@ def _resources(capacity: Capacity) -> Iterator[Table]:
     if not windows:
         return
     heaviest = max(windows, key=lambda one: one.rate_per_s * (one.response_s or 0.0))
-    yield Table(
-        title=say("Resources at the heaviest load, {rate:rate}", rate=heaviest.rate_per_s),
-        columns=(
-            Column(say("resource")),
-            Column(say("busy"), "number"),
-            Column(say("there are"), "number"),
-            Column(say("share"), "ratio"),
-            Column(say("a request"), "duration"),
-            Column(say("waited a request"), "duration"),
-            Column(say("ceiling"), "rate"),
-        ),
-        rows=tuple(
-            (
-                RESOURCES[use.resource],
-                round(use.busy, 2),
-                use.capacity,
-                use.ratio,
-                heaviest.demand_s(use),
-                use.wait_s,
-                heaviest.ceiling_per_s(use),
-            )
-            for use in heaviest.uses
-        ),
-    )
+    yield resources_table(heaviest)
 
 
 def _charts(capacity: Capacity, targets: Sequence[Target]) -> Iterator[Chart]:
