@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -323,3 +324,13 @@ def test_threads_are_as_many_as_before():
     with pytest.raises(ServiceUnavailable):
         run_in_own_loop(Plan(base_url="http://no-such-host.invalid", duration_s=1), processes=1)
     assert threading.active_count() == before
+
+
+async def test_a_result_that_no_buffer_holds_arrives_whole():
+    # libuv makes what it watches non-blocking, and a run of ten minutes has as much to tell.
+    steps = tuple(Step(path=f"/{number}") for number in range(200))
+    async with raw_server(says(OK)) as url:
+        plan = Plan(base_url=url, steps=steps, load=Users(4), duration_s=2, timeout_s=30)
+        result = await asyncio.to_thread(run_in_own_loop, plan, processes=1)
+    assert len(pickle.dumps(result)) > 250_000
+    assert result.response.count == result.offered > 200

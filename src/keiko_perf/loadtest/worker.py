@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 import signal
 import sys
@@ -62,6 +63,8 @@ class _Worker:
         self._begin = loop.create_future()
         self._task = asyncio.current_task()
         loop.add_reader(self._connection.fileno(), self._told)
+        # libuv makes what it watches non-blocking: a long run's result would not go through.
+        os.set_blocking(self._connection.fileno(), True)
         with _Mouth(self._connection) as mouth:
             try:
                 return await run(
