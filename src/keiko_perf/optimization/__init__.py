@@ -12,16 +12,21 @@ from keiko_perf.optimization.cache import Cache
 from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.cached import Cached, cached
 from keiko_perf.optimization.care import Care
+from keiko_perf.optimization.codec import Codec, JsonCodec, SignedPickle
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
 from keiko_perf.optimization.decorator import memory_optimized
+from keiko_perf.optimization.governor import GovernorStatistics, MemoryGovernor, Relief
+from keiko_perf.optimization.growth import Growth, growth_report
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlock
 from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
 from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
 from keiko_perf.optimization.overload import LimitConcurrency
 from keiko_perf.optimization.pool import PoolAdvice, advise_pool
+from keiko_perf.optimization.redis_cache import RedisCache, RedisStatistics
 from keiko_perf.optimization.size import size_of
+from keiko_perf.optimization.tracer import MemoryTracer
 from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
 
 __all__ = [
@@ -34,15 +39,21 @@ __all__ = [
     "CacheStatistics",
     "Cached",
     "Care",
+    "Codec",
     "Drained",
+    "GovernorStatistics",
+    "Growth",
     "ItemsFailed",
+    "JsonCodec",
     "LimitConcurrency",
     "Limiter",
     "LimiterStatistics",
     "Loader",
     "LoaderStatistics",
+    "MemoryGovernor",
     "MemoryOptimizer",
     "MemoryStatistics",
+    "MemoryTracer",
     "MemoryUsage",
     "NotLoaded",
     "Operation",
@@ -51,10 +62,15 @@ __all__ = [
     "Overloaded",
     "Place",
     "PoolAdvice",
+    "RedisCache",
+    "RedisStatistics",
+    "Relief",
+    "SignedPickle",
     "WorkCancelled",
     "WouldBlock",
     "advise_pool",
     "cached",
+    "growth_report",
     "memory_optimized",
     "progress_bar",
     "size_of",
