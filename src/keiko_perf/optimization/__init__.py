@@ -8,6 +8,7 @@ from keiko_perf.optimization.adaptive import (
 )
 from keiko_perf.optimization.bar import progress_bar
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
+from keiko_perf.optimization.blocking_advice import advise_blocking, advise_uvloop
 from keiko_perf.optimization.cache import Cache
 from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.cached import Cached, cached
@@ -16,7 +17,7 @@ from keiko_perf.optimization.codec import Codec, JsonCodec, SignedPickle
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
 from keiko_perf.optimization.decorator import memory_optimized
-from keiko_perf.optimization.governor import GovernorStatistics, MemoryGovernor, Relief
+from keiko_perf.optimization.governor import MemoryGovernor
 from keiko_perf.optimization.growth import Growth, growth_report
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlock
 from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
@@ -25,7 +26,9 @@ from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
 from keiko_perf.optimization.overload import LimitConcurrency
 from keiko_perf.optimization.pool import PoolAdvice, advise_pool
 from keiko_perf.optimization.redis_cache import RedisCache, RedisStatistics
+from keiko_perf.optimization.relief import GovernorStatistics, Relief
 from keiko_perf.optimization.size import size_of
+from keiko_perf.optimization.startup import Frozen, freeze_after_startup, source_line
 from keiko_perf.optimization.tracer import MemoryTracer
 from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
 
@@ -41,6 +44,7 @@ __all__ = [
     "Care",
     "Codec",
     "Drained",
+    "Frozen",
     "GovernorStatistics",
     "Growth",
     "ItemsFailed",
@@ -68,10 +72,14 @@ __all__ = [
     "SignedPickle",
     "WorkCancelled",
     "WouldBlock",
+    "advise_blocking",
     "advise_pool",
+    "advise_uvloop",
     "cached",
+    "freeze_after_startup",
     "growth_report",
     "memory_optimized",
     "progress_bar",
     "size_of",
+    "source_line",
 ]

@@ -20,19 +20,20 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, Self
 from weakref import WeakSet
 
-from keiko_perf.container import ROOT, read_held, read_memory
+from keiko_perf.container import ROOT, RssReader, read_memory
 from keiko_perf.errors import UsageError
 from keiko_perf.optimization.allocator import free_bytes, trim
+from keiko_perf.optimization.relief import GovernorStatistics, Relief
 from keiko_perf.optimization.shedding import Shrinkable, ShrinkableMapping, shed, shrinkable
 
 _MB = 1024 * 1024
 _SHORTEST_S, _LONGEST_S = 0.05, 1.0
+_SHARED_EVERY_S = 2.0
 _ATTEMPTS = 8
 """What caches give up is estimated, and freed pages may lie between used ones: so look again."""
 _PATIENCE = 64
@@ -43,60 +44,6 @@ _FREE_SHARE = 0.000_2
 _FREE_WORTH_BYTES = 64 * _MB
 _LOOP_ANSWERS_S, _LOOP_LOOK_S = 5.0, 0.05
 _log = logging.getLogger("keiko_perf.memory")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relief:
-    """
-    What was done at one time.
-
-    Attributes:
-        used_bytes: what was used before.
-        limit_bytes: of how much.
-        freed_from_caches_bytes: what caches gave up, estimated.
-        given_back_bytes: what the process held less afterwards.
-        collect_s: how long garbage was collected; None if it was not.
-        took_s: how long all of it took.
-    """
-
-    used_bytes: int
-    limit_bytes: int
-    freed_from_caches_bytes: int
-    given_back_bytes: int
-    collect_s: float | None
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GovernorStatistics:
-    """
-    Attributes:
-        used_bytes: what was used at the last look; of the process, or of all in its container.
-        limit_bytes: of how much; None before the first look.
-        looks: how often it looked.
-        reliefs: how often there was pressure, and something was done.
-        trims: how often the C library gave back what was free, without pressure.
-        freed_from_caches_bytes: what caches gave up in all, estimated.
-        given_back_bytes: what the process held less after all of these together.
-        collections: how often garbage was collected, and
-        collect_s: how long that took in all.
-        caches: how many it may shrink.
-        next_look_s: how long it waits until the next look.
-        last: what was done the last time; None if nothing ever was.
-    """
-
-    used_bytes: int
-    limit_bytes: int | None
-    looks: int
-    reliefs: int
-    trims: int
-    freed_from_caches_bytes: int
-    given_back_bytes: int
-    collections: int
-    collect_s: float
-    caches: int
-    next_look_s: float
-    last: Relief | None
 
 
 class MemoryGovernor:
@@ -141,6 +88,9 @@ class MemoryGovernor:
         self._high, self._low = high, low
         self._on_relief = on_relief
         self._root, self._clock = root, clock
+        self._reader: RssReader | None = None
+        self._shared_then: tuple[int, int, int] | None = None
+        self._shared_at = 0.0
         self._caches: WeakSet[Any] = WeakSet()
         self._mappings: dict[int, ShrinkableMapping] = {}
         self._thread: Thread | None = None
@@ -185,7 +135,10 @@ class MemoryGovernor:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        if self._thread is None:
+        # In a process that was forked off there is no thread any more, and the reader tells of
+        # the parent.
+        if self._thread is None or not self._thread.is_alive():
+            self._reader = None
             self._ended.clear()
             self._thread = Thread(target=self._run, name="keiko-perf memory", daemon=True)
             self._thread.start()
@@ -259,14 +212,35 @@ class MemoryGovernor:
     def _read(self) -> tuple[int, int]:
         """What is used, and of how much."""
         self._looks += 1
+        rss_bytes = self._rss_bytes()
         if self._limit_bytes is not None:
-            used = read_held(self._root).rss_bytes, self._limit_bytes
+            used = rss_bytes, self._limit_bytes
         else:
-            memory = read_memory(self._root)
-            used = memory.used_bytes, memory.limit_bytes
+            used = self._shared(rss_bytes)
         self._before, self._before_at = self._used, self._used_at
         self._used, self._used_at = used, self._clock()
         return used
+
+    def _rss_bytes(self) -> int:
+        if self._reader is None:
+            self._reader = RssReader(self._root)
+        return self._reader()
+
+    def _shared(self, rss_bytes: int) -> tuple[int, int]:
+        """
+        What all in the container use, and of how much.
+
+        To read that takes several files: in between, and while this process holds about the
+        same, only its own is read.
+        """
+        now = self._clock()
+        if self._shared_then is not None and now < self._shared_at + _SHARED_EVERY_S:
+            then_bytes, limit_bytes, then_rss_bytes = self._shared_then
+            if abs(rss_bytes - then_rss_bytes) < limit_bytes / 100:
+                return then_bytes + rss_bytes - then_rss_bytes, limit_bytes
+        memory = read_memory(self._root)
+        self._shared_at, self._shared_then = now, (memory.used_bytes, memory.limit_bytes, rss_bytes)
+        return memory.used_bytes, memory.limit_bytes
 
     def _until_next(self, limit_bytes: int) -> float:
         """Half of the time in which it would come to the upper threshold as it grows now."""
@@ -279,12 +253,12 @@ class MemoryGovernor:
             return min(max(self._retry_at - self._clock(), _SHORTEST_S * 4), _LONGEST_S)
         # It may begin to grow at any time, from nothing to the limit within two seconds; if it
         # does already, the next look cannot be too early.
-        shortest_s = _SHORTEST_S if growth_per_s > limit_bytes / 2 else 2 * _SHORTEST_S
+        shortest_s = _SHORTEST_S if growth_per_s > limit_bytes / 20 else 5 * _SHORTEST_S
         growth_per_s = max(growth_per_s, limit_bytes / 2)
         return min(max(left_bytes / growth_per_s / 2, shortest_s), _LONGEST_S)
 
     def _relieve(self, used_bytes: int, limit_bytes: int) -> Relief:
-        began_at, rss_bytes = self._clock(), read_held(self._root).rss_bytes
+        began_at, rss_bytes = self._clock(), self._rss_bytes()
         first_bytes, freed_bytes = used_bytes, 0
         aim_bytes = round(self._low * limit_bytes)
         for _ in range(_ATTEMPTS):
@@ -295,7 +269,7 @@ class MemoryGovernor:
             if used_bytes <= aim_bytes or not freed:
                 break
         collect_s = self._collect() if used_bytes > self._high * limit_bytes else None
-        given_back_bytes = max(0, rss_bytes - read_held(self._root).rss_bytes)
+        given_back_bytes = max(0, rss_bytes - self._rss_bytes())
         relief = Relief(
             used_bytes=first_bytes,
             limit_bytes=limit_bytes,
@@ -347,9 +321,9 @@ class MemoryGovernor:
         if free is not None:
             self._free_floor = min(self._free_floor, free)
             if free - self._free_floor >= _FREE_WORTH_BYTES:
-                before_bytes = read_held(self._root).rss_bytes
+                before_bytes = self._rss_bytes()
                 trim()
-                given_back_bytes = max(0, before_bytes - read_held(self._root).rss_bytes)
+                given_back_bytes = max(0, before_bytes - self._rss_bytes())
                 self._given_back_bytes += given_back_bytes
                 self._trims += 1
                 self._free_floor = free
@@ -360,8 +334,10 @@ class MemoryGovernor:
     def _where_it_is_used(self, do: Callable[[], int]) -> int:
         """Run *do* in the event loop's thread, between its steps; here if there is no loop."""
         loop = self._loop
-        if loop is None or not loop.is_running() or self._thread is None:
-            return 0 if self._ended.is_set() and loop is not None else do()
+        if loop is None or not loop.is_running():
+            return do()
+        if self._ended.is_set():
+            return 0
         answer: Future[int] = Future()
 
         def run() -> None:
