@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -33,7 +34,7 @@ from keiko_perf.demo.cluster import private_cluster
 from keiko_perf.demo.rows import Sizes
 from keiko_perf.demo.seed import seed
 from keiko_perf.demo.settings import DemoSettings, Fault
-from keiko_perf.demo.traffic import steps
+from keiko_perf.demo.traffic import customer, steps
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.doctor.visit import visit
 from keiko_perf.loadtest.headers import bearer
@@ -101,8 +102,11 @@ def plans(url: str, sizes: Sizes, faults: Sequence[Fault], seconds: float) -> It
     for fault in faults:
         if fault in MORE:
             path, users = MORE[fault]
-            agents = tuple({"agent_id": 1 + number % sizes.agents} for number in range(500))
-            yield Plan(steps=(Step(path=path, rows=agents),), load=Users(users), **common)
+            rows = tuple(
+                {"agent_id": 1 + number % sizes.agents, "q": customer(Random(number))}
+                for number in range(500)
+            )
+            yield Plan(steps=(Step(path=path, rows=rows),), load=Users(users), **common)
 
 
 async def one(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from keiko_perf.demo.cluster import Cluster
 from keiko_perf.model import BlockingCall
+from keiko_perf.monitoring import PerformanceMonitor
+from keiko_perf.optimization import AdaptiveLimiter
 
 PAGES = Path(__file__).parent.parent / "docs" / "how-to"
 
@@ -24,8 +30,20 @@ def names_of(page: str) -> dict[str, Any]:
     return names
 
 
-async def test_the_page_on_concurrency(capsys: pytest.CaptureFixture[str]) -> None:
+async def double(number: int) -> int:
+    return number * 2
+
+
+async def test_the_page_on_concurrency() -> None:
     names = await asyncio.to_thread(names_of, "bound-concurrency.md")
+    outcomes = await names["work_through"]([1, 2, 3], double)
+    assert [one.value for one in outcomes] == [2, 4, 6]
+
+
+async def test_the_page_on_limits_that_find_themselves(
+    capsys: pytest.CaptureFixture[str], postgres: Cluster, serve: Callable[[Any], Any]
+) -> None:
+    names = await asyncio.to_thread(names_of, "limit-concurrency-adaptively.md")
     fixed, steering = (
         [float(word) for word in line.split()] for line in capsys.readouterr().out.splitlines()
     )
@@ -33,13 +51,25 @@ async def test_the_page_on_concurrency(capsys: pytest.CaptureFixture[str]) -> No
     assert steering[0] > 0.85 * fixed[0]
     assert steering[1] < 0.6 * fixed[1]
 
-    async def double(number: int) -> int:
-        return number * 2
-
-    outcomes = await names["work_through"]([1, 2, 3], double)
-    assert [one.value for one in outcomes] == [2, 4, 6]
     names["answer"] = double
     assert await names["ask_or_give_up"](21) == 42
+
+    engine = names["database"](postgres.url)
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+    await engine.dispose()
+
+    app, limiter, monitor = FastAPI(), AdaptiveLimiter(), PerformanceMonitor()
+    names["protect"](app)
+    names["watch"](monitor, limiter)
+    monitor.recorder.probe()
+    assert "concurrency_turned_away" in monitor.recorder.snapshot().gauges
+    with serve(app) as url:
+        async with names["client_of_httpx"](limiter) as client:
+            assert (await client.get(url)).status_code == 404
+        async with names["session_of_aiohttp"](limiter) as session, session.get(url) as response:
+            assert response.status == 404
+    assert limiter.statistics().acquired == 2
 
 
 async def test_the_page_on_the_database(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,3 +154,22 @@ async def test_the_page_on_caches_in_redis() -> None:
     agent = names["shared"](client, b"0123456789abcdef")
     assert await agent(7) == {"id": 7, "seen": {1, 2}}
     await client.aclose()
+
+
+async def test_writes_of_the_page_on_the_database_are_rolled_back_together(
+    postgres: Cluster,
+) -> None:
+    names = names_of("use-the-database-less.md")
+    engine = create_async_engine(postgres.url)
+
+    async def take(db: Any) -> None:
+        await db.execute(text("CREATE TABLE taken ()"))
+
+    async def give(db: Any) -> None:
+        await db.execute(text("CREATE TABLE taken ()"))
+
+    with pytest.raises(ExceptionGroup):
+        await names["move"](engine, take, give)
+    async with engine.connect() as db:
+        assert await db.scalar(text("SELECT to_regclass('taken')")) is None
+    await engine.dispose()

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
-from sqlalchemy import URL, NullPool, make_url
+from fastapi import FastAPI
+from sqlalchemy import URL, NullPool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from keiko_perf.demo.cluster import Cluster
@@ -22,6 +24,9 @@ from keiko_perf.demo.programs import runner
 from keiko_perf.diagnosis.collect import collect
 from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.model import Kind
+from keiko_perf.monitoring import PerformanceMonitor
+from keiko_perf.monitoring.attribution import Part
 
 pytestmark = pytest.mark.postgres
 
@@ -132,3 +137,34 @@ async def test_a_session_goes_on_as_before(engine: AsyncEngine) -> None:
         threshold = getattr(held, "prepare_threshold", None)
         await _asked(session)
         assert getattr(held, "prepare_threshold", None) == threshold
+
+
+async def test_the_requests_of_a_service_behind_it_are_followed(engine: AsyncEngine) -> None:
+    monitor = PerformanceMonitor(attribution=True, blocking_after_s=None)
+    monitor.watch_engine(engine, comment="route")
+    app = FastAPI()
+
+    @app.get("/agents")
+    async def agents() -> list[str]:
+        said = []
+        for number in range(3):
+            async with engine.connect() as db:  # each time perhaps another server process
+                await db.execute(text("SELECT pg_sleep(:s)"), {"s": number / 1000})
+                asked = text("SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+                said.append(str((await db.execute(asked)).scalar_one()))
+        return said
+
+    monitor.install(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        for _ in range(4):
+            for said in (await client.get("/agents")).json():
+                assert said.endswith("/*http_method='GET',route='/agents'*/")
+    snapshot = monitor.recorder.peek()
+    await monitor.stop()
+    slept = next(one for one in snapshot.asked if one.statement == "SELECT pg_sleep($1)")
+    assert (slept.route, slept.requests, slept.count) == ("GET /agents", 4, 12)
+    parts = [snapshot.find(part.kind, "GET /agents") for part in Part]
+    route = snapshot.find(Kind.ROUTE, "GET /agents")
+    assert route is not None
+    assert sum(one.sum_s for one in parts if one) == pytest.approx(route.sum_s, rel=0.02)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from keiko_perf.diagnosis.floor import floor, share_held
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.projection import projection
+from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.schema import Column, Key, Table, TableName
+from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
 from keiko_perf.diagnosis.scope import Tables
 
 T = TableName("public", "t")
@@ -73,6 +75,25 @@ def test_an_index_that_holds_all_that_is_read_matters_whatever_it_begins_with() 
     partial = index("b", where="a = 1")
     plain = shape("a = 1 AND b = 2", "b")
     assert projection(partial, plain) != projection(partial, shape("a = 1 AND b = 2", "note"))
+
+
+@pytest.mark.parametrize(
+    ("rest", "what", "candidate", "more"),
+    [
+        ("a = 1 AND b = 2", "*", index("b", "a"), False),  # the same rows in another order
+        ("a = 1", "*", index("a", "c"), False),  # c is of no use
+        ("b = 2", "*", index("b", "a"), True),
+        ("a = 1 AND c > 2", "*", index("a", "c"), True),
+        ("a = 1 AND b = 2", "c", index("a", "b", include=("c",)), True),  # spares the table
+        ("a = 1 AND c = 3", "*", index("a", where="c = 3"), True),
+    ],
+)
+def test_an_index_does_more_than_one_that_is_there(
+    rest: str, what: str, candidate: Index, more: bool
+) -> None:
+    there = ExistingIndex(name="there", keys=(Key("a"), Key("b")))
+    table = replace(TABLE, indexes=(there,))
+    assert does_more(candidate, shape(rest, what), table) is more
 
 
 def test_what_cannot_be_left_out_has_to_be_fetched() -> None:

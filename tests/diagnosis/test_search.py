@@ -64,6 +64,7 @@ def query(text: str, calls: int = 1) -> Query:
 BOTH = "SELECT 1 FROM t WHERE a = $1 AND b = $2"
 ONLY_A = "SELECT 2 FROM t WHERE a = $1"
 A_AND_C = "SELECT 4 FROM t WHERE a = $1 AND c = $2"
+ONLY_B = "SELECT 5 FROM t WHERE b = $1"
 ONLY_C = "SELECT 3 FROM t WHERE c = $1"
 
 
@@ -233,10 +234,10 @@ async def test_what_is_inferred_is_what_the_planner_would_have_said(
     assert thrifty.planner_calls <= len(set(questions))
 
 
-async def budgeted(plans: Plans, *queries: Query, budget: float) -> set[Index]:
+async def budgeted(plans: Plans, *queries: Query, budget: float, wide: float = 15) -> set[Index]:
     """What is chosen of indexes that are 10 (one column) and 15 bytes (two columns) large."""
     result = await found(
-        plans, *queries, max_indexes=None, budget_bytes=budget, sizes=(10, 10, 15, 10)
+        plans, *queries, max_indexes=None, budget_bytes=budget, sizes=(10, 10, wide, 10)
     )
     return {one.index for one in result.chosen}
 
@@ -259,6 +260,32 @@ async def test_what_was_chosen_first_is_exchanged_for_what_does_not_fit_beside_i
     # For its size A is the better one; but beside it there is no room for anything.
     plans = Plans({BOTH: {NONE: 1000.0, frozenset({A}): 300.0, frozenset({AB}): 100.0}})
     assert await budgeted(plans, query(BOTH), budget=15) == {AB}
+
+
+async def test_two_are_exchanged_for_one_that_saves_more_than_both() -> None:
+    # For their size B and C are better than AB, but beside C there is no room for it.
+    plans = Plans(
+        {
+            BOTH: {NONE: 1300.0, frozenset({AB}): 10.0},
+            ONLY_C: {NONE: 700.0, frozenset({C}): 10.0},
+            ONLY_B: {NONE: 700.0, frozenset({B}): 140.0},
+        }
+    )
+    three = query(BOTH), query(ONLY_C), query(ONLY_B)
+    assert await budgeted(plans, *three, budget=20, wide=19) == {AB}
+
+
+async def test_small_gains_count_beside_the_one_that_an_index_is_made_for() -> None:
+    # A twentieth of a dear statement is more than half of a cheap one.
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 100.0, frozenset({A}): 50.0},
+            A_AND_C: {NONE: 1000.0, frozenset({A}): 950.0},
+            ONLY_C: {NONE: 100.0, frozenset({C}): 40.0},
+        }
+    )
+    three = query(ONLY_A), query(A_AND_C), query(ONLY_C)
+    assert await budgeted(plans, *three, budget=10) == {A}
 
 
 async def test_two_that_help_only_together_are_found() -> None:

@@ -37,6 +37,8 @@ def test_they_are_not(one: str, other: str) -> None:
 
 def test_it_is_told_without_its_columns_and_cut() -> None:
     statement = "SELECT t.first_of_many, t.second_of_many, t.third\n FROM t  WHERE t.id = $1"
-    assert told(statement) == "SELECT … FROM t WHERE t.id = $1"
+    assert told(statement) == "SELECT … FROM t WHERE id = $1"
+    joined = "SELECT a.x FROM s.a JOIN b ON s.a.id = b.id WHERE b.y = $1::INTEGER"
+    assert told(joined) == "SELECT a.x FROM s.a JOIN b ON s.a.id = b.id WHERE b.y = $1"
     assert told("SELECT 1 WHERE " + "x" * 300, 40) == "SELECT 1 WHERE " + "x" * 24 + "…"
     assert told("UPDATE t SET a = 1 RETURNING t.first_of_many, t.second_of_many").endswith("…")

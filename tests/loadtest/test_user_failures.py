@@ -183,6 +183,17 @@ def test_a_scenario_that_never_gets_through_ends_the_run():
     assert 100 <= len(asked) <= 105
 
 
+def test_a_reply_that_was_not_awaited_says_what_is_missing():
+    @scenario
+    async def hasty(user):
+        await user.get("/")
+        reply = user.get("/")
+        assert reply.status == 200
+
+    with pytest.raises(UsageError, match="status of a reply that was not awaited: write reply = "):
+        play(hasty)
+
+
 def test_several_failures_at_once_are_one_failure_of_the_iteration():
     @scenario
     async def one(user):

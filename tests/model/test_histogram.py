@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from contextlib import suppress
 from random import Random
 
@@ -59,6 +60,36 @@ def test_merging_equals_recording_together(one: list[float], other: list[float])
     merged.merge(Histogram(other))
     assert merged == Histogram(one + other)
     assert merged.to_bytes() == Histogram(other + one).to_bytes()
+
+
+@given(durations_s)
+def test_many_at_once_are_recorded_as_each_alone(values: list[float]) -> None:
+    alone = Histogram()
+    for value in values:
+        alone.record(value)
+    assert Histogram(values) == Histogram(iter(values)) == Histogram(array("d", values)) == alone
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -0.1])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_among_many_what_is_no_duration_is_refused_too(nonsense: float, at: int) -> None:
+    histogram, values = Histogram(), [0.1, 0.2]
+    values.insert(at, nonsense)
+    with pytest.raises(ValueError, match="a duration is a finite number of seconds"):
+        histogram.record_many(values)
+    assert histogram == Histogram(values[:at])
+
+
+@given(st.lists(durations_s, max_size=6))
+def test_merging_many_at_once_equals_merging_one_by_one(parts: list[list[float]]) -> None:
+    whole = Histogram()
+    for part in parts:
+        whole.merge(Histogram(part))
+    merged = Histogram.merged(map(Histogram, parts))
+    assert merged == whole
+    merged.record_many([1e-7, 0.003, 4000.0])  # it takes more, like any other
+    whole.record_many([1e-7, 0.003, 4000.0])
+    assert merged == whole
 
 
 @given(st.lists(durations_s, max_size=5))

@@ -78,9 +78,12 @@ def doctor(
     _check(url, seconds, load)
     if output is not None:
         check_writable(output)
+    settings = load_settings()
+    named = database or (settings.database.get_secret_value() if settings.database else None)
+    secret = None if settings.token is None else settings.token.get_secret_value()
     making = None if load is None or url is None else _load(url, load, seconds, token)
     with progress_console().status(f"looking for {seconds:g} s"):
-        report = asyncio.run(ask(url, database, seconds, load=making))
+        report = asyncio.run(ask(url, named, seconds, load=making, token=secret))
     raise typer.Exit(show(report, Destination(format, output, lang)))
 
 
@@ -90,23 +93,21 @@ async def ask(
     seconds: float,
     *,
     load: Callable[[], Awaitable[object]] | None = None,
+    token: str | None = None,
 ) -> Report:
     """
-    The doctor's answer. A database that is not named is that of the settings.
+    The doctor's answer.
 
     Raises:
         UsageError: neither a service nor a database is named.
         Unavailable: one that is named does not answer.
     """
-    settings = load_settings()
-    named = database or (settings.database.get_secret_value() if settings.database else None)
-    token = None if settings.token is None else settings.token.get_secret_value()
     async with AsyncExitStack() as stack:
         connected = None
-        if named:
+        if database:
             from keiko_perf.diagnosis.postgres import Database
 
-            connected = await stack.enter_async_context(Database.connect(named))
+            connected = await stack.enter_async_context(Database.connect(database))
         return await visit(
             service=None if url is None else service_at(url, token),
             database=connected,

@@ -61,7 +61,7 @@ def explain(
     sql = text if isinstance(text, str) else text.decode("utf-8", errors="replace")
 
     async def answer(connected: Database) -> Report:
-        return await _explained(connected, sql, execute=not plan_only)
+        return await explained(connected, sql, execute=not plan_only)
 
     answer_with(answer, database, timeout, Destination(format, output, lang))
 
@@ -79,12 +79,18 @@ def _report_of(text: str | bytes) -> Report:
     )
 
 
-async def _explained(connected: Database, sql: str, *, execute: bool) -> Report:
-    from keiko_perf.diagnosis.explain import explain as explained
+async def explained(connected: Database, sql: str, *, execute: bool) -> Report:
+    """
+    The plan of *sql* as a report; it is executed only if that is asked for and it only reads.
+
+    Raises:
+        StatementRefused: it is not one statement with a plan, or the server cannot plan it.
+    """
+    from keiko_perf.diagnosis.explain import explain as ask
     from keiko_perf.diagnosis.plan_report import explain_report
     from keiko_perf.diagnosis.rules.plans import judge_plan
 
-    answered = await explained(connected, sql, execute=execute)
+    answered = await ask(connected, sql, execute=execute)
     return explain_report(
         answered.plan,
         judge_plan(answered.plan),

@@ -3,13 +3,15 @@ Choice: which set of indexes saves most within the limits.
 
 First greedily: always what saves most for its size, less what the workload's writes cost; a single
 index, or all those that a plan uses together. Then what was chosen is exchanged for what was not,
-as long as that saves more. The same questions get the same answer.
+as long as that saves more; and the same from a second start, all that the plans would use, without
+what is missed least. The same questions get the same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from itertools import combinations
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.weighing import NEGLIGIBLE, Limits, Weighing, set_of
@@ -23,6 +25,11 @@ _LEFT_ALIKE = 0.25
 _LITTLE = 0.005
 """… this share of what it costs now: where nearly all is saved, a little more is much quicker."""
 _WORTH_AN_EXCHANGE = 1e-3
+"""Of what the workload costs with what is chosen: an exchange that saves less is not looked for."""
+_FEW = 8
+"""Of so many that are missed least, two are taken out together."""
+_MOST_WEIGHED = 60
+"""Additions for which room is looked for in one round."""
 _MOST_ROUNDS = 40
 
 
@@ -35,12 +42,53 @@ class Choice(Weighing):
         """The chosen candidates, the most useful for its size first."""
         chosen = await self._greedily(0)
         if self.limits.budget_bytes is not None:
-            chosen = await self._exchanged(chosen)
+            return await self._from_several_starts(chosen)
         return await self._without_superfluous(chosen)
+
+    async def _from_several_starts(self, order: list[int]) -> list[int]:
+        """The best of what exchanges lead to from several sets; what was asked once is known."""
+        best = await self._settled(order)
+        for start in (self._relaxed(),):
+            if self.limits.is_late():
+                break
+            other = await self._settled(await self._greedily(start))
+            if await self._exactly(set_of(other)) < await self._exactly(set_of(best)):
+                best = other
+        return best
+
+    async def _settled(self, order: list[int]) -> list[int]:
+        """The chosen after all exchanges, in which each is worth having."""
+        order = await self._exchanged(order)
+        kept = await self._without_superfluous(order)
+        if len(kept) == len(order):
+            return kept
+        return await self._without_superfluous(await self._greedily(set_of(kept)))
+
+    def _relaxed(self) -> Bits:
+        """All that plans use if everything is there, without what is missed least for its size."""
+        some = 0
+        for number in self.live:
+            everything = self.costs.projected(number, self.costs.relevant(number))
+            for answer in self.costs.known(number):
+                if answer.asked == everything:
+                    some |= answer.used
+        while some and not self._is_within(some):
+            some &= ~(1 << min(bits_of(some), key=lambda one: (self._loss(one, some), one)))
+        return some
 
     def _cost(self, chosen: Bits) -> float:
         """What the statements cost with the chosen, at most."""
         return sum(self.weights[one] * self.costs.bounds(one, chosen)[1] for one in self.live)
+
+    def now(self, chosen: Bits) -> float:
+        """What the workload costs with the chosen, at most."""
+        live = sum(self.weights[one] * self.costs.bounds(one, 0)[1] for one in self.live)
+        return self.base - live + self._cost(chosen)
+
+    async def _exactly(self, chosen: Bits) -> float:
+        """What reads and writes cost with just the chosen, not with what stands for them."""
+        costs = [self.weights[one] * await self.costs.exact(one, chosen) for one in self.live]
+        return sum(costs) + self.upkeep_of(chosen)
 
     # Greedily
 
@@ -191,45 +239,80 @@ class Choice(Weighing):
 
     async def _better(self, chosen: Bits) -> Bits | None:
         """Another set within the limits that saves more; None if none is known."""
-        worth = _WORTH_AN_EXCHANGE * self.base
-        offers: list[tuple[float, Bits]] = []
-        for more in self.moves(chosen):
-            if self.bounds(chosen, chosen | more)[1] <= worth:
-                continue
-            for other in self._instead(more, chosen):
+        worth = _WORTH_AN_EXCHANGE * self.now(chosen)
+        offers: dict[Bits, float] = {}
+        losses = {bit: self._loss(bit, chosen) for bit in bits_of(chosen)}
+        for more in self._promising(chosen, worth):
+            for other in self._instead(more, chosen, losses):
+                if other in offers or (chosen, other) in self._hopeless:
+                    continue
                 most = self.bounds(chosen, other)[1]
-                if most > worth and (chosen, other) not in self._hopeless:
-                    offers.append((most, other))
-        for _, other in sorted(offers, key=lambda one: (-one[0], one[1])):
+                if most > worth:
+                    offers[other] = most
+        for other in sorted(offers, key=lambda one: (-offers[one], one)):
             least, _ = await self.resolve(chosen, other, until=worth)
-            if least > worth / 2:
+            if least > worth / 2 and await self._is_worth(other & ~chosen, chosen & other):
                 return other
             self._hopeless.add((chosen, other))
         return None
 
-    def _instead(self, more: Bits, chosen: Bits) -> Iterator[Bits]:
+    def _promising(self, chosen: Bits, worth: float) -> list[Bits]:
+        """The additions that may save most, if only there were room."""
+        saved = {more: self.bounds(chosen, chosen | more) for more in self.moves(chosen)}
+        some = sorted(
+            (more for more in saved if saved[more][1] > worth),
+            key=lambda more: (-saved[more][1], more),
+        )
+        # What is known to save is not pushed out by what nobody knows.
+        sure = sorted(
+            (more for more in some if saved[more][0] > worth),
+            key=lambda more: (-saved[more][0], more),
+        )
+        return list(dict.fromkeys((*sure[:_MOST_WEIGHED], *some[:_MOST_WEIGHED])))
+
+    def _instead(self, more: Bits, chosen: Bits, losses: dict[int, float]) -> Iterator[Bits]:
         """The sets with *more* in them from which so much was taken that they fit."""
         everything = chosen | more
         if self._is_within(everything):
             yield everything
             return
-        for old in bits_of(chosen):
-            if self._is_within(everything & ~(1 << old)):
-                yield everything & ~(1 << old)
-        rest = everything
-        while not self._is_within(rest) and rest & chosen:
-            rest &= ~(1 << min(bits_of(rest & chosen), key=lambda one: self._loss(one, rest)))
-        if self._is_within(rest):
-            yield rest
+        over, surplus = -self.room(everything), self._surplus(everything)
+        tables = {self._candidate(new).table for new in bits_of(more)}
+        losses = losses | {
+            bit: max(self.bounds(everything & ~(1 << bit), everything)[0], 0.0)
+            / self.size(1 << bit)
+            for bit in losses
+            if self._candidate(bit).table in tables
+        }
+        cheap = sorted(losses, key=lambda bit: (losses[bit], bit))
+        room = {bit: self.size(1 << bit) for bit in cheap}
+        if surplus <= 1:
+            for old in cheap:
+                if room[old] >= over:
+                    yield everything & ~(1 << old)
+        if surplus <= 2:
+            for one, other in combinations(cheap[:_FEW], 2):
+                if room[one] + room[other] >= over:
+                    yield everything & ~(1 << one) & ~(1 << other)
+        for old in cheap:
+            everything &= ~(1 << old)
+            over, surplus = over - room[old], surplus - 1
+            if over <= 0 and surplus <= 0:
+                yield everything
+                return
 
     def _is_within(self, some: Bits) -> bool:
-        most = self.limits.max_indexes
-        return self.room(some) >= 0 and (most is None or some.bit_count() <= most)
+        return self.room(some) >= 0 and self._surplus(some) <= 0
 
-    def _loss(self, bit: int, some: Bits) -> tuple[float, int]:
-        """What it costs for its size to do without an index, at most, as far as is known."""
-        most = self.bounds(some & ~(1 << bit), some)[1]
-        return most / self.size(1 << bit), bit
+    def _surplus(self, some: Bits) -> int:
+        """How many too many there are."""
+        most = self.limits.max_indexes
+        return 0 if most is None else some.bit_count() - most
+
+    def _loss(self, bit: int, some: Bits) -> float:
+        """What it costs for its size to do without an index, as far as is known."""
+        least, most = self.bounds(some & ~(1 << bit), some)
+        return (max(least, 0.0) + min(most, self.base)) / self.size(1 << bit)
 
     async def _without_superfluous(self, order: list[int]) -> list[int]:
         """The chosen without those that the others have made superfluous."""

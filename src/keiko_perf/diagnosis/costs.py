@@ -19,7 +19,7 @@ from keiko_perf.diagnosis.gin import stands_for
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Session
-from keiko_perf.diagnosis.projection import projection
+from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.workload import Statement
 
@@ -76,6 +76,7 @@ class Costs:
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
     _projected: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sizes = self.sizes or (0.0,) * len(self.candidates)
@@ -101,6 +102,17 @@ class Costs:
             for query in self.queries
             if table is not None
         )
+
+    def does_more(self, number: int, bit: int) -> bool:
+        """Whether a candidate does more for a statement than what is there already."""
+        known = self._does_more.get((number, bit))
+        if known is None:
+            index = self.candidates[bit]
+            table = self.tables.get(index.table)
+            shape = self.queries[number].shape
+            known = table is None or does_more(index, shape, table)
+            self._does_more[number, bit] = known
+        return known
 
     def known(self, number: int) -> list[Answer]:
         """All that the planner said of a statement."""

@@ -21,16 +21,18 @@ from keiko_perf.model import say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
-LEAST_GAIN_OF_BUDGET = 0.15
+LEAST_GAIN_OF_BUDGET = 0.10
 """The same within a budget: what is too small to be felt is not bought."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
-LEAST_SHARE_OF_BUDGET = 0.0005
+LEAST_SHARE_OF_BUDGET = 0.0002
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
 _SMALL_SHARE = 0.003
 """Of the workload's cost: what a smaller statement could save is asked only when it matters."""
+_LEAST_HELP = 0.01
+"""Of what a statement costs: within a budget what saves so little is weighed as well."""
 _MOST_EXPLAINED = 40
 """Of more candidates the reasons are what is known already: nothing is asked for a refusal."""
 
@@ -143,14 +145,19 @@ class Search:
             if not everything or self.limits.is_late():
                 continue
             before = await self.costs.price(number, 0)
-            if self.costs.most_saved(number, everything) < self.least_gain * before:
+            if self.costs.most_saved(number, everything) < self._least_help * before:
                 continue
             is_small = self._calls(number) * before < _SMALL_SHARE * self._cost_before
             if (is_small and self.limits.budget_bytes is not None) or is_gain(
-                before, await self.costs.price(number, everything), self.least_gain
+                before, await self.costs.price(number, everything), self._least_help
             ):
                 helped.append(number)
         return helped
+
+    @property
+    def _least_help(self) -> float:
+        """What all candidates together must save a statement for it to be weighed at all."""
+        return LEAST_GAIN if self.limits.budget_bytes is None else _LEAST_HELP
 
     @property
     def least_gain(self) -> float:
@@ -158,7 +165,8 @@ class Search:
         return LEAST_GAIN if self.limits.budget_bytes is None else LEAST_GAIN_OF_BUDGET
 
     def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
-        """Whether what an index saves is worth having it."""
+        """Whether what an index saves is worth having it, where it does more than what is there."""
+        gains = [one for one in gains if self.costs.does_more(one[0], bit)]
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
 
@@ -246,9 +254,14 @@ class _Refusing:
                 "unverified",
                 say("the planner cannot be asked about it: it depends on a parameter's value"),
             )
-        alone = self._gains(bit, 0)
+        seeming = self._gains(bit, 0)
+        alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
         saved = self.choice.saved(alone)
         upkeep = self.search.upkeep[index]
+        if seeming and not alone:
+            return Refusal(
+                index, "exists", say("what it would be used for, an index that is there does")
+            )
         if not alone:
             return Refusal(index, "unused", say("the planner would not use it"))
         least = self.search.least_gain

@@ -17,7 +17,7 @@ _OWN = 0.1
 """What an index must save of its own if a wider one begins with its columns: this share."""
 NEGLIGIBLE = 1e-4
 """A doubt about this share of the workload's cost is not worth a question."""
-_TOLERANCE = 0.1
+_TOLERANCE = 0.03
 _NEGLIGIBLE_NOW = 5e-4
 """Of what the workload costs with what was chosen so far."""
 _MANY = 150

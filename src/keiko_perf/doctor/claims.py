@@ -262,31 +262,52 @@ def _unseen(seen: Symptoms) -> Iterator[Claim]:
 
 
 def _pool(seen: Symptoms, of_statements: list[Claim], others: list[Claim]) -> Iterator[Claim]:
+    """
+    The wait for connections, by what those are held for.
+
+    While one is held a statement runs, or the request is elsewhere, and there as other requests are
+    when they are in no statement. What can be cured gets its share; where that is most of it, all.
+    """
     waits = {one.route: one.pool_s for one in seen.routes if one.pool_s}
     if not waits:
         return
-    keeper = _keeper(seen, of_statements, others)
-    if keeper is None:
-        keeper = Claim(code=POOL, subject="pool")
-        yield keeper
-    for route, waited_s in waits.items():
-        keeper.by_route[route] += waited_s
-        keeper.pool_s += waited_s
+    shares, nobodys = _held_for(seen, of_statements, others)
+    known = sum(share for _, share in shares)
+    if known >= MOST_OF_IT * (1.0 - nobodys) and known:
+        shares = [(one, share * (1.0 - nobodys) / known) for one, share in shares]
+    else:
+        pool = Claim(code=POOL, subject="pool")
+        shares = [*shares, (pool, max(1.0 - nobodys - known, 0.0))]
+        yield pool
+    for one, share in shares:
+        for route, waited_s in waits.items():
+            one.by_route[route] += waited_s * share
+            one.pool_s += waited_s * share
 
 
-def _keeper(seen: Symptoms, of_statements: list[Claim], others: list[Claim]) -> Claim | None:
-    """What most of the time is for in which connections are held, if it can be cured."""
+def _held_for(
+    seen: Symptoms, of_statements: list[Claim], others: list[Claim]
+) -> tuple[list[tuple[Claim, float]], float]:
+    """
+    The share of each claim that can be cured in the time that connections are held, and the share
+    of the machine, which had no processor for the service: that is nobody's.
+    """
     held_s = 0.0 if seen.pool is None else seen.pool.hold_s
     if not held_s:
-        return None
-    in_sql_s = sum(one.sql_s for one in seen.routes)
-    curable = [one for one in of_statements if one.is_curable]
-    dearest = max(curable, key=lambda one: one.total_s, default=None)
-    if dearest is not None and dearest.total_s >= MOST_OF_IT * held_s:
-        return dearest
-    idle_s = held_s - in_sql_s
-    if idle_s < MOST_OF_IT * held_s:
-        return None
-    waiting = [one for one in others if one.code != UNSEEN]
-    longest = max(waiting, key=lambda one: one.total_s, default=None)
-    return longest if longest is not None and longest.total_s >= MOST_OF_IT * idle_s else None
+        return [], 0.0
+    in_sql_s = min(sum(one.sql_s for one in seen.routes), held_s)
+    asking_s = sum(one.total_s for one in of_statements if one.is_curable)
+    shrink = min(1.0, in_sql_s / asking_s) if asking_s else 0.0
+    shares = [(one, one.total_s * shrink / held_s) for one in of_statements if one.is_curable]
+    at_s = sum(one.total_s - one.sql_s - one.pool_s for one in seen.routes)
+    idle = 1.0 - in_sql_s / held_s
+    if not at_s or not idle:
+        return shares, 0.0
+    shares += [(one, idle * one.total_s / at_s) for one in others if one.code != UNSEEN]
+    on_loop_s = sum(one.code_s + one.loop_s for one in seen.routes)
+    claimed_s = sum(one.total_s for one in others if one.code in _OF_THE_LOOP)
+    nobodys = idle * max(on_loop_s - claimed_s, 0.0) / at_s if seen.queued_ratio else 0.0
+    return shares, nobodys
+
+
+_OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY))

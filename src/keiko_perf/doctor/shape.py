@@ -23,6 +23,7 @@ _LISTS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
 _SPACE = re.compile(r"\s+")
 _COLUMNS = re.compile(r"\bSELECT (?!DISTINCT ON)(.{25,}?) FROM\b", re.I | re.S)
 _RETURNED = re.compile(r"\bRETURNING (.{25,})$", re.I | re.S)
+_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) ([\w.\"]+)", re.I)
 _LONGEST = 140
 
 
@@ -46,4 +47,7 @@ def told(statement: str, longest: int = _LONGEST) -> str:
     text = _SPACE.sub(" ", _CAST.sub("", _COMMENT.sub(" ", statement))).strip(" ;")
     text = _COLUMNS.sub("SELECT … FROM", text, count=1)
     text = _RETURNED.sub("RETURNING …", text)
+    tables = set(_TABLE.findall(text))
+    if len(tables) == 1:  # of one table a column needs no other name than its own
+        text = text.replace(f"{tables.pop()}.", "")
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

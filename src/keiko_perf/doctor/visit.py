@@ -162,6 +162,13 @@ def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
             remedy=say("monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of "
                        "asyncpg or psycopg"),
         )  # fmt: skip
+    elif told.requests and not told.asked:
+        yield Gap(
+            subject=say("the statements of each route"),
+            reason=say("no engine of SQLAlchemy is watched, or none was used: a driver alone tells "
+                       "how long connections are waited for and held, and not what they do"),
+            remedy=say("monitor.watch_engine(engine); --database URL shows the statements"),
+        )  # fmt: skip
     if told is not None and told.has_attribution and not told.requests:
         yield Gap(
             subject=say("what the requests of the service wait for"),

@@ -14,6 +14,7 @@ from keiko_perf.loadtest.plan import MOST_STEPS, Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.reply import UNJUDGED, Reply
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
+from keiko_perf.loadtest.tally import Tally
 from keiko_perf.loadtest.transport import Asked, Channel, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
@@ -68,9 +69,9 @@ class Books:
         self._is_service_apart = is_service_apart
         self._per_interval = 1.0 / interval_s(plan)
         self._intervals = max(1, ceil(plan.duration_s * self._per_interval - 1e-9))
-        self._prompt = Histogram()  # lag of requests that found a connection
-        self._queued = Histogram()  # lag of those that waited for one
-        self._queued_late = Histogram()  # the generator's own part of that
+        self._prompt = Tally(Histogram())  # lag of requests that found a connection
+        self._queued = Tally(Histogram())  # lag of those that waited for one
+        self._queued_late = Tally(Histogram())  # the generator's own part of that
         self.begins = 0.0
         self.offered = self.finished = self.failures = self.dropped = self.waited = self.again = 0
         self.looks = Looks()
@@ -144,7 +145,8 @@ class Books:
             and reply.sent == due
             and meter.since <= due < meter.until
         ):
-            meter.record(reply.done - due)
+            record = meter.record
+            record(reply.done - due)
             meter.received_bytes += reply.received_bytes
             self.again += 1
             return True
@@ -201,6 +203,13 @@ class Books:
         self.offered += self.again
         self.finished += self.again
         self.again = 0
+
+    def count_up(self) -> None:
+        """Count the durations that were gathered, where that are many; to be called often."""
+        for meter in self._meters:
+            meter.settle()
+        for tally in (self._prompt, self._queued, self._queued_late):
+            tally.settle()
 
     def _position(self, due: float) -> int:
         return int((due - self.begins) * self._per_interval)
@@ -262,9 +271,9 @@ class Books:
     @property
     def lag(self) -> Histogram:
         """From due to sent."""
-        return Histogram.merged((self._prompt, self._queued))
+        return Histogram.merged((self._prompt.histogram, self._queued.histogram))
 
     @property
     def late(self) -> Histogram:
         """The generator's own part of the lag."""
-        return Histogram.merged((self._prompt, self._queued_late))
+        return Histogram.merged((self._prompt.histogram, self._queued_late.histogram))

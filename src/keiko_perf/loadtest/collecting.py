@@ -37,7 +37,8 @@ class CollectingChannel(Http1Channel):
         if request.is_light and self._phase is _IDLE:
             self.request = self._light = request
             self._phase = _HEAD
-            self._write(request.wire)
+            write = self._write
+            write(request.wire)
         else:
             super().send(request)
 
@@ -51,7 +52,8 @@ class CollectingChannel(Http1Channel):
                 self.received_bytes = len(data)
                 self.answer = answer
                 self._phase = _IDLE
-                self._answered(self, status)
+                answered = self._answered
+                answered(self, status)
                 return
             if self._take_known(light, data):
                 return

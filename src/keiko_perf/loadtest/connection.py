@@ -92,8 +92,10 @@ class Http1Channel(Channel, asyncio.Protocol):
         if self._phase is not _IDLE:
             self._connect_soon()
         elif request.is_plain:  # as `_begin` does, without calling it
-            self._phase, self._known = _HEAD, self._known_if_plain
-            self._write(request.wire)
+            self._phase = _HEAD
+            self._known = self._known_if_plain
+            write = self._write
+            write(request.wire)
         else:
             self._begin(request)
 
@@ -138,9 +140,10 @@ class Http1Channel(Channel, asyncio.Protocol):
         if self._phase is _HEAD and not self._block:
             blocks = self._known
             if data == blocks.whole:
-                self.received_bytes = len(data)
+                self.received_bytes = blocks.size
                 self._phase = _IDLE
-                self._answered(self, blocks.status)
+                answered = self._answered
+                answered(self, blocks.status)
                 return
             end = data.find(b"\r\n\r\n")
             known = blocks.get(data[:end]) if end > 0 else None
@@ -151,7 +154,7 @@ class Http1Channel(Channel, asyncio.Protocol):
                 remaining = known[1] + end + 4 - size
                 if not remaining:
                     if size <= LARGEST_WHOLE_BYTES:
-                        blocks.whole, blocks.status = data, known[0]
+                        blocks.whole, blocks.size, blocks.status = data, size, known[0]
                     self._phase = _IDLE
                     self._answered(self, known[0])
                     return

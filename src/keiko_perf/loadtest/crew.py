@@ -25,6 +25,7 @@ from keiko_perf.loadtest.feed import Row
 from keiko_perf.loadtest.outcome import Outcomes, place, words
 from keiko_perf.loadtest.pacer import Users, weighted_order
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.player import Player
 from keiko_perf.loadtest.progress import OnTick
 from keiko_perf.loadtest.reply import RequestFailed
 from keiko_perf.loadtest.result import Result
@@ -122,15 +123,16 @@ class Crew(Desk, Engine):
             return None
         user = User(self, scenario, next(self._numbers))
         user.row, user.given = row, (self._given or {}).get(scenario.name)
-        user.wake = self._loop.create_future()
-        task = self._loop.create_task(self._live(user))
-        self._tasks[task] = user
-        task.add_done_callback(self._left)
+        user.player = Player(self._loop, self._live(user))
+        self._tasks[user.player.task] = user
+        user.player.task.add_done_callback(self._left)
         return user
 
     def _call(self, user: User, due: float) -> None:
-        if user.wake is not None and not user.wake.done():
-            user.wake.set_result(due)
+        user.is_resting = False
+        user.due = due
+        assert user.player is not None
+        user.player.go_on()
 
     def _due_at(self, user: User, at: float) -> None:
         heappush(self._turns, (at, user.number, user))
@@ -150,27 +152,27 @@ class Crew(Desk, Engine):
         # A user who has neither to begin nor to rest saves what that costs.
         begins = bool(scenario.on_start or (scenario.rows and scenario.rows.per == "iteration"))
         rests = bool(not self._is_closed or scenario.pacing_s or self._think(scenario).most_s)
+        assert user.player is not None
+        until_called = user.player.until_called
         while True:
-            assert user.wake is not None
-            user.due = await user.wake
-            user.wake = None
-            while user.wake is None:
-                before, failed = user.last, user.failed
-                if rests:
-                    user.begun = self._clock()
-                try:
-                    if begins and not await self._begin(user):
-                        continue
-                    await run(user)
-                except BaseException as error:  # the scenario's code
-                    self._broke(user, error, failed)
-                    self._rest(user, got_on=False)
-                else:
-                    outcomes.passed += 1
-                    last = user.last
-                    if rests or last is before or last is None:
-                        # Who got no answer may not ask again at once, and for ever.
-                        self._rest(user, got_on=last is not before and last is not None)
+            while user.is_resting:
+                await until_called()
+            before, failed = user.last, user.failed
+            if rests:
+                user.begun = self._clock()
+            try:
+                if begins and not await self._begin(user):
+                    continue
+                await run(user)
+            except BaseException as error:  # the scenario's code
+                self._broke(user, error, failed)
+                self._rest(user, got_on=False)
+            else:
+                outcomes.passed += 1
+                last = user.last
+                if rests or last is before or last is None:
+                    # Who got no answer may not ask again at once, and for ever.
+                    self._rest(user, got_on=last is not before and last is not None)
 
     async def _begin(self, user: User) -> bool:
         """What comes before an iteration; whether that may begin."""
@@ -192,7 +194,7 @@ class Crew(Desk, Engine):
         self._settle(user)
         if not self._is_closed:
             self._busy -= 1
-            user.wake = self._loop.create_future()
+            user.is_resting = True
             self._resting[user.scenario.name].append(user)
             return
         now, scenario = self._clock(), user.scenario
@@ -203,7 +205,7 @@ class Crew(Desk, Engine):
         if not got_on:
             at = max(at, now + PAUSE_S)
         if at > now:
-            user.wake = self._loop.create_future()
+            user.is_resting = True
             self._due_at(user, at)
             if self._turns[0][2] is user and self._has_arrivals:
                 self._alarm.set(min(at, self._until) - now)

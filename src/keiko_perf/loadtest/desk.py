@@ -1,8 +1,8 @@
 """
 Desk: traffic that users ask for, each at any time.
 
-Requests go through the channels, the waiting line and the books of the engine; whoever asks waits
-for the answer in one future. An answer is counted when its user had time to check it: with the
+Requests go through the channels, the waiting line and the books of the engine; whoever asks awaits
+the reply. An answer is counted when its user had time to check it: with the
 user's next request, or at the end of the iteration. Its times are those at which it happened.
 """
 
@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import Any
 
 from keiko_perf.loadtest.books import Books
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.reply import UNJUDGED, Reply, RequestFailed
+from keiko_perf.loadtest.reply import NOBODY, UNJUDGED, Asker, Reply, RequestFailed
 from keiko_perf.loadtest.request import Request, Wishes
 from keiko_perf.loadtest.scenario import Scenario
 from keiko_perf.loadtest.traffic import Traffic
 from keiko_perf.loadtest.transport import Answer, Channel, Failure, Transport
 from keiko_perf.loadtest.user import Known, User
-
-Wake = asyncio.Future[Reply]
 
 
 class Desk(Traffic):
@@ -55,11 +53,9 @@ class Desk(Traffic):
                 headers.setdefault("accept-encoding", "gzip")
             self._headers[one.name] = headers
         self._is_open = True  # whether users may ask
-        # Who waits for a channel: due, noticed, what, who, and the future to tell.
-        self._line: deque[tuple[float, float, Request, User, Wake]] = deque()
+        self._line: deque[Reply] = deque()  # waits for a channel; sent is when that was noticed
         self._without_cookies: Answer | None = None
         self._headers_without_cookies: object = None
-        self._new_wake = self._loop.create_future
 
     @property
     def _in_flight(self) -> int:
@@ -67,8 +63,8 @@ class Desk(Traffic):
 
     # What users call
 
-    def ask(self, user: User, request: Request) -> asyncio.Future[Reply]:
-        """Send *request* for *user*; the future gets the reply, or the failure."""
+    def ask(self, user: User, request: Request) -> Reply:
+        """Send *request* for *user*: its reply, to be awaited."""
         if not self._is_open:
             self.check_open()
         last = user.last
@@ -78,29 +74,36 @@ class Desk(Traffic):
                 user.failed += 1
             if user.more:
                 self._settle_more(user)
-        wake: Wake = self._new_wake()
-        now, due = self._clock(), user.due
+        clock = self._clock
+        now, due = clock(), user.due
         if due:
             user.due = 0.0
         else:
             due = now
+        # One object for a request, filled here: a constructor would cost as much again.
+        reply = Reply()
+        reply.user = user
+        reply.request = request
+        reply.due = due
+        reply.sent = now
+        reply.wake = NOBODY
+        reply.error = None
         if self._idle:
             channel = self._idle.pop()
         elif len(self._channels) < self._most_channels:
             channel = self._new_channel()
         else:
-            self._line.append((due, now, request, user, wake))
+            self._line.append(reply)
             self._note_peak()
             self._books.waited += due >= self._books.begins
-            return wake
+            return reply
         if due != now:
             self._books.sent(due, now)
         channel.due = due
         channel.sent = now
-        channel.asker = user
-        channel.wake = wake
+        channel.asked = reply
         channel.send(request)
-        return wake
+        return reply
 
     def check_open(self) -> None:
         """
@@ -131,73 +134,77 @@ class Desk(Traffic):
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
-        # One object for a request, filled here: a constructor would cost as much again.
-        reply = Reply()
-        reply.done = now = self._clock()
-        reply.user = user = channel.asker
-        reply.request = channel.request  # type: ignore[assignment]  # it was just answered
-        reply.due = channel.due
-        reply.sent = channel.sent
+        clock = self._clock
+        reply: Reply = channel.asked
+        reply.done = now = clock()
         reply.status = status
         reply.answer = answer = channel.answer
         reply.judgement = UNJUDGED
         reply.received_bytes = channel.received_bytes
         if channel.redirects:
             self._books.redirected(channel)
+        user = reply.user
         if user.last is not None:
             user.more.append(user.last)
         user.last = reply
         # The same answer again and again is looked through once.
         if answer is not self._without_cookies and answer is not None:
-            self._look_for_cookies(user, reply, answer)
-        wake = channel.wake
-        if not wake.done():  # else the user gave up waiting
-            wake.set_result(reply)
+            self._look_for_cookies(reply, answer)
+        wake = reply.wake or NOBODY
+        reply.wake = None
         if self._line or not self._has_arrivals or not channel.is_open:
-            self._hand_on(channel, now)
-        else:
-            channel.request = None
-            self._idle.append(channel)
+            self._hand_on(channel, now, wake)
+            return
+        # The user asks again where this wakes it, and finds the channel.
+        channel.request = None
+        self._idle.append(channel)
+        wake()
 
-    def _look_for_cookies(self, user: User, reply: Reply, answer: Answer) -> None:
+    def _look_for_cookies(self, reply: Reply, answer: Answer) -> None:
         # Connections repeat the headers that they know.
         headers = answer.headers
         if headers is not self._headers_without_cookies:
             lines = [text for name, text in headers if name == b"set-cookie"]
             if lines:
-                user.received(reply, lines)
+                reply.user.received(reply, lines)
                 return
             self._headers_without_cookies = headers
         self._without_cookies = answer
 
-    def _hand_on(self, channel: Channel, now: float) -> None:
-        if channel.is_open:
-            self._go_on(channel, now)
-        else:
+    def _hand_on(self, channel: Channel, now: float, wake: Callable[[], None]) -> None:
+        if not channel.is_open:
             self._channels.discard(channel)
-            self._go_on(None, now)
+        if not self._has_arrivals:
+            wake()  # before the run may end; there is nothing more to ask for
+        self._go_on(channel if channel.is_open else None, now)
+        if self._has_arrivals:
+            wake()
 
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
-        user, wake = channel.asker, channel.wake
+        reply: Reply = channel.asked
+        user, wake = reply.user, reply.wake or NOBODY
         user.failed += 1
         self._books.offered += channel.due >= self._books.begins
         self._books.failed(channel, failure, detail, now=now)
         self._channels.discard(channel)
-        if not wake.done():
-            assert channel.request is not None
-            wake.set_exception(RequestFailed(self.name_of(channel.request), failure, detail))
+        reply.error = RequestFailed(self.name_of(reply.request), failure, detail)
+        reply.wake = None
+        if not self._has_arrivals:
+            wake()
         self._go_on(None, now)
+        if self._has_arrivals:
+            wake()
 
     def _go_on(self, channel: Channel | None, now: float, pause_s: float = 0.0) -> None:
         if self._line:
-            due, noticed, request, user, wake = self._line.popleft()
-            self._books.sent_late(due, noticed, now)
+            reply = self._line.popleft()
+            self._books.sent_late(reply.due, reply.sent, now)
             channel = channel or self._new_channel()
-            channel.due = due
-            channel.sent = now
-            channel.asker, channel.wake = user, wake
-            channel.send(request)
+            channel.due = reply.due
+            channel.sent = reply.sent = now
+            channel.asked = reply
+            channel.send(reply.request)
         elif channel is not None:
             channel.request = None
             self._idle.append(channel)
@@ -219,13 +226,13 @@ class Desk(Traffic):
             user.failed += not self._books.settled(reply)
         user.more.clear()
 
-    def _under_way(self) -> Iterator[User]:
+    def _under_way(self) -> Iterator[Asker]:
         """Whose requests have no answer yet."""
         for channel in self._channels:
             if channel.request is not None:
-                yield channel.asker
-        for _, _, _, user, _ in self._line:
-            yield user
+                yield channel.asked.user
+        for reply in self._line:
+            yield reply.user
 
     def _pending(self) -> list[float]:
-        return super()._pending() + [one[0] for one in self._line]
+        return super()._pending() + [reply.due for reply in self._line]

@@ -34,6 +34,7 @@ Gate = Callable[[], Awaitable[float]]
 AT_ONCE = 64
 """Requests that are sent before the loop may look at answers again."""
 
+_COUNT_UP_S = 0.025
 _STOPPING_S = 5.0  # how long a stopped run waits for what is under way
 
 
@@ -128,6 +129,8 @@ class Engine(Traffic):
         )
         if self._looks_exactly:
             self._look_alarm.set(0.0)
+        else:
+            self._repeating += (Repeating(self._loop, _COUNT_UP_S, self._books.count_up),)
         self._alarm.set(self._begun - now)
 
     def _ring(self) -> None:
@@ -180,6 +183,7 @@ class Engine(Traffic):
     # What happens beside
 
     def _look(self) -> None:
+        self._books.count_up()
         self._look_alarm.set(self._books.looks.look(self._clock()))
 
     def _tick(self) -> None:

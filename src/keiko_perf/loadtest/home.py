@@ -27,15 +27,16 @@ class Known(dict[bytes, tuple[int, int]]):
     Attributes:
         whole: the last whole answer, unless it was longer than `LARGEST_WHOLE_BYTES`: many are the
             same to the last byte, and to compare is cheaper than to look at anything.
+        size: its length.
         status: its status.
     """
 
-    __slots__ = ("status", "whole")
+    __slots__ = ("size", "status", "whole")
 
     def __init__(self) -> None:
         super().__init__()
         self.whole = b""
-        self.status = 0
+        self.size = self.status = 0
 
 
 class Phase(IntEnum):

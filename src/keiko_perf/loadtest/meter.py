@@ -2,7 +2,7 @@
 Meter: what the engine writes down for each request, in a bounded room.
 
 A success is one count in the histogram of its step and second; the totals are merged from these
-afterwards, which is exact. Nothing is kept for a single request.
+afterwards, which is exact. Nothing is kept for a single request once it was counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.request import Request, curl
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
+from keiko_perf.loadtest.tally import Tally
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
@@ -52,36 +53,36 @@ class StepMeter:
     __slots__ = (
         "_apart",
         "_begins",
+        "_lag",
         "_last_failing",
+        "_now",
         "_phases",
+        "_service",
         "_settled",
         "_settled_failed",
         "_settled_to",
+        "_timeline",
         "failed",
         "failed_lag",
         "failed_service",
-        "lag",
         "name",
         "received_bytes",
         "record",
         "record_lag",
         "record_service",
         "redirects",
-        "service",
         "since",
-        "timeline",
         "until",
     )
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.timeline: list[Histogram] = []
+        self._timeline: list[Histogram] = []
         self.since = self.until = inf
-        self.record = Histogram().record
-        self.service = Histogram()
-        self.record_service = self.service.record
-        self.lag = Histogram()
-        self.record_lag = self.lag.record
+        self._now, self._service, self._lag = (Tally(Histogram()) for _ in range(3))
+        self.record = self._now.record
+        self.record_service = self._service.record
+        self.record_lag = self._lag.record
         self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
         self.failed_lag = Histogram()
@@ -104,7 +105,12 @@ class StepMeter:
         self._make_room(position)
         self.since = self._begins + position * interval_s
         self.until = self._begins + (position + 1) * interval_s
-        self.record = self.timeline[position].record
+        self._now.move_to(self._timeline[position])
+
+    def settle(self) -> None:
+        """Count what was gathered, where that is much."""
+        for tally in (self._now, self._service, self._lag):
+            tally.settle()
 
     def record_apart(self, position: int, *, response_s: float, service_s: float) -> None:
         """
@@ -157,8 +163,9 @@ class StepMeter:
             recent_s: how long the recent intervals lasted so far.
             whole_s: how long all lasted so far.
         """
+        self._now.settle(at_least=1)
         for at in range(self._settled_to, settled_to):
-            if at < len(self.timeline):
+            if at < len(self._timeline):
                 for one in self._at(at):
                     self._settled.merge(one)
             if at in self.failed:
@@ -192,25 +199,26 @@ class StepMeter:
 
     def successes(self, first: int, end: int | None = None) -> Iterator[Histogram]:
         """The response times of the successes from interval *first* on, before *end*."""
-        length = len(self.timeline)
+        self._now.settle(at_least=1)
+        length = len(self._timeline)
         for at in range(first, length if end is None else min(end, length)):
             yield from self._at(at)
 
     def _at(self, position: int) -> Iterator[Histogram]:
-        yield self.timeline[position]
+        yield self._timeline[position]
         if position in self._apart:
             yield self._apart[position]
 
     def _make_room(self, position: int) -> None:
-        while len(self.timeline) <= position:
-            self.timeline.append(Histogram())
+        while len(self._timeline) <= position:
+            self._timeline.append(Histogram())
 
     def result(self, *, duration_s: float, intervals: int, is_service_apart: bool) -> StepResult:
         """What was measured, over *duration_s*."""
         self._make_room(max(intervals - 1, max(self.failed, default=0)))
         response = Histogram.merged(self.successes(0))
-        at_once = () if is_service_apart else self.timeline
-        failed = [self.failed.get(at) for at in range(len(self.timeline))]
+        at_once = () if is_service_apart else self._timeline
+        failed = [self.failed.get(at) for at in range(len(self._timeline))]
 
         def series(succeeded: Histogram, failures: Histogram) -> Series:
             return Series(
@@ -224,9 +232,11 @@ class StepMeter:
         return StepResult(
             name=self.name,
             response=series(response, Histogram.merged(self.failed.values())),
-            service=series(Histogram.merged((self.service, *at_once)), self.failed_service),
-            lag=series(self.lag, self.failed_lag),
-            timeline=tuple(Histogram.merged(self._at(at)) for at in range(len(self.timeline))),
+            service=series(
+                Histogram.merged((self._service.histogram, *at_once)), self.failed_service
+            ),
+            lag=series(self._lag.histogram, self.failed_lag),
+            timeline=tuple(Histogram.merged(self._at(at)) for at in range(len(self._timeline))),
             failures=tuple(0 if one is None else one.count for one in failed),
             phases=dict(self._phases),
             received_bytes=self.received_bytes,

@@ -11,6 +11,7 @@ import traceback
 from types import CodeType
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.reply import Reply
 
 _ENOUGH = 100
 _LONGEST = 200
@@ -60,5 +61,7 @@ def place(error: BaseException, code: CodeType | None) -> str:
 
 def words(error: BaseException) -> str:
     """The error in a line."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, Reply) and error.obj.wake:
+        return f"{error.name} of a reply that was not awaited: write reply = await user.get(…)"
     text = " ".join(traceback.format_exception_only(error)[-1].split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,20 +1,24 @@
 """
 Reply: a request of a user and the answer to it, as a scenario sees it.
 
-Whether it counts as a success is decided when the user asks for the next thing or the iteration
-ends: until then a check can make a failure of it, or a success of a status that was expected.
+It is there from the moment that the user asks, and to await it is to wait for the answer: one
+object a request, and no future. Whether it counts as a success is decided when the user asks for
+the next thing or the iteration ends: until then a check can make a failure of it, or a success of
+a status that was expected.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.checks import why_not
+from keiko_perf.loadtest.player import Player
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.transport import Answer, Failure
 
@@ -54,17 +58,28 @@ UNJUDGED = Judgement()
 """What most are: the status alone counts."""
 
 
+def NOBODY() -> None:  # noqa: N802 - a constant, compared by identity
+    """Whom to tell of an answer that nobody awaits yet."""
+
+
 class Asker(Protocol):
     """
     Who asked: a user.
 
     Attributes:
+        player: runs the user on when an answer is there; None if the user's task does that.
         last: the last reply, until it is counted.
         more: others that were asked for together with it, likewise.
+        failed: how many requests had no good answer.
     """
 
+    player: Player | None
     last: Reply | None
     more: list[Reply]
+    failed: int
+
+    def received(self, reply: Reply, lines: list[bytes]) -> None:
+        """Keep the cookies that an answer sets."""
 
     def name_of(self, request: Request) -> str:
         """What results call *request*."""
@@ -72,14 +87,16 @@ class Asker(Protocol):
 
 class Reply:
     """
-    Who makes one sets all that is not derived.
+    Whoever asks makes one and sets the first six; whoever is told of the answer sets the rest.
 
     Attributes:
         user: who asked.
         request: what was sent.
         due: when it was due, on the engine's clock.
         sent: when it was sent, likewise.
-        done: when the answer was there, likewise.
+        wake: to be called when the answer is there or cannot come; None once it was.
+        error: why there is no answer.
+        done: when the answer was there, on the engine's clock.
         status: 100 to 999.
         answer: its headers and body.
         received_bytes: how long the answer was on the wire, headers included.
@@ -90,18 +107,22 @@ class Reply:
         "answer",
         "done",
         "due",
+        "error",
         "judgement",
         "received_bytes",
         "request",
         "sent",
         "status",
         "user",
+        "wake",
     )
 
     user: Asker
     request: Request
     due: float
     sent: float
+    wake: Callable[[], None] | None
+    error: RequestFailed | None
     done: float
     status: int
     answer: Answer | None
@@ -109,7 +130,37 @@ class Reply:
     received_bytes: int
 
     def __repr__(self) -> str:
-        return f"Reply({self.name!r}, status={self.status})"
+        state = "under way" if self.wake else f"status={self.status}" if not self.error else "none"
+        return f"Reply({self.name!r}, {state})"
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        while self.wake is not None:
+            player = self.user.player
+            if player is not None and player.is_on and self.wake is NOBODY:
+                self.wake = player.wake
+                try:
+                    yield player
+                finally:
+                    if self.wake is not None:  # given up
+                        self.wake = NOBODY
+            else:
+                yield from self._future()
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def _future(self) -> asyncio.Future[None]:
+        """Is done when the answer is there; for those who wait in tasks of their own."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        others = self.wake or NOBODY
+
+        def wake() -> None:
+            others()
+            if not future.done():
+                future.set_result(None)
+
+        self.wake = wake
+        return future
 
     @property
     def name(self) -> str:

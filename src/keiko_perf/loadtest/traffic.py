@@ -130,13 +130,15 @@ class Traffic:
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
-        now = self._clock()
+        clock = self._clock
+        now = clock()
         # The hot path: the same user asks again, within the same interval. One count, no object.
         if self._is_at_once and status < 400 and channel.is_open and now < self._until:
             meter = self._meters[channel.request.step]  # type: ignore[union-attr]  # just answered
             due = channel.due
             if meter.since <= due < meter.until:
-                meter.record(now - due)
+                record = meter.record
+                record(now - due)
                 meter.received_bytes += channel.received_bytes
                 if channel.redirects:
                     self._books.redirected(channel)

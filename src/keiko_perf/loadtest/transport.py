@@ -114,13 +114,12 @@ class Channel:
         decoded_bytes: how long its body was after decompression, where the request takes gzip.
         redirects: how many redirects the last request followed, where the plan follows any.
         answer: the last answer, where the request collects it; else None.
-        asker: for whom the owner sends the request; the channel takes no notice of it.
-        wake: what the asker waits for, likewise.
+        asked: what the owner knows of the request; the channel takes no notice of it.
     """
 
     __slots__ = (
         "answer",
-        "asker",
+        "asked",
         "decoded_bytes",
         "due",
         "is_open",
@@ -128,7 +127,6 @@ class Channel:
         "redirects",
         "request",
         "sent",
-        "wake",
     )
 
     def __init__(self) -> None:
@@ -140,8 +138,7 @@ class Channel:
         self.decoded_bytes = 0
         self.redirects = 0
         self.answer: Answer | None = None
-        self.asker: Any = None
-        self.wake: Any = None
+        self.asked: Any = None
 
     def send(self, request: Request) -> None:
         """Send *request*, over a connection that is made first if there is none yet."""

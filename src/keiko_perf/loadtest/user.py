@@ -11,7 +11,7 @@ import asyncio
 import json as jsons
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping
 from random import Random
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.feed import Row
 from keiko_perf.loadtest.headers import check_headers
+from keiko_perf.loadtest.player import Player
 from keiko_perf.loadtest.reply import Reply
 from keiko_perf.loadtest.request import Request, Wishes, compose
 from keiko_perf.loadtest.scenario import Scenario, Think
@@ -47,8 +48,8 @@ class Counter(Protocol):
     seed: int
     wishes: Wishes
 
-    def ask(self, user: User, request: Request) -> asyncio.Future[Reply]:
-        """Send *request* for *user*; the future gets the reply, or the failure."""
+    def ask(self, user: User, request: Request) -> Awaitable[Reply]:
+        """Send *request* for *user*; what is awaited is the reply, or raises the failure."""
 
     def check_open(self) -> None:
         """Turn users away once the load is over."""
@@ -89,12 +90,13 @@ class User:
         "given",
         "has_started",
         "headers",
+        "is_resting",
         "last",
         "more",
         "number",
+        "player",
         "row",
         "scenario",
-        "wake",
     )
 
     def __init__(self, desk: Counter, scenario: Scenario, number: int) -> None:
@@ -113,10 +115,11 @@ class User:
         self.due = 0.0  # of the iteration, until its first request takes it
         self.begun = 0.0
         self.has_started = False
+        self.is_resting = True
+        self.player: Player | None = None
         self.failed = 0
         self.last: Reply | None = None  # the last reply, until it is counted
         self.more: list[Reply] = []  # others that were asked for together with it, likewise
-        self.wake: asyncio.Future[float] | None = None
 
     def __repr__(self) -> str:
         return f"User({self.number}, {self.scenario.name!r})"
@@ -137,35 +140,36 @@ class User:
         name: str = "",
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, object] | None = None,
-    ) -> asyncio.Future[Reply]:
+    ) -> Awaitable[Reply]:
         """`request` with GET."""
         if headers is None and params is None:
             request = self._known.get((name, path) if name else path)
             if request is not None:
-                return self._ask(self, request)
+                ask = self._ask
+                return ask(self, request)
         return self.request("GET", path, name=name, headers=headers, params=params)
 
-    def head(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+    def head(self, path: str, **more: Any) -> Awaitable[Reply]:
         """`request` with HEAD."""
         return self.request("HEAD", path, **more)
 
-    def options(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+    def options(self, path: str, **more: Any) -> Awaitable[Reply]:
         """`request` with OPTIONS."""
         return self.request("OPTIONS", path, **more)
 
-    def post(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+    def post(self, path: str, **more: Any) -> Awaitable[Reply]:
         """`request` with POST."""
         return self.request("POST", path, **more)
 
-    def put(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+    def put(self, path: str, **more: Any) -> Awaitable[Reply]:
         """`request` with PUT."""
         return self.request("PUT", path, **more)
 
-    def patch(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+    def patch(self, path: str, **more: Any) -> Awaitable[Reply]:
         """`request` with PATCH."""
         return self.request("PATCH", path, **more)
 
-    def delete(self, path: str, **more: Any) -> asyncio.Future[Reply]:
+    def delete(self, path: str, **more: Any) -> Awaitable[Reply]:
         """`request` with DELETE."""
         return self.request("DELETE", path, **more)
 
@@ -180,7 +184,7 @@ class User:
         body: Body | Callable[[User], Body] | None = None,
         json: object = None,
         form: Mapping[str, object] | Callable[[User], Mapping[str, object]] | None = None,
-    ) -> asyncio.Future[Reply]:
+    ) -> Awaitable[Reply]:
         """
         Ask for something. Await what this returns to get the reply.
 

@@ -46,6 +46,12 @@ def why_invalid(result: Result) -> tuple[Message, ...]:
     return tuple(reason for check in checks if (reason := check(result)) is not None)
 
 
+def spoilt(result: Result) -> tuple[Message, ...]:
+    """What the load generator itself spoilt, alone: that a service does not answer is no part."""
+    checks = (_lost, _starved, _busy, _late, _collecting, _against_little)
+    return tuple(reason for check in checks if (reason := check(result)) is not None)
+
+
 def notes(result: Result) -> tuple[Message, ...]:
     """What is worth knowing about *result*, and makes it neither wrong nor invalid."""
     found = (

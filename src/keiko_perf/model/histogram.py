@@ -13,13 +13,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from math import ceil, inf, isfinite, log, log2
-from operator import add
 from struct import Struct
-from sys import byteorder
 from typing import Any, Self
 
+from keiko_perf.model.lanes import added, narrowed, summed, widened
 from keiko_perf.model.varint import Reader, write_varint
 
 SCALE = 6
@@ -34,11 +33,14 @@ _ESTIMATE = 2.0 * _BASE / (_BASE + 1.0)
 _BIAS = 1280  # more than -64 · log2(LOWEST_S)
 _TOP = _BIAS - 1
 _GROWTH = 64  # buckets added at once, an octave
+_NONE: tuple[float, ...] = ()
+_AT_ONCE = 4096  # durations that are recorded together
 _FORMAT = 1
 _PACKED_FORMAT = 2
 _PACKED = Struct("<BcQQQQhdd")
-_WIDTHS = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32), ("Q", 1 << 64))
-"""The narrowest array that takes the largest count."""
+_WIDTHS = ((b"B", 1, 1 << 8), (b"H", 2, 1 << 16), (b"I", 4, 1 << 32), (b"Q", 8, 1 << 64))
+"""The narrowest array that takes the largest count: its code, its bytes an item, its bound."""
+_WIDTH_OF = {code: width for code, width, _ in _WIDTHS}
 
 
 def samples_needed(q: float) -> int:
@@ -77,7 +79,8 @@ class Histogram:
         self._max_s = 0.0
         self.below = 0
         self.above = 0
-        self.record_many(values_s)
+        if values_s is not _NONE:
+            self.record_many(values_s)
 
     # Recording
 
@@ -107,18 +110,23 @@ class Histogram:
 
     def record_many(self, values_s: Iterable[float]) -> None:
         """Count each duration of *values_s*; `record` says what is refused."""
-        record = self.record
-        for value_s in values_s:
-            record(value_s)
+        if isinstance(values_s, (array, list, tuple)):
+            self._record_batch(values_s)
+            return
+        values = iter(values_s)
+        while batch := list(islice(values, _AT_ONCE)):
+            self._record_batch(batch)
 
     def merge(self, other: Histogram) -> None:
         """Add all that *other* counted, exactly as if it had been recorded here."""
+        if other._min_s == inf:
+            return  # it counted nothing
         if other._size:
-            first = self._make_room(other._first - self._first)
+            first = self._make_room(self._shift - other._shift)
             self._make_room(first + other._size - 1)
-            first = other._first - self._first
+            first = self._shift - other._shift
             theirs = slice(first, first + other._size)
-            self._counts[theirs] = array("Q", map(add, self._counts[theirs], other._counts))
+            self._counts[theirs] = added(self._counts[theirs], other._counts)
         self._sum_ns += other._sum_ns
         self._min_s = min(self._min_s, other._min_s)
         self._max_s = max(self._max_s, other._max_s)
@@ -129,8 +137,21 @@ class Histogram:
     def merged(cls, histograms: Iterable[Histogram]) -> Self:
         """One histogram of all that the given ones counted."""
         whole = cls()
-        for histogram in histograms:
-            whole.merge(histogram)
+        many = [one for one in histograms if one._min_s != inf]
+        if not many:
+            return whole
+        filled = [one for one in many if one._size]
+        if filled:
+            first = min(one._first for one in filled)
+            end = max(one._first + one._size for one in filled)
+            parts = ((one._first - first, one._counts) for one in filled)
+            whole._counts = summed(parts, end - first)
+            whole._size, whole._shift = end - first, _TOP - first
+        whole._sum_ns = sum(one._sum_ns for one in many)
+        whole._min_s = min(one._min_s for one in many)
+        whole._max_s = max(one._max_s for one in many)
+        whole.below = sum(one.below for one in many)
+        whole.above = sum(one.above for one in many)
         return whole
 
     def copy(self) -> Self:
@@ -307,23 +328,17 @@ class Histogram:
             return b""
         first, counts = self._used()
         most = max(counts, default=0)
-        code = next(code for code, above in _WIDTHS if most < above)
-        packed = array(code, counts)
-        if byteorder == "big":
-            packed.byteswap()
-        return (
-            _PACKED.pack(
-                _PACKED_FORMAT,
-                code.encode(),
-                self.below,
-                self.above,
-                *divmod(self._sum_ns, 1 << 64),
-                first,
-                self._min_s,
-                self._max_s,
-            )
-            + packed.tobytes()
-        )
+        code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
+        return _PACKED.pack(
+            _PACKED_FORMAT,
+            code,
+            self.below,
+            self.above,
+            *divmod(self._sum_ns, 1 << 64),
+            first,
+            self._min_s,
+            self._max_s,
+        ) + narrowed(counts, width)
 
     @classmethod
     def unpack(cls, encoded: bytes) -> Self:
@@ -338,15 +353,13 @@ class Histogram:
         if len(encoded) < _PACKED.size or encoded[0] != _PACKED_FORMAT:
             raise ValueError("not a histogram of this format")
         _, code, below, above, high, low, first, min_s, max_s = _PACKED.unpack_from(encoded)
-        if code not in (b"B", b"H", b"I", b"Q"):
+        width = _WIDTH_OF.get(code)
+        if width is None:
             raise ValueError("not a histogram of this format")
-        counts = array(code.decode())
         body = encoded[_PACKED.size :]
-        if len(body) % counts.itemsize or len(body) // counts.itemsize > _BIAS * 2:
+        if len(body) % width or len(body) // width > _BIAS * 2:
             raise ValueError("a histogram cut short")
-        counts.frombytes(body)
-        if byteorder == "big":
-            counts.byteswap()
+        counts = widened(body, width)
         return cls._of(first, counts, below, above, (high << 64) + low, min_s, max_s)
 
     # Private
@@ -369,7 +382,7 @@ class Histogram:
     ) -> Self:
         histogram = cls()
         try:
-            histogram._counts = array("Q", counts)
+            histogram._counts = counts if isinstance(counts, array) else array("Q", counts)
         except OverflowError as error:
             raise ValueError("a histogram with a negative count") from error
         if counts and not -_BIAS <= first <= first + len(counts) <= _BIAS:
@@ -377,9 +390,10 @@ class Histogram:
         histogram._shift, histogram._size = _TOP - first, len(counts)
         histogram.below, histogram.above = below, above
         histogram._sum_ns = sum_ns
-        if histogram.count and min_s is not None and max_s is not None:
+        count = histogram.count
+        if count and min_s is not None and max_s is not None:
             histogram._min_s, histogram._max_s = float(min_s), float(max_s)
-        elif histogram.count or min_s is not None:
+        elif count or min_s is not None:
             raise ValueError("a histogram whose counts and bounds contradict each other")
         return histogram
 
@@ -398,6 +412,28 @@ class Histogram:
             self._counts.frombytes(bytes(8 * (position - self._size + _GROWTH)))
         self._size = len(self._counts)
         return position
+
+    def _record_batch(self, values_s: array[float] | list[float] | tuple[float, ...]) -> None:
+        """The same as `record` of each, in half of the time."""
+        if not values_s:
+            return
+        min_s, max_s, total_s = min(values_s), max(values_s), sum(values_s)
+        # What is not a number passes a comparison by, but makes the sum unequal to itself.
+        if not (min_s >= LOWEST_S and max_s <= HIGHEST_S and total_s == total_s):
+            for value_s in values_s:
+                self.record(value_s)
+            return
+        for value_s in (min_s, max_s):
+            position = self._shift - int(1280.0 - log2(value_s) * 64.0)
+            if not 0 <= position < self._size:
+                self._make_room(position)
+        counts, shift, sum_ns = self._counts, self._shift, 0
+        for value_s in values_s:
+            counts[shift - int(1280.0 - log2(value_s) * 64.0)] += 1
+            sum_ns += int(value_s * 1e9 + 0.5)
+        self._sum_ns += sum_ns
+        self._min_s = min(self._min_s, min_s)
+        self._max_s = max(self._max_s, max_s)
 
     def _record_outside(self, value_s: float) -> None:
         if not isfinite(value_s) or value_s < 0:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.queues import taskiq_middleware, watch_arq, watch_celery
     from keiko_perf.monitoring.recorder import Recorder
     from keiko_perf.monitoring.records import Delivery, DeliveryState
+    from keiko_perf.monitoring.run_tokens import run_token
     from keiko_perf.monitoring.silence import Silence
     from keiko_perf.monitoring.slo import BurnWindow, Slo, SloStatus
     from keiko_perf.monitoring.sqlite import SqliteStore
@@ -78,6 +79,7 @@ __all__ = [
     "WebhookNotifier",
     "change_points",
     "performance_router",
+    "run_token",
     "taskiq_middleware",
     "watch_arq",
     "watch_celery",
@@ -108,6 +110,7 @@ _HOME = {
     ),
     "recorder": ("Recorder",),
     "records": ("Delivery", "DeliveryState"),
+    "run_tokens": ("run_token",),
     "silence": ("Silence",),
     "slo": ("BurnWindow", "Slo", "SloStatus"),
     "sqlite": ("SqliteStore",),

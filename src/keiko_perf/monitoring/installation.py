@@ -58,7 +58,9 @@ class MonitorMiddleware:
     def __init__(self, app: App, monitor: Monitor) -> None:
         self._app = app
         self._monitor = monitor
-        self._recorded = PerfMiddleware(app, monitor.recorder, attribution=monitor.attribution)
+        self._recorded = PerfMiddleware(
+            app, monitor.recorder, attribution=monitor.attribution, token=monitor.token
+        )
 
     # No coroutine of its own: each request passes here.
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -2,7 +2,8 @@
 PerfMiddleware: tells the recorder of each HTTP request and WebSocket, and stays out of its way.
 
 It is pure ASGI: it passes every message on as it is, holds none back, changes no answer, and
-raises and swallows nothing. Whatever is neither HTTP nor a WebSocket passes through untouched.
+raises and swallows nothing. Whatever is neither HTTP nor a WebSocket passes through untouched. The
+one exception: who presents a run token (`run_token`) gets a `Server-Timing` header.
 
 The clock starts when the request comes in and stops when the last message of the body was
 handed to the server, so background tasks are not counted. A request that failed is a 5xx, an
@@ -20,6 +21,7 @@ from typing import Any
 from keiko_perf.monitoring.attribution import Account, current
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.routes import RouteNames
+from keiko_perf.monitoring.server_timing import timed
 from keiko_perf.monitoring.websockets import Connection
 
 Scope = MutableMapping[str, Any]
@@ -36,12 +38,22 @@ class PerfMiddleware:
         app: the application, or the next middleware.
         recorder: what is told; its clock is used.
         attribution: whether it is told as well where the time of each request went.
+        token: what run tokens are signed with; without one, or without attribution, nobody gets a
+            `Server-Timing`.
     """
 
-    def __init__(self, app: App, recorder: Recorder, *, attribution: bool = False) -> None:
+    def __init__(
+        self,
+        app: App,
+        recorder: Recorder,
+        *,
+        attribution: bool = False,
+        token: str | None = None,
+    ) -> None:
         self.app = app
         self.recorder = recorder
         self.attribution = attribution
+        self._token = token or ""
         self._names = RouteNames().of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +66,8 @@ class PerfMiddleware:
                     request.account = account = Account(
                         answering, recorder.clock, recorder.lag, recorder
                     )
+                    account.where = self._names, scope, request.root_path
+                    request.token = self._token
                     current.set(account)
                     try:
                         await account
@@ -86,6 +100,7 @@ class _Request:
     _sent_bytes = 0
     _first_s: float | None = None
     account: Account | None = None
+    token = ""
     is_gone = False
     is_over = False
 
@@ -98,7 +113,7 @@ class _Request:
         self._recorder = recorder
         self._names = names
         # A mounted application lengthens it in place; what it began with is no part of a route.
-        self._root_path = scope.get("root_path", "")
+        self.root_path = scope.get("root_path", "")
         flying = recorder.flying
         flying.add(self)
         if len(flying) > recorder.peak_flying:
@@ -116,6 +131,8 @@ class _Request:
         kind = message["type"]
         if kind == "http.response.start":
             self._status = message["status"]
+            if self.token and self.account is not None:
+                message = timed(message, self._scope, self.account, self.token, self._recorder.now)
         elif kind in _BODY and not self.is_over:
             body = message.get("body")
             if body:
@@ -149,12 +166,15 @@ class _Request:
             recorder.finished.append((None, 0.0, 0, 0, None))
         else:
             duration_s = recorder.clock() - self._started_s
-            route = self._names(scope, self._root_path)
+            route = self._names(scope, self.root_path)
             first_s = None if self._first_s is None else self._first_s - self._started_s
             recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
             account = self.account
             if account is not None:
-                recorder.spent(route, account.end(), asked=account.asked, status=status)
+                asked = account.asked
+                # The first would be a cycle as well; what runs on after the answer is not counted.
+                account.where = account.asked = None
+                recorder.spendings.append((route, account.parts_s(), asked, status))
         recorder.flying.discard(self)
         if len(recorder.finished) >= _AT_ONCE:
             recorder.settle()

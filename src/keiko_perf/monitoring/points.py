@@ -119,12 +119,14 @@ class Sum:
             covered_s=window.window_s,
             longest_s=window.window_s,
         )
-        for series in window.of(Kind.ROUTE):
-            whole.durations.merge(series.succeeded)
+        routes = window.of(Kind.ROUTE)
+        whole.durations = Histogram.merged(series.succeeded for series in routes)
+        for series in routes:
             failed, refused = series.failed.count, series.refused.count
             whole.failed += failed
             whole.refused += refused
-            whole.requests += failed + refused + series.succeeded.count
+            whole.requests += failed + refused
+        whole.requests += whole.durations.count
         for series in window.of(Kind.TASK):
             whole.tasks += series.count
             whole.failed_tasks += series.errors

@@ -17,7 +17,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -25,7 +25,7 @@ from threading import RLock
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import OTHER, BlockingCall, Exemplar, Gauge, Histogram, Kind, Snapshot
-from keiko_perf.monitoring.attribution import Lag, Part, Split
+from keiko_perf.monitoring.attribution import Lag, Part
 from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally, Told
 
 __all__ = [
@@ -57,6 +57,8 @@ A request: its route, how long it took, its status, the bytes sent, when the fir
 
 One without a route was left by its client; one that failed without an answer has the status 500.
 """
+Spending = tuple[str, Sequence[float], Mapping[str, Told] | None, int]
+"""Where the time of a request went: its route, the parts, its statements, its status."""
 Probe = Callable[[], Mapping[str, float]]
 """Samples quantities, by name; what cannot be sampled now is left out."""
 
@@ -115,6 +117,7 @@ class Recorder:
         self.flying: set[object] = set()
         self.peak_flying = 0
         self.finished: deque[Finished] = deque()
+        self.spendings: deque[Spending] = deque()
         self._websockets = 0
         self._windows = 0
         self._probes: list[Probe] = []
@@ -230,7 +233,7 @@ class Recorder:
     def spent(
         self,
         route: str,
-        split: Split,
+        split: Sequence[float],
         *,
         asked: Mapping[str, Told] | None = None,
         status: int = 200,
@@ -240,24 +243,12 @@ class Recorder:
 
         Args:
             route: which one it took.
-            split: its time.
+            split: its time, in the order of `Part`.
             asked: its statements: how often, for how long in all, and the line that repeats it.
             status: of its answer.
         """
-        duration_s = sum(split)
-        with self._lock:
-            tally = self._tally
-            if asked:
-                tally.ask(route, asked)
-            if tally.is_worth_showing(route, duration_s):
-                tally.show(self._example(route, duration_s, status, split, asked or {}))
-            for number, part_s in enumerate(split):
-                if part_s >= LEAST_PART_S:
-                    kind = _PARTS[number]
-                    cell = tally.cells[kind].get(route)
-                    if cell is None:
-                        cell = tally.admit(kind, route, min(self.max_series, MAX_SPLIT))
-                    cell.succeeded.record(part_s)
+        self.spendings.append((route, split, asked, status))
+        self.settle()
 
     def departed(self) -> None:
         """A request that came in is over, and has no duration that means anything."""
@@ -385,13 +376,32 @@ class Recorder:
             cell.sent_bytes += sent_bytes
             if first_s is not None:
                 self.record(Kind.FIRST_BYTE, route, first_s, failed=status >= 500)
+        if self.spendings:
+            self._settle_spendings(tally)
+
+    def _settle_spendings(self, tally: Tally) -> None:
+        spendings, most = self.spendings, min(self.max_series, MAX_SPLIT)
+        parts = [(kind, tally.cells[kind]) for kind in _PARTS]
+        for _ in range(len(spendings)):
+            route, split, asked, status = spendings.popleft()
+            if asked:
+                tally.ask(route, asked)
+            for (kind, cells), part_s in zip(parts, split, strict=True):
+                if part_s >= LEAST_PART_S:
+                    cell = cells.get(route)
+                    if cell is None:
+                        cell = tally.admit(kind, route, most)
+                    cell.succeeded.record(part_s)
+            duration_s = sum(split)
+            if tally.is_worth_showing(route, duration_s):
+                tally.show(self._example(route, duration_s, status, split, asked or {}))
 
     def _example(
         self,
         route: str,
         duration_s: float,
         status: int,
-        split: Split,
+        split: Sequence[float],
         asked: Mapping[str, Told],
     ) -> Exemplar:
         dearest = sorted(asked.items(), key=lambda one: -one[1][1])[:_MOST_STATEMENTS]

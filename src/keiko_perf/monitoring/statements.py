@@ -14,24 +14,33 @@ from keiko_perf.errors import MissingExtra, UsageError
 from keiko_perf.model import OTHER, Kind
 from keiko_perf.monitoring.attribution import Part, current
 from keiko_perf.monitoring.attribution.places import Places
+from keiko_perf.monitoring.comments import Comment, Comments
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.sql_text import Names
+from keiko_perf.monitoring.sql_text import PERCENT_STYLES, Names
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_SQL, _STATEMENT = Part.SQL, Kind.STATEMENT  # looked up once
+_SQL, _STATEMENT = int(Part.SQL), Kind.STATEMENT  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
-def watch_engine(engine: Engine | AsyncEngine, recorder: Recorder) -> None:
+def watch_engine(
+    engine: Engine | AsyncEngine, recorder: Recorder, *, comment: str | None = None
+) -> None:
     """
     Record what *engine* executes, and its pool (`pools`). To watch it twice is no mistake.
 
+    Args:
+        engine: is watched.
+        recorder: is told.
+        comment: what each statement says of the request that it is sent for, of `Comment`; the
+            requests have to be followed for that.
+
     Raises:
-        UsageError: it is no SQLAlchemy engine.
+        UsageError: it is no SQLAlchemy engine, or there is no such comment.
         MissingExtra: SQLAlchemy is not installed.
     """
     try:
@@ -44,11 +53,38 @@ def watch_engine(engine: Engine | AsyncEngine, recorder: Recorder) -> None:
             f"statements cannot be watched on a {type(engine).__name__}",
             cure="Give what create_engine or create_async_engine returned",
         )
+    said = None if comment is None else Comment.named(comment)
     recorders = _watched.setdefault(sync_engine, WeakSet())
     if recorder not in recorders:
         recorders.add(recorder)
         _watch_statements(sync_engine, recorder)
+        if said is not None:
+            _comment_statements(sync_engine, recorder, Comments(said))
         watch_pool_of(sync_engine, recorder)
+
+
+def _comment_statements(engine: Engine, recorder: Recorder, comments: Comments) -> None:
+    from sqlalchemy import event
+
+    has_percents = engine.dialect.paramstyle in PERCENT_STYLES
+
+    def say(
+        _connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        _executemany: bool,
+    ) -> tuple[str, Any]:
+        account = current.get()
+        if account is None or account.owner is not recorder or account.where is None:
+            return statement, parameters
+        names, scope, root_path = account.where
+        percents = has_percents and not getattr(context, "no_parameters", False)
+        route = names(scope, root_path)
+        return comments.on(statement, scope, route, percents=percents), parameters
+
+    event.listen(engine, "before_cursor_execute", say, retval=True)
 
 
 def _watch_statements(engine: Engine, recorder: Recorder) -> None:
@@ -63,7 +99,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     def before(
         _connection: Connection,
         _cursor: object,
-        _statement: str,
+        statement: str,
         _parameters: object,
         context: Any,
         _executemany: bool,
@@ -76,34 +112,33 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
                 account.open(_SQL)
             else:
                 account = None
-        context.__dict__[begun] = account, clock()
+        context.__dict__[begun] = account, clock(), statement
 
     def after(
         _connection: Connection,
         _cursor: object,
-        statement: str,
+        _statement: str,
         _parameters: object,
         context: Any,
         _executemany: bool,
     ) -> None:
-        finish(context, statement, failed=False)
+        finish(context, failed=False)
 
     def failed(error: ExceptionContext) -> None:
         # A failure to fetch or to commit comes here too: then the execution was recorded already.
         if error.statement is not None:
-            finish(error.execution_context, error.statement, failed=True)
+            finish(error.execution_context, failed=True)
 
-    def finish(context: Any, statement: str, *, failed: bool) -> None:
+    def finish(context: Any, *, failed: bool) -> None:
         known = None if context is None else context.__dict__.pop(begun, None)
         if known is None:
             return
-        account, started_s = known
+        # As it was before its comment, which may be another for each request.
+        account, started_s, statement = known
         duration_s = clock() - started_s
         name = names.of(statement, other=OTHER)
         if account is not None:
-            account.shut(_SQL)
-            if name is not None:
-                account.count(name, duration_s, place)
+            account.executed(name, duration_s, place)
         if name is not None:
             record(_STATEMENT, name, duration_s, failed=failed)
 

@@ -11,13 +11,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.model.blocking import merged_calls
-from keiko_perf.monitoring.points import MAX_POINTS, Point, points_of, stretch_for
+from keiko_perf.monitoring.points import (
+    MAX_POINTS,
+    Point,
+    points_of,
+    started_s_of,
+    stretch_for,
+)
 from keiko_perf.monitoring.store import Charted, Store
 
 _log = logging.getLogger("keiko_perf.store")
@@ -89,17 +95,31 @@ class SteadyStore:
         The points of a chart of all workers, at most *max_points*, in their order.
 
         Stretches in which nothing was measured have no point. It takes some milliseconds, whatever
-        the range, while the store works; of a store of another kind, and of what is held back, the
-        windows are read.
+        the range, while the store works; of a store of another kind, and where something is held
+        back, the windows are read.
         """
-        store = self._store
-        if isinstance(store, Charted) and not self._held_back:
-            try:
-                return store.points(start_at, end_at, max_points=max_points)
-            except Exception as error:  # a stranger's store
-                self._failed(error)
-        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
-        return points_of(self.between(start_at, end_at), stretch_s)
+        store, stretch_s = self._store, stretch_for(start_at, end_at, max_points=max_points)
+        if not isinstance(store, Charted):
+            return points_of(self.between(start_at, end_at), stretch_s)
+        with self._counting:
+            held_back = [one for one in self._held_back if start_at <= one.started_at < end_at]
+        try:
+            found = store.points(start_at, end_at, max_points=max_points)
+        except Exception as error:  # a stranger's store
+            self._failed(error)
+            return points_of(self.between(start_at, end_at), stretch_s)
+        if not held_back:
+            return found
+        # What is held back is in no point yet: those that it is in are made from their windows.
+        first_s = min(started_s_of(one, stretch_s) for one in held_back)
+        first_at = datetime.fromtimestamp(first_s, UTC)
+        longest_s = max(one.window_s for one in held_back)
+        windows = self.between(first_at - timedelta(seconds=longest_s), end_at)
+        newer = [one for one in windows if started_s_of(one, stretch_s) >= first_s]
+        return [
+            *(one for one in found if one.at < first_at),
+            *points_of(newer, stretch_s),
+        ]
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops of all workers in that time, the longest in all first."""

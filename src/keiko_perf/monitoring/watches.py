@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keiko_perf.errors import UsageError
 from keiko_perf.monitoring.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -19,15 +20,34 @@ class Watching:
     """
     Attributes:
         recorder: is told what is seen.
+        attribution: whether requests are followed.
     """
 
     recorder: Recorder
+    attribution: bool
 
-    def watch_engine(self, engine: Engine | AsyncEngine) -> None:
-        """Record the statements of a SQLAlchemy engine, and the waits for its pool."""
+    def watch_engine(self, engine: Engine | AsyncEngine, *, comment: str | None = None) -> None:
+        """
+        Record the statements of a SQLAlchemy engine, and the waits for its pool.
+
+        Args:
+            engine: of `create_engine` or `create_async_engine`.
+            comment: `route` ends each statement with the route that it is sent for, so that
+                pg_stat_activity and the server's log name it: drivers then prepare a statement once
+                for each route. `traceparent` adds the request, where it has one: then no statement
+                is prepared twice, and each costs the server its parsing and planning.
+
+        Raises:
+            UsageError: it is no engine, or there is no such comment, or no *attribution*.
+        """
         from keiko_perf.monitoring.statements import watch_engine
 
-        watch_engine(engine, self.recorder)
+        if comment is not None and not self.attribution:
+            raise UsageError(
+                "without attribution it is not known for whom a statement is sent",
+                cure="Let the monitor know: PerformanceMonitor(attribution=True)",
+            )
+        watch_engine(engine, self.recorder, comment=comment)
 
     def watch_pool(self, pool: object, *, name: str | None = None) -> None:
         """Record a pool of asyncpg or psycopg_pool that is used without SQLAlchemy, as *name*."""

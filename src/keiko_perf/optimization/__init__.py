@@ -13,6 +13,7 @@ from keiko_perf.optimization.cache import Cache
 from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.cached import Cached, cached
 from keiko_perf.optimization.care import Care
+from keiko_perf.optimization.checkout import limited_pool
 from keiko_perf.optimization.codec import Codec, JsonCodec, SignedPickle
 from keiko_perf.optimization.crew import BatchStatistics
 from keiko_perf.optimization.database import Operation
@@ -23,6 +24,7 @@ from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlo
 from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
 from keiko_perf.optimization.memory import MemoryOptimizer, MemoryStatistics, MemoryUsage
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
+from keiko_perf.optimization.outgoing import LimitedTransport, limit_requests
 from keiko_perf.optimization.overload import LimitConcurrency
 from keiko_perf.optimization.pool import PoolAdvice, advise_pool
 from keiko_perf.optimization.redis_cache import RedisCache, RedisStatistics
@@ -30,6 +32,7 @@ from keiko_perf.optimization.relief import GovernorStatistics, Relief
 from keiko_perf.optimization.size import size_of
 from keiko_perf.optimization.startup import Frozen, freeze_after_startup, source_line
 from keiko_perf.optimization.tracer import MemoryTracer
+from keiko_perf.optimization.transaction import RolledBack
 from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "ItemsFailed",
     "JsonCodec",
     "LimitConcurrency",
+    "LimitedTransport",
     "Limiter",
     "LimiterStatistics",
     "Loader",
@@ -69,6 +73,7 @@ __all__ = [
     "RedisCache",
     "RedisStatistics",
     "Relief",
+    "RolledBack",
     "SignedPickle",
     "WorkCancelled",
     "WouldBlock",
@@ -78,6 +83,8 @@ __all__ = [
     "cached",
     "freeze_after_startup",
     "growth_report",
+    "limit_requests",
+    "limited_pool",
     "memory_optimized",
     "progress_bar",
     "size_of",

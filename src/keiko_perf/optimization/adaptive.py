@@ -8,15 +8,16 @@ come again.
 
     limiter = AdaptiveLimiter()
 
-    async with limiter:                                     # any work
+    async with limiter:                                        # any work
         await work()
-    async with limiter.around(engine.connect()) as connection:  # SQLAlchemy
-        ...
-    async with limiter.around(session.get(url)) as response:    # aiohttp, or httpx' stream()
+    async with limiter.around(session.get(url)) as response:   # one context inside it
         ...
 
     @limiter
     async def fetch(url): ...
+
+`LimitConcurrency` limits what a service is asked for, `limited_pool`, `LimitedTransport` and
+`limit_requests` what it asks of a database and of other services.
 
 Work that raises has failed and counts as time spent for nothing; work that is cancelled says
 nothing. Its time is that of the running event loop. A limiter belongs to one event loop.
@@ -124,6 +125,7 @@ class AdaptiveLimiter:
         max_waiting: how many may wait.
         patience_s: how long anybody may wait.
         target_s: how long somebody may wait in a queue that stands, by `codel`.
+        name: what its gauges begin with, where a process has several.
 
     Raises:
         UsageError: a number makes no sense.
@@ -139,6 +141,7 @@ class AdaptiveLimiter:
         max_waiting: int = 1000,
         patience_s: float = 1.0,
         target_s: float = 0.02,
+        name: str = "concurrency",
     ) -> None:
         if checked_limit(least) > checked_limit(most):
             raise UsageError(
@@ -154,6 +157,8 @@ class AdaptiveLimiter:
                 target_s=target_s,
             )
         )
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._places: dict[asyncio.Task[Any] | None, list[Place]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._in_use = self._peak = self._acquired = self._refused = self._turned_away = 0
@@ -185,11 +190,17 @@ class AdaptiveLimiter:
         )
 
     def gauges(self) -> Mapping[str, float]:
-        """The same for a monitor: `monitor.recorder.add_probe(limiter.gauges)`."""
+        """
+        The same for a monitor: `monitor.recorder.add_probe(limiter.gauges)`.
+
+        They are `concurrency_limit`, `concurrency_in_use`, `concurrency_waiting` and
+        `concurrency_turned_away` (how many were, since the limiter was made), or by its name.
+        """
         return {
-            "concurrency_limit": self.limit,
-            "concurrency_in_use": self._in_use,
-            "concurrency_waiting": len(self._queue),
+            f"{self._name}_limit": self.limit,
+            f"{self._name}_in_use": self._in_use,
+            f"{self._name}_waiting": len(self._queue),
+            f"{self._name}_turned_away": self._refused + self._turned_away,
         }
 
     async def acquire(self) -> Place:
@@ -199,7 +210,7 @@ class AdaptiveLimiter:
         Raises:
             Overloaded: too many wait, or this one has waited too long.
         """
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         if self._in_use < self.limit and not self._queue:
             return self._take(loop.time())
         if self._queue.is_full:
@@ -276,7 +287,7 @@ class AdaptiveLimiter:
         return Place(self, now_s, self._in_use)
 
     def _release(self, began_s: float, beside: int, succeeded: bool | None) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         now_s = loop.time()
         self._in_use -= 1
         if succeeded is not None:

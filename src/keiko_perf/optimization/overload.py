@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_FAILED = frozenset({429, 502, 503, 504})
+FAILED = frozenset({429, 502, 503, 504})
 _BODY = b'{"detail": "The service is overloaded. Try again later."}'
 
 
@@ -65,7 +65,7 @@ class LimitConcurrency:
         succeeded: bool | None = False
         try:
             await self._app(scope, receive, watched)
-            succeeded = status not in _FAILED
+            succeeded = status not in FAILED
         except asyncio.CancelledError:
             succeeded = None
             raise

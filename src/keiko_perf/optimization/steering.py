@@ -11,17 +11,20 @@ It owns no clock and does no I/O: what is told to it is all it knows.
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import exp, log, sqrt
 
 from keiko_perf.optimization.knee import Knee
 
 _FIRST = 2  # beside an idle service, to see how long a request takes without a queue
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
-_LEAST_WINDOW_S = 0.1
-_LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 8
-_AT_FIRST = 5  # windows
+_LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
+_LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 4
 _MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.7, 0.5  # from one window to the next, times
+_NEARLY = 0.9
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
+_JUMP = 0.2  # what a change of the limit itself does to a measurement: a share of the change
+_SURE, _SURE_AT_FIRST = 0.78, 0.6  # too little costs throughput, too much only some latency
+_LEARN_VARIATION = 0.1
 _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
 _LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.5, 0.5
@@ -41,7 +44,7 @@ class Steering:
         most: the highest.
     """
 
-    _began_s: float
+    _began_s: float | None
     _skip: int
     _asked: int
     _count: int
@@ -58,10 +61,12 @@ class Steering:
         self._least, self._most = least, most
         self._knee = Knee(min(_FIRST_GUESS, most), doubt=_FIRST_DOUBT, most=most)
         self._base = float(self.limit)
+        self._beginning = True
+        self._jump = 0.0
         self._rest = 0.5  # what rounding owes
         self._mean_s: float | None = None
         self._variation = 0.5
-        self._begin(0.0, skip=self.limit)
+        self._begin(None, skip=0)  # nothing was in flight before
 
     def ended(
         self, now_s: float, duration_s: float, *, beside: int, in_flight: int, succeeded: bool
@@ -81,6 +86,8 @@ class Steering:
             self._skip -= succeeded
             self._began_s = now_s
             return
+        if self._began_s is None:
+            self._began_s = now_s - duration_s
         self._asked += 1
         if succeeded:
             self._whole_s += duration_s
@@ -92,14 +99,15 @@ class Steering:
             self._squares += duration_s * duration_s
         else:
             self._lost_s += duration_s
-        least = _LEAST_REQUESTS if self.windows > _AT_FIRST else _LEAST_REQUESTS_AT_FIRST
+        least = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
+        least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
         lasted_s = now_s - self._began_s
         if self._asked >= least and lasted_s * max(self._count, 1) >= max(
-            _LEAST_WINDOW_S * max(self._count, 1), self._sum_s
+            least_s * max(self._count, 1), self._sum_s
         ):
             self._end(now_s, in_flight)
 
-    def _begin(self, now_s: float, *, skip: int) -> None:
+    def _begin(self, now_s: float | None, *, skip: int) -> None:
         self._began_s, self._skip = now_s, skip
         self._asked = self._count = self._beside = self._busiest = 0
         self._sum_s = self._squares = self._whole_s = self._lost_s = 0.0
@@ -113,12 +121,14 @@ class Steering:
             return
         mean_s = self._sum_s / self._count
         variation = max(self._squares / self._count / (mean_s * mean_s) - 1, 0.0)
-        self._variation += 0.1 * (variation - self._variation)
+        rate = max(_LEARN_VARIATION, 1 / (self.windows + 1))
+        self._variation += rate * (variation - self._variation)
         whole_s = self._whole_s / self._count
         self._mean_s = (
             whole_s if self._mean_s is None else self._mean_s + 0.2 * (whole_s - self._mean_s)
         )
         variance = max(self._variation, _LEAST_VARIATION) / self._count + _UNEVENNESS
+        variance += (_JUMP * self._jump) ** 2
         change = self._knee.learn(
             self._beside / self._count, mean_s + self._lost_s / self._count, variance
         )
@@ -133,13 +143,17 @@ class Steering:
 
     def _aim(self, noise: float) -> float:
         """Set the base anew; how far from it the next window should be, as a logarithm."""
-        beginning = self.windows < _AT_FIRST + 1
-        most_up = _MOST_UP_AT_FIRST if beginning else _MOST_UP
-        aim = self._knee.aim(self._base * _MOST_DOWN, self._base * most_up)
+        most_up = _MOST_UP_AT_FIRST if self._beginning else _MOST_UP
+        aim = self._knee.aim(
+            self._base * _MOST_DOWN,
+            self._base * most_up,
+            sure=_SURE_AT_FIRST if self._beginning else _SURE,
+        )
         # Whoever has no more to ask for cannot tell what more would do.
-        reached = 2 * max(self._busiest, 1) + 2
+        reached = max(2.0 * self._busiest + 2, self._base)
+        self._beginning &= aim.limit > _NEARLY * most_up * self._base and aim.limit <= reached
         self._base = max(self._least, min(aim.limit, self._most, reached))
-        if beginning:
+        if self._beginning:
             return 0.0
         turn = self.windows % 4
         if turn == 0:
@@ -158,6 +172,7 @@ class Steering:
             self._rest -= 1
             whole += 1
         whole = min(whole, self._most)
+        self._jump = log(whole / self.limit)
         skip = 0 if whole == self.limit else max(in_flight, 1)
         self.limit = whole
         self._begin(now_s, skip=skip)

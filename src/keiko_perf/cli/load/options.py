@@ -163,6 +163,15 @@ Processes = Annotated[
     ),
 ]
 
+WatchUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--watch",
+        help="Read the service's own figures meanwhile: the address of a service that has a "
+        "PerformanceMonitor. They say what limits it.",
+    ),
+]
+
 # The way there
 
 Timeout = Annotated[str, typer.Option(help="How long an answer may take.", rich_help_panel=_WAY)]

@@ -58,6 +58,8 @@ class Account:
     Attributes:
         asked: by statement: how often it was executed, for how many seconds in all, and the line
             that repeats it, or an empty text; None if there was none.
+        where: what finds the name of the request's route, and of what: its scope, and what its
+            `root_path` was. None once it is over.
     """
 
     __slots__ = (
@@ -73,6 +75,7 @@ class Account:
         "asked",
         "clock",
         "owner",
+        "where",
     )
 
     def __init__(
@@ -87,6 +90,7 @@ class Account:
         self._spent_s = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._open: list[int] | None = None
         self.asked: dict[str, list[Any]] | None = None
+        self.where: tuple[Callable[[Any, str], str], Any, str] | None = None
         self._part = self._beneath = CODE
         self._began_s = self._at_s = clock()
 
@@ -147,42 +151,39 @@ class Account:
 
     # What it is told, from any thread
 
-    def open(self, part: Part) -> None:
+    # Written out as well: each statement comes by twice.
+    def open(self, part: int) -> None:
         """Something begins: a statement, a wait for the pool, a call of another service."""
         with _lock:
             opened = self._open
             if opened is None:
                 opened = self._open = [0, 0, 0]
             opened[part] += 1
-            self._turn(SQL if opened[SQL] else POOL if opened[POOL] else HTTP)
+            # What is open already and comes first stays.
+            if part < self._part:
+                now_s = self.clock()
+                self._spent_s[self._part] += now_s - self._at_s
+                self._at_s = now_s
+                self._part = part
 
-    def shut(self, part: Part) -> None:
+    def shut(self, part: int) -> None:
         """It ended, however it did."""
         with _lock:
-            opened = self._open
-            if opened is None or not opened[part]:
-                return  # it began before the request
-            opened[part] -= 1
-            self._turn(
-                SQL
-                if opened[SQL]
-                else POOL
-                if opened[POOL]
-                else HTTP
-                if opened[HTTP]
-                else self._beneath
-            )
+            self._shut(part)
 
-    def count(self, statement: str, duration_s: float, place: Callable[[], str]) -> None:
+    def executed(self, statement: str | None, duration_s: float, place: Callable[[], str]) -> None:
         """
-        A statement was executed.
+        A statement ended that was opened.
 
         Args:
-            statement: its name.
+            statement: its name; None if it is nothing to count.
             duration_s: how long it took.
             place: the line that executes it; asked for once it was repeated.
         """
         with _lock:
+            self._shut(SQL)
+            if statement is None:
+                return
             asked = self.asked
             if asked is None:
                 asked = self.asked = {}
@@ -193,29 +194,43 @@ class Account:
                 told = asked.setdefault(statement, [0, 0.0, ""])
             told[0] += 1
             told[1] += duration_s
-            is_repeated = told[0] == REPEATED
-        if is_repeated:
-            told[2] = place()
+            if told[0] != REPEATED:
+                return
+        told[2] = place()
 
     def end(self) -> Split:
         """Where the time of the request went until now."""
+        return Split(*self.parts_s())
+
+    def parts_s(self) -> list[float]:
+        """The same as numbers, in the order of `Part`, and cheaper."""
         now_s, parts_s = self.clock(), self._spent_s
         parts_s[self._part] += now_s - self._at_s
         self._at_s = now_s
+        # Where two threads told something at the same instant, this sets the sum right.
         sql_s, pool_s, http_s, code_s, loop_s, _ = parts_s
         rest_s = now_s - self._began_s - sql_s - pool_s - http_s - code_s - loop_s
-        return Split(sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0)
+        rest_s = rest_s if rest_s > 0.0 else 0.0
+        return [sql_s, pool_s, http_s, code_s, loop_s, rest_s]
 
     # Private
 
+    def _shut(self, part: int) -> None:
+        opened = self._open
+        if opened is None or not opened[part]:
+            return  # it began before the request
+        opened[part] -= 1
+        if opened[part] or part != self._part:
+            return
+        now_s = self.clock()
+        self._spent_s[part] += now_s - self._at_s
+        self._at_s = now_s
+        self._part = (
+            SQL if opened[0] else POOL if opened[1] else HTTP if opened[2] else self._beneath
+        )
+
     def _next(self, _value: object) -> Any:
         return next(self._steps)
-
-    def _turn(self, part: int) -> None:
-        now_s = self.clock()
-        self._spent_s[self._part] += now_s - self._at_s
-        self._at_s = now_s
-        self._part = part
 
 
 # Plain numbers: to look a member of an enumeration up costs as much as to read the clock.

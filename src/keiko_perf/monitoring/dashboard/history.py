@@ -1,46 +1,44 @@
 """
-History: the stored windows as the points of a chart, at most a thousand of them.
+History: a service over time as the guide's arrays have it, at most a thousand points.
 
-Points stand at equal distances; the windows in between are merged, percentiles exactly. Where
-nothing was measured there is a point without a value: a gap is a gap.
+It is read from the points that the store keeps (`charts`), so that a day or a month costs what an
+hour does. Points stand at equal distances; where nothing was measured there is a point without a
+value: a gap is a gap.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Gauge, Histogram, Kind, Snapshot
+from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.dashboard.timelines import with_current
+from keiko_perf.monitoring.points import (
+    MAX_POINTS,
+    STRETCHES_S,
+    Point,
+    points_of,
+    started_s_of,
+    stretch_for,
+)
+from keiko_perf.monitoring.steady import SteadyStore
 
-MAX_POINTS = 1000
 MAX_HOURS = 8784.0
 """A leap year."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class History:
     """
-    What was measured in one stretch of time; None is "nothing".
-
     Attributes:
-        at: when the stretch began, aware UTC.
-        requests: how many were finished.
-        p95_s: of the time that successful ones took, in seconds.
-        throughput_per_s: how many requests a second, while it was measured.
-        cpu_ratio: the mean.
-        memory_ratio: the mean.
+        step_s: how far its points stand apart.
+        points: from the first that was measured on, without a hole.
     """
 
-    at: datetime
-    requests: int = 0
-    p95_s: float | None = None
-    throughput_per_s: float | None = None
-    cpu_ratio: float | None = None
-    memory_ratio: float | None = None
+    step_s: int
+    points: tuple[Point, ...]
 
 
 def hours_of(text: str | None) -> float:
@@ -62,88 +60,65 @@ def hours_of(text: str | None) -> float:
     return hours
 
 
-def points(
-    windows: Iterable[Snapshot],
+def history(
+    store: SteadyStore,
     start_at: datetime,
     end_at: datetime,
     *,
     window_s: float,
-    max_points: int = MAX_POINTS,
-) -> list[Point]:
+    current: Snapshot | None = None,
+) -> History:
     """
-    The points from the first of *windows* to *end_at*.
+    What was measured from *start_at* to *end_at*. It reads the store, and so it blocks.
 
     Args:
-        windows: those that began in the range, of any workers, in any order.
+        store: where the windows are.
         start_at: where the range begins, aware UTC.
-        end_at: where it ends.
+        end_at: where it ends: now.
         window_s: how long a window is; points stand no closer.
-        max_points: how many there are at most.
+        current: the window that is not over yet.
     """
-    windows = tuple(windows)
-    if not windows:
-        return []
-    step_s = distance_s(start_at, end_at, window_s=window_s, max_points=max_points)
-    # Windows begin in the middle of a stretch: one that is cut a little late is still in its own.
-    origin_s = min(one.started_at for one in windows).timestamp() - step_s / 2
-    stretches: defaultdict[int, list[_Part]] = defaultdict(list)
-    for window in windows:
-        first = int((window.started_at.timestamp() - origin_s) // step_s)
-        # Older windows are rolled up, and may be longer than the distance of the points.
-        spread = max(1, round(window.window_s / step_s))
-        for number in range(first, first + spread):
-            stretches[number].append((window, spread))
-    # A window that is still going on is no gap yet, hence the two.
-    last = max(*stretches, int((end_at.timestamp() - origin_s) // step_s) - 2)
-    first = max(0, last - max_points + 1)
-    return [
-        _point(
-            datetime.fromtimestamp(origin_s + (number + 0.5) * step_s, UTC),
-            stretches.get(number, []),
-        )
+    # Points that are shorter than a window would have gaps between them.
+    fitting = (end_at - start_at).total_seconds() / window_s + 1
+    max_points = max(1, min(MAX_POINTS, int(fitting)))
+    step_s = stretch_for(start_at, end_at, max_points=max_points)
+    found = {one.at: one for one in store.points(start_at, end_at, max_points=max_points)}
+    if step_s == STRETCHES_S[0]:
+        # Of a longer point the window that goes on is too small a part to read all of it again.
+        found |= {one.at: one for one in _newest(store, end_at, step_s, window_s, current)}
+    return History(step_s, _without_holes(found.values(), end_at, step_s, window_s, max_points))
+
+
+def _newest(
+    store: SteadyStore,
+    end_at: datetime,
+    step_s: int,
+    window_s: float,
+    current: Snapshot | None,
+) -> list[Point]:
+    """The point that is not over yet, from its windows and the one that goes on."""
+    first_s = end_at.timestamp() // step_s * step_s
+    windows = with_current(
+        store.between(datetime.fromtimestamp(first_s - window_s, UTC), end_at), current
+    )
+    inside = [one for one in windows if started_s_of(one, step_s) >= first_s]
+    return points_of(inside, step_s)
+
+
+def _without_holes(
+    found: Iterable[Point], end_at: datetime, step_s: int, window_s: float, max_points: int
+) -> tuple[Point, ...]:
+    known = {round(one.at.timestamp()) // step_s: one for one in found}
+    if not known:
+        return ()
+    # What is about to be measured is no gap yet.
+    last = max(*known, int((end_at.timestamp() - 2 * window_s) // step_s) - 1)
+    first = max(min(known), last - max_points + 1)
+    return tuple(
+        known.get(number) or _gap(datetime.fromtimestamp(number * step_s, UTC), step_s)
         for number in range(first, last + 1)
-    ]
-
-
-def distance_s(
-    start_at: datetime, end_at: datetime, *, window_s: float, max_points: int = MAX_POINTS
-) -> float:
-    """How far the points of a range stand apart: a whole number of windows."""
-    # One more than fits: the range may begin and end amid a stretch.
-    needed_s = (end_at - start_at).total_seconds() / (max_points - 1)
-    return window_s * max(1, ceil(needed_s / window_s))
-
-
-_Part = tuple[Snapshot, int]
-"""A window, and over how many points it is spread."""
-
-
-def _point(at: datetime, parts: list[_Part]) -> Point:
-    if not parts:
-        return Point(at)
-    windows = [window for window, _ in parts]
-    series = [one for window in windows for one in window.of(Kind.ROUTE)]
-    requests = sum(one.count for one in series)
-    covered = Snapshot.merged(
-        Snapshot(started_at=one.started_at, window_s=one.window_s) for one in windows
-    )
-    assert covered is not None
-    return Point(
-        at,
-        round(sum(window.whole(Kind.ROUTE).count / spread for window, spread in parts)),
-        Histogram.merged(one.succeeded for one in series).quantile(0.95),
-        requests / covered.window_s if covered.window_s else None,
-        mean_of(windows, "cpu_ratio"),
-        mean_of(windows, "memory_ratio"),
     )
 
 
-def mean_of(windows: list[Snapshot], name: str) -> float | None:
-    """The mean of a gauge over all of the windows; None if none has it."""
-    gauges = [one.gauges[name] for one in windows if name in one.gauges]
-    if not gauges:
-        return None
-    whole = gauges[0]
-    for gauge in gauges[1:]:
-        whole = Gauge.merge(whole, gauge)
-    return whole.mean
+def _gap(at: datetime, step_s: int) -> Point:
+    return Point(at=at, stretch_s=step_s, covered_s=0.0)

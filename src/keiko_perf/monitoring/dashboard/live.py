@@ -17,7 +17,7 @@ from typing import Any
 from keiko_perf.model import Kind, Outcome, Snapshot, Verdict
 from keiko_perf.monitoring.dashboard import since
 from keiko_perf.monitoring.dashboard.happenings import Happenings
-from keiko_perf.monitoring.dashboard.history import Point, distance_s, points
+from keiko_perf.monitoring.dashboard.history import history
 from keiko_perf.monitoring.dashboard.pulse import Pulse
 from keiko_perf.monitoring.dashboard.reports import Reports, finding_row
 from keiko_perf.monitoring.dashboard.state import Document, state
@@ -204,8 +204,15 @@ class Live:
         end_at = monitor.now()
         start_at = end_at - timedelta(hours=hours)
         current = monitor.recorder.peek()
-        # Decoding and merging a day takes a while, and the event loop must not wait for it.
-        made = await asyncio.to_thread(self._points, start_at, end_at, current)
+        found = await asyncio.to_thread(
+            history,
+            monitor.store,
+            start_at,
+            end_at,
+            window_s=monitor.window_s,
+            current=current,
+        )
+        made = found.points
         return {
             "timestamps": [one.at.isoformat() for one in made],
             "response_times": [None if one.p95_s is None else one.p95_s * 1000 for one in made],
@@ -215,12 +222,8 @@ class Live:
             "requests": [one.requests for one in made],
             "start_at": start_at.isoformat(),
             "end_at": end_at.isoformat(),
-            "step_s": distance_s(start_at, end_at, window_s=monitor.window_s),
+            "step_s": found.step_s,
         }
-
-    def _points(self, start_at: datetime, end_at: datetime, current: Snapshot) -> list[Point]:
-        stored = with_current(self.monitor.store.between(start_at, end_at), current)
-        return points(stored, start_at, end_at, window_s=self.monitor.window_s)
 
     async def _timeline(self, view: View, lang: str) -> str:
         now, current = self.monitor.now(), self.monitor.recorder.peek()

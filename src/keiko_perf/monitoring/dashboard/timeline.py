@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
-from keiko_perf.model import Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.dashboard.history import mean_of
+from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.dashboard.view import Subject
 from keiko_perf.monitoring.pools import POOL_WAITING
 
@@ -115,21 +114,32 @@ def _of_subject(
 
 
 def _of_process(windows: list[Snapshot], covered_s: float) -> Iterator[float | None]:
-    yield mean_of(windows, "cpu_ratio")
-    yield mean_of(windows, "memory_ratio")
+    yield _mean_of(windows, "cpu_ratio")
+    yield _mean_of(windows, "memory_ratio")
     yield _longest(windows, Kind.LOOP)
     yield _longest(windows, Kind.GC)
-    yield mean_of(windows, "pool_ratio")
+    yield _mean_of(windows, "pool_ratio")
     yield _most(windows, POOL_WAITING)
     waits = [one.succeeded for window in windows for one in window.of(Kind.POOL)]
     yield Histogram.merged(waits).quantile(0.95) if waits else None
     for name in ("concurrency_limit", "concurrency_in_use", "concurrency_waiting"):
-        yield mean_of(windows, name)
+        yield _mean_of(windows, name)
     tasks = [one for window in windows for one in window.of(Kind.TASK)]
     runs, failures = sum(one.count for one in tasks), sum(one.errors for one in tasks)
     is_told = bool(tasks) and covered_s > 0
     yield (runs - failures) / covered_s * 60 if is_told else None
     yield failures / covered_s * 60 if is_told else None
+
+
+def _mean_of(windows: list[Snapshot], name: str) -> float | None:
+    """The mean of a gauge over all of the windows; None if none has it."""
+    gauges = [one.gauges[name] for one in windows if name in one.gauges]
+    if not gauges:
+        return None
+    whole = gauges[0]
+    for gauge in gauges[1:]:
+        whole = Gauge.merge(whole, gauge)
+    return whole.mean
 
 
 def _longest(windows: list[Snapshot], kind: Kind) -> float | None:

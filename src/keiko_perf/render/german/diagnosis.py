@@ -222,6 +222,9 @@ TEMPLATES = {
         "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab"
     ),
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
+    "what it would be used for, an index that is there does": (
+        "wofür er benutzt würde, das leistet ein Index, den es schon gibt"
+    ),
     "the relations {names}": "die Relationen {names}",
     "the role may not read them": "die Rolle darf sie nicht lesen",
     "the server cannot make it: {reason}": "der Server kann ihn nicht anlegen: {reason}",

@@ -77,6 +77,16 @@ TEMPLATES = {
         "monitor.watch_engine(engine), und monitor.watch_pool(pool) für einen Pool von asyncpg "
         "oder psycopg"
     ),
+    "the statements of each route": "die Anweisungen jeder Route",
+    "no engine of SQLAlchemy is watched, or none was used: a driver alone tells how long "
+    "connections are waited for and held, and not what they do": (
+        "keine Engine von SQLAlchemy wird beobachtet, oder keine wurde benutzt: ein Treiber allein "
+        "sagt, wie lange auf Verbindungen gewartet wird und wie lange sie gehalten werden, aber "
+        "nicht, was sie tun"
+    ),
+    "monitor.watch_engine(engine); --database URL shows the statements": (
+        "monitor.watch_engine(engine); --database URL zeigt die Anweisungen"
+    ),
     "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} each; "
     "an index on {index} cuts it to about {after:duration} (verified by the planner)": (
         "{share:ratio} der Zeit, die {who} warten, ist die Anweisung {statement}, je "

@@ -211,4 +211,101 @@ TEMPLATES = {
         "Der Lauf war zu kurz, um sein Aufwärmen zu erkennen, oder pendelte sich in seiner"
         " ersten Hälfte nicht ein: geurteilt wird nach dem ganzen Lauf."
     ),
+    "doubling": "verdoppeln",
+    "halving": "halbieren",
+    "once more": "noch einmal",
+    "overload": "Überlast",
+    "recovery": "Erholung",
+    "passed": "bestanden",
+    "unsure": "unsicher",
+    "invalid": "ungültig",
+    "Capacity of {target}": "Kapazität von {target}",
+    "{found} · {limit}": "{found} · {limit}",
+    "INVALID: the load generator was the limit at {at:rate}": (
+        "UNGÜLTIG: der Lastgenerator war bei {at:rate} selbst die Grenze"
+    ),
+    "INVALID: the load generator was the limit at {at:rate}; the service keeps its"
+    " promises at {low:rate} at least": (
+        "UNGÜLTIG: der Lastgenerator war bei {at:rate} selbst die Grenze; bis {low:rate}"
+        " hält der Dienst seine Versprechen jedenfalls"
+    ),
+    "not one step was finished": "kein Schritt wurde zu Ende geführt",
+    "below {high:rate}: no rate kept the promises": (
+        "unter {high:rate}: bei keiner Rate wurden die Versprechen gehalten"
+    ),
+    "at least {low:rate}: nothing failed up to there": (
+        "mindestens {low:rate}: bis dahin wurde nichts verfehlt"
+    ),
+    "not finished: between {low:rate} and {high:rate}": (
+        "nicht fertig: zwischen {low:rate} und {high:rate}"
+    ),
+    "promises are kept up to {low:rate}, and no longer at {high:rate}": (
+        "die Versprechen werden bis {low:rate} gehalten, bei {high:rate} nicht mehr"
+    ),
+    "within the capacity": "innerhalb der Kapazität",
+    "not tried up to there": "bis dahin nicht versucht",
+    "beyond the capacity": "über der Kapazität",
+    "What limits it": "Was ihn begrenzt",
+    "How it was found": "Wie das gefunden wurde",
+    "The search was stopped; this is what was known by then.": (
+        "Die Suche wurde abgebrochen; das war bis dahin bekannt."
+    ),
+    "{found}.": "{found}.",
+    "At {rate:rate}: {reasons}.": "Bei {rate:rate}: {reasons}.",
+    "Under {rate:rate} it still gets {done:rate} done.": (
+        "Unter {rate:rate} schafft er immer noch {done:rate}."
+    ),
+    "Under {rate:rate} it gives way: only {done:rate} get done, where {low:rate} did.": (
+        "Unter {rate:rate} bricht er ein: nur {done:rate} werden geschafft, wo es {low:rate} waren."
+    ),
+    "Back at {rate:rate} it recovers.": "Zurück bei {rate:rate} erholt er sich.",
+    "Back at {rate:rate} it does not recover.": "Zurück bei {rate:rate} erholt er sich nicht.",
+    "The service's figures stand on the load generator's clock, within {error:duration}.": (
+        "Die Zahlen des Dienstes stehen auf der Uhr des Lastgenerators, auf {error:duration} genau."
+    ),
+    "what limits the service": "was den Dienst begrenzt",
+    "its own figures were not read": "seine eigenen Zahlen wurden nicht gelesen",
+    "Install a monitor in it, PerformanceMonitor().install(app), and give --watch URL": (
+        "Einen Monitor in ihm installieren, PerformanceMonitor().install(app), und --watch"
+        " URL angeben"
+    ),
+    "A step passes if the promises are kept and the requests under way do not grow: a"
+    " service that takes in more than it gets done looks well as long as its queue is"
+    " short.": (
+        "Ein Schritt ist bestanden, wenn die Versprechen gehalten werden und die Anfragen"
+        " unterwegs nicht mehr werden: ein Dienst, der mehr annimmt, als er schafft, sieht"
+        " gut aus, solange seine Schlange kurz ist."
+    ),
+    "Model (Universal Scalability Law, R² {fit:number}): up to the rates that were tried"
+    " nothing queues.": (
+        "Modell (Universal Scalability Law, R² {fit:number}): bis zu den versuchten Raten"
+        " staut sich nichts."
+    ),
+    "Model (Universal Scalability Law, R² {fit:number}): no more than {most:rate} would"
+    " get through. A model, not a measurement.": (
+        "Modell (Universal Scalability Law, R² {fit:number}): mehr als {most:rate} kämen"
+        " nicht durch. Ein Modell, keine Messung."
+    ),
+    "outcome": "Ausgang",
+    "Resources at the heaviest load, {rate:rate}": (
+        "Betriebsmittel unter der größten Last, {rate:rate}"
+    ),
+    "resource": "Betriebsmittel",
+    "busy": "belegt",
+    "there are": "vorhanden",
+    "share": "Anteil",
+    "a request": "je Anfrage",
+    "waited a request": "gewartet je Anfrage",
+    "ceiling": "Obergrenze",
+    "Requests a second over the search": "Anfragen je Sekunde im Verlauf der Suche",
+    "Response time over the search": "Antwortzeit im Verlauf der Suche",
+    "far over the limit": "weit über der Grenze",
+    "not one request succeeded": "keine Anfrage gelang",
+    "{what} {value:duration}": "{what} {value:duration}",
+    "{what} is over its limit": "{what} liegt über der Grenze",
+    "requests under way grew by {growth:rate}": "Anfragen unterwegs nahmen um {growth:rate} zu",
+    "within the limit, but too near to be sure": (
+        "innerhalb der Grenze, aber zu nahe, um sicher zu sein"
+    ),
+    "answered": "beantwortet",
 }

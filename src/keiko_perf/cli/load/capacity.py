@@ -1,0 +1,314 @@
+"""
+load capacity: find the highest rate at which a service keeps its promises, and what limits it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from keiko_perf.cli.course import Course
+from keiko_perf.cli.live import LiveView
+from keiko_perf.cli.load.ending import last_line
+from keiko_perf.cli.load.options import (
+    CaFile,
+    CurlLine,
+    HarFile,
+    Header,
+    IsInsecure,
+    IsOwnTarget,
+    IsPoisson,
+    JsonBody,
+    MaxDuration,
+    Method,
+    OpenApi,
+    Processes,
+    TargetArgument,
+    Timeout,
+    Token,
+    Url,
+    WatchUrl,
+    Writes,
+)
+from keiko_perf.cli.load.promises import check_subjects
+from keiko_perf.cli.load.source import Given, source
+from keiko_perf.cli.load.values import headers, seconds
+from keiko_perf.cli.output import (
+    INTERRUPTED,
+    Destination,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    OutputOption,
+    check_writable,
+    progress_console,
+    show,
+)
+from keiko_perf.errors import UsageError
+from keiko_perf.loadtest import (
+    ConstantRate,
+    Limits,
+    Plan,
+    Poisson,
+    Progress,
+    Result,
+    bearer,
+    read_promises,
+    run_in_own_loop,
+)
+from keiko_perf.loadtest.capacity import Passed, Search, Trial, Tried, start_per_s
+from keiko_perf.loadtest.capacity_report import Asked, capacity_report
+from keiko_perf.loadtest.target import Tls
+from keiko_perf.loadtest.trial import hopeless, judged
+from keiko_perf.loadtest.watching import Watcher
+from keiko_perf.model import Message, Target, Window
+from keiko_perf.model.kpi import THROUGHPUT
+from keiko_perf.render import phrase
+from keiko_perf.render.units import show as shown
+
+DEFAULT_SLO = "p95<200ms, errors<0.1%"
+_CONNECTIONS = 1000
+_SHORTEST_S = 3.0
+_WARMUP_SHARE = 0.1
+_LEAST_WARMUP_S = 1.0
+_REST_S = 1.0
+"""After a step that failed, for what the service still has on its hands."""
+
+
+def capacity_command(
+    target: TargetArgument = None,
+    url: Url = None,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slo",
+            help=f"What each step has to keep, '{DEFAULT_SLO}' unless given; 'rps>500' asks for a "
+            "capacity of at least that.",
+        ),
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option("--start", help="The first rate, requests a second.")
+    ] = None,
+    most: Annotated[
+        float, typer.Option("--max", help="The highest rate that may be tried.")
+    ] = 5000.0,
+    step_seconds: Annotated[
+        float, typer.Option(help="How long a step lasts, unless its percentiles need more.")
+    ] = 10.0,
+    watch: WatchUrl = None,
+    openapi: OpenApi = None,
+    writes: Writes = False,
+    har: HarFile = None,
+    curl: CurlLine = None,
+    method: Method = None,
+    header: Header = None,
+    json_body: JsonBody = None,
+    token: Token = "",
+    poisson: IsPoisson = False,
+    processes: Processes = 1,
+    timeout: Timeout = "10s",
+    ca: CaFile = None,
+    insecure: IsInsecure = False,
+    own_target: IsOwnTarget = False,
+    max_duration: MaxDuration = "1h",
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = Language.ENGLISH,
+) -> None:
+    """Find the highest rate at which TARGET keeps its promises, and with --watch what limits it."""
+    kept, required = _promised(slo or [DEFAULT_SLO])
+    sent = bearer(token) | headers(header or [])
+    asked = source(
+        Given(
+            target=target,
+            url=url,
+            openapi=openapi,
+            writes=writes,
+            har=har,
+            curl=curl,
+            method=method,
+            body=json_body,
+            headers=sent,
+        )
+    )
+    if processes < 1:
+        raise UsageError(f"{processes} processes", cure="Use 1 or more")
+    if not step_seconds >= _SHORTEST_S:
+        raise UsageError(
+            f"steps of {step_seconds:g} s",
+            cure=f"Use steps of {_SHORTEST_S:g} s or longer: no queue that grows shows sooner",
+        )
+    first = min(start_per_s(kept, step_seconds), most) if start is None else start
+    search = Search(kept, start_per_s=first, most_per_s=most, asked_s=step_seconds)
+    plan = Plan(
+        base_url=asked.base_url,
+        steps=asked.steps,
+        scenarios=asked.scenarios,
+        load=ConstantRate(first),
+        duration_s=step_seconds,
+        timeout_s=seconds(timeout),
+        connections=_CONNECTIONS,
+        headers=sent,
+        own_target=own_target,
+        limits=Limits(duration_s=seconds(max_duration), per_s=max(most * 2, first)),
+        tls=Tls(ca_file="" if ca is None else str(ca), verify=asked.verify and not insecure),
+    )
+    if plan.steps:
+        check_subjects(kept, asked.names)
+    for file in filter(None, (output,)):
+        check_writable(file)
+    console = progress_console()
+    with ExitStack() as stack:
+        watcher = stack.enter_context(Watcher(watch, token=token)) if watch is not None else None
+        steps = _Steps(
+            plan=plan,
+            targets=kept,
+            console=console,
+            processes=processes,
+            load=Poisson if poisson else ConstantRate,
+            watcher=watcher,
+        )
+        _carry_out(search, steps, longest_s=seconds(max_duration))
+        error_s = watcher.error_s if watcher is not None else None
+    found = capacity_report(
+        search.capacity,
+        Asked(
+            target=plan.target.url,
+            targets=kept,
+            at_least=required,
+            is_watched=watch is not None,
+            clock_error_s=error_s,
+            notes=steps.notes,
+            interrupted=steps.is_interrupted,
+        ),
+        ended_at=datetime.now(UTC),
+        environment=steps.environment,
+    )
+    exit_code = show(found, Destination(format=format, file=output, language=lang))
+    if steps.is_interrupted:
+        exit_code = INTERRUPTED
+    console.print(last_line(exit_code, saved=None, written=output), soft_wrap=True)
+    raise typer.Exit(exit_code)
+
+
+def _promised(texts: list[str]) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """What each step has to keep, and what the capacity has to reach."""
+    promises = read_promises(texts)
+    if any(one.window_s is not None or one.stops for one in promises):
+        raise UsageError(
+            "a promise with a window, or that stops the run, in a search",
+            cure="Leave 'for' and 'stop as failed' out: each step is a window of its own",
+        )
+    targets = [one.target for one in promises]
+    kept = tuple(one for one in targets if one.kpi is not THROUGHPUT)
+    required = tuple(one for one in targets if one.kpi is THROUGHPUT)
+    if not kept:
+        raise UsageError(
+            "a capacity without a promise to keep",
+            cure=f"Give one about response times or errors, such as --slo '{DEFAULT_SLO}'",
+        )
+    if any(one.subject is not None for one in required):
+        raise UsageError("a capacity of one step alone", cure="Write it as rps>500")
+    return kept, required
+
+
+@dataclass(kw_only=True, slots=True)
+class _Steps:
+    """Measures one step after the other."""
+
+    plan: Plan
+    targets: tuple[Target, ...]
+    console: Console
+    processes: int
+    load: Callable[[float], ConstantRate | Poisson]
+    watcher: Watcher | None
+    begun_s: float = field(default_factory=time.monotonic)
+    notes: tuple[Message, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    is_interrupted: bool = False
+
+    @property
+    def passed_s(self) -> float:
+        return time.monotonic() - self.begun_s
+
+    def measure(self, trial: Trial) -> Tried:
+        """Put the service under one rate."""
+        plan = replace(
+            self.plan,
+            load=self.load(trial.per_s),
+            duration_s=trial.duration_s,
+            warmup_s=max(_LEAST_WARMUP_S, _WARMUP_SHARE * trial.duration_s),
+        )
+        ended = _Hopeless(trial, self.targets)
+        started_s = self.passed_s
+        course = Course(plan.load, self.targets, warmup_s=plan.warmup_s)
+        with LiveView(self.console, course) as view:
+            result = run_in_own_loop(plan, view, processes=self.processes, stops=ended)
+        self.is_interrupted = result.interrupted and not ended.is_hopeless
+        self.notes, self.environment = result.notes, dict(result.environment)
+        return judged(
+            result,
+            trial,
+            self.targets,
+            started_s=started_s,
+            window=None if self.watcher is None else _window(self.watcher, result),
+            was_hopeless=ended.is_hopeless,
+        )
+
+    def tell(self, number: int, tried: Tried) -> None:
+        why = f": {phrase(tried.reasons[0])}" if tried.reasons else ""
+        p95 = "–" if tried.p95_s is None else shown(tried.p95_s, "duration")
+        line = (
+            f"step {number}  {tried.trial.purpose.value:<8} {shown(tried.per_s, 'rate'):>8}  "
+            f"p95 {p95:>7}  {tried.passed.value}{why}"
+        )
+        style = {Passed.YES: "green", Passed.NO: "red"}.get(tried.passed, "yellow")
+        self.console.print(Text(line, style), soft_wrap=True)
+
+
+class _Hopeless:
+    """Whether a step need not go on."""
+
+    def __init__(self, trial: Trial, targets: tuple[Target, ...]) -> None:
+        self._trial, self._targets = trial, targets
+        self.is_hopeless = False
+
+    def __call__(self, progress: Progress) -> bool:
+        if not progress.is_draining and not progress.is_warming_up and not self.is_hopeless:
+            self.is_hopeless = hopeless(progress, self._trial, self._targets)
+            return self.is_hopeless
+        return False
+
+
+def _carry_out(search: Search, steps: _Steps, *, longest_s: float) -> None:
+    """Step after step, until nothing is left to find out, or whoever waits has had enough."""
+    number = 0
+    while (trial := search.next()) is not None and steps.passed_s < longest_s:
+        number += 1
+        try:
+            tried = steps.measure(trial)
+        except KeyboardInterrupt:  # a second one, while the step was stopping
+            steps.is_interrupted = True
+            return
+        if steps.is_interrupted:
+            return
+        search.take(tried)
+        steps.tell(number, tried)
+        if tried.passed is Passed.NO:
+            time.sleep(_REST_S)
+
+
+def _window(watcher: Watcher, result: Result) -> Window | None:
+    """What the service did while the step was measured."""
+    # Both clocks are this machine's; the result says when it began by the calendar.
+    begun_s = time.monotonic() - (datetime.now(UTC) - result.started_at).total_seconds()
+    return watcher.window(begun_s, begun_s + min(result.duration_s, result.planned_s))

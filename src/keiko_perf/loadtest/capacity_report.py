@@ -1,0 +1,405 @@
+"""
+Capacity, reported: the bracket first, then what limits the service, then how it was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keiko_perf.loadtest.capacity import Capacity, Found, Passed, Purpose, Tried
+from keiko_perf.loadtest.usl import Law, fitted
+from keiko_perf.model import (
+    Bottleneck,
+    Chart,
+    Column,
+    Gap,
+    Limitation,
+    Line,
+    Message,
+    Outcome,
+    Report,
+    Section,
+    Status,
+    Table,
+    Target,
+    Text,
+    Verdict,
+    bottleneck,
+    say,
+)
+from keiko_perf.model.bottleneck_text import RESOURCES
+
+_HELD_SHARE = 0.9
+"""Beyond its capacity a service still gets at least so much of it done, or it gives way."""
+
+_PURPOSES = {
+    Purpose.RAMP: say("doubling"),
+    Purpose.BISECT: say("halving"),
+    Purpose.AGAIN: say("once more"),
+    Purpose.OVERLOAD: say("overload"),
+    Purpose.RECOVERY: say("recovery"),
+}
+_OUTCOMES = {
+    Passed.YES: say("passed"),
+    Passed.NO: say("failed"),
+    Passed.UNSURE: say("unsure"),
+    Passed.INVALID: say("invalid"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """
+    What a search was asked for.
+
+    Attributes:
+        target: the service's address.
+        targets: what each step has to keep.
+        at_least: the rates that the capacity is to reach, as targets of the throughput.
+        is_watched: whether the service's own figures were read.
+        clock_error_s: by how much the instants of those may be off.
+        notes: what whoever reads the figures should know.
+        interrupted: whether it was stopped.
+    """
+
+    target: str
+    targets: tuple[Target, ...]
+    at_least: tuple[Target, ...] = ()
+    is_watched: bool = False
+    clock_error_s: float | None = None
+    notes: tuple[Message, ...] = ()
+    interrupted: bool = False
+
+
+def capacity_report(
+    capacity: Capacity,
+    asked: Asked,
+    *,
+    ended_at: datetime,
+    environment: Mapping[str, str] | None = None,
+) -> Report:
+    """What a search found, as a report."""
+    required = tuple(_required(capacity, one) for one in asked.at_least)
+    limit = named(capacity)
+    return Report(
+        command="load capacity",
+        title=say("Capacity of {target}", target=asked.target),
+        headline=_headline(capacity, limit),
+        status=_status(capacity, required),
+        created_at=ended_at,
+        sections=tuple(_sections(capacity, asked, required, limit)),
+        environment=environment or {},
+        answer=_answer(capacity, limit),
+    )
+
+
+def named(capacity: Capacity) -> Bottleneck | None:
+    """What limits the service; None if it was not watched."""
+    windows = [
+        one.window
+        for one in capacity.tried
+        if one.window is not None and one.passed is not Passed.INVALID
+    ]
+    return bottleneck(windows) if windows else None
+
+
+def law(capacity: Capacity) -> Law | None:
+    """The model of what was measured, if one fits."""
+    return fitted(
+        [
+            (one.in_flight, one.achieved_per_s)
+            for one in capacity.tried
+            if one.passed is not Passed.INVALID
+        ]
+    )
+
+
+# The answer
+
+
+def _status(capacity: Capacity, required: Sequence[Verdict]) -> Status:
+    if capacity.found is Found.INVALID:
+        return Status.INVALID
+    if capacity.found is Found.BELOW or any(one.outcome is Outcome.MISSED for one in required):
+        return Status.MISSED
+    return Status.UNDECIDED if capacity.found is Found.UNFINISHED else Status.OK
+
+
+def _headline(capacity: Capacity, limit: Bottleneck | None) -> Message:
+    found = _found(capacity)
+    if limit is None or limit.answer is not Limitation.NAMED:
+        return found
+    return say("{found} · {limit}", found=found, limit=limit.sentence)
+
+
+def _found(capacity: Capacity) -> Message:
+    low, high = _rate(capacity.last_pass), _rate(capacity.first_fail)
+    if capacity.found is Found.INVALID:
+        at = capacity.tried[-1].per_s
+        if low is None:
+            return say("INVALID: the load generator was the limit at {at:rate}", at=at)
+        return say(
+            "INVALID: the load generator was the limit at {at:rate}; the service keeps its "
+            "promises at {low:rate} at least",
+            at=at,
+            low=low,
+        )
+    if low is None and high is None:
+        return say("not one step was finished")
+    if low is None:
+        return say("below {high:rate}: no rate kept the promises", high=high)
+    if high is None:
+        return say("at least {low:rate}: nothing failed up to there", low=low)
+    if capacity.found is Found.UNFINISHED:
+        return say("not finished: between {low:rate} and {high:rate}", low=low, high=high)
+    return say(
+        "promises are kept up to {low:rate}, and no longer at {high:rate}", low=low, high=high
+    )
+
+
+def _rate(tried: Tried | None) -> float | None:
+    return None if tried is None else tried.per_s
+
+
+def _required(capacity: Capacity, target: Target) -> Verdict:
+    low = _rate(capacity.last_pass)
+    if low is None and capacity.found is not Found.BELOW:
+        return Verdict(target, Outcome.UNKNOWN, say("nothing was measured yet"))
+    value = low or 0.0
+    if value >= target.limit:
+        return Verdict(target, Outcome.MET, say("within the capacity"), value, 1, 1)
+    if capacity.found in (Found.INVALID, Found.UNFINISHED, Found.AT_LEAST):
+        return Verdict(target, Outcome.UNKNOWN, say("not tried up to there"), value, 1, 1)
+    return Verdict(target, Outcome.MISSED, say("beyond the capacity"), value, 1, 1)
+
+
+def _answer(capacity: Capacity, limit: Bottleneck | None) -> Mapping[str, object]:
+    first = limit.first if limit is not None else None
+    return {
+        "capacity": {
+            "found": capacity.found.value,
+            "last_pass_per_s": _rate(capacity.last_pass),
+            "first_fail_per_s": _rate(capacity.first_fail),
+            "steps": len(capacity.tried),
+            "bottleneck": None if first is None else first.resource.value,
+            "ceiling_per_s": None if first is None else first.ceiling_per_s,
+        }
+    }
+
+
+# The sections
+
+
+def _sections(
+    capacity: Capacity, asked: Asked, required: tuple[Verdict, ...], limit: Bottleneck | None
+) -> Iterator[Section]:
+    low = capacity.last_pass
+    yield Section(
+        title=say("Verdict"),
+        paragraphs=tuple(_verdict(capacity, asked)),
+        verdicts=(*required, *(low.verdicts if low is not None else ())),
+    )
+    yield Section(
+        title=say("What limits it"),
+        paragraphs=tuple(_limits(limit, asked)),
+        tables=tuple(_resources(capacity)),
+        gaps=() if asked.is_watched else (_unwatched(),),
+    )
+    yield Section(
+        title=say("How it was found"),
+        paragraphs=tuple(_how(capacity, asked)),
+        charts=tuple(_charts(capacity, asked.targets)),
+        tables=(_steps(capacity),),
+    )
+
+
+def _verdict(capacity: Capacity, asked: Asked) -> Iterator[Text]:
+    if asked.interrupted:
+        yield say("The search was stopped; this is what was known by then.")
+    yield say("{found}.", found=_found(capacity))
+    if capacity.found is Found.INVALID:
+        yield from capacity.tried[-1].reasons
+    elif capacity.first_fail is not None and capacity.first_fail.reasons:
+        yield say(
+            "At {rate:rate}: {reasons}.",
+            rate=capacity.first_fail.per_s,
+            reasons=capacity.first_fail.reasons,
+        )
+    if capacity.overload is not None and capacity.last_pass is not None:
+        yield from _beyond(capacity.overload, capacity.recovery, capacity.last_pass)
+
+
+def _beyond(overload: Tried, recovery: Tried | None, low: Tried) -> Iterator[Text]:
+    done = overload.achieved_per_s
+    if done >= _HELD_SHARE * low.achieved_per_s:
+        yield say(
+            "Under {rate:rate} it still gets {done:rate} done.", rate=overload.per_s, done=done
+        )
+    else:
+        yield say(
+            "Under {rate:rate} it gives way: only {done:rate} get done, where {low:rate} did.",
+            rate=overload.per_s,
+            done=done,
+            low=low.achieved_per_s,
+        )
+    if recovery is None:
+        return
+    if recovery.passed is Passed.YES:
+        yield say("Back at {rate:rate} it recovers.", rate=recovery.per_s)
+    elif recovery.passed is Passed.NO:
+        yield say("Back at {rate:rate} it does not recover.", rate=recovery.per_s)
+
+
+def _limits(limit: Bottleneck | None, asked: Asked) -> Iterator[Text]:
+    if limit is not None:
+        yield say("{found}.", found=limit.sentence)
+    if asked.clock_error_s is not None:
+        yield say(
+            "The service's figures stand on the load generator's clock, within {error:duration}.",
+            error=asked.clock_error_s,
+        )
+
+
+def _unwatched() -> Gap:
+    return Gap(
+        subject=say("what limits the service"),
+        reason=say("its own figures were not read"),
+        remedy=say(
+            "Install a monitor in it, PerformanceMonitor().install(app), and give --watch URL"
+        ),
+    )
+
+
+def _how(capacity: Capacity, asked: Asked) -> Iterator[Text]:
+    yield say(
+        "A step passes if the promises are kept and the requests under way do not grow: a service "
+        "that takes in more than it gets done looks well as long as its queue is short."
+    )
+    found = law(capacity)
+    if found is not None:
+        yield _model(found)
+    yield from asked.notes
+
+
+def _model(found: Law) -> Message:
+    most = found.most_per_s
+    if most is None:
+        return say(
+            "Model (Universal Scalability Law, R² {fit:number}): up to the rates that were tried "
+            "nothing queues.",
+            fit=round(found.fit, 3),
+        )
+    return say(
+        "Model (Universal Scalability Law, R² {fit:number}): no more than {most:rate} would get "
+        "through. A model, not a measurement.",
+        fit=round(found.fit, 3),
+        most=most,
+    )
+
+
+def _steps(capacity: Capacity) -> Table:
+    return Table(
+        title=say("Steps"),
+        columns=(
+            Column(say("step")),
+            Column(say("asked for"), "rate"),
+            Column(say("answered"), "rate"),
+            Column(say("failed"), "ratio"),
+            Column("p50", "duration"),
+            Column("p95", "duration"),
+            Column(say("in flight"), "number"),
+            Column(say("outcome")),
+            Column(say("why")),
+        ),
+        rows=tuple(
+            (
+                _PURPOSES[one.trial.purpose],
+                one.per_s,
+                one.achieved_per_s,
+                one.error_ratio,
+                one.p50_s,
+                one.p95_s,
+                round(one.in_flight, 1),
+                _OUTCOMES[one.passed],
+                one.reasons[0] if one.reasons else "",
+            )
+            for one in capacity.tried
+        ),
+    )
+
+
+def _resources(capacity: Capacity) -> Iterator[Table]:
+    windows = [one.window for one in capacity.tried if one.window is not None]
+    if not windows:
+        return
+    heaviest = max(windows, key=lambda one: one.rate_per_s * (one.response_s or 0.0))
+    yield Table(
+        title=say("Resources at the heaviest load, {rate:rate}", rate=heaviest.rate_per_s),
+        columns=(
+            Column(say("resource")),
+            Column(say("busy"), "number"),
+            Column(say("there are"), "number"),
+            Column(say("share"), "ratio"),
+            Column(say("a request"), "duration"),
+            Column(say("waited a request"), "duration"),
+            Column(say("ceiling"), "rate"),
+        ),
+        rows=tuple(
+            (
+                RESOURCES[use.resource],
+                round(use.busy, 2),
+                use.capacity,
+                use.ratio,
+                heaviest.demand_s(use),
+                use.wait_s,
+                heaviest.ceiling_per_s(use),
+            )
+            for use in heaviest.uses
+        ),
+    )
+
+
+def _charts(capacity: Capacity, targets: Sequence[Target]) -> Iterator[Chart]:
+    """The search over time: what was asked for and answered, and the response times."""
+    tried = capacity.tried
+    if len(tried) < 2:
+        return
+    marks: tuple[tuple[float, Text], ...] = tuple(
+        (one.started_s, _PURPOSES[one.trial.purpose])
+        for before, one in zip((None, *tried), tried, strict=False)
+        if before is None or before.trial.purpose is not one.trial.purpose
+    )
+
+    def line(name: Text, values: Sequence[float | None]) -> Line:
+        points: list[tuple[float, float | None]] = []
+        for one, value in zip(tried, values, strict=True):
+            points += [
+                (one.started_s, value),
+                (one.started_s + one.duration_s, value),
+                (one.started_s + one.duration_s, None),
+            ]
+        return Line(name, tuple(points[:-1]))
+
+    yield Chart(
+        title=say("Requests a second over the search"),
+        format="rate",
+        lines=(
+            line(say("asked for"), [one.per_s for one in tried]),
+            line(say("answered"), [one.achieved_per_s for one in tried]),
+        ),
+        marks=marks,
+    )
+    limits = [one.at_most for one in targets if one.kpi.name == "latency_p95_s"]
+    yield Chart(
+        title=say("Response time over the search"),
+        format="duration",
+        lines=(
+            line("p50", [one.p50_s for one in tried]),
+            line("p95", [one.p95_s for one in tried]),
+        ),
+        limit=limits[0] if limits else None,
+        marks=marks,
+        logarithmic=True,
+    )

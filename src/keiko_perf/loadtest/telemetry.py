@@ -1,0 +1,120 @@
+"""
+Telemetry: what a watched service told of itself while it was under load, on the load's clock.
+
+A service counts up (how many requests, how long connections were held), so the difference of two
+readings is what happened between them, exactly, however seldom it is read. A reading stands in the
+middle between question and answer on the clock of whoever asked; it may be off by half of that
+time, and that is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keiko_perf.model import Resource, Use, Window
+
+REQUESTS = "http_server_request_duration_seconds"
+WAITS = "db_client_connection_wait_time_seconds"
+HOLDS = "db_client_connection_use_time_seconds"
+LAGS = "keiko_event_loop_lag_seconds"
+POOL_SIZE = "keiko_pool_size"
+CPU_S = "cpu_seconds"
+"""Of the service's processes, where whoever reads can see them."""
+WORKERS = "workers"
+
+_COUNTERS = tuple(
+    f"{name}_{end}" for name in (REQUESTS, WAITS, HOLDS, LAGS) for end in ("sum", "count")
+)
+KNOWN = frozenset((*_COUNTERS, POOL_SIZE))
+_LINE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)")
+_LEAST_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    Attributes:
+        at_s: when, on the clock of whoever asked.
+        error_s: by how much that may be off.
+        values: the sums of what is counted, and gauges, by name.
+    """
+
+    at_s: float
+    error_s: float
+    values: Mapping[str, float]
+
+
+def read_text(text: str) -> dict[str, float]:
+    """What is known of the text form of Prometheus: each name summed over its labels."""
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        matched = _LINE.match(line)
+        if matched is None or matched[1] not in KNOWN:
+            continue
+        try:
+            value = float(matched[2])
+        except ValueError:
+            continue
+        found[matched[1]] = found.get(matched[1], 0.0) + value
+    return found
+
+
+def window_between(readings: Sequence[Reading], begun_s: float, ended_s: float) -> Window | None:
+    """
+    What the service did between two instants; None if it was not read twice in that time, or did
+    nothing, or began to count anew.
+    """
+    within = [one for one in readings if begun_s <= one.at_s <= ended_s]
+    if len(within) < 2 or within[-1].at_s - within[0].at_s < _LEAST_S:
+        return None
+    return window_of_readings(within[0], within[-1])
+
+
+def window_of_readings(first: Reading, last: Reading) -> Window | None:
+    """What the service did between two readings; None if that cannot be told."""
+    lasted_s = last.at_s - first.at_s
+    requests = _more(first, last, f"{REQUESTS}_count")
+    if lasted_s <= 0 or not requests or requests < 0:
+        return None
+    response_s = max(0.0, _more(first, last, f"{REQUESTS}_sum") or 0.0) / requests
+    lags = _more(first, last, f"{LAGS}_count")
+    lag_s = max(0.0, _more(first, last, f"{LAGS}_sum") or 0.0) / lags if lags else None
+    uses = [*_pool(first, last, lasted_s, requests), *_cpu(first, last, lasted_s, lag_s)]
+    return Window(rate_per_s=requests / lasted_s, response_s=response_s, uses=tuple(uses))
+
+
+def _pool(first: Reading, last: Reading, lasted_s: float, requests: float) -> Sequence[Use]:
+    held_s, size = _more(first, last, f"{HOLDS}_sum"), last.values.get(POOL_SIZE)
+    if held_s is None or held_s < 0:
+        return ()
+    waited_s = _more(first, last, f"{WAITS}_sum")
+    workers = max(1.0, last.values.get(WORKERS, 1.0))
+    capacity = size * workers if size else None
+    busy = held_s / lasted_s
+    return (
+        Use(
+            resource=Resource.POOL,
+            # What was held before the first reading, and came back after it, may be too much.
+            busy=busy if capacity is None else min(busy, capacity),
+            capacity=capacity,
+            wait_s=None if waited_s is None else max(0.0, waited_s) / requests,
+        ),
+    )
+
+
+def _cpu(first: Reading, last: Reading, lasted_s: float, lag_s: float | None) -> Sequence[Use]:
+    used_s = _more(first, last, CPU_S)
+    if used_s is None or used_s < 0:
+        return ()
+    workers = max(1.0, last.values.get(WORKERS, 1.0))
+    # One interpreter keeps one core busy at a time, so a worker has one.
+    busy = min(used_s / lasted_s, workers)
+    return (Use(resource=Resource.CPU, busy=busy, capacity=workers, wait_s=lag_s),)
+
+
+def _more(first: Reading, last: Reading, name: str) -> float | None:
+    if name not in last.values:
+        return None
+    return last.values[name] - first.values.get(name, 0.0)

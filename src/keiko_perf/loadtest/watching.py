@@ -1,0 +1,189 @@
+"""
+Watching: reads a monitored service's own figures while it is under load, four times a second.
+
+It asks `/performance/prometheus`, in a thread of its own, and on this machine the CPU time of the
+service's processes. A reading that fails is left out; that there are none is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+import psutil
+
+from keiko_perf.errors import ServiceUnavailable, UsageError
+from keiko_perf.loadtest import telemetry
+from keiko_perf.loadtest.telemetry import CPU_S, WORKERS, Reading, read_text
+from keiko_perf.model import Window
+
+EVERY_S = 0.25
+MOST_READINGS = 40_000  # some three hours
+_PATH = "/performance/prometheus"
+_TIMEOUT_S = 5.0
+_MOST_BYTES = 8 << 20
+_UNTIL_IT_ENDS_S = 2 * _TIMEOUT_S
+
+
+class Watcher:
+    """
+    Watches the service at *url* while its context lasts.
+
+    Args:
+        url: of the service; with or without `/performance`.
+        token: that opens its dashboard.
+
+    Raises:
+        UsageError: the address names no host.
+        ServiceUnavailable: on entering, the service does not answer, or nothing of the kind.
+    """
+
+    def __init__(self, url: str, *, token: str = "") -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                "the address to watch names no host",
+                cure="Give it as in --watch http://127.0.0.1:8000",
+            )
+        self._is_https = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port or (443 if self._is_https else 80)
+        path = parts.path.rstrip("/").removesuffix("/performance")
+        self._path = f"{path}{_PATH}"
+        self._headers = {"Accept": "text/plain"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._connection: HTTPConnection | None = None
+        self._readings: deque[Reading] = deque(maxlen=MOST_READINGS)
+        self._processes: list[psutil.Process] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watching", daemon=True)
+
+    def __enter__(self) -> Watcher:
+        try:
+            self._readings.append(self._first())
+        except BaseException:
+            self._close()
+            raise
+        self._processes = _serving(self._host, self._port)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(_UNTIL_IT_ENDS_S)
+        self._close()
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """All so far, the oldest first."""
+        return tuple(self._readings)
+
+    @property
+    def error_s(self) -> float | None:
+        """By how much the instants may be off, at most in all but a tenth of the readings."""
+        errors = sorted(one.error_s for one in self.readings)
+        return errors[int(len(errors) * 0.9)] if errors else None
+
+    def window(self, begun_s: float, ended_s: float) -> Window | None:
+        """What the service did between two instants of the monotonic clock (`time.monotonic`)."""
+        return telemetry.window_between(self.readings, begun_s, ended_s)
+
+    def _watch(self) -> None:
+        due = time.monotonic()
+        while not self._ended.wait(max(0.0, due - time.monotonic())):
+            # A service that is overloaded answers late, or not; the next reading covers for it.
+            with contextlib.suppress(OSError, HTTPException, ValueError):
+                self._readings.append(self._read())
+            due = max(due + EVERY_S, time.monotonic())
+
+    def _first(self) -> Reading:
+        shown = f"{self._host}:{self._port}"
+        try:
+            return self._read()
+        except PermissionError as error:
+            raise ServiceUnavailable(
+                f"the service at {shown} does not let its figures be read",
+                cure="Set KEIKO_PERF_TOKEN to the token that PerformanceMonitor(token=...) has",
+            ) from error
+        except LookupError as error:
+            raise ServiceUnavailable(
+                f"the service at {shown} has no figures to read: status {error}",
+                cure="Install a monitor in it: PerformanceMonitor().install(app)",
+            ) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise ServiceUnavailable(
+                f"the service at {shown} does not answer: {error}",
+                cure="See that it runs, and that its address and port are right",
+            ) from error
+
+    def _read(self) -> Reading:
+        if self._connection is None:
+            kind = HTTPSConnection if self._is_https else HTTPConnection
+            self._connection = kind(self._host, self._port, timeout=_TIMEOUT_S)
+        asked_s = time.monotonic()
+        try:
+            self._connection.request("GET", self._path, headers=self._headers)
+            answer = self._connection.getresponse()
+            body = answer.read(_MOST_BYTES)
+        except BaseException:
+            self._close()
+            raise
+        answered_s = time.monotonic()
+        if answer.status in (401, 403, 429):
+            raise PermissionError(answer.status)
+        if answer.status != 200:
+            raise LookupError(answer.status)
+        values = read_text(body.decode("utf-8", "replace"))
+        values |= self._local()
+        at_s = (asked_s + answered_s) / 2
+        return Reading(at_s, (answered_s - asked_s) / 2, values)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _local(self) -> dict[str, float]:
+        """The CPU time of the service's processes, where they are here and may be seen."""
+        if not self._processes:
+            return {}
+        used_s = 0.0
+        try:
+            for process in self._processes:
+                times = process.cpu_times()
+                used_s += times.user + times.system
+        except psutil.Error:
+            return {}
+        return {CPU_S: used_s, WORKERS: float(len(self._processes))}
+
+
+def _serving(host: str, port: int) -> list[psutil.Process]:
+    """The processes of this machine that listen at *port*, if *host* is this machine."""
+    if host not in ("localhost", "::1") and not host.startswith("127."):
+        return []
+    found = []
+    for process in psutil.process_iter():
+        try:
+            listening = any(
+                one.status == psutil.CONN_LISTEN and one.laddr[1:] == (port,)
+                for one in process.net_connections("inet")
+            )
+        except psutil.Error:
+            continue  # somebody else's: its CPU cannot be seen either
+        if listening:
+            found.append(process)
+    # Of a server with several workers the one that started them listens too, and serves nobody.
+    children = {child.pid for one in found for child in _children(one)}
+    workers = [one for one in found if one.pid in children]
+    return workers or found
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
