@@ -46,7 +46,7 @@ class JsonCodec:
             return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"JSON cannot carry the value: {error}",
+                f"the value cannot be carried by JSON: {error}",
                 cure="Keep what it can (dicts, lists, strings, numbers), or give SignedPickle",
             ) from None
 

@@ -170,7 +170,7 @@ class RedisStore:
 
 def _not_forgotten() -> Unavailable:
     return Unavailable(
-        "Redis does not answer, so what it keeps cannot be forgotten",
+        "what Redis keeps cannot be forgotten, for it does not answer",
         cure="Try again; until then it may be handed out until its time is up",
     )
 
