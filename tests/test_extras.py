@@ -7,13 +7,24 @@ import sys
 
 import pytest
 
-PARTS = ["", ".monitoring", ".diagnosis", ".optimization", ".loadtest", ".render", ".model"]
+PARTS = [
+    "",
+    ".doctor",
+    ".monitoring",
+    ".diagnosis",
+    ".optimization",
+    ".loadtest",
+    ".render",
+    ".model",
+]
 # No extra is installed: as in a fresh environment, these packages cannot be found.
 BARE = """
 import sys
 
 class Nowhere:
-    extras = "fastapi starlette uvicorn sqlalchemy psycopg pglast uvloop httptools apprise".split()
+    extras = (
+        "fastapi starlette uvicorn sqlalchemy psycopg pglast uvloop httptools apprise mcp".split()
+    )
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.extras:
@@ -57,6 +68,8 @@ for name in part.__all__:
     ("command", "extra"),
     [
         ("db slow --database postgresql://me@127.0.0.1/app", "postgres"),
+        ("doctor --database postgresql://me@127.0.0.1/app", "postgres"),
+        ("mcp --url http://127.0.0.1:1", "mcp"),
         ("load run http://127.0.0.1:1/", "load"),
         ("demo", "demo"),
     ],

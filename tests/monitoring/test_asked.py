@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.model import OTHER, Asked, Exemplar, Kind, Snapshot
+from keiko_perf.model import OTHER, Asked, Exemplar, Gauge, Kind, Snapshot
 from keiko_perf.model.asked import MAX_ASKED, MAX_EXEMPLARS, merged_asked, merged_exemplars
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.attribution import Split
@@ -198,3 +198,26 @@ async def test_the_document_is_protected_bounded_and_says_over_how_long() -> Non
             refused = await client.get(f"/performance/attribution?last={wrong}")
             assert refused.status_code == 422, wrong
     await monitor.stop()
+
+
+async def test_the_memory_of_each_worker_is_told_over_the_hour_and_not_window_by_window() -> None:
+    now = datetime(2026, 1, 5, 13, tzinfo=UTC)
+    monitor = PerformanceMonitor(attribution=True, now=lambda: now, blocking_after_s=None)
+    for seconds in range(0, 3600, 10):
+        held = Gauge.of(1e8 + seconds)
+        at = now - timedelta(seconds=3600 - seconds)
+        monitor.store.append(
+            Snapshot(started_at=at, window_s=10.0, worker="w", gauges={"rss_bytes": held})
+        )
+    app = FastAPI()
+    monitor.install(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        document = (await client.get("/performance/attribution")).json()
+    await monitor.stop()
+    ((worker, points),) = [(one["worker"], one["points"]) for one in document["memory"]]
+    assert worker == "w"
+    assert 100 < len(points) <= 130
+    assert points == sorted(points)
+    assert points[0][1] < 1e8 + 60
+    assert points[-1][1] == 1e8 + 3590

@@ -109,6 +109,17 @@ def test_what_computes_is_told_from_what_waits(held_by: Any) -> None:
     assert call.computed_s > call.total_s / 2
 
 
+def test_two_that_hold_the_loop_in_one_step_are_told_apart(held_by: Any) -> None:
+    async def both() -> None:
+        await sleeps()
+        await computes()
+
+    found = {call.place.rpartition(" ")[2]: call for call in held_by(both, often=2)}
+    assert set(found) == {"sleeps", "compute"}
+    assert found["sleeps"].computed_s < found["sleeps"].total_s / 2
+    assert found["compute"].computed_s > found["compute"].total_s / 2
+
+
 def test_code_that_lets_nobody_look_is_found_when_it_ends(held_by: Any) -> None:
     (call,) = held_by(lets_nobody_look)
     assert call.place.endswith(f":{line_of(lets_nobody_look, 're.match')} lets_nobody_look")

@@ -19,6 +19,7 @@ class Cause:
         share: of all the time that users wait, 0 to 1; None where it costs no time yet.
         each_s: what it costs a request that it meets; None likewise.
         route: where it costs most; empty if it is of no route.
+        statement: the text of the statement that it is about, if it is about one.
         said: what it is and what it costs, in one sentence that begins with its share.
         evidence: the figures that show it.
         explanation: where it comes from and what to do.
@@ -32,6 +33,7 @@ class Cause:
     share: float | None
     each_s: float | None
     route: str
+    statement: str | None = None
     said: Message
     evidence: Mapping[str, float | int | str | None] = field(default_factory=dict)
     explanation: Text
@@ -60,6 +62,7 @@ class Cause:
             "share": self.share,
             "each_s": self.each_s,
             "route": self.route or None,
+            "statement": self.statement,
             "evidence": dict(self.evidence),
             "cure": self.cure,
             "verified_by": self.verified_by,

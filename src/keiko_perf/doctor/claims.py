@@ -306,8 +306,11 @@ def _held_for(
     shares += [(one, idle * one.total_s / at_s) for one in others if one.code != UNSEEN]
     on_loop_s = sum(one.code_s + one.loop_s for one in seen.routes)
     claimed_s = sum(one.total_s for one in others if one.code in _OF_THE_LOOP)
-    nobodys = idle * max(on_loop_s - claimed_s, 0.0) / at_s if seen.queued_ratio else 0.0
-    return shares, nobodys
+    of_the_loop_s = max(on_loop_s - claimed_s, 0.0) if seen.queued_ratio else 0.0
+    rest_s = max(at_s - sum(one.total_s for one in others if one.code != UNSEEN), 0.0)
+    # Whatever else a request did meanwhile took longer as well for want of a processor.
+    slowed_s = (rest_s - of_the_loop_s) * (seen.queued_ratio or 0.0)
+    return shares, idle * (of_the_loop_s + max(slowed_s, 0.0)) / at_s
 
 
 _OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY))

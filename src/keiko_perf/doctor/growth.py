@@ -22,7 +22,7 @@ MANY_WAITING = 10.0
 RISING = 0.9
 """The share of pairs of points of which the later one is higher."""
 _WARM_UP = 0.25
-_MOST_POINTS = 120
+_MOST_POINTS = 256
 _STEADY = 0.5
 """The second half grows at no less than this share of the first one's pace."""
 

@@ -48,6 +48,8 @@ class Seen:
         findings: what the rules noticed in the database.
         recommendations: indexes that would pay.
         gaps: what could not be looked at.
+        is_blind: whether the service was asked, and does not record where its time goes.
+        limit: what limits the service or will do so next; empty if it is not known.
         environment: what was looked at: versions, places without passwords.
     """
 
@@ -57,6 +59,8 @@ class Seen:
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    is_blind: bool = False
+    limit: str = ""
     environment: Mapping[str, str] | None = None
 
 
@@ -93,6 +97,8 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
 def _headline(causes: Sequence[Cause], seen: Seen) -> Message:
     if causes:
         return causes[0].said
+    if not seen.symptoms.requests and seen.is_blind:
+        return say("Nothing can be said: the service does not record where its time goes")
     if not seen.symptoms.requests:
         return say("Nothing can be said: no request and no statement was seen")
     if any(one.outcome is Outcome.MISSED for one in seen.verdicts):
@@ -135,7 +141,10 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
     others = [one for one in seen.recommendations if one.statement not in told]
     return Section(
         title=say("Causes, by what users wait for them"),
-        paragraphs=(_basis(seen),),
+        paragraphs=(
+            _basis(seen),
+            *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
+        ),
         findings=findings,
         recommendations=(*cures, *others[:3]),
     )

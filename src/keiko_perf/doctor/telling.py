@@ -37,6 +37,7 @@ class Told:
         statements: what the service sent, by its own count.
         exemplars: slow requests of each route.
         queued_ratio: as of `Symptoms`.
+        limit: what limits the service or will do so next, by the utilisation law, in its words.
     """
 
     has_attribution: bool
@@ -51,6 +52,7 @@ class Told:
     exemplars: tuple[Exemplar, ...] = ()
     growth: Growth | None = None
     queued_ratio: float | None = None
+    limit: str = ""
 
 
 def told_by(document: Mapping[str, Any]) -> Told:
@@ -109,6 +111,7 @@ def _told(document: Mapping[str, Any]) -> Told:
             for one in document.get("statements", ())
         ),
         exemplars=tuple(_exemplar(one) for one in document.get("exemplars", ())),
+        limit=str(document.get("limit", "")),
         growth=_growth(document.get("memory", ()), gauges),
         queued_ratio=None if (queued := gauges.get("cpu_queued_ratio")) is None else queued["mean"],
     )

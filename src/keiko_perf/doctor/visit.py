@@ -120,6 +120,8 @@ def seen_of(
         findings=() if examined is None else examined.findings,
         recommendations=() if examined is None else examined.recommendations,
         gaps=tuple(_gaps(told, examined)),
+        is_blind=told is not None and not told.has_attribution,
+        limit="" if told is None or not told.requests else told.limit,
         environment=environment,
     )
 

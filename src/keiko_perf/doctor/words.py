@@ -47,6 +47,7 @@ def _cause(
         share=share,
         each_s=each_s,
         route=route,
+        statement=claim.about["asked"].statement if "asked" in claim.about else None,
         said=said,
         evidence={"share_ratio": share, "each_s": each_s, "route": route or None, **evidence},
         explanation=explanation,
@@ -159,7 +160,6 @@ def _slow(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: st
 
 def _locked(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: str) -> Cause:
     lock: LockWait = claim.about["lock"]
-    asked: Asked = claim.about["asked"]
     blocker = statement_told(lock.blocker, 100) if lock.blocker else say("another session")
     is_idle = lock.blocker_state.startswith("idle in transaction")
     return _cause(
@@ -176,11 +176,9 @@ def _locked(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: 
             blocker=blocker,
         ),
         evidence={
-            "statement": asked.statement,
             "lock_wait_ratio": lock.ratio,
             "looks": lock.looks,
             "on": lock.on,
-            "blocker": lock.blocker or None,
             "blocker_state": lock.blocker_state or None,
         },
         explanation=say(
@@ -415,7 +413,6 @@ def _who(seen: Symptoms) -> Message:
 
 def _of_statement(asked: Asked) -> _Evidence:
     return {
-        "statement": asked.statement,
         "calls": asked.count,
         "requests": asked.requests if asked.route else None,
         "mean_s": asked.mean_s,

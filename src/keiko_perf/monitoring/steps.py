@@ -4,7 +4,7 @@ Steps: what a watchdog saw of one step of a task, look by look, and what may be 
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from keiko_perf.monitoring.stacks import Lines, place_of, stack_of
 
 _STACKS = 50
 """Stacks that are told apart in one step; of a longer one they tell nothing new."""
+_FAIR_SHARE = 0.25
+_LINE = re.compile(r":\d+ ")
 _LATE = 2.0
 """A watchdog that comes after more than so many times its pause was kept from looking."""
 
@@ -70,44 +72,89 @@ class Look:
         return replace(self, step=None, lines=())
 
 
+@dataclass(slots=True)
+class _Stay:
+    """In how many looks a step was at some lines, for how long, and how much it computed there."""
+
+    looks: int
+    held_s: float
+    computed_s: float | None
+
+    def add(self, other: _Stay) -> None:
+        self.looks += other.looks
+        self.held_s += other.held_s
+        known = self.computed_s is not None and other.computed_s is not None
+        self.computed_s = (self.computed_s or 0.0) + (other.computed_s or 0.0) if known else None
+
+
 class Step:
     """One step of a task, or one callback, that may hold the loop; it was seen first in *look*."""
 
-    __slots__ = ("_computed_s", "_stacks", "held_s")
+    __slots__ = ("_stays", "held_s")
 
     def __init__(self, look: Look) -> None:
         self.held_s = look.held_s
-        self._computed_s = look.of_it_computed_s
-        self._stacks = Counter((look.lines,))
+        self._stays = {look.lines: _Stay(1, look.held_s, look.of_it_computed_s)}
 
     def add(self, look: Look, *, after: Look) -> None:
         """It was seen again in *look*, if it is not the one that was given first."""
         if look.step is not after.step:
             return
         self.held_s += look.held_s
-        if self._computed_s is not None and look.of_it_computed_s is not None:
-            self._computed_s += look.of_it_computed_s
+        lines = look.lines
+        if lines not in self._stays and len(self._stays) >= _STACKS:
+            lines = next(iter(self._stays))
+        stay = _Stay(1, look.held_s, look.of_it_computed_s)
+        known = self._stays.get(lines)
+        if known is None:
+            self._stays[lines] = stay
         else:
-            self._computed_s = None
-        if len(self._stacks) < _STACKS or look.lines in self._stacks:
-            self._stacks[look.lines] += 1
+            known.add(stay)
 
-    def told(self, at: datetime) -> BlockingCall:
-        """The step as a value. Of several places the one that was seen most is told."""
-        places: Counter[str] = Counter()
-        for lines, seen in self._stacks.items():
-            places[place_of(lines)] += seen
-        ((place, _),) = places.most_common(1)
-        lines = next(one for one, _ in self._stacks.most_common() if place_of(one) == place)
-        return BlockingCall(
-            place=place,
-            stack=stack_of(lines),
-            count=1,
-            total_s=self.held_s,
-            longest_s=self.held_s,
-            computed_s=self._computed_s,
-            last_at=at,
+    def told(self, at: datetime) -> tuple[BlockingCall, ...]:
+        """
+        The step as values: what held the loop in it, one after the other, the longest first.
+
+        That is one function nearly always. Where another one had a fair share of the time as well
+        it is told apart; less than that goes with the longest. Of the lines of a function the one
+        that was seen most is told.
+        """
+        functions: dict[str, list[tuple[str, Lines, _Stay]]] = {}
+        for lines, stay in self._stays.items():
+            place = place_of(lines)
+            functions.setdefault(_LINE.sub(" ", place, count=1), []).append((place, lines, stay))
+        found = sorted(
+            (_whole(stays) for stays in functions.values()),
+            key=lambda one: (-one[2].held_s, -one[2].looks),
         )
+        place, lines, longest = found[0]
+        calls = [(place, lines, longest)]
+        for one in found[1:]:
+            if one[2].held_s >= _FAIR_SHARE * self.held_s and one[2].looks > 1:
+                calls.append(one)
+            else:
+                longest.add(one[2])
+        return tuple(
+            BlockingCall(
+                place=place,
+                stack=stack_of(lines),
+                count=1,
+                total_s=stay.held_s,
+                longest_s=stay.held_s,
+                computed_s=stay.computed_s,
+                last_at=at,
+            )
+            for place, lines, stay in calls
+        )
+
+
+def _whole(stays: list[tuple[str, Lines, _Stay]]) -> tuple[str, Lines, _Stay]:
+    """The lines of one function as one, under the line that was seen most."""
+    place, lines, _ = max(stays, key=lambda one: one[2].looks)
+    whole = _Stay(0, 0.0, 0.0)
+    for _, _, stay in stays:
+        whole.add(stay)
+    return place, lines, whole
 
 
 def _between(before: float | None, after: float | None) -> float | None:

@@ -149,7 +149,8 @@ class Watchdog:
             last = look
         for step in steps.values():
             if step.held_s >= self._after_s:
-                self._recorder.block(step.told(self._recorder.now()))
+                for call in step.told(self._recorder.now()):
+                    self._recorder.block(call)
         return last.without_step()
 
     def _look(self, last: Look, expected_s: float, theirs: ThreadClock, ours: ThreadClock) -> Look:

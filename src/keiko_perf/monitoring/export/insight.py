@@ -13,13 +13,16 @@ from datetime import datetime
 from typing import Any
 
 from keiko_perf.model import Kind, Series, Snapshot
+from keiko_perf.model.bottleneck import bottleneck
+from keiko_perf.model.usage import Window, window_of
 from keiko_perf.monitoring.attribution import Part
+from keiko_perf.render import phrase
 
 VERSION = 1
 MOST_ROUTES = 50
 MOST_STATEMENTS = 100
 MOST_WORKERS = 16
-MOST_POINTS = 120
+MOST_POINTS = 256
 """Of the memory of one worker."""
 
 
@@ -41,6 +44,7 @@ def insight_of(
         build: what runs.
         now: when, aware UTC.
     """
+    windows = tuple(windows)
     document: dict[str, Any] = {
         "version": VERSION,
         "time": now.isoformat(),
@@ -52,6 +56,7 @@ def insight_of(
     if snapshot is None:
         return document
     return document | {
+        "limit": phrase(bottleneck([_window(snapshot, windows)]).sentence),
         "gauges": {
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
         },
@@ -101,6 +106,12 @@ def insight_of(
             for one in snapshot.exemplars
         ],
     }
+
+
+def _window(snapshot: Snapshot, windows: Iterable[Snapshot]) -> Window:
+    """What the resources did, of as many processes as the snapshot was merged of."""
+    recent = {one.worker for one in windows if one.ended_at >= snapshot.started_at and one.worker}
+    return window_of(snapshot, workers=max(len(recent), 1))
 
 
 def _routes(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -14,6 +14,9 @@ TEMPLATES = {
         "{count:count} Anweisungen in {window:duration}, die zusammen {total:duration} brauchten; "
         "die Anteile sind die an dieser Zeit."
     ),
+    "Nothing can be said: the service does not record where its time goes": (
+        "Es lässt sich nichts sagen: der Dienst zeichnet nicht auf, wohin seine Zeit geht"
+    ),
     "Nothing can be said: no request and no statement was seen": (
         "Es lässt sich nichts sagen: keine Anfrage und keine Anweisung war zu sehen"
     ),
@@ -29,6 +32,7 @@ TEMPLATES = {
         "die Anteile sind die an dieser Zeit."
     ),
     "Why is it slow?": "Warum ist es langsam?",
+    "By the utilisation law: {limit}.": "Nach dem Auslastungsgesetz: {limit}.",
     "Causes, by what users wait for them": "Ursachen, nach der Wartezeit der Nutzer",
     "Where the time of requests went": "Wohin die Zeit der Anfragen ging",
     "Also noticed in the database": "Außerdem in der Datenbank aufgefallen",

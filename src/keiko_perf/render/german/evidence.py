@@ -12,7 +12,6 @@ _NAMES = {
     "batches": "Teile",
     "behind": "Rückstand",
     "benefit": "Nutzen",
-    "blocker": "wer sperrt",
     "blocker state": "Zustand dessen, der sperrt",
     "blocks": "Seiten",
     "blocks read": "gelesene Seiten",
