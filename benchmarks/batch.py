@@ -35,7 +35,7 @@ Processor = Callable[[Any], Awaitable[Any]]
 Way = Callable[[Sequence[Any], Processor, int], Awaitable[object]]
 
 CONCURRENCY = 50
-ITEMS = 20_000
+ITEMS = 10_000
 ROUNDS = 5
 TAIL_ITEMS = 8_000
 TAIL_ROUNDS = 3

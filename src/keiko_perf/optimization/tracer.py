@@ -25,6 +25,7 @@ from keiko_perf.model import Report
 from keiko_perf.optimization.growth import Growth, growth_report
 
 _LINES = 15
+_LEAST_BYTES = 10_000
 _KEPT = 200
 _GROWS_RATIO = 0.8
 """A line grows if it held more after so many of the intervals, and never gave most of it back."""
@@ -123,8 +124,14 @@ class MemoryTracer:
         self._snaps.append(snap)
         return snap
 
-    def growth(self, *, most: int = _LINES) -> list[Growth]:
-        """Which lines hold more now than at the beginning, those that grew most first."""
+    def growth(self, *, most: int = _LINES, least_bytes: int = _LEAST_BYTES) -> list[Growth]:
+        """
+        Which lines hold more now than at the beginning, those that grew most first.
+
+        Args:
+            most: how many to tell.
+            least_bytes: from how much on growth is told.
+        """
         if len(self._snaps) < 2:
             return []
         first, last = self._snaps[0], self._snaps[-1]
@@ -143,7 +150,7 @@ class MemoryTracer:
                 is_steady=self._is_steady((file, number)),
             )
             for grown_bytes, (file, number), size, blocks in grown[:most]
-            if grown_bytes > 0
+            if grown_bytes >= least_bytes
         ]
 
     def report(self, *, at: datetime, leak_bytes: int = _MB) -> Report:
@@ -184,6 +191,8 @@ class MemoryTracer:
 
     def _is_steady(self, line: tuple[str, int]) -> bool:
         sizes = [snap.lines.get(line, (0, 0))[0] for snap in self._snaps]
+        began = next((at for at, size in enumerate(sizes) if size), len(sizes))
+        sizes = sizes[max(0, began - 1) :]  # from when the program first came there
         steps = [after - before for before, after in pairwise(sizes)]
         rises = sum(step > 0 for step in steps)
         return len(steps) >= 3 and rises >= _GROWS_RATIO * len(steps) and sizes[-1] == max(sizes)

@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "At its peak the program held {peak:bytes}; {held:bytes} were never given back": (
+        "Auf dem Gipfel hielt das Programm {peak:bytes}; {held:bytes} wurden nie zurückgegeben"
+    ),
+    "By line": "Nach Zeilen",
+    "Held at the peak": "Gehalten auf dem Gipfel",
+    "It holds no more than {ago:duration} before": "Er hält nicht mehr als {ago:duration} zuvor",
+    "It holds {grown:bytes} more than {ago:duration} before": (
+        "Er hält {grown:bytes} mehr als {ago:duration} zuvor"
+    ),
+    "Never given back": "Nie zurückgegeben",
+    "Process {pid} holds {held:bytes}, of {limit:bytes} that there are": (
+        "Prozess {pid} hält {held:bytes}, von {limit:bytes}, die es gibt"
+    ),
+    "With what it shares divided by those who share it, it holds {pss:bytes}": (
+        "Geteiltes unter denen aufgeteilt, die es teilen, hält er {pss:bytes}"
+    ),
     "Blocks": "Blöcke",
     "Code": "Quelltext",
     "From look to look": "Von Blick zu Blick",
@@ -38,6 +54,11 @@ TEMPLATES = {
     ),
     "more and more": "immer mehr",
     "not steadily": "nicht stetig",
+    "{share:ratio} of the calls asked for what had been answered before, and got the same answer: a"
+    " cache would have saved {saved:duration}": (
+        "{share:ratio} der Aufrufe fragten, was schon beantwortet war, und bekamen dieselbe"
+        " Antwort: ein Cache hätte {saved:duration} gespart"
+    ),
     "{count:count} place(s) of the program hold more and more memory": (
         "{count:count} Stelle(n) des Programms halten immer mehr Speicher"
     ),
