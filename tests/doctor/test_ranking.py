@@ -182,6 +182,23 @@ def test_what_nothing_watches_is_named_last_and_as_that() -> None:
     assert [one.code for one in causes] == ["http.slow", "service.unseen"]
 
 
+def test_a_loop_that_no_request_holds_is_held_by_something_else() -> None:
+    routes = (RouteTime(route="GET /a", count=300, code_s=0.6, loop_s=12.0, sql_s=1.0),)
+    (cause,) = ranked(Symptoms(window_s=30.0, routes=routes))
+    assert (cause.code, cause.subject) == ("loop.outside", "event loop")
+    assert ranked(Symptoms(window_s=30.0, routes=routes, queued_ratio=0.8)) == ()
+    crowded = (RouteTime(route="GET /a", count=300, code_s=27.0, loop_s=60.0, sql_s=1.0),)
+    assert [one.code for one in ranked(Symptoms(window_s=30.0, routes=crowded))] == ["loop.busy"]
+
+
+def test_where_nothing_keeps_connections_it_is_said() -> None:
+    routes = (RouteTime(route="GET /a", count=100, sql_s=0.2, pool_s=4.0),)
+    pool = PoolUse(waits=100, wait_s=4.0, failed=0, holds=100, hold_s=0.5)
+    (cause,) = ranked(Symptoms(window_s=30.0, routes=routes, pool=pool))
+    assert cause.code == "pool.exhausted"
+    assert "NullPool" in phrase(cause.explanation)
+
+
 def test_memory_that_grows_stands_behind_what_users_wait_for() -> None:
     growth = Growth(per_s=1e6, grown_bytes=3e7, over_s=30.0, rss_bytes=2e8, full_in_s=900.0)
     causes = ranked(slow_tasks(cures=(CURE,), growth=growth))

@@ -13,6 +13,7 @@ from keiko_perf.doctor.claims import (
     BUSY,
     HTTP,
     INDEX,
+    OUTSIDE,
     REPEATED_CODE,
     SLOW_CALL_S,
     UNSEEN,
@@ -32,6 +33,7 @@ LEAST_CURED_S = 0.01
 LEAST_UNSEEN_SHARE = 0.3
 LEAST_REQUESTS = 5
 MOST_CAUSES = 8
+_UNSEEN = frozenset((UNSEEN, OUTSIDE))
 _LEAST_S = {INDEX: LEAST_CURED_S, REPEATED_CODE: LEAST_CURED_S, BUSY: LEAST_BUSY_S}
 
 
@@ -39,7 +41,7 @@ def ranked(seen: Symptoms) -> tuple[Cause, ...]:
     """The causes of what users wait for; none if nothing is slow."""
     total_s = seen.total_s
     named = [one for one in claims(seen) if total_s and is_worth_naming(one, seen)]
-    named.sort(key=lambda one: (one.code == UNSEEN, -one.total_s, one.code, one.subject))
+    named.sort(key=lambda one: (one.code in _UNSEEN, -one.total_s, one.code, one.subject))
     causes = [told(one, seen, each_s=each_s(one, seen)) for one in named[:MOST_CAUSES]]
     if seen.growth is not None:
         causes.append(memory_cause(seen.growth))
@@ -48,7 +50,7 @@ def ranked(seen: Symptoms) -> tuple[Cause, ...]:
 
 def is_worth_naming(claim: Claim, seen: Symptoms) -> bool:
     """Whether users feel it."""
-    least_share = LEAST_UNSEEN_SHARE if claim.code == UNSEEN else LEAST_SHARE
+    least_share = LEAST_UNSEEN_SHARE if claim.code in _UNSEEN else LEAST_SHARE
     if seen.requests < LEAST_REQUESTS or claim.total_s < least_share * seen.total_s:
         return False
     if claim.code == HTTP:

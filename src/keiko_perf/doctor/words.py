@@ -298,6 +298,12 @@ def _exhausted(claim: c.Claim, seen: Symptoms, share: float, each_s: float, rout
             "ceiling_per_s": pool.ceiling_per_s,
         },
         explanation=say(
+            "The pool has no bound that is known. Without one that keeps connections (NullPool) "
+            "each request opens its own, which takes some tens of milliseconds: let a pool keep "
+            "them. This is not verified: measure again after the change."
+        )
+        if pool is not None and not size
+        else say(
             "Hold connections for a shorter time (no other work between the first statement and "
             "the commit, quicker statements), or raise pool_size as far as max_connections allows "
             "for all workers together. This is not verified: measure again after the change."
@@ -344,9 +350,29 @@ def _unseen(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: 
         ),
         evidence={"elsewhere_s": claim.total_s},
         explanation=say(
-            "It awaits something that nothing watches: a sleep, a queue, a driver that is used "
-            "without SQLAlchemy, a client of another service. monitor.watch_engine, watch_pool "
-            "and watch_client tell which."
+            "It awaits something that nothing watches: a thread, as that of a handler without "
+            "async, a sleep, a queue, a driver that is used without SQLAlchemy, a client of "
+            "another service. monitor.watch_engine, watch_pool and watch_client tell which."
+        ),
+    )
+
+
+def _outside(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: str) -> Cause:
+    return _cause(
+        claim,
+        share,
+        each_s,
+        route,
+        said=say(
+            "{share:ratio} of the time that users wait is for the event loop, while no request's "
+            "own code holds it",
+            share=share,
+        ),
+        evidence={"loop_s": claim.total_s},
+        explanation=say(
+            "Something else keeps it from its work: threads that compute, and share the "
+            "interpreter with it, background tasks, or another program on the machine. py-spy dump "
+            "shows what the threads of the process do."
         ),
     )
 
@@ -362,6 +388,7 @@ _TELLERS: dict[str, Callable[[c.Claim, Symptoms, float, float, str], Cause]] = {
     c.POOL: _exhausted,
     c.HTTP: _http,
     c.UNSEEN: _unseen,
+    c.OUTSIDE: _outside,
 }
 
 
