@@ -182,6 +182,13 @@ def test_what_nothing_watches_is_named_last_and_as_that() -> None:
     assert [one.code for one in causes] == ["http.slow", "service.unseen"]
 
 
+def test_a_handler_in_a_thread_is_told_as_one() -> None:
+    routes = (RouteTime(route="GET /report", count=50, elsewhere_s=9.0, in_thread=True),)
+    (cause,) = ranked(Symptoms(window_s=30.0, routes=routes))
+    assert (cause.code, cause.subject) == ("service.unseen", "GET /report")
+    assert "handler of GET /report, which runs in a thread: 180 ms" in phrase(cause.said)
+
+
 def test_a_loop_that_no_request_holds_is_held_by_something_else() -> None:
     routes = (RouteTime(route="GET /a", count=300, code_s=0.6, loop_s=12.0, sql_s=1.0),)
     (cause,) = ranked(Symptoms(window_s=30.0, routes=routes))

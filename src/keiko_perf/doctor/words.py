@@ -336,6 +336,8 @@ def _http(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: st
 
 
 def _unseen(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: str) -> Cause:
+    if any(one.route == claim.subject and one.in_thread for one in seen.routes):
+        return _in_thread(claim, share, each_s, route)
     return _cause(
         claim,
         share,
@@ -353,6 +355,28 @@ def _unseen(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: 
             "It awaits something that nothing watches: a thread, as that of a handler without "
             "async, a sleep, a queue, a driver that is used without SQLAlchemy, a client of "
             "another service. monitor.watch_engine, watch_pool and watch_client tell which."
+        ),
+    )
+
+
+def _in_thread(claim: c.Claim, share: float, each_s: float, route: str) -> Cause:
+    return _cause(
+        claim,
+        share,
+        each_s,
+        route,
+        said=say(
+            "{share:ratio} of the time that users wait is the handler of {route}, which runs in a "
+            "thread: {each:duration} of each request, in no statement and no call that is watched",
+            share=share,
+            route=route,
+            each=each_s,
+        ),
+        evidence={"elsewhere_s": claim.total_s},
+        explanation=say(
+            "It computes, sleeps, or asks something that nothing watches; if it computes, it keeps "
+            "the event loop and the other threads waiting as well. py-spy dump shows what it "
+            "does; monitor.watch_engine and watch_client tell what it waits for."
         ),
     )
 

@@ -172,6 +172,19 @@ TEMPLATES = {
         "{share:ratio} der Zeit, die Nutzer warten, gilt der Ereignisschleife, während kein "
         "eigener Code einer Anfrage sie hält"
     ),
+    "{share:ratio} of the time that users wait is the handler of {route}, which runs in a thread: "
+    "{each:duration} of each request, in no statement and no call that is watched": (
+        "{share:ratio} der Zeit, die Nutzer warten, ist die Behandlung von {route}, die in einem "
+        "Thread läuft: {each:duration} jeder Anfrage, in keiner Anweisung und keinem Aufruf, der "
+        "beobachtet wird"
+    ),
+    "It computes, sleeps, or asks something that nothing watches; if it computes, it keeps the "
+    "event loop and the other threads waiting as well. py-spy dump shows what it does; "
+    "monitor.watch_engine and watch_client tell what it waits for.": (
+        "Sie rechnet, pausiert, oder fragt etwas, das nichts beobachtet; rechnet sie, so warten "
+        "auch die Ereignisschleife und die anderen Threads. py-spy dump zeigt, was sie tut; "
+        "monitor.watch_engine und watch_client sagen, worauf sie wartet."
+    ),
     "Something else keeps it from its work: threads that compute, and share the interpreter with "
     "it, background tasks, or another program on the machine. py-spy dump shows what the threads "
     "of the process do.": (
