@@ -182,6 +182,17 @@ def test_what_nothing_watches_is_named_last_and_as_that() -> None:
     assert [one.code for one in causes] == ["http.slow", "service.unseen"]
 
 
+def test_what_makes_a_rare_route_slow_is_named_as_well() -> None:
+    busy = RouteTime(route="GET /quick", count=5000, sql_s=60.0, code_s=40.0)
+    rare = RouteTime(route="GET /search", count=40, http_s=6.0, sql_s=2.0)
+    hosts = (HostTime(host="ranking", count=40, total_s=6.0),)
+    (cause,) = ranked(Symptoms(window_s=30.0, routes=(busy, rare), outgoing=hosts))
+    assert (cause.code, cause.route) == ("http.slow", "GET /search")
+    assert cause.share == pytest.approx(6.0 / 108.0)
+    rarer = replace(rare, count=4)
+    assert ranked(Symptoms(window_s=30.0, routes=(busy, rarer), outgoing=hosts)) == ()
+
+
 def test_a_handler_in_a_thread_is_told_as_one() -> None:
     routes = (RouteTime(route="GET /report", count=50, elsewhere_s=9.0, in_thread=True),)
     (cause,) = ranked(Symptoms(window_s=30.0, routes=routes))
@@ -385,7 +396,7 @@ def test_causes_are_told_by_their_share_and_each_can_be_said(seen: Symptoms) -> 
     shares = [one.share for one in causes if one.share is not None]
     assert shares == sorted(shares, reverse=True)
     for one in ranked(seen):
-        assert one.share is None or 0.1 <= one.share <= 1.0
+        assert one.share is None or 0.02 <= one.share <= 1.0
         assert phrase(one.said)
         assert phrase(one.explanation)
         assert one.cure is None or one.verified_by is not None
