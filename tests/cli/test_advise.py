@@ -113,6 +113,28 @@ def test_what_is_advised_for_a_file_within_a_budget_holds_once_it_is_built(
 
 
 @pytest.mark.postgres
+def test_what_happened_between_snapshots_is_a_workload(
+    url: str, tmp_path: Path, postgres: Cluster, absent: Callable[[str], NoReturn]
+) -> None:
+    if not postgres.has_statement_statistics:
+        absent("pg_stat_statements. apt install postgresql-contrib")
+    kept = str(tmp_path / "history.sqlite")
+    assert CliRunner().invoke(app, ["snapshot", "-d", url, "--history", kept]).exit_code == 0
+    asked = ("advise", "--history", kept, "--kinds", "plain")
+    early = CliRunner().invoke(app, [*asked, "-d", url])
+    assert isinstance(early.exception, UsageError)
+    assert "no two snapshots" in early.exception.what
+    with psycopg.connect(plain(url), autocommit=True) as db:
+        for tenant in range(20):
+            db.execute("SELECT title FROM task WHERE tenant = %s", (tenant,)).fetchall()
+    assert CliRunner().invoke(app, ["snapshot", "-d", url, "--history", kept]).exit_code == 0
+    code, report = ask(url, *asked)
+    assert code == 0
+    assert [one["columns"] for one in report["indexes"]] == [["tenant"]]
+    assert report["indexes"][0]["gains"][0]["calls"] == 20
+
+
+@pytest.mark.postgres
 def test_only_the_kinds_that_are_named(url: str, workload: Path) -> None:
     arguments = ("advise", "--workload", str(workload), "--kinds", "plain", "--max-indexes", "1")
     _, report = ask(url, *arguments)
@@ -138,6 +160,7 @@ def test_when_the_time_is_up_the_best_so_far_is_given(url: str, tmp_path: Path) 
         (["advise", "--workload", "{empty}"], "holds no statement"),
         (["advise", "--workload", "{binary}"], "is no text in UTF-8"),
         (["advise", "--kinds", "plain,hash"], "hash is no kind of index"),
+        (["advise", "--workload", "a", "--history", "b"], "from a workload and from a history"),
         (["verify", "{empty}"], "no report of db advise"),
     ],
 )

@@ -28,6 +28,7 @@ from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
     from keiko_perf.diagnosis.postgres import Database
+    from keiko_perf.diagnosis.workload import Workload
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.I)
 _UNITS = {
@@ -50,6 +51,13 @@ def advise(
         typer.Option(
             help="A file of statements: SQL, each ended by ; and weighed by a comment such as"
             " -- weight: 12, or JSON. By default what pg_stat_statements has recorded.",
+            show_default=False,
+        ),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of snapshots, as db snapshot keeps them: the statements between these.",
             show_default=False,
         ),
     ] = None,
@@ -80,6 +88,11 @@ def advise(
 ) -> None:
     """The indexes that the statements lack, each priced by the planner."""
     budget_bytes = None if budget is None else bytes_of(budget)
+    if workload is not None and history is not None:
+        raise UsageError(
+            "the statements cannot come from a workload and from a history",
+            cure="Leave --workload or --history out",
+        )
     text = None if workload is None else _text_of(workload)
 
     async def answer(connected: Database) -> Report:
@@ -90,7 +103,12 @@ def advise(
         from keiko_perf.diagnosis.workload_text import workload_of
 
         chosen = ALL if kinds is None else kinds_of([one.strip() for one in kinds.split(",")])
-        statements = await recorded_workload(connected) if text is None else workload_of(text)
+        if text is not None:
+            statements = workload_of(text)
+        elif history is not None:
+            statements = _between_snapshots(history, connected.place)
+        else:
+            statements = await recorded_workload(connected)
         with progress_console().status("asking the planner"):
             advice = await advised(
                 connected,
@@ -103,6 +121,19 @@ def advise(
         return advice_report(advice, read_at=datetime.now(UTC), server=connected.server)
 
     answer_with(answer, database, timeout, Destination(format, output, lang))
+
+
+def _between_snapshots(file: Path, place: str) -> Workload:
+    from keiko_perf.diagnosis.history_file import HistoryFile
+    from keiko_perf.diagnosis.workload import Workload
+
+    periods = HistoryFile(file).periods(place)
+    if not periods:
+        raise UsageError(
+            f"there are no two snapshots of {place} in {file}",
+            cure="Take one: keiko-perf db snapshot, and another one after some time",
+        )
+    return Workload.from_periods(periods)
 
 
 def _lateness(time_limit_s: float | None) -> Callable[[], bool]:

@@ -16,6 +16,7 @@ from keiko_perf.diagnosis.candidates import Form, is_pinned
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Costs, Query
+from keiko_perf.diagnosis.expressions import overrated
 from keiko_perf.diagnosis.gaps import (
     bounds_gap,
     hidden_tables_gap,
@@ -276,6 +277,9 @@ async def _verified(
     hidden: int,
 ) -> Advice:
     writes = writes_of(queries)
+    for refusal in await overrated(database, proposals.wanted_by, schema.tables):
+        proposals.refusals[refusal.index] = refusal
+        del proposals.wanted_by[refusal.index]
     async with pricer.session(database) as session:
         sizes, refused = await _sizes(session, proposals, schema, limits)
         candidates = tuple(sizes)

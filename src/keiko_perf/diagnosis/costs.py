@@ -130,10 +130,11 @@ class Costs:
 
     def bounds(self, number: int, some: Bits) -> tuple[float, float]:
         """The least and the most that a statement costs under *some* indexes, as far as known."""
-        wanted = self.projected(number, some)
-        known = self._bounds[number].get(wanted)
+        some &= self._relevant[number]
+        known = self._bounds[number].get(some)
         if known is None:
-            known = self._bounds[number][wanted] = self._bounded(number, wanted)
+            wanted = self.projected(number, some)
+            known = self._bounds[number][some] = self._bounded(number, wanted)
         return known
 
     def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:

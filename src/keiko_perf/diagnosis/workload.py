@@ -8,9 +8,11 @@ its reason, so that a recommendation never rests on a guess about it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from keiko_perf.diagnosis.delta import together
+from keiko_perf.diagnosis.history import Period
 from keiko_perf.diagnosis.parser import NotUnderstood
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.model import OTHER, Kind, Series
@@ -133,6 +135,25 @@ class Workload:
             ),
             left_out=left_out,
         )
+
+    @classmethod
+    def from_periods(cls, periods: Iterable[Period]) -> Self:
+        """The workload between snapshots; a text that was cut when it was kept is not read."""
+        kept = together(one for period in periods for one in period.statements)
+        cut = [one for one in kept if one.characters > len(one.query)]
+        whole = cls.of(
+            Statement(text=one.query, calls=one.calls, total_s=one.total_s, rows=one.rows)
+            for one in kept
+            if one not in cut
+        )
+        unparsed = (
+            Unparsed(
+                Statement(text=one.query, calls=one.calls, total_s=one.total_s, rows=one.rows),
+                "its text was too long to be kept whole",
+            )
+            for one in cut
+        )
+        return replace(whole, unparsed=(*whole.unparsed, *unparsed))
 
     @classmethod
     def from_series(cls, series: Iterable[Series]) -> Self:

@@ -89,15 +89,12 @@ def stretches(result: Result, subject: str | None, width: int) -> Iterator[tuple
     for at in range(len(timeline)):
         start = max(0, at + 1 - width)
         window_s = (at + 1 - start) * result.interval_s
-        failed = Histogram()
-        # How long the failures took is not asked here, only how many they were.
-        failed.below = sum(failures[start : at + 1])
         series = Series(
             kind=Kind.STEP,
             name=subject or "",
             window_s=window_s,
             succeeded=Histogram.merged(timeline[start : at + 1]),
-            failed=failed,
+            failed=_counted(sum(failures[start : at + 1])),
         )
         yield at, Snapshot(started_at=result.started_at, window_s=window_s, series=(series,))
 
@@ -108,15 +105,13 @@ def _settled(result: Result) -> Snapshot:
     window_s = max(0.0, result.duration_s - first * result.interval_s)
     series = []
     for step in result.steps:
-        failed = Histogram()
-        failed.below = sum(step.failures[first:])
         series.append(
             Series(
                 kind=Kind.STEP,
                 name=step.name,
                 window_s=window_s,
                 succeeded=Histogram.merged(step.timeline[first:]),
-                failed=failed,
+                failed=_counted(sum(step.failures[first:])),
             )
         )
     return Snapshot(
@@ -125,3 +120,10 @@ def _settled(result: Result) -> Snapshot:
         series=tuple(series),
         counters={"arrived": sum(one.count for one in series)},
     )
+
+
+def _counted(failures: int) -> Histogram:
+    """So many failures; how long they took is not asked here."""
+    if not failures:
+        return Histogram()
+    return Histogram.from_dict(Histogram([0.0]).to_dict() | {"below": failures})

@@ -5,6 +5,7 @@ Comparison: two results as a report. Is the second slower, by how much, and how 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keiko_perf.loadtest.charts import quantile_line
 from keiko_perf.loadtest.result import Result
@@ -22,10 +23,14 @@ from keiko_perf.model import (
     Table,
     Text,
     compare,
+    holm,
     say,
 )
 
 _MOST_CHARTS = 12
+_MACHINE = ("cores", "platform")
+"""Where these differ, the difference of the machines is in each figure."""
+_TOLD = ("python", "event loop", "processes")
 
 
 def compare_results(
@@ -44,21 +49,33 @@ def compare_results(
         ValueError: *q* is no quantile, or *min_effect* is not positive.
     """
     found = comparisons(before, after, q=q, min_effect=min_effect)
+    elsewhere = _differing(before, after, _MACHINE)
+    if elsewhere:
+        reason = say("the two were not measured on the same machine")
+        found = tuple(replace(one, change=Change.UNDECIDED, reason=reason) for one in found)
     invalid = (*before.invalid, *after.invalid)
     return Report(
         command="load compare",
         title=say("Comparison of two load tests of {target}", target=after.target),
-        headline=_comparison_headline(found, invalid),
+        headline=(
+            say("undecided: not the same machine")
+            if elsewhere and not invalid
+            else _comparison_headline(found, invalid)
+        ),
         status=Status.INVALID if invalid else _comparison_status(found),
         created_at=after.ended_at,
         sections=(
             Section(
                 title=say("What changed"),
-                paragraphs=invalid,
+                paragraphs=(*invalid, _once()),
                 comparisons=found,
                 charts=_charts(before, after, q),
-                tables=(_both(before, after),),
-                gaps=(*_unlike(before, after), *_lonely(before, after)),
+                tables=(_both(before, after), *_sizes(before, after)),
+                gaps=(
+                    *_surroundings(before, after),
+                    *_unlike(before, after),
+                    *_lonely(before, after),
+                ),
             ),
         ),
         environment={**after.environment, "load": load_words(after.load)},
@@ -68,13 +85,19 @@ def compare_results(
 def comparisons(
     before: Result, after: Result, *, q: float = 0.95, min_effect: float = 0.05
 ) -> tuple[Comparison, ...]:
-    """One comparison for each step that both have; see `model.compare`."""
-    return tuple(
-        compare(
-            step.timeline, after.timeline(step.name), subject=step.name, q=q, min_effect=min_effect
+    """One comparison for each step that both have, by Holm; see `model.compare`."""
+    return holm(
+        tuple(
+            compare(
+                step.timeline,
+                after.timeline(step.name),
+                subject=step.name,
+                q=q,
+                min_effect=min_effect,
+            )
+            for step in before.steps
+            if after.step(step.name) is not None
         )
-        for step in before.steps
-        if after.step(step.name) is not None
     )
 
 
@@ -171,6 +194,71 @@ def _unlike(before: Result, after: Result) -> tuple[Gap, ...]:
                 after=load_words(after.load),
             ),
             remedy=say("Repeat one of the runs under the load of the other"),
+        ),
+    )
+
+
+def _once() -> Message:
+    return say(
+        "What differs from one run to the next is not in these intervals, for there is one run of "
+        "each. keiko-perf load ab takes turns until it is decided."
+    )
+
+
+def _differing(before: Result, after: Result, names: Sequence[str]) -> tuple[str, ...]:
+    """Such as "cores 2 before, 8 after"; what only one of the two knows is no difference."""
+    return tuple(
+        f"{name} {one} before, {two} after"
+        for name in names
+        if (one := before.environment.get(name)) and (two := after.environment.get(name))
+        if one != two
+    )
+
+
+def _surroundings(before: Result, after: Result) -> tuple[Gap, ...]:
+    machine, others = (_differing(before, after, names) for names in (_MACHINE, _TOLD))
+    gaps = []
+    if machine:
+        gaps.append(
+            Gap(
+                subject=say("whether anything changed"),
+                reason=say("the machines differed: {what}", what=", ".join(machine)),
+                remedy=say("Measure both on the same machine"),
+            )
+        )
+    if others:
+        gaps.append(
+            Gap(
+                subject=say("the effect of the change alone"),
+                reason=say("the surroundings differed: {what}", what=", ".join(others)),
+                remedy=say("Measure both in the same surroundings, unless these are the change"),
+            )
+        )
+    return tuple(gaps)
+
+
+def _sizes(before: Result, after: Result) -> tuple[Table, ...]:
+    """What an answer takes on the wire, which hardly differs from run to run."""
+    rows = []
+    for step in before.steps:
+        other = after.step(step.name)
+        if other is None or not step.received_bytes or not other.received_bytes:
+            continue
+        one = step.received_bytes / step.response.count
+        two = other.received_bytes / other.response.count
+        rows.append((step.name, one, two, two / one))
+    if not rows:
+        return ()
+    return (
+        Table(
+            title=say("Bytes an answer"),
+            columns=(
+                Column(say("step")),
+                Column(say("before"), "bytes"),
+                Column(say("after"), "bytes"),
+                Column(say("ratio"), "factor"),
+            ),
+            rows=tuple(rows),
         ),
     )
 

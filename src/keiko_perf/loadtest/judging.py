@@ -18,6 +18,7 @@ from keiko_perf.loadtest.progress import Progress
 from keiko_perf.loadtest.promise import Promise, Stopped
 from keiko_perf.loadtest.result import Result
 from keiko_perf.model import Histogram, Message, Outcome, Series, Snapshot, Verdict, say
+from keiko_perf.model.histogram import HIGHEST_S
 
 LEAST_S = 5.0
 """A promise without a window does not stop a run that has been measured for less than this."""
@@ -172,7 +173,8 @@ def _added(whole: Histogram, before: Histogram) -> Histogram:
     """A histogram of what *whole* counts beyond *before*, each by the middle of its bucket."""
     known = {lower: count for lower, _, count in before.buckets()}
     added = Histogram()
-    added.below, added.above = whole.below - before.below, whole.above - before.above
+    added.record_many([0.0] * (whole.below - before.below))
+    added.record_many([2 * HIGHEST_S] * (whole.above - before.above))
     for lower, upper, count in whole.buckets():
         more = count - known.get(lower, 0)
         if more > 0:

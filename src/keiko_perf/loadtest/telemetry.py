@@ -19,14 +19,14 @@ REQUESTS = "http_server_request_duration_seconds"
 WAITS = "db_client_connection_wait_time_seconds"
 HOLDS = "db_client_connection_use_time_seconds"
 LAGS = "keiko_event_loop_lag_seconds"
+STATEMENTS = "db_client_operation_duration_seconds"
 POOL_SIZE = "keiko_pool_size"
 CPU_S = "cpu_seconds"
 """Of the service's processes, where whoever reads can see them."""
 WORKERS = "workers"
 
-_COUNTERS = tuple(
-    f"{name}_{end}" for name in (REQUESTS, WAITS, HOLDS, LAGS) for end in ("sum", "count")
-)
+_COUNTED = (REQUESTS, WAITS, HOLDS, LAGS, STATEMENTS)
+_COUNTERS = tuple(f"{name}_{end}" for name in _COUNTED for end in ("sum", "count"))
 KNOWN = frozenset((*_COUNTERS, POOL_SIZE))
 _LINE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)")
 _LEAST_S = 0.5
@@ -44,6 +44,14 @@ class Reading:
     at_s: float
     error_s: float
     values: Mapping[str, float]
+
+    def statements_since(self, first: Reading) -> float | None:
+        """How many statements a request sent since *first*; None if that is not counted."""
+        requests = _more(first, self, f"{REQUESTS}_count")
+        statements = _more(first, self, f"{STATEMENTS}_count")
+        if not requests or requests < 0 or statements is None or statements < 0:
+            return None
+        return statements / requests
 
 
 def read_text(text: str) -> dict[str, float]:

@@ -5,11 +5,12 @@ The words that all parts share: values without I/O, clock or dependency.
 from keiko_perf.model.asked import Asked, Exemplar
 from keiko_perf.model.blocking import BlockingCall
 from keiko_perf.model.bottleneck import Bottleneck, Limit, Limitation, bottleneck
-from keiko_perf.model.compare import Change, Comparison, compare
+from keiko_perf.model.compare import Change, Comparison, compare, holm
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
 from keiko_perf.model.histogram import Histogram, samples_needed
 from keiko_perf.model.kpi import Kpi, Reading
 from keiko_perf.model.message import Message, Text, say
+from keiko_perf.model.pairing import noise_floor, paired
 from keiko_perf.model.report import Chart, Column, Line, Report, Section, Status, Table
 from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
@@ -57,6 +58,9 @@ __all__ = [
     "Window",
     "bottleneck",
     "compare",
+    "holm",
+    "noise_floor",
+    "paired",
     "samples_needed",
     "say",
     "window_of",

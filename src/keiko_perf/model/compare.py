@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate
-from math import ceil, log
+from math import ceil, erfc, log, sqrt
 from random import Random
 
 from keiko_perf.model.histogram import Histogram, samples_needed
@@ -52,6 +52,8 @@ class Comparison:
         high: its upper end.
         change: what that says.
         reason: why it says that.
+        chance: how likely the like is where the effect is just the least that matters; None where
+            nothing could be told.
     """
 
     subject: str
@@ -64,6 +66,34 @@ class Comparison:
     high: float | None = None
     change: Change
     reason: Message
+    chance: float | None = None
+
+
+def holm(comparisons: Sequence[Comparison], *, alpha: float = 0.05) -> tuple[Comparison, ...]:
+    """
+    The same comparisons, without those that differ as some of so many do by chance.
+
+    Of twenty things that did not change one is taken for changed at 5 %. Holm's step-down keeps the
+    chance of any such at *alpha* (Holm, "A simple sequentially rejective multiple test procedure",
+    1979): the surest of *m* has to be m times as sure, the next m - 1 times.
+    """
+    told = sorted(
+        (one for one in comparisons if one.chance is not None), key=lambda one: one.chance or 0.0
+    )
+    kept = 0
+    while kept < len(told) and (told[kept].chance or 0.0) <= alpha / (len(told) - kept):
+        kept += 1
+    unsure = {id(one) for one in told[kept:]}
+    reason = say(
+        "of {count:count} comparisons some differ as much by chance; more would tell",
+        count=len(told),
+    )
+    return tuple(
+        replace(one, change=Change.UNDECIDED, reason=reason)
+        if id(one) in unsure and one.change in (Change.REGRESSED, Change.IMPROVED)
+        else one
+        for one in comparisons
+    )
 
 
 def compare(
@@ -105,7 +135,21 @@ def compare(
     tail = round((1 - CONFIDENCE) / 2 * resamples)
     low, high = ratios[tail], ratios[-1 - tail]
     change, reason = _decide(low, high, min_effect=min_effect, intervals=len(before))
-    return _compared(subject, q, values, low=low, high=high, change=change, reason=reason)
+    return replace(
+        _compared(subject, q, values, low=low, high=high, change=change, reason=reason),
+        chance=_chance(ratios, log(1 + min_effect)),
+    )
+
+
+def _chance(ratios: Sequence[float], margin: float) -> float:
+    """How likely such a ratio is, either way, where the effect is just *margin*."""
+    logs = [log(one) for one in ratios]
+    middle = sum(logs) / len(logs)
+    spread = sqrt(sum((one - middle) ** 2 for one in logs) / len(logs))
+    beyond = abs(middle) - margin
+    if not spread:
+        return 0.0 if beyond > 0 else 1.0
+    return min(1.0, erfc(beyond / spread / sqrt(2)))
 
 
 def _compared(

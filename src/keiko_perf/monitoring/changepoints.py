@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from math import cos, exp, log, pi, sin, sqrt
 from statistics import fmean, median
 
+from keiko_perf.model.student import p_value, t_quantile
 from keiko_perf.monitoring.regression import Fit, Normal, fit
-from keiko_perf.monitoring.student import p_value, t_quantile
 
 LEAST_SIDE = 6
 """Points that a level lasts at least; what is shorter is an incident and no change."""

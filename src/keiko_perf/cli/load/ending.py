@@ -14,6 +14,8 @@ _MEANINGS = {
     0: ("all is well", "green"),
     3: ("a target was missed, or all requests of a step failed", "bold red"),
     4: ("the measurement is not valid", "bold yellow"),
+    5: ("a version is slower than the one before", "bold red"),
+    6: ("undecided", "bold yellow"),
     INTERRUPTED: ("stopped before its end; the report holds what was measured", "bold yellow"),
 }
 

@@ -222,6 +222,11 @@ TEMPLATES = {
         "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab"
     ),
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
+    "the planner has no statistics of the expression and guesses that it has"
+    " {guessed:count} values; a sample of {sampled:count} rows has {different:count}": (
+        "der Planer hat keine Statistik des Ausdrucks und schätzt {guessed:count} Werte; in einer"
+        " Stichprobe von {sampled:count} Zeilen sind es {different:count}"
+    ),
     "what it would be used for, an index that is there does": (
         "wofür er benutzt würde, das leistet ein Index, den es schon gibt"
     ),

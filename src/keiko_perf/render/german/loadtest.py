@@ -308,4 +308,57 @@ TEMPLATES = {
         "innerhalb der Grenze, aber zu nahe, um sicher zu sein"
     ),
     "answered": "beantwortet",
+    "statements a request": "Anweisungen je Anfrage",
+    "bytes a request": "Bytes je Anfrage",
+    "CPU a request": "CPU je Anfrage",
+    "{before} against {after}": "{before} gegen {after}",
+    "It was stopped; this is what was known by then.": (
+        "Es wurde abgebrochen; das war bis dahin bekannt."
+    ),
+    "{label} of {subject}: worse by {more:ratio}": (
+        "{label} von {subject}: schlechter um {more:ratio}"
+    ),
+    "{label} of {subject}: better by {less:ratio}": (
+        "{label} von {subject}: besser um {less:ratio}"
+    ),
+    "undecided after {pairs:count} pairs; about {more:count} more would tell": (
+        "unentschieden nach {pairs:count} Paaren; etwa {more:count} weitere würden es zeigen"
+    ),
+    "no difference that matters, after {pairs:count} pairs": (
+        "kein Unterschied von Belang, nach {pairs:count} Paaren"
+    ),
+    "{pairs:count} pairs of runs took turns, A B and B A; the pair is the sample, for two"
+    " runs of one version differ by more than the requests within one of them show.": (
+        "{pairs:count} Paare von Läufen wechselten sich ab, A B und B A; das Paar ist die"
+        " Stichprobe, denn zwei Läufe einer Version unterscheiden sich um mehr, als die"
+        " Anfragen in einem davon zeigen."
+    ),
+    "Noise floor: two runs of the first version alone differ by up to {floor:ratio} here,"
+    " so one run of each would not show less.": (
+        "Rauschgrenze: schon zwei Läufe der ersten Version unterscheiden sich hier um bis"
+        " zu {floor:ratio}, weniger würde ein Lauf von jeder nicht zeigen."
+    ),
+    "The runs": "Die Läufe",
+    "pair": "Paar",
+    "first": "zuerst",
+    "{version} failed": "{version} fehlgeschlagen",
+    "the two were not measured on the same machine": (
+        "die beiden wurden nicht auf derselben Maschine gemessen"
+    ),
+    "undecided: not the same machine": "unentschieden: nicht dieselbe Maschine",
+    "What differs from one run to the next is not in these intervals, for there is one run"
+    " of each. keiko-perf load ab takes turns until it is decided.": (
+        "Was sich von Lauf zu Lauf unterscheidet, steckt nicht in diesen Intervallen, denn"
+        " es gibt von jedem nur einen. keiko-perf load ab wechselt sie ab, bis es"
+        " entschieden ist."
+    ),
+    "whether anything changed": "ob sich etwas geändert hat",
+    "the machines differed: {what}": "die Maschinen waren verschieden: {what}",
+    "Measure both on the same machine": "Beide auf derselben Maschine messen",
+    "the surroundings differed: {what}": "die Umgebungen waren verschieden: {what}",
+    "Measure both in the same surroundings, unless these are the change": (
+        "Beide in derselben Umgebung messen, sofern nicht sie die Änderung ist"
+    ),
+    "Bytes an answer": "Bytes je Antwort",
+    "ratio": "Verhältnis",
 }

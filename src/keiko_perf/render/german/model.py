@@ -84,4 +84,20 @@ TEMPLATES = {
     "{ratio:ratio} busy, {demand:duration} a request, ceiling {ceiling:rate}": (
         "zu {ratio:ratio} ausgelastet, {demand:duration} je Anfrage, Obergrenze {ceiling:rate}"
     ),
+    "only {seen:count} pairs, {needed:count} are needed to tell": (
+        "nur {seen:count} Paare, für eine Aussage sind {needed:count} nötig"
+    ),
+    "worse by more than {effect:ratio}": "schlechter, um mehr als {effect:ratio}",
+    "better by more than {effect:ratio}": "besser, um mehr als {effect:ratio}",
+    "the interval does not tell; about {more:count} more pairs would": (
+        "das Intervall sagt es nicht; etwa {more:count} weitere Paare würden es"
+    ),
+    "the same in each pair": "dasselbe in jedem Paar",
+    "there was less of it in each run before": "vorher war es in jedem Lauf weniger",
+    "there was more of it in each run before": "vorher war es in jedem Lauf mehr",
+    "a figure of 0 has no ratio": "eine Zahl von 0 hat kein Verhältnis",
+    "of {count:count} comparisons some differ as much by chance; more would tell": (
+        "von {count:count} Vergleichen weichen manche durch Zufall so weit ab; mehr"
+        " Messungen würden es zeigen"
+    ),
 }

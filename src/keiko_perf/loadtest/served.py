@@ -1,0 +1,158 @@
+"""
+Served: a version of a service, started by its command for one run and stopped after it.
+
+It runs in a process group of its own, which is ended whole, however the run ends. What it wrote
+last is told where it does not come up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from keiko_perf.errors import ServiceUnavailable, UsageError
+
+PORT = "{port}"
+RESULT = "{result}"
+_STARTING_S = 60.0
+_LOOK_S = 0.05
+_ENDING_S = 10.0
+_TOLD_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """
+    Attributes:
+        port: where it listens.
+        process: what was started.
+    """
+
+    port: int
+    process: psutil.Popen
+
+    def cpu_s(self) -> float:
+        """The CPU time of its processes so far; of those that ended, what was waited for."""
+        used_s = 0.0
+        with contextlib.suppress(psutil.Error):
+            for one in (self.process, *self.process.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    times = one.cpu_times()
+                    used_s += times.user + times.system
+        return used_s
+
+
+@contextlib.contextmanager
+def served(command: str) -> Iterator[Served]:
+    """
+    Start *command*, in which `{port}` stands for a free port, and wait until it listens there.
+
+    Raises:
+        UsageError: it names no port, or no program.
+        ServiceUnavailable: it ended, or did not listen in time.
+    """
+    if PORT not in command:
+        raise UsageError(
+            f"the command {command!r} does not say where it listens",
+            cure="Write {port} where its port stands, as in 'uvicorn app:app --port {port}'",
+        )
+    port = _free_port()
+    with tempfile.TemporaryFile() as said:
+        process = _started(command.replace(PORT, str(port)), said)
+        try:
+            _wait_until_it_listens(process, port, command, said)
+            yield Served(port, process)
+        finally:
+            _end(process)
+
+
+def made(command: str, file: Path) -> None:
+    """
+    Run *command*, in which `{result}` stands for *file*, to its end.
+
+    Raises:
+        UsageError: it names no program.
+        ServiceUnavailable: it wrote no result.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = _started(command.replace(RESULT, shlex.quote(str(file))), said)
+        try:
+            status = process.wait()
+        finally:
+            _end(process)
+        if not file.exists():
+            raise ServiceUnavailable(
+                f"{command!r} ended with status {status} and wrote no result{_told(said)}",
+                cure="Let it write one to {result}, as in 'keiko-perf load run … --save {result}'",
+            )
+
+
+def _started(command: str, said: IO[bytes]) -> psutil.Popen:
+    words = shlex.split(command)
+    try:
+        return psutil.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, IndexError) as error:
+        raise UsageError(
+            f"{command!r} cannot be started: {error}",
+            cure="Name a program that is there, with its arguments; no shell reads the line",
+        ) from error
+
+
+def _wait_until_it_listens(process: psutil.Popen, port: int, command: str, said: IO[bytes]) -> None:
+    until = time.monotonic() + _STARTING_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise ServiceUnavailable(
+                f"{command!r} ended with status {process.returncode}{_told(said)}",
+                cure="Start it by hand once, to see that it works",
+            )
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(_LOOK_S)
+    raise ServiceUnavailable(
+        f"{command!r} did not listen at port {port} within {_STARTING_S:g} s{_told(said)}",
+        cure="Let it listen at 127.0.0.1, at the port that {port} stands for",
+    )
+
+
+def _end(process: psutil.Popen) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
+            process.wait(_ENDING_S)
+            # What it started may outlive it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return
+
+
+def _told(said: IO[bytes]) -> str:
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _TOLD_BYTES))
+    text = said.read().decode("utf-8", "replace").strip()
+    return f"; it said:\n{text}\n" if text else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port: int = asked.getsockname()[1]
+        return port
