@@ -62,7 +62,7 @@ PLANTED: dict[Fault, tuple[str, str]] = {
 MORE: dict[Fault, tuple[str, int]] = {
     Fault.STARVED_POOL: ("/api/v1/agents/{agent_id}", 15),
     Fault.ROW_LOCK: ("/api/v1/agents/{agent_id}", 4),
-    Fault.LEAKING_CACHE: ("/api/v1/search?q={q}", 3),
+    Fault.LEAKING_CACHE: ("/api/v1/search?q={q}", 6),
 }
 """
 What is asked for in addition, and by how many users, one request after the other: contention needs
