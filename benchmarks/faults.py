@@ -62,7 +62,7 @@ PLANTED: dict[Fault, tuple[str, str]] = {
 MORE: dict[Fault, tuple[str, int]] = {
     Fault.STARVED_POOL: ("/api/v1/agents/{agent_id}", 15),
     Fault.ROW_LOCK: ("/api/v1/agents/{agent_id}", 4),
-    Fault.LEAKING_CACHE: ("/api/v1/search?q={q}", 6),
+    Fault.LEAKING_CACHE: ("/api/v1/search?q={q}", 3),
 }
 """
 What is asked for in addition, and by how many users, one request after the other: contention needs
@@ -182,7 +182,7 @@ def tell(done: Outcome) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Does the doctor name what is wrong?")
     parser.add_argument("--runs", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=16.0)
+    parser.add_argument("--seconds", type=float, default=18.0)
     parser.add_argument("--scale", type=float, default=0.3)
     parser.add_argument("--only", default="")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
