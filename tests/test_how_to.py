@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI, Response
 from typer.testing import CliRunner
 
+from keiko_perf import PerformanceMonitor
 from keiko_perf.cli.main import app as cli
 
 PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "load-test-a-service.md").read_text()
@@ -25,6 +26,7 @@ HAR = (
 
 def shop() -> FastAPI:
     app = FastAPI()
+    PerformanceMonitor().install(app)
 
     @app.get("/items")
     async def items() -> list[dict[str, int]]:

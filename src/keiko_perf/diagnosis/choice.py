@@ -48,13 +48,17 @@ class Choice(Weighing):
     async def _from_several_starts(self, order: list[int]) -> list[int]:
         """The best of what exchanges lead to from several sets; what was asked once is known."""
         best = await self._settled(order)
-        for start in (self._relaxed(),):
-            if self.limits.is_late():
-                break
-            other = await self._settled(await self._greedily(start))
-            if await self._exactly(set_of(other)) < await self._exactly(set_of(best)):
-                best = other
+        if self._is_late():
+            return best
+        self.most_calls = self.costs.session.planner_calls + len(self.live) // 2
+        other = await self._settled(await self._greedily(self._relaxed()))
+        if await self._exactly(set_of(other)) < await self._exactly(set_of(best)):
+            return other
         return best
+
+    def _is_late(self) -> bool:
+        """Whether the time is up, or as much was asked as a second start is worth."""
+        return self.limits.is_late() or self.costs.session.planner_calls >= self.most_calls
 
     async def _settled(self, order: list[int]) -> list[int]:
         """The chosen after all exchanges, in which each is worth having."""
@@ -105,7 +109,7 @@ class Choice(Weighing):
 
     def _is_full(self, order: list[int]) -> bool:
         most = self.limits.max_indexes
-        return self.limits.is_late() or (most is not None and len(order) >= most)
+        return self._is_late() or (most is not None and len(order) >= most)
 
     def moves(self, chosen: Bits) -> Iterator[Bits]:
         """What could be added: any candidate, or those that a plan uses together."""
@@ -132,7 +136,7 @@ class Choice(Weighing):
         heapify(heap)
         while heap:
             promise, place, more = heappop(heap)
-            if promise >= 0 or self.limits.is_late():
+            if promise >= 0 or self._is_late():
                 return None
             least, most = self.bounds(chosen, chosen | more)
             if self.is_rough and most - least <= self.borne(most):
@@ -228,7 +232,7 @@ class Choice(Weighing):
         """The chosen after all exchanges that save more."""
         chosen = set_of(order)
         for _ in range(_MOST_ROUNDS):
-            if self.limits.is_late():
+            if self._is_late():
                 break
             better = await self._better(chosen)
             if better is None:

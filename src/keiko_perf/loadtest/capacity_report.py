@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keiko_perf.loadtest.capacity import Capacity, Found, Passed, Purpose, Tried
+from keiko_perf.loadtest.resources import resources_table
 from keiko_perf.loadtest.usl import Law, fitted
 from keiko_perf.model import (
     Bottleneck,
@@ -29,7 +30,6 @@ from keiko_perf.model import (
     bottleneck,
     say,
 )
-from keiko_perf.model.bottleneck_text import RESOURCES
 
 _HELD_SHARE = 0.9
 """Beyond its capacity a service still gets at least so much of it done, or it gives way."""
@@ -335,30 +335,7 @@ def _resources(capacity: Capacity) -> Iterator[Table]:
     if not windows:
         return
     heaviest = max(windows, key=lambda one: one.rate_per_s * (one.response_s or 0.0))
-    yield Table(
-        title=say("Resources at the heaviest load, {rate:rate}", rate=heaviest.rate_per_s),
-        columns=(
-            Column(say("resource")),
-            Column(say("busy"), "number"),
-            Column(say("there are"), "number"),
-            Column(say("share"), "ratio"),
-            Column(say("a request"), "duration"),
-            Column(say("waited a request"), "duration"),
-            Column(say("ceiling"), "rate"),
-        ),
-        rows=tuple(
-            (
-                RESOURCES[use.resource],
-                round(use.busy, 2),
-                use.capacity,
-                use.ratio,
-                heaviest.demand_s(use),
-                use.wait_s,
-                heaviest.ceiling_per_s(use),
-            )
-            for use in heaviest.uses
-        ),
-    )
+    yield resources_table(heaviest)
 
 
 def _charts(capacity: Capacity, targets: Sequence[Target]) -> Iterator[Chart]:

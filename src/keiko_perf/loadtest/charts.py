@@ -12,6 +12,7 @@ from math import ceil
 
 from keiko_perf.loadtest.breaking import together
 from keiko_perf.loadtest.pacer import ConstantRate, Poisson, Stages
+from keiko_perf.loadtest.resources import watched_charts
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.model import Chart, Histogram, Line, Target, Text, samples_needed, say
 
@@ -33,6 +34,8 @@ def charts(result: Result, targets: Iterable[Target] = ()) -> tuple[Chart, ...]:
         found.insert(0, _quantiles(result, timeline, title, limit=_limit(promised, (None,))))
     if any(len(step.timeline) > 1 for step in result.steps):
         found += [_throughput(result), _failed(result), _in_flight(result)]
+    if result.watched is not None:
+        found += watched_charts(result.watched)
     return tuple(chart for chart in found if chart is not None)
 
 

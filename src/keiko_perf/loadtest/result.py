@@ -25,6 +25,7 @@ from keiko_perf.loadtest.validity import (
     notes,
     why_invalid,
 )
+from keiko_perf.loadtest.watched import Watched
 from keiko_perf.model import Gauge, Histogram, Kind, Message, Series, Snapshot, Target
 
 __all__ = [
@@ -141,6 +142,7 @@ class Result:
         promises: what was promised of each stretch of it, or would have ended it.
         stopped: which of these did end it, if one did.
         warmup: how much of its beginning no target is judged by; None if nobody asked for that.
+        watched: what the service and its database did meanwhile; None if nobody watched.
     """
 
     target: str
@@ -171,6 +173,7 @@ class Result:
     promises: tuple[Promise, ...] = ()
     stopped: Stopped | None = None
     warmup: Warmup | None = None
+    watched: Watched | None = None
 
     @property
     def first_settled(self) -> int:

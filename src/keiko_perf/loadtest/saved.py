@@ -25,6 +25,7 @@ from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
 from keiko_perf.loadtest.saved_targets import targets_from_list, targets_to_list
 from keiko_perf.loadtest.steady import Warmup
 from keiko_perf.loadtest.transport import Failure
+from keiko_perf.loadtest.watched import Watched
 from keiko_perf.model import Histogram, Kind, Series
 
 FORMAT = "keiko-perf load result"
@@ -121,6 +122,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "promises": [one.to_dict() for one in result.promises],
         "stopped": None if result.stopped is None else result.stopped.to_dict(),
         "warmup": None if result.warmup is None else result.warmup.to_dict(),
+        "watched": None if result.watched is None else result.watched.to_dict(),
     }
 
 
@@ -186,6 +188,7 @@ def _result(document: Mapping[str, Any]) -> Result:
         promises=tuple(Promise.from_dict(one) for one in document.get("promises", ())),
         stopped=_optional(Stopped.from_dict, document.get("stopped")),
         warmup=_optional(Warmup.from_dict, document.get("warmup")),
+        watched=_optional(Watched.from_dict, document.get("watched")),
     )
 
 

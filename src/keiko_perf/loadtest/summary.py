@@ -12,6 +12,7 @@ from keiko_perf.loadtest.charts import charts
 from keiko_perf.loadtest.failures import failures, further
 from keiko_perf.loadtest.judging import verdicts_on
 from keiko_perf.loadtest.pacer import ConstantRate, Load, Poisson, Replay, Users
+from keiko_perf.loadtest.resources import watched_section
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.loadtest.steady import Warmup
 from keiko_perf.loadtest.trust import trust
@@ -85,6 +86,8 @@ def _sections(
         tables=tuple(_steps(result)),
         gaps=_gaps(result),
     )
+    if result.watched is not None:
+        yield watched_section(result.watched)
     drawn = charts(result, targets)
     if drawn:
         yield Section(title=say("Over time"), charts=drawn)

@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ import psutil
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest import telemetry
+from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.telemetry import CPU_S, WORKERS, Reading, read_text
 from keiko_perf.model import Window
 
@@ -27,6 +29,11 @@ _PATH = "/performance/prometheus"
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 8 << 20
 _UNTIL_IT_ENDS_S = 2 * _TIMEOUT_S
+
+
+def begun_s(result: Result) -> float:
+    """When measuring began, on the monotonic clock; the result itself has the calendar's time."""
+    return time.monotonic() - (datetime.now(UTC) - result.started_at).total_seconds()
 
 
 class Watcher:

@@ -69,7 +69,7 @@ from keiko_perf.loadtest.capacity import Passed, Search, Trial, Tried, start_per
 from keiko_perf.loadtest.capacity_report import Asked, capacity_report
 from keiko_perf.loadtest.target import Tls
 from keiko_perf.loadtest.trial import hopeless, judged
-from keiko_perf.loadtest.watching import Watcher
+from keiko_perf.loadtest.watching import Watcher, begun_s
 from keiko_perf.model import Message, Target, Window
 from keiko_perf.model.kpi import THROUGHPUT
 from keiko_perf.render import phrase
@@ -309,6 +309,5 @@ def _carry_out(search: Search, steps: _Steps, *, longest_s: float) -> None:
 
 def _window(watcher: Watcher, result: Result) -> Window | None:
     """What the service did while the step was measured."""
-    # Both clocks are this machine's; the result says when it began by the calendar.
-    begun_s = time.monotonic() - (datetime.now(UTC) - result.started_at).total_seconds()
-    return watcher.window(begun_s, begun_s + min(result.duration_s, result.planned_s))
+    began = begun_s(result)
+    return watcher.window(began, began + min(result.duration_s, result.planned_s))

@@ -172,6 +172,15 @@ WatchUrl = Annotated[
     ),
 ]
 
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="Look meanwhile what the sessions of this PostgreSQL are at, four times a second: "
+        "postgresql://user:password@host/name.",
+    ),
+]
+
 # The way there
 
 Timeout = Annotated[str, typer.Option(help="How long an answer may take.", rich_help_panel=_WAY)]

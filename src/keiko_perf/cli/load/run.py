@@ -5,6 +5,7 @@ load run: put a service under load, show how it goes, report what it took.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from keiko_perf.cli.load.options import (
     CertFile,
     Connections,
     CurlLine,
+    DatabaseUrl,
     Duration,
     FollowRedirects,
     HarFile,
@@ -58,9 +60,11 @@ from keiko_perf.cli.load.options import (
     UserCount,
     UsesProxy,
     Warmup,
+    WatchUrl,
     Writes,
 )
 from keiko_perf.cli.load.promises import Promised, check_subjects, promises
+from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, Source, source
 from keiko_perf.cli.load.values import headers, seconds
 from keiko_perf.cli.output import (
@@ -90,8 +94,11 @@ from keiko_perf.loadtest import (
 )
 from keiko_perf.loadtest.breaking import together
 from keiko_perf.loadtest.judging import Judge
+from keiko_perf.loadtest.sampling import Sampler
 from keiko_perf.loadtest.steady import warmup as warmup_of
 from keiko_perf.loadtest.target import Tls
+from keiko_perf.loadtest.watched import watched
+from keiko_perf.loadtest.watching import Watcher, begun_s
 
 _MOST_TOLD = 5
 AUTO = "auto"
@@ -135,6 +142,8 @@ def run_command(
     max_errors: MaxErrors = None,
     min_rate: MinRate = None,
     slo: SloText = None,
+    watch: WatchUrl = None,
+    database: DatabaseUrl = None,
     own_target: IsOwnTarget = False,
     max_duration: MaxDuration = "1h",
     max_rate: MaxRate = 20_000.0,
@@ -219,14 +228,27 @@ def run_command(
     _tell_left_out(asked, console)
     judge = Judge(promised, warmup_s=plan.warmup_s)
     shown = (*targets, *(one.target for one in promised))
-    with LiveView(console, Course(plan.load, shown, warmup_s=plan.warmup_s)) as view:
+    with ExitStack() as stack:
+        watcher = stack.enter_context(Watcher(watch, token=token)) if watch else None
+        sampler = stack.enter_context(Sampler(sessions_of(database))) if database else None
+        course = Course(plan.load, shown, warmup_s=plan.warmup_s)
+        view = stack.enter_context(LiveView(console, course))
         result = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
+        began = begun_s(result)
     result = replace(
         result,
         targets=targets,
         promises=promised,
         stopped=judge.stopped,
         warmup=warmup_of(together(result.steps)[0]) if warmup == AUTO else None,
+        watched=watched(
+            watcher.readings if watcher is not None else (),
+            sampler.readings if sampler is not None else (),
+            begun_s=began,
+            duration_s=result.duration_s,
+        )
+        if watcher is not None or sampler is not None
+        else None,
     )
     try:
         if save_to is not None:

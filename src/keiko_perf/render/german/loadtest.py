@@ -287,9 +287,6 @@ TEMPLATES = {
         " nicht durch. Ein Modell, keine Messung."
     ),
     "outcome": "Ausgang",
-    "Resources at the heaviest load, {rate:rate}": (
-        "Betriebsmittel unter der größten Last, {rate:rate}"
-    ),
     "resource": "Betriebsmittel",
     "busy": "belegt",
     "there are": "vorhanden",
@@ -361,4 +358,25 @@ TEMPLATES = {
     ),
     "Bytes an answer": "Bytes je Antwort",
     "ratio": "Verhältnis",
+    "inside the service, mean": "im Dienst, im Mittel",
+    "in use": "in Gebrauch",
+    "for a database connection, a request": "auf eine Datenbankverbindung, je Anfrage",
+    "for the event loop": "auf die Ereignisschleife",
+    "of the workers' cores": "der Kerne der Worker",
+    "running": "laufend",
+    "wait for a lock": "warten auf eine Sperre",
+    "wait for I/O": "warten auf I/O",
+    "wait for something else": "warten auf anderes",
+    "Resources at {rate:rate}": "Betriebsmittel bei {rate:rate}",
+    "The service meanwhile": "Der Dienst währenddessen",
+    "The database's figures stand on the load generator's clock, within {error:duration}.": (
+        "Die Zahlen der Datenbank stehen auf der Uhr des Lastgenerators, auf"
+        " {error:duration} genau."
+    ),
+    "Response time inside the service": "Antwortzeit im Dienst",
+    "Connections of the DB pool": "Verbindungen des DB-Pools",
+    "Waits in the service": "Wartezeiten im Dienst",
+    "CPU of the workers": "CPU der Worker",
+    "Statements a request": "Anweisungen je Anfrage",
+    "Sessions of the database at work": "Arbeitende Sitzungen der Datenbank",
 }
