@@ -42,6 +42,24 @@ def fill(url: str, tables: int) -> None:
         db.execute("ANALYZE pg_class, pg_index, pg_attribute, pg_constraint, pg_sequence")
 
 
+BARE = """
+CREATE PROCEDURE fill(tables int) LANGUAGE plpgsql AS $$ BEGIN
+    FOR i IN 1..tables LOOP
+        EXECUTE format('CREATE TABLE bare_%s (id int, a int)', i);
+        IF i % 500 = 0 THEN COMMIT; END IF;
+    END LOOP;
+END $$
+"""
+
+
+def fill_bare(url: str, tables: int) -> None:
+    """Tables of two columns without an index, which are made ten times as quickly."""
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(BARE)
+        db.execute("CALL fill(%s)", (tables,))
+        db.execute("ANALYZE pg_class, pg_index, pg_attribute, pg_constraint, pg_sequence")
+
+
 def check(url: str) -> tuple[float, float, float]:
     """Seconds, seconds of CPU and MB at most, of one run of the command."""
     program = Path(sys.executable).with_name("keiko-perf")
@@ -64,13 +82,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bare", action="store_true", help="no indexes and no statements")
     options = parser.parse_args()
     settings = {"pg_stat_statements.max": "20000", "max_locks_per_transaction": "256"}
     async with private_cluster(settings=settings) as cluster:
         url = (await cluster.create_database("large")).replace("+psycopg", "")
-        await asyncio.to_thread(fill, url, options.tables)
-        print(f"{options.tables:,} tables, {options.tables * 5:,} indexes,"
-              f" {options.tables // 2:,} statements")  # fmt: skip
+        await asyncio.to_thread(fill_bare if options.bare else fill, url, options.tables)
+        of_each = 0 if options.bare else options.tables
+        print(f"{options.tables:,} tables, {of_each * 5:,} indexes, {of_each // 2:,} statements")
         with psycopg.connect(url, autocommit=True) as db:
             (made,) = db.execute(
                 "SELECT sessions FROM pg_stat_database WHERE datname = 'large'"

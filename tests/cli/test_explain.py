@@ -118,7 +118,7 @@ def test_a_severe_finding_fails_a_build(tmp_path: Path) -> None:
         (["-"], "<explain/>", "it is XML"),
         (["-"], '[{"Plan": {"Node Type": "Seq', "cut off"),
         (["SELECT 1"], "", "no database is named"),
-        (["-"], "", "no database is named"),
+        (["-"], "", "neither a statement nor a plan"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_explained_says_why(

@@ -66,6 +66,17 @@ async def test_statements_are_those_of_this_database_and_none_of_ours(
     assert read.gaps == ()
 
 
+async def test_a_statement_that_somebody_had_explained_keeps_its_own_text(url: URL) -> None:
+    asked = "SELECT count(*) FROM here WHERE x = 5"
+    execute(url, "CREATE TABLE here (x int)", *[asked] * 7, f"EXPLAIN (ANALYZE) {asked}")
+    async with Database.connect(url) as database:
+        read = await statement_statistics(database)
+    assert not isinstance(read, Gap)
+    of_table = {one.query: one.calls for one in read.statements if "FROM here" in one.query}
+    assert of_table.pop("SELECT count(*) FROM here WHERE x = $1") == 8
+    assert [query.split()[0] for query in of_table] == ["EXPLAIN"]
+
+
 async def test_what_falls_over_the_bound_is_counted(url: URL) -> None:
     execute(url, *(f"CREATE TABLE t{i} (x int PRIMARY KEY)" for i in range(5)))
     async with Database.connect(url) as database:

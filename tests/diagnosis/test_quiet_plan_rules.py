@@ -28,9 +28,19 @@ def inner(**details: Any) -> dict[str, Any]:
     return node("Index Scan", **{"Parent Relationship": "Inner", "total_ms": 0.01, **details})
 
 
-def subplan(total_ms: float, loops: int = 5000) -> dict[str, Any]:
+def subplan(
+    total_ms: float, loops: int = 5000, kind: str = "Index Scan", rows: int = 1
+) -> dict[str, Any]:
     relationship = {"Parent Relationship": "SubPlan", "Subplan Name": "SubPlan 1"}
-    return node("Index Scan", **relationship, loops=loops, total_ms=total_ms)
+    return node(kind, **relationship, loops=loops, rows=rows, planned=rows, total_ms=total_ms)
+
+
+def product(few: int, *, below: dict[str, Any] | None = None, **details: Any) -> dict[str, Any]:
+    """Each of 45,000 rows beside a few that are kept in memory."""
+    kept = node("Materialize", below or outer(rows=few, planned=few), rows=few, planned=few,
+                loops=45_000, total_ms=0.001, **{"Parent Relationship": "Inner"})  # fmt: skip
+    many = outer(rows=45_000, planned=45_000)
+    return node("Nested Loop", many, kept, rows=few * 45_000, planned=few * 45_000, **details)
 
 
 def incremental_sort(*, disk: dict[str, Any] | None) -> dict[str, Any]:
@@ -135,6 +145,24 @@ HASH = {"Parent Relationship": "Inner", "Hash Batches": 8, "Peak Memory Usage": 
               node("Materialize", outer(rows=1000, planned=1000), rows=1000, planned=1000,
                    loops=3000, total_ms=0.02, **{"Parent Relationship": "Inner"}),
               rows=3_000_000, planned=3_000_000), {}, "plan.nested-loop-blowup"),
+        ("each row beside a few, without a condition", product(15), {},
+         "plan.nested-loop-blowup"),
+        ("each row beside the months of a year, of which a condition takes one",
+         product(12, **{"Join Filter": "(a.at < m.ends)"}), {}, None),
+        ("each row beside a few of a function",
+         product(15, below=node("Function Scan", rows=15, planned=15)), {}, None),
+        ("some subqueries that read a table whole",
+         node("Seq Scan", subplan(1.0, loops=40, kind="Seq Scan", rows=1200)), {},
+         "plan.correlated-subplan"),
+        ("some subqueries that read what they need",
+         node("Seq Scan", subplan(1.0, loops=40, rows=1000)), {}, None),
+        ("some triggers that take a millisecond each",
+         outer(), {"Triggers": [{"Trigger Name": "t", "Time": 60.0, "Calls": 60}]},
+         "plan.trigger-time"),
+        ("some triggers that compute",
+         outer(), {"Triggers": [{"Trigger Name": "t", "Time": 45.0, "Calls": 300}]}, None),
+        ("the first trigger of a session",
+         outer(), {"Triggers": [{"Trigger Name": "t", "Time": 45.0, "Calls": 1}]}, None),
         ("a thousand subqueries of a row each",
          node("Index Scan", subplan(0.05, loops=1000)), {}, "plan.correlated-subplan"),
         ("some hundred subqueries of a row each",

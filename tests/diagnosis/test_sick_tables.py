@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -113,6 +115,34 @@ async def test_an_index_that_nothing_used_yet_is_a_gap(patient: Patient) -> None
     assert "indexes.unused" not in {one.code for one in judged.findings}
     (gap,) = judged.gaps
     assert "counted only since" in phrase(gap.reason)
+
+
+async def test_an_index_that_nothing_used_for_a_month(patient: Patient) -> None:
+    patient.execute(
+        "CREATE TABLE tasks (id int PRIMARY KEY, mail text, agent int, note text)",
+        "INSERT INTO tasks SELECT i, 'm' || i, i % 900, repeat('x', 40)"
+        " FROM generate_series(1, 40000) i",
+        "CREATE INDEX tasks_note ON tasks (note, id)",
+        "CREATE INDEX tasks_agent ON tasks (agent, id)",
+        "CREATE UNIQUE INDEX tasks_mail ON tasks (mail)",
+        "CREATE INDEX tasks_small ON tasks (id) WHERE id < 9",
+        "VACUUM ANALYZE tasks",
+        BURN,
+        "CALL burn(1100)",
+        *["SELECT note FROM tasks WHERE agent = 7"] * 1100,
+        "CREATE INDEX tasks_young ON tasks (note, agent)",
+    )
+    evidence = await patient.evidence()
+    # A month cannot be waited for: the counters are real, only their beginning is moved.
+    then = replace(evidence, since_at=evidence.read_at - timedelta(days=30))
+    (found,) = [one for one in judge(then).findings if one.code == "indexes.unused"]
+    # Not told: one that is used, that forbids something, that is small, that is a moment old.
+    assert found.subject == "tasks_note"
+    assert found.cure == "DROP INDEX CONCURRENTLY tasks_note;"
+    assert found.evidence["size_bytes"] > 1024**2
+    unknown = judge(replace(evidence, since_at=None))
+    assert "indexes.unused" not in {one.code for one in unknown.findings}
+    assert any("since when that is counted is not known" in phrase(g.reason) for g in unknown.gaps)
 
 
 async def test_foreign_keys_that_deletes_search_in_vain(patient: Patient) -> None:

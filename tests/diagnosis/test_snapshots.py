@@ -86,6 +86,45 @@ async def test_what_got_slower_since_a_snapshot_is_told_with_exit_code_5(
     assert asked.calls == 30
 
 
+async def test_what_is_new_more_frequent_and_larger_since_a_snapshot(
+    url: str, tmp_path: Path
+) -> None:
+    history = str(tmp_path / "history.sqlite")
+    snapshot = ["snapshot", "--history", history, "-d", url]
+    new, rare = "SELECT sum(agent) FROM tasks", "SELECT min(agent) FROM tasks WHERE id > 5"
+    execute(
+        url,
+        "CREATE TABLE tasks (id int PRIMARY KEY, agent int)",
+        "INSERT INTO tasks SELECT i, i % 1000 FROM generate_series(1, 10000) i",
+        "CREATE TABLE log (id int, note text)",
+        "CREATE TABLE little (id int, note text)",
+        "VACUUM ANALYZE",
+    )
+    await asyncio.to_thread(run, *snapshot)
+    execute(url, *[ASK] * 3)
+    await asyncio.to_thread(run, *snapshot)
+    execute(
+        url,
+        *[ASK, new] * 400,
+        *[rare] * 5,
+        "INSERT INTO log SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i",
+        "INSERT INTO little SELECT i, repeat('x', 1000) FROM generate_series(1, 1000) i",
+        "VACUUM log, little",  # by which the server learns how large they are
+    )
+    await asyncio.to_thread(run, *snapshot)
+    _, said = await asyncio.to_thread(run, "changes", "--history", history, "--format", "json")
+    report = json.loads(said)
+    findings = [one for section in report["sections"] for one in section["findings"]]
+    told = {code: {one["subject"] for one in findings if one["code"] == code}
+            for code in ("statements.new", "statements.more-often", "tables.growing")}  # fmt: skip
+    # Not told: a statement that is new and rare, and a table that grew by a little.
+    assert told == {
+        "statements.new": {new},
+        "statements.more-often": {ASK.replace("7", "$1")},
+        "tables.growing": {"log"},
+    }
+
+
 async def test_a_monitors_workers_keep_one_reading_between_them(url: str, tmp_path: Path) -> None:
     history = HistoryFile(tmp_path / "history.sqlite")
     engine = create_async_engine(url)

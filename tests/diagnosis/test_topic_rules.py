@@ -1,4 +1,10 @@
-"""Each rule beyond tables, indexes and slow statements: when it speaks, and when it keeps quiet."""
+"""
+Each rule beyond tables, indexes and slow statements: when it speaks, and when it keeps quiet.
+
+What a real server can be made to do is in test_sick_*.py, test_standby.py and test_snapshots.py.
+`settings.parallel-workers` has its cases only here: PostgreSQL counts the workers from 18 on, which
+the machines of the tests do not have.
+"""
 
 from __future__ import annotations
 
@@ -225,6 +231,23 @@ def test_a_statement_for_each_row_of_another() -> None:
     assert said(replace(evidence, statements=(child, replace(parent, rows=50_000)))) == []
     assert said(replace(evidence, statements=(child,))) == []
     assert said(replace(evidence, statements=(replace(child, calls=900), parent))) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "is_by_key"),
+    [
+        ("$1::BIGINT = tasks.agent", True),  # SQLAlchemy's, of a relation through a third table
+        ("CAST($1 AS BIGINT) = tasks.agent", True),
+        ("agent = CAST($1 AS BIGINT)", True),
+        ("agent > $1", False),
+    ],
+)
+def test_a_statement_for_each_row_asks_for_a_key(where: str, is_by_key: bool) -> None:
+    parent = replace(STATEMENT, query="SELECT id FROM agents", calls=100, rows=5_000, total_s=0.1)
+    child = replace(STATEMENT, query=f"SELECT x FROM tasks WHERE {where}", calls=5_000,
+                    mean_s=0.002)  # fmt: skip
+    evidence = replace(EMPTY, statements=(child, parent), statements_total_s=40.0)
+    assert ("patterns.n-plus-one" in {code for code, _ in said(evidence)}) == is_by_key
 
 
 # --- Tables, their ages, and indexes ------------------------------------------------------------
@@ -485,6 +508,21 @@ def test_a_circle_of_waiters_has_an_end() -> None:
     ("why", "waiters", "expected"),
     [
         ("a moment", (waiter(2, 1, waits_s=0.1),), []),
+        (
+            "a queue of moments",
+            tuple(waiter(pid, 1, waits_s=0.2) for pid in (2, 3, 4)),
+            [("locks.waiting", NOTE)],
+        ),
+        (
+            "a long queue of moments",
+            tuple(waiter(pid, 1, waits_s=0.2) for pid in range(2, 14)),
+            [("locks.waiting", NOTE)],
+        ),
+        (
+            "a queue that passes at once",
+            tuple(waiter(pid, 1, waits_s=0.01) for pid in (2, 3, 4)),
+            [],
+        ),
         ("seconds", (waiter(2, 1, waits_s=3.0),), [("locks.waiting", NOTE)]),
         ("long", (waiter(2, 1), waiter(3, 2)), [("locks.waiting", WARNING)]),
         ("too long", (waiter(2, 1, waits_s=90.0),), [("locks.waiting", CRITICAL)]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import exp, pi, sin, sqrt
+from math import exp, pi, sin, sqrt, tanh
 from random import Random
 
 import pytest
@@ -94,6 +94,48 @@ def test_a_slowdown_is_told_from_day_and_night():
     assert abs(point.index - 110) <= 3
 
 
+def days(seed, *, before=5, steep=False, slower=1.0, from_=DAY, since=DAY):
+    """Some days that go up and down by a third, and one more that is *slower* from a point on."""
+    random, values = Random(seed), []
+    for number in range(-before * DAY, DAY):
+        wave = sin(2 * pi * (number + 13) / DAY)
+        course = tanh(3 * wave) if steep else wave
+        level = (slower if number >= from_ else 1.0) * (1.4 if number >= since else 1.0)
+        values.append(0.05 * level * exp(random.gauss(0, 0.1) + 0.3 * course))
+    return {"before": values[: before * DAY], "values": values[before * DAY :]}
+
+
+@pytest.mark.parametrize("steep", [False, True])
+@pytest.mark.parametrize("from_", [30, 72, 110])
+def test_beside_the_days_before_a_slowdown_is_found_in_the_middle_of_any_course(from_, steep):
+    found = [
+        change_points(**days(seed, slower=1.3, from_=from_, steep=steep), points_per_day=DAY)
+        for seed in range(4)
+    ]
+    hits = [any(abs(one.index - from_) <= 6 and one.ratio > 1 for one in each) for each in found]
+    assert sum(hits) >= 3
+
+
+@pytest.mark.parametrize("steep", [False, True])
+def test_a_day_that_goes_like_those_before_has_no_change(steep):
+    found = [change_points(**days(seed, steep=steep), points_per_day=DAY) for seed in range(4)]
+    assert found == [()] * 4
+
+
+@pytest.mark.parametrize("back", [1, 2, 3, 4])
+def test_a_change_of_days_ago_is_none_of_today(back):
+    """Though the days before it and those after it tell different things of what is usual."""
+    found = change_points(**days(back, since=72 - back * DAY), points_per_day=DAY)
+    assert found == ()
+
+
+def test_what_was_before_a_gap_in_the_days_is_not_needed():
+    known = days(3, slower=1.4, from_=60, steep=True)
+    known["before"][200:230] = [None] * 30
+    found = change_points(**known, points_per_day=DAY)
+    assert any(abs(one.index - 60) <= 6 for one in found)
+
+
 def test_a_change_and_its_repair_are_two():
     values = a_day(5, slower=1.5, from_=50)
     healed = [one / 1.5 if number >= 100 else one for number, one in enumerate(values)]
@@ -179,6 +221,21 @@ def test_a_slowdown_in_a_stored_day_is_told_with_its_deploy_and_only_where_it_is
     assert one.is_worse
     assert one.confidence > 0.99
     assert one.marker == deploy
+
+
+def test_what_is_usual_at_which_hour_is_read_from_the_days_that_are_stored():
+    random, store = Random(3), MemoryStore(retention_s=30 * 86_400)
+    for number in range(-3 * DAY, DAY):
+        at = END - timedelta(seconds=600 * (DAY - number))
+        course = 0.4 * tanh(3 * sin(2 * pi * number / DAY))
+        level = 0.02 * (1.4 if number >= 100 else 1.0) * exp(course + random.gauss(0, 0.05))
+        store.append(window(at, [level * random.lognormvariate(0, 0.3) for _ in range(60)]))
+    past = Past(store, Journal(store))
+    stretches = past.stretches(END + timedelta(seconds=61), 86_400)
+    assert len(past.before(stretches)) == 3 * DAY
+    found = [one for one in past.changes(stretches) if one.subject == "GET /agents"]
+    since = END - timedelta(seconds=600 * 44)
+    assert [abs((one.at - since).total_seconds()) <= 3600 for one in found] == [True]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from keiko_perf.monitoring import SqliteStore
 
 pytestmark = pytest.mark.slow
 CHAOS = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
-WORKERS = 4
+WORKERS, CLIENTS = 4, 8
+SERVERS = {
+    "uvicorn": "--workers {workers} --port {port} --log-level critical --app-dir {folder}",
+    "gunicorn": "--workers {workers} --bind 127.0.0.1:{port} --log-level critical"
+    " --chdir {folder} --worker-class uvicorn_worker.UvicornWorker",
+}
+"""How each is told to serve."""
 APP = """
 import asyncio, json, os
 from collections import deque
@@ -57,6 +64,14 @@ async def metrics():
 """
 
 
+def is_up(port: int) -> bool:
+    try:
+        get(port, "/metrics")
+    except OSError:
+        return False
+    return True
+
+
 def get(port: int, path: str) -> object:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
@@ -66,24 +81,25 @@ def get(port: int, path: str) -> object:
         connection.close()
 
 
+@pytest.mark.parametrize("kind", SERVERS)
 def test_four_workers_are_counted_exactly_and_merged_and_each_answers_for_all(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
     (tmp_path / "four_app.py").write_text(APP)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = f"--workers {WORKERS} --port {port} --log-level critical --app-dir {tmp_path}"
-    command = [sys.executable, "-m", "uvicorn", "four_app:app", *options.split()]
+    options = SERVERS[kind].format(workers=WORKERS, port=port, folder=tmp_path)
+    command = [sys.executable, "-m", kind, "four_app:app", *options.split()]
     server = subprocess.Popen(command, env={**os.environ, "KEIKO_PLACE": str(tmp_path)})
     asked, seen = 0, set[object]()
     try:
-        while len(seen) < WORKERS or asked < 400:
-            try:
-                seen.add(get(port, f"/work/{asked}"))
-            except OSError:
-                assert server.poll() is None, "the server ended"
-                continue
-            asked += 1
+        while not is_up(port):
+            assert server.poll() is None, "the server ended"
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            while len(seen) < WORKERS or asked < 400:
+                paths = [f"/work/{asked + number}" for number in range(10 * CLIENTS)]
+                seen.update(clients.map(lambda path: get(port, path), paths))
+                asked += len(paths)
         while get(port, "/metrics") != asked:  # whichever worker it is that answers
             pass
     finally:

@@ -59,6 +59,11 @@ def explain(
         language = lang or Language(load_settings().lang)
         raise typer.Exit(show(_report_of(text), Destination(format, output, language)))
     sql = text if isinstance(text, str) else text.decode("utf-8", errors="replace")
+    if not sql.strip() or "\0" in sql:
+        raise UsageError(
+            "there is neither a statement nor a plan in it",
+            cure="Pass one SQL statement, or what EXPLAIN printed, as text or (FORMAT JSON)",
+        )
 
     async def answer(connected: Database) -> Report:
         return await explained(connected, sql, execute=not plan_only)

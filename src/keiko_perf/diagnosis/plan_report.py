@@ -62,7 +62,7 @@ def explain_report(
         created_at=read_at,
         sections=(
             Section(
-                title=say("What is wrong with it"),
+                title=say("What is wrong with it") if findings else say("What it took"),
                 paragraphs=_paragraphs(plan, why_not_executed, left_out),
                 findings=tuple(findings),
             ),
@@ -149,7 +149,15 @@ def _details(node: Node) -> list[tuple[str, str]]:
 
 def _headline(findings: Sequence[Finding], sections: Sequence[Section]) -> Text:
     if findings:
-        return say("parts of the plan that cost too much: {count:count}", count=len(findings))
+        first, more = findings[0], len(findings) - 1
+        if not more:
+            return say("{step}: {what}", step=first.subject, what=first.summary)
+        return say(
+            "{step}: {what}. Further findings: {more:count}",
+            step=first.subject,
+            what=first.summary,
+            more=more,
+        )
     if any(section.findings for section in sections):
         return say("what it costs depends on the value of a parameter")
     return say("nothing to do here: no part of the plan costs more than it should")

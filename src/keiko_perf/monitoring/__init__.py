@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.changepoints import ChangePoint, change_points
     from keiko_perf.monitoring.changes import ServiceChange
     from keiko_perf.monitoring.collector import MetricsCollector
-    from keiko_perf.monitoring.dashboard.router import performance_router
+    from keiko_perf.monitoring.dashboard.router import let_in, performance_router
     from keiko_perf.monitoring.export.app import PrometheusApp
     from keiko_perf.monitoring.export.push import OtlpExporter
     from keiko_perf.monitoring.importance import RouteTargets
@@ -78,6 +78,7 @@ __all__ = [
     "Trend",
     "WebhookNotifier",
     "change_points",
+    "let_in",
     "performance_router",
     "run_token",
     "taskiq_middleware",
@@ -90,7 +91,7 @@ _HOME = {
     "changepoints": ("ChangePoint", "change_points"),
     "changes": ("ServiceChange",),
     "collector": ("MetricsCollector",),
-    "dashboard.router": ("performance_router",),
+    "dashboard.router": ("let_in", "performance_router"),
     "export.app": ("PrometheusApp",),
     "export.push": ("OtlpExporter",),
     "importance": ("RouteTargets",),

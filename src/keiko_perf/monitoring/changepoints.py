@@ -7,9 +7,11 @@ Point Analysis of Multivariate Data", 2014); each split has to pass a t-test, wh
 steadier than permutations (Fleming et al., "Hunter", 2023). A service has days and nights, and a
 smooth rise is no change: the candidates are fitted together with a trend and a daily course, the
 least significant is dropped until all are significant, and of the backgrounds the one that
-explains most with least (Schwarz's criterion) holds. Neighbours resemble each other, so that n
-points tell less than n: the residuals' autocorrelation widens the intervals. Since every position
-was looked at, a change must be significant at *alpha* divided by the number of positions.
+explains most with least (Schwarz's criterion) holds.
+Where the days before are known, what was usual at each hour (`courses`) is one more of them,
+however steep. Neighbours resemble each other, so that n points tell less than n: the residuals'
+autocorrelation widens the intervals. Since every position was looked at, a change must be
+significant at *alpha* divided by the number of positions.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from math import cos, exp, log, pi, sin, sqrt
 from statistics import fmean, median
 
 from keiko_perf.model.student import p_value, t_quantile
+from keiko_perf.monitoring.courses import Course, course_of
 from keiko_perf.monitoring.regression import Fit, Normal, fit
 
 LEAST_SIDE = 6
@@ -61,6 +64,7 @@ def change_points(
     values: Sequence[float | None],
     *,
     points_per_day: float,
+    before: Sequence[float | None] = (),
     least_effect: float = 0.1,
     alpha: float = 0.01,
 ) -> tuple[ChangePoint, ...]:
@@ -70,6 +74,8 @@ def change_points(
     Args:
         values: at equal distances and over 0; None where nothing was measured.
         points_per_day: how many make a day.
+        before: what was measured up to there, at the same distances: some days of it tell what is
+            usual at which hour.
         least_effect: the least relative change that matters; 0.1 is 10 %.
         alpha: how likely one is to be found where there is none.
     """
@@ -77,22 +83,25 @@ def change_points(
     if len(known) < LEAST_POINTS:
         return ()
     at, raw = [one for one, _ in known], [one for _, one in known]
+    level = [1.0] * len(at)
     logs = _drawn_in(raw)
-    likeness = _likeness(logs)
-    backgrounds = _backgrounds(at, points_per_day)
+    series = _Series(logs, [0.0] * len(at), _likeness(logs))
     plain = _candidates(logs)
-    models = [
-        _eliminated(
-            background,
-            _Series(logs, likeness),
-            plain | _candidates(fit(background, logs).residuals) if background[1:] else plain,
-            alpha=alpha,
-            least_effect=least_effect,
-        )
-        for background in backgrounds
-    ]
+    models = []
+    for background in _backgrounds(at, points_per_day):
+        rest = _candidates(fit(background, logs).residuals) if background[1:] else set()
+        models.append(_eliminated(background, series, plain | rest, alpha, least_effect))
+    course = course_of(at, list(map(_log, before)), points_per_day)
+    if course is not None:
+        own = _drawn_in([one - usual for one, usual in zip(raw, course.usual, strict=True)])
+        beside = _Series(own, course.usual, series.likeness, course)
+        models.append(_eliminated([level], beside, _candidates(own), alpha, least_effect))
     best = min(models, key=lambda one: one.criterion)
     return tuple(_change_point(best, number, at) for number in range(len(best.splits)))
+
+
+def _log(value: float | None) -> float | None:
+    return log(value) if value is not None and value > 0 else None
 
 
 # E-divisive
@@ -168,8 +177,25 @@ def _welch(left: Sequence[float], right: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Series:
+    """
+    Attributes:
+        logs: what is looked at.
+        usual: what was taken off it.
+        likeness: of neighbours, 0 to 0.9.
+        course: the days that what is usual was made from.
+    """
+
     logs: Sequence[float]
-    likeness: float  # of neighbours, 0 to 0.9
+    usual: Sequence[float]
+    likeness: float
+    course: Course | None = None
+
+    def bears_out(self, index: int, effect: float) -> bool:
+        """Whether the days before have no part in a change."""
+        if self.course is None:
+            return True
+        whole = [one + usual for one, usual in zip(self.logs, self.usual, strict=True)]
+        return self.course.bears_out(whole, index, effect)
 
     @property
     def points_to_tell(self) -> float:
@@ -186,7 +212,7 @@ class _Model:
     df: float
     criterion: float
     positions: int
-    logs: Sequence[float]
+    series: _Series
 
     def error(self, number: int) -> float:
         return self.fit.errors[self.background + number] * self.widening
@@ -221,7 +247,6 @@ def _eliminated(
     background: _Columns,
     series: _Series,
     candidates: set[int],
-    *,
     alpha: float,
     least_effect: float,
 ) -> _Model:
@@ -238,7 +263,13 @@ def _eliminated(
         worst = max(range(len(splits)), key=lambda number: ps[number])
         if ps[worst] < alpha:
             small = min(range(len(splits)), key=lambda number: abs(model.effect(number)))
-            if abs(model.effect(small)) >= log(1 + least_effect):
+            strange = next(
+                (n for n, at in enumerate(splits) if not series.bears_out(at, model.effect(n))),
+                None,
+            )
+            if strange is not None:
+                small = strange
+            elif abs(model.effect(small)) >= log(1 + least_effect):
                 splits = _settled(background, series.logs, splits)
                 settled = fit(_with_steps(background, splits), series.logs)
                 return _modelled(len(background), series, splits, settled)
@@ -280,7 +311,7 @@ def _modelled(background: int, series: _Series, splits: Sequence[int], fitted: F
         df=max(2.0, independent - background - len(splits)),
         criterion=independent * log(max(fitted.rss, 1e-12) / n) + parameters * log(independent),
         positions=n,
-        logs=series.logs,
+        series=series,
     )
 
 
@@ -317,7 +348,8 @@ def _change_point(model: _Model, number: int, at: Sequence[int]) -> ChangePoint:
     split = model.splits[number]
     effect, error = model.effect(number), model.error(number)
     half = t_quantile(0.975, model.df) * error
-    level = model.logs[split - 1] - model.fit.residuals[split - 1]
+    level = model.series.logs[split - 1] - model.fit.residuals[split - 1]
+    level += model.series.usual[split - 1]
     return ChangePoint(
         index=at[split],
         before=exp(level),

@@ -79,7 +79,11 @@ class ServiceChange:
 
 
 def find_changes(
-    stretches: Sequence[Stretch], *, step_s: float, markers: Iterable[Marker] = ()
+    stretches: Sequence[Stretch],
+    *,
+    step_s: float,
+    markers: Iterable[Marker] = (),
+    before: Sequence[Stretch] = (),
 ) -> tuple[ServiceChange, ...]:
     """
     The changes, the newest first; of the same moment those of the whole service first.
@@ -88,6 +92,7 @@ def find_changes(
         stretches: at equal distances, the oldest first.
         step_s: how long each is.
         markers: what was done to the service.
+        before: the stretches of the days before, which tell what is usual at which hour.
     """
     keys = _keys(stretches)
     markers = tuple(markers)
@@ -95,7 +100,12 @@ def find_changes(
         change
         for key in keys
         for change in _changes_of(
-            key, stretches, step_s=step_s, alpha=_ALPHA / len(keys), markers=markers
+            key,
+            stretches,
+            step_s=step_s,
+            alpha=_ALPHA / len(keys),
+            markers=markers,
+            before=[one.values.get(key) for one in before],
         )
     ]
     return tuple(sorted(found, key=lambda one: (-one.at.timestamp(), one.subject or "")))
@@ -113,11 +123,16 @@ def _changes_of(
     step_s: float,
     alpha: float,
     markers: Sequence[Marker],
+    before: Sequence[float | None],
 ) -> Iterator[ServiceChange]:
     figure, subject = key
     values = [one.values.get(key) for one in stretches]
     points = change_points(
-        values, points_per_day=_DAY_S / step_s, least_effect=figure.least_effect, alpha=alpha
+        values,
+        points_per_day=_DAY_S / step_s,
+        before=before,
+        least_effect=figure.least_effect,
+        alpha=alpha,
     )
     for point in points:
         at = stretches[point.index].started_at

@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from keiko_perf.errors import UsageError
-from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, is_dashboard
+from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, Protect, is_dashboard
 from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
 from keiko_perf.monitoring.protocol import Monitor
@@ -21,13 +21,18 @@ from keiko_perf.monitoring.protocol import Monitor
 _SEEN_BY = "keiko_perf.monitor"
 
 
-def install(monitor: Monitor, app: Any) -> None:
+def install(monitor: Monitor, app: Any, *, protect: Protect | None = None) -> None:
     """See `PerformanceMonitor.install`."""
     if not (hasattr(app, "add_middleware") and hasattr(app, "state") and hasattr(app, "router")):
         raise UsageError(
             f"the monitor cannot be installed in {type(app).__name__}, which is neither a FastAPI "
             "nor a Starlette application",
             cure="Wrap it: PerfMiddleware(app, monitor.recorder)",
+        )
+    if protect is not None and not callable(protect):
+        raise UsageError(
+            f"{type(protect).__name__} cannot be asked whom to let in",
+            cure="Give protect a function of the request: true lets it in",
         )
     known = getattr(app.state, STATE, None)
     if known is monitor and monitor.is_recording:
@@ -45,7 +50,7 @@ def install(monitor: Monitor, app: Any) -> None:
         ) from error
     setattr(app.state, STATE, monitor)
     monitor.is_recording = True
-    app.router.routes.insert(0, DashboardRoute())
+    app.router.routes.insert(0, DashboardRoute(protect))
 
 
 class MonitorMiddleware:

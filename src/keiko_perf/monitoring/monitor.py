@@ -182,19 +182,28 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
 
     # For the service
 
-    def install(self, app: Any) -> None:
+    def install(
+        self, app: Any, *, protect: Callable[[Any], bool | Awaitable[bool]] | None = None
+    ) -> None:
         """
         Watch *app*, a FastAPI or Starlette application, and serve the dashboard from it.
 
         It adds the middleware, the routes under /performance, and the ticker, which starts and
         stops with the application. To install twice is no mistake.
 
+        Args:
+            app: the application.
+            protect: asked with each request to the dashboard, async or not: true lets it in,
+                token or not; what it raises, such as HTTPException, is the answer. With a token,
+                that opens as well.
+
         Raises:
-            UsageError: the application is already running, or of another kind.
+            UsageError: the application is already running, or of another kind; *protect* cannot
+                be called.
         """
         from keiko_perf.monitoring.installation import install
 
-        install(self, app)
+        install(self, app, protect=protect)
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -20,12 +20,14 @@ from keiko_perf.model import Snapshot
 from keiko_perf.monitoring import alerting, markers, silence
 from keiko_perf.monitoring.alerts import Alert
 from keiko_perf.monitoring.changes import ServiceChange, find_changes
+from keiko_perf.monitoring.courses import MOST_DAYS
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.markers import Marker, MarkerKind
 from keiko_perf.monitoring.records import Delivery
 from keiko_perf.monitoring.revision import find_revision, said_of_deploy
 from keiko_perf.monitoring.silence import Silence
 from keiko_perf.monitoring.stretches import (
+    ROLLED_UP_S,
     Stretch,
     measured_span_s,
     starts_of,
@@ -37,6 +39,7 @@ from keiko_perf.monitoring.trends import Trend, spans, trend_of
 
 _FRESH_S = 300.0
 _LATE_S = 60.0
+_DAY_S = 86_400.0
 _MOST_KEPT = 2000
 _MOST_DAYS = 366
 _A_LITTLE = timedelta(microseconds=1)
@@ -86,11 +89,49 @@ class Past:
             self._kept[step_s, start_at] = stretch
         return stretch
 
-    def changes(self, stretches: list[Stretch]) -> tuple[ServiceChange, ...]:
-        """What changed in *stretches*, which stand at equal distances."""
+    def days_before(self, stretches: list[Stretch]) -> Iterator[list[tuple[datetime, float]]]:
+        """
+        Which stretches to read of each day before *stretches*, the day before first.
+
+        They tell what is usual at which hour. None of a longer range, which has days of its own,
+        nor of a shorter one, whose stretches are shorter than what is kept of older days.
+        """
+        step_s = step_between(stretches)
+        per_day = round(_DAY_S / step_s)
+        if step_s != ROLLED_UP_S or not per_day // 2 <= len(stretches) <= per_day:
+            return
+        for back in range(1, MOST_DAYS + 1):
+            end_at = stretches[0].started_at - timedelta(days=back - 1)
+            yield [
+                (end_at - timedelta(seconds=step_s * number), step_s)
+                for number in range(per_day, 0, -1)
+            ]
+
+    def before(self, stretches: list[Stretch]) -> list[Stretch]:
+        """The stretches of the days before, as far as something was measured. It blocks."""
+        found: list[Stretch] = []
+        for day in self.days_before(stretches):
+            made = [self.stretch(start_at, step_s) for start_at, step_s in day]
+            if not any(one.values for one in made):
+                break
+            found = made + found
+        return found
+
+    def changes(
+        self, stretches: list[Stretch], before: Sequence[Stretch] | None = None
+    ) -> tuple[ServiceChange, ...]:
+        """
+        What changed in *stretches*, which stand at equal distances.
+
+        Args:
+            stretches: where to look.
+            before: those of the days before; read from the store if not given.
+        """
         step_s = step_between(stretches)
         noted = markers.read(self._journal)
-        return find_changes(stretches, step_s=step_s, markers=noted)
+        if before is None:
+            before = self.before(stretches)
+        return find_changes(stretches, step_s=step_s, markers=noted, before=before)
 
     def trends(self, now: datetime) -> tuple[Trend, ...]:
         """The last hour beside last week's, and beside the last deploy."""
@@ -212,8 +253,21 @@ class Remembering:
             if of_hours == hours and 0 <= age_s < _FRESH_S:
                 return found
         stretches = await self._stretches(now, hours * 3600)
-        found = await asyncio.to_thread(self.past.changes, stretches)
+        before = await self._before(stretches)
+        found = await asyncio.to_thread(self.past.changes, stretches, before)
         self._found = hours, now, found
+        return found
+
+    async def _before(self, stretches: list[Stretch]) -> list[Stretch]:
+        found: list[Stretch] = []
+        for day in self.past.days_before(stretches):
+            made = [
+                await asyncio.to_thread(self.past.stretch, start_at, step_s)
+                for start_at, step_s in day
+            ]
+            if not any(one.values for one in made):
+                break
+            found = made + found
         return found
 
     async def _stretches(self, now: datetime, span_s: float) -> list[Stretch]:

@@ -18,7 +18,7 @@ POINTS = 144
 """Of a day: ten minutes each."""
 _LEAST_STEP_S = 60.0
 _MOST_SUBJECTS = 50
-_ROLLED_UP_S = 600.0
+ROLLED_UP_S = 600.0
 _FRESH_S = 47 * 3600.0
 """Older windows are rolled up to ten minutes."""
 _LEAST_ERROR_RATIO = 0.001
@@ -79,7 +79,7 @@ class Stretch:
 def step_of(span_s: float) -> float:
     """How long a stretch is, in whole minutes, if *span_s* are looked at."""
     step_s = max(_LEAST_STEP_S, ceil(span_s / POINTS / 60) * 60.0)
-    return max(step_s, _ROLLED_UP_S) if span_s > _FRESH_S else step_s
+    return max(step_s, ROLLED_UP_S) if span_s > _FRESH_S else step_s
 
 
 def starts_of(end_at: datetime, span_s: float, step_s: float) -> list[datetime]:

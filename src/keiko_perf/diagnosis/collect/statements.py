@@ -190,7 +190,8 @@ WHERE e.extname = 'pg_stat_statements'
 
 _INFO = "SELECT dealloc, stats_reset FROM {place}.pg_stat_statements_info"
 
-# One row a statement, whoever executed it. Variances are pooled around the common mean.
+# One row a statement, whoever executed it. Variances are pooled around the common mean. Who had a
+# statement EXPLAINed within has it recorded once more, under the text of the EXPLAIN.
 _STATEMENT_STATISTICS = """
 WITH one AS (
     SELECT queryid, query, calls, total_exec_time, max_exec_time, rows,
@@ -201,7 +202,8 @@ WITH one AS (
     WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
       AND (query IS NULL OR query NOT LIKE :ours)
 ), statement AS (
-    SELECT min(query) AS query, sum(calls) AS calls, sum(total_exec_time) AS total_ms,
+    SELECT coalesce(min(query) FILTER (WHERE query !~* '^\\s*explain\\M'), min(query)) AS query,
+           sum(calls) AS calls, sum(total_exec_time) AS total_ms,
            sum(total_exec_time) FILTER (WHERE toplevel) AS top_ms,
            max(max_exec_time) AS max_ms, sum(rows) AS rows,
            greatest(sum(square * calls) / nullif(sum(calls), 0)

@@ -13,6 +13,9 @@ from keiko_perf.diagnosis.rules.writing import iso
 from keiko_perf.model import Finding, Gap, Severity, say
 
 NOTED_S = 1.0
+QUEUE = 3
+QUEUED_S = 0.1
+"""Each waits but a moment, and they never end: a row that all of them write."""
 LONG_S = 10.0
 TOO_LONG_S = 60.0
 MANY = 10
@@ -74,7 +77,8 @@ def waiting(evidence: Evidence) -> Iterator[Finding | Gap]:
     for start, end in zip(starts, [*starts[1:], len(branches)], strict=True):
         root, behind = branches[start], branches[start + 1 : end]
         waits_s = max((one.waiter.waits_s or 0.0 for one in behind if one.waiter), default=0.0)
-        if waits_s >= NOTED_S:
+        is_queue = len(behind) >= QUEUE and waits_s >= QUEUED_S
+        if waits_s >= NOTED_S or is_queue:
             yield _waiting(root.session, [one.waiter for one in behind if one.waiter], waits_s)
 
 

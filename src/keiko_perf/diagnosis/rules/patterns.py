@@ -24,7 +24,8 @@ _FROM = re.compile(r"\bfrom\s+(?:only\s+)?((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|
 _OFFSET = re.compile(r"\boffset\s+(?:\$\d+|\d+|cast\()", re.I)
 _LIMIT = re.compile(r"\b(?:limit\s|fetch\s+first\b)", re.I)
 _COUNT = re.compile(r"^\s*select\s+count\s*\(", re.I)
-_BY_KEY = re.compile(r"=\s*(?:\$\d+|cast\(\$\d+)", re.I)
+_BY_KEY = re.compile(r"=\s*(?:\$\d+|cast\(\$\d+)|\$\d+(?:::\w+| as \w+\))?\s*=\s*[\"\w]", re.I)
+"""A relation that SQLAlchemy loads lazily has the value on the left: `$1::BIGINT = t.agent_id`."""
 _LIST = re.compile(r"\bin\s*\(\s*(?:\$\d+|'[^']*'|\d+)\s*(?:,\s*(?:\$\d+|'[^']*'|\d+)\s*)*", re.I)
 
 

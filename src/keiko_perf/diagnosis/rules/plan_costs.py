@@ -46,7 +46,7 @@ def finding(
         severity=_severity(plan, share),
         subject=node.name,
         summary=summary,
-        evidence={"step": node.id + 1, "share_ratio": share} | evidence,
+        evidence={"step": node.id + 1, "share_ratio": round(share, 3)} | evidence,
         explanation=explanation,
         cure=cure,
         link=link,

@@ -62,9 +62,10 @@ def nested_loop_blowup(plan: Plan) -> Iterator[Finding]:
 def _is_product(plan: Plan, node: Node, inner: Node) -> bool:
     """Whether each row is put beside each other, with no condition at all or a loose one."""
     pairs = (node.rows or 0.0) + node.removed("Rows Removed by Join Filter")
-    if pairs < 100 * MANY_ROWS:
-        return False
-    if (inner.loops or 0.0) < 100 or (inner.rows_per_loop or 0.0) < 100:
+    loops, each = inner.loops or 0.0, inner.rows_per_loop or 0.0
+    is_forgotten = "Join Filter" not in node.details and each >= 10 and pairs >= 500 * MANY_ROWS
+    is_large = each >= 100 and pairs >= 100 * MANY_ROWS
+    if loops < 100 or not (is_forgotten or is_large):
         return False
     below = plan.children(inner)[0] if inner.kind == "Materialize" and inner.children else inner
     return not (below.details.get("Index Cond") or below.children or below.kind == "Function Scan")

@@ -35,11 +35,10 @@ def correlated_subplan(plan: Plan) -> Iterator[Finding]:
         loops = _times(plan, node)
         # To start it a thousand times takes as long as to read ten thousand rows.
         is_often = plan.executed and loops >= MANY_ROWS
-        if node.branch_share < 3 * LEAST_SHARE or not (
-            is_often or matters(plan, node.branch_share)
-        ):
+        is_costly = node.branch_share >= (2 if is_often else 3) * LEAST_SHARE
+        if not is_costly or not (is_often or matters(plan, node.branch_share)):
             continue
-        if loops < MANY_ROWS and not (loops >= _LOOPS and _rows_of(plan, node) >= _ROWS):
+        if loops < MANY_ROWS and not (loops >= _LOOPS and _reads_much(plan, node)):
             continue
         yield finding(
             plan,
@@ -174,6 +173,15 @@ def _finding(
         ),
         link=f"{MANUAL}/queries-table-expressions.html",
     )
+
+
+def _reads_much(plan: Plan, node: Node) -> bool:
+    """Whether few runs read as much as many would, or some of it in vain."""
+    below = [one for one in plan.nodes if any(up.id == node.id for up in plan.ancestors(one))]
+    in_vain = sum(
+        one.removed() + (one.rows or 0.0) * (one.kind == "Seq Scan") for one in (node, *below)
+    )
+    return in_vain >= 2 * LEAST_ROWS or _rows_of(plan, node) >= _ROWS
 
 
 def _times(plan: Plan, node: Node) -> float:

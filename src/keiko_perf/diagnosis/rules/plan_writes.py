@@ -16,6 +16,9 @@ _MOST = 4 * LEAST_SHARE
 _CALLS = 10
 _SLOW_CALL_S = 0.001
 """An index finds the rows of a key in a tenth of this, on a busy machine in half."""
+_BUSY_CALL_S = 0.0003
+"""A trigger that only computes takes a tenth of this."""
+_LEAST_S = 0.01
 _SLOW_FIRST_CALL_S = 0.005
 """The first call of a session plans its query too."""
 
@@ -62,7 +65,8 @@ def trigger_time(plan: Plan) -> Iterator[Finding]:
         time_s, calls, share = _cost(plan, trigger)
         if trigger.get("Constraint Name") or share < _MOST:
             continue
-        if calls < MANY_ROWS and time_s < 50 * _SLOW_CALL_S:
+        is_slow = calls >= _CALLS and time_s >= max(_LEAST_S, _BUSY_CALL_S * calls)
+        if calls < MANY_ROWS and time_s < 50 * _SLOW_CALL_S and not is_slow:
             continue
         name = str(trigger.get("Trigger Name"))
         yield finding(

@@ -6,6 +6,7 @@ that holds a signed time and not the token. Without a token a request counts as 
 from a loopback address, was not forwarded by a proxy, and does not name a host of the internet's
 domain name system (a page elsewhere could have pointed such a name at this machine). A proxy on
 this machine that adds no header of its own cannot be told from a person: set a token behind one.
+An application that knows its people may let them in itself: it says so in the request's scope.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _FORWARDED = (
     "cf-connecting-ip",
     "true-client-ip",
 )
+LET_IN = "keiko_perf.let_in"
+"""What the scope of a request has that the application has let in."""
 _IN_PROCESS = "testclient"
 """What Starlette's test client calls itself; no server reports a peer of this name."""
 

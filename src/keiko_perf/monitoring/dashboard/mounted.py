@@ -3,22 +3,31 @@ The dashboard as one route of a Starlette or FastAPI application, found before a
 
 One, so that requests to anything else cost one comparison of strings; before the others, since
 an application's last route often takes all that is left. It takes its own paths and no more: an
-application may have pages of its own under /performance.
+application may have pages of its own under /performance. An application that protects it itself is
+asked first, except for what orchestrators ask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
 from typing import Any
 
 from starlette.datastructures import URLPath
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
-from keiko_perf.monitoring.dashboard.pages import PAGES, PREFIX
+from keiko_perf.monitoring.dashboard import answers
+from keiko_perf.monitoring.dashboard.access import LET_IN
+from keiko_perf.monitoring.dashboard.pages import PAGES, PREFIX, STATE
 
 _UNDER = f"{PREFIX}/"
 _CHOSEN = "keiko_perf.page"
+_OPEN = frozenset((f"{PREFIX}/livez", f"{PREFIX}/readyz"))
+_NOT_YOU = "This service does not let you see its dashboard"
+Protect = Callable[[Request], bool | Awaitable[bool]]
+"""Whether the dashboard may be seen by whoever sent a request; what it raises is the answer."""
 _ROUTES = tuple(
     Route(f"{PREFIX}{page.path}", page.answer, methods=list(page.methods)) for page in PAGES
 )
@@ -28,6 +37,9 @@ class DashboardRoute(BaseRoute):
     """All pages of the dashboard."""
 
     path = PREFIX
+
+    def __init__(self, protect: Protect | None = None) -> None:
+        self.protect = protect
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or not is_under_prefix(scope):
@@ -39,10 +51,21 @@ class DashboardRoute(BaseRoute):
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope[_CHOSEN].handle(scope, receive, send)
+        page = scope[_CHOSEN]
+        if self.protect is not None and page.path not in _OPEN:
+            scope[LET_IN] = await _is_let_in(self.protect, Request(scope, receive))
+            if not scope[LET_IN] and getattr(scope["app"].state, STATE).token is None:
+                await answers.refused(403, _NOT_YOU)(scope, receive, send)
+                return
+        await page.handle(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         raise NoMatchFound(name, path_params)
+
+
+async def _is_let_in(protect: Protect, request: Request) -> bool:
+    said = protect(request)
+    return bool(await said if isawaitable(said) else said)
 
 
 def is_dashboard(scope: Scope) -> bool:

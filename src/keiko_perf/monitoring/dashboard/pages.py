@@ -20,6 +20,7 @@ from keiko_perf.model import Message, say
 from keiko_perf.monitoring.dashboard import answers
 from keiko_perf.monitoring.dashboard.access import (
     COOKIE,
+    LET_IN,
     SESSION_S,
     Access,
     access,
@@ -246,6 +247,8 @@ def _monitor(request: Request) -> Monitor:
 
 
 def _access(request: Request) -> Access:
+    if request.scope.get(LET_IN):
+        return Access.GRANTED
     token, headers = _monitor(request).token, request.headers
     guesses, address = _guesses(request), _address(request)
     is_guess = token is not None and bearer(headers) is not None

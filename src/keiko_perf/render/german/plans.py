@@ -82,6 +82,11 @@ TEMPLATES = {
     "The plan": "Der Plan",
     "The plan of a statement": "Der Plan einer Anweisung",
     "What is wrong with it": "Was daran nicht stimmt",
+    "What it took": "Was er brauchte",
+    "{step}: {what}": "{step}: {what}",
+    "{step}: {what}. Further findings: {more:count}": (
+        "{step}: {what}. Weitere Befunde: {more:count}"
+    ),
     "With more work_mem it remembers the rows instead of whole blocks.": (
         "Mit mehr work_mem merkt es sich die Zeilen statt ganzer Blöcke."
     ),
@@ -139,9 +144,6 @@ TEMPLATES = {
     ),
     "nothing to do here: no part of the plan costs more than it should": (
         "hier ist nichts zu tun: kein Teil des Plans kostet mehr als nötig"
-    ),
-    "parts of the plan that cost too much: {count:count}": (
-        "Teile des Plans, die zu viel kosten: {count:count}"
     ),
     "planning takes {planning_s:duration}, execution {execution_s:duration}": (
         "das Planen braucht {planning_s:duration}, die Ausführung {execution_s:duration}"
