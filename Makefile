@@ -44,6 +44,7 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/capacity.py
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/adaptive.py

@@ -1,12 +1,14 @@
 """
 The adaptive limiter on a real PostgreSQL with statements that only compute, beside fixed limits.
 
-    python benchmarks/adaptive_postgres.py [--seconds 0.4] [--rounds 20]
+    python benchmarks/adaptive_postgres.py [--seconds 1] [--rounds 6]
 
 A hundred tasks ask all the time through 32 connections; what is measured is how many statements
 a second are answered, and how long one takes once it has a place. Slices are short and
 interleaved, in another order each round, so that a machine whose speed drifts is equally fast for
 all; the figures are over all slices of a limit, and the best fixed limit is that of the whole run.
+Where other processes are busy too, more statements at once get more of the machine: the best fixed
+limit is high then, and the lowest on a machine of one's own.
 """
 
 from __future__ import annotations
@@ -71,6 +73,8 @@ async def compare(seconds: float, rounds: int) -> None:
     p99 = p99_s(took_s["adaptive"]) / p99_s(took_s[best])
     print(f"\nadaptive (limit {min(limits)} to {max(limits)}) to {best}: ", end="")
     print(f"throughput {throughput:.3f}, p99 {p99:.2f}")
+    print(f"{'MET' if throughput >= 0.95 else 'MISSED':8}throughput at least 0.95")
+    print(f"{'MET' if p99 <= 1 else 'MISSED':8}p99 not above it")
 
 
 def p99_s(took_s: list[float]) -> float:
@@ -79,8 +83,8 @@ def p99_s(took_s: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The adaptive limiter on a real PostgreSQL")
-    parser.add_argument("--seconds", type=float, default=0.4)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=6)
     given = parser.parse_args()
     asyncio.run(compare(given.seconds, given.rounds))
 

@@ -141,3 +141,12 @@ def test_failures_alone_lower_it_and_no_time_at_all_changes_nothing() -> None:
     for _ in range(1000):
         idle.ended(0.0, 0.0, beside=10, in_flight=9, succeeded=True)
     assert idle.limit == 10
+
+
+def test_a_limit_is_kept_while_nobody_asks_for_as_much() -> None:
+    steering = Steering()
+    simulate(TEN, steering)
+    found = steering.limit
+    for step in range(2000):
+        steering.ended(20 + step * 0.05, 0.05, beside=1, in_flight=0, succeeded=True)
+    assert steering.limit >= 0.6 * found

@@ -218,7 +218,6 @@ def _sections(
 def _verdict(capacity: Capacity, asked: Asked) -> Iterator[Text]:
     if asked.interrupted:
         yield say("The search was stopped; this is what was known by then.")
-    yield say("{found}.", found=_found(capacity))
     if capacity.found is Found.INVALID:
         yield from capacity.tried[-1].reasons
     elif capacity.first_fail is not None and capacity.first_fail.reasons:

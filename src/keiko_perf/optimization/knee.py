@@ -28,11 +28,11 @@ _LEAST_LOG = -0.3
 _WORTH = 0.04  # one per cent more in flight should bring so many per cent more throughput
 _ENOUGH = 0.99  # of the best throughput; for what little is beyond, nobody should wait
 _MEMORY = 0.985  # what a measurement counts once the next one is there
-_KEPT = 0.02  # what it counts after a change
+_ANEW = 0.5  # how likely it is, after a change, that the knee is elsewhere
 _KNOWN = 4  # measurements, before the belief can be contradicted
 _OUTLIER = 4.0  # in standard deviations: more than that counts as that
 _SLACK, _ALARM = 0.5, 6.5  # of the CUSUM, in standard deviations
-_LEAST_SPREAD, _MOST_SPREAD = 0.7, 10.0
+_LEAST_SPREAD, _MOST_SPREAD, _STRANGE = 0.7, 6.0, 6.0
 _RENEWED = 0.01  # of the belief, with each measurement, for what may have come about meanwhile
 _NEGLIGIBLE, _TINY = 1e-4, 1e-300
 _UNKNOWN = 1e4  # the variance of the logarithm of r, of which nothing is known
@@ -99,19 +99,16 @@ class Knee:
         if self._count >= _KNOWN:
             value, change = self._contradiction(value, shape, variance)
         if change:
+            # Either it is faster or slower as a whole, with its knee where it was, or all is new.
             self._count = 0
-            self._costs = [_KEPT * cost for cost in self._costs]
+            self._mix(_ANEW)
             self._unsure = _UNKNOWN
+            self._spread = 1.0
             self._add(*self._last)
         self._add(value, shape, variance)
         self._last = (value, shape, variance)
         self._weigh()
         return change
-
-    def settle(self, limit: float) -> None:
-        """After a change: begin anew around *limit*."""
-        self._expect(log(limit), 1.0)
-        self._weigh()
 
     def aim(self, least: float, most: float, *, sure: float) -> Aim:
         """
@@ -151,7 +148,7 @@ class Knee:
             for goal, penalty in zip(self._goals, self._penalties, strict=True)
         ]
         total = sum(anew)
-        self._anew = [_RENEWED * one / total for one in anew]
+        self._anew = [one / total for one in anew]
 
     def _expect(self, log_limit: float, doubt: float) -> None:
         # Like a measurement, it counts less and less.
@@ -180,7 +177,7 @@ class Knee:
         )
         deviation = sqrt(variance * self._spread + unsure + self._unsure + self._drift)
         off = max(-_OUTLIER, min(_OUTLIER, (value - mean) / deviation))
-        spread = self._spread + 0.03 * (off * off - 1) * self._spread
+        spread = self._spread * (1 + 0.03 * (min(off * off, _STRANGE) - 1))
         self._spread = min(max(spread, _LEAST_SPREAD), _MOST_SPREAD)
         # Two in a row off to the same side: the level wanders faster than was thought.
         both = max(-2.0, min(2.0, off * self._off))
@@ -210,8 +207,15 @@ class Knee:
         least = min(costs)
         weights = [exp(least - cost) for cost in costs]
         total = sum(weights)
-        kept = (1 - _RENEWED) / total
-        self._weights = [kept * one + rest for one, rest in zip(weights, self._anew, strict=True)]
+        self._weights = [one / total for one in weights]
+        self._mix(_RENEWED)
+
+    def _mix(self, share: float) -> None:
+        """Believe that much less of what is believed, and that much more of anything else."""
+        self._weights = [
+            (1 - share) * one + share * other
+            for one, other in zip(self._weights, self._anew, strict=True)
+        ]
         self._costs = [
             -log(max(one, _TINY)) - penalty
             for one, penalty in zip(self._weights, self._penalties, strict=True)

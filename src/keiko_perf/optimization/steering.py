@@ -19,12 +19,12 @@ _FIRST = 2  # beside an idle service, to see how long a request takes without a 
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
 _LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
 _LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 4
-_MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.7, 0.5  # from one window to the next, times
-_NEARLY = 0.9
+_MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
+_NEARLY = 0.9  # as much more as may be: then the beginning goes on
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
 _JUMP = 0.2  # what a change of the limit itself does to a measurement: a share of the change
 _SURE, _SURE_AT_FIRST = 0.78, 0.6  # too little costs throughput, too much only some latency
-_LEARN_VARIATION = 0.1
+_LEARN_VARIATION = 0.1  # from one window
 _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
 _LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.5, 0.5
@@ -135,7 +135,6 @@ class Steering:
         if change:
             # What became slower is asked for less first, and what became faster for more.
             self.changes += 1
-            self._knee.settle(self._base)
             offset = -change * _AFTER_A_CHANGE
         else:
             offset = self._aim(sqrt(variance * self._knee.spread))
@@ -151,7 +150,7 @@ class Steering:
         )
         # Whoever has no more to ask for cannot tell what more would do.
         reached = max(2.0 * self._busiest + 2, self._base)
-        self._beginning &= aim.limit > _NEARLY * most_up * self._base and aim.limit <= reached
+        self._beginning &= aim.limit > _NEARLY * most_up * self._base
         self._base = max(self._least, min(aim.limit, self._most, reached))
         if self._beginning:
             return 0.0
