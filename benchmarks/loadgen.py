@@ -11,6 +11,7 @@ slower for a while slows all of them down. CPU is user and system time: of a pro
 process, of k6 and of ours, which start slowly, the difference of a long and a short run; of other
 Python clients what their own process clock says of the run, imports left out. Only the ratios
 within a round mean anything: absolute figures drift with the machine, and how busy it was is said.
+At the end stands for each bar whether it is MET or MISSED.
 
 nginx, wrk and hey are the machine's (`scripts/system-packages nginx wrk hey`); the other peers are
 installed into a virtual environment that is removed afterwards. What is missing is said and left
@@ -35,6 +36,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadgen_accuracy import accuracy, freeze, lag
+from loadgen_bars import judged, skipped, summarise
 from loadgen_peers import CONNECTIONS, Peers, Tool, count_of, peers
 
 BODY = "x" * 96
@@ -120,27 +122,33 @@ def compared(
     )
     print(f"{'tool':<22}{'median':>11}{'÷ ' + base:>12}{'least':>8}{'most':>8}{'÷ ours':>10}")
     for name, values in figures.items():
-        ratios = [one / other for one, other in zip(values, figures[base], strict=True)]
+        ratios = ratios_of(figures, name, base)
         to_ours = [one / other for one, other in zip(values, figures[tools[0].name], strict=True)]
         print(
             f"{name:<22}{statistics.median(values):>8.1f} µs{statistics.median(ratios):>12.2f}"
             f"{min(ratios):>8.2f}{max(ratios):>8.2f}{statistics.median(to_ours):>10.2f}"
         )
+    for name in (one for one in figures if one.startswith("keiko-perf")):
+        each = " ".join(f"{one:.2f}" for one in ratios_of(figures, name, base))
+        print(f"  {name} ÷ {base}, round by round: {each}")
     return figures
 
 
-def held(what: str, name: str, seen: Figures, bar: float, most: float | None = None) -> None:
-    """Say whether the median of the rounds' ratios is within its bar, and each within *most*."""
+def ratios_of(seen: Figures, name: str, other: str) -> list[float]:
+    """What one tool needs ÷ what another one does, round by round."""
+    return [one / its for one, its in zip(seen[name], seen[other], strict=True)]
+
+
+def compare(what: str, name: str, seen: Figures, bar: float, most: float | None = None) -> None:
+    """Judge the median of the rounds' ratios by its bar, and each of them by *most*."""
     if name not in seen:
-        print(f"  not compared: {what} with {name}")
+        skipped(f"{what} takes at most {bar:.3f} × the CPU of {name}, which is not there")
         return
-    ratios = [one / other for one, other in zip(seen[what], seen[name], strict=True)]
-    is_held = statistics.median(ratios) <= bar and (most is None or max(ratios) <= most)
-    each = "" if most is None else f", {max(ratios):.2f} × at most in a round, bar {most:.2f} ×"
-    print(
-        f"  {'held' if is_held else 'MISSED'}: {what} takes {statistics.median(ratios):.3f} × "
-        f"the CPU of {name}, bar {bar:.3f} ×{each}"
-    )
+    ratios = ratios_of(seen, what, name)
+    is_met = statistics.median(ratios) <= bar and (most is None or max(ratios) <= most)
+    each = "" if most is None else f"; {max(ratios):.2f} × in a round, at most {most:.2f} ×"
+    ratio = f"{statistics.median(ratios):.3f} × the CPU of {name}"
+    judged(f"{what} takes {ratio}{each}", is_met, f"{bar:.3f} ×")
 
 
 def certificate(folder: Path) -> Path:
@@ -165,17 +173,17 @@ def of_cpu(found: Peers, sections: Sequence[str], options: argparse.Namespace) -
             tools.insert(1, found.scenario())
             seen = figures["engine"] = compared("Engine", tools, url, options=options)
             for name, bar in BARS.items():
-                held("keiko-perf", name, seen, bar, EACH_BAR if name == "wrk" else None)
-            held("keiko-perf scenario", "wrk", seen, SCENARIO_BAR)
+                compare("keiko-perf", name, seen, bar, EACH_BAR if name == "wrk" else None)
+            compare("keiko-perf scenario", "wrk", seen, SCENARIO_BAR)
         elif "scenario" in sections:
             chosen = [found.scenario(), *(one for one in tools if one.name == "wrk")]
             seen = figures["scenario"] = compared("Scenario", chosen, url, options=options)
-            held("keiko-perf scenario", "wrk", seen, SCENARIO_BAR)
+            compare("keiko-perf scenario", "wrk", seen, SCENARIO_BAR)
     if "tls" in sections and shutil.which("openssl"):
         ca_file = certificate(found.folder)
         with nginx(core, found.folder) as url:
             seen = figures["tls"] = compared("TLS", found.tls(ca_file), url, options=options)
-            held("keiko-perf", "wrk", seen, TLS_BAR)
+            compare("keiko-perf", "wrk", seen, TLS_BAR)
     return figures
 
 
@@ -207,6 +215,7 @@ def main() -> None:
             figures["accuracy"] = accuracy(is_quick=options.quick)
         if "freeze" in sections:
             figures["freeze"] = freeze(found, is_quick=options.quick)
+    summarise()
     if options.json:
         options.json.write_text(json.dumps(figures))
 

@@ -10,11 +10,11 @@ from math import ceil
 
 from keiko_perf.loadtest.looks import Looks
 from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
+from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import MOST_STEPS, Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.reply import UNJUDGED, Reply
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
-from keiko_perf.loadtest.tally import Tally
 from keiko_perf.loadtest.transport import Asked, Channel, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
@@ -42,6 +42,7 @@ class Books:
 
     __slots__ = (
         "_errors",
+        "_gathers",
         "_intervals",
         "_is_service_apart",
         "_meters",
@@ -62,16 +63,17 @@ class Books:
     )
 
     def __init__(self, plan: Plan, *, is_service_apart: bool) -> None:
-        self._meters = [StepMeter(step.name) for step in plan.steps]
+        self._gathers = isinstance(plan.load, Users) and not plan.load.think_s
+        self._meters = [StepMeter(step.name, gathers=self._gathers) for step in plan.steps]
         self._numbers: dict[str, int] = {}
         self.folded = 0
         self._errors = ErrorLog(plan.target.origin)
         self._is_service_apart = is_service_apart
         self._per_interval = 1.0 / interval_s(plan)
         self._intervals = max(1, ceil(plan.duration_s * self._per_interval - 1e-9))
-        self._prompt = Tally(Histogram())  # lag of requests that found a connection
-        self._queued = Tally(Histogram())  # lag of those that waited for one
-        self._queued_late = Tally(Histogram())  # the generator's own part of that
+        self._prompt = Histogram()  # lag of requests that found a connection
+        self._queued = Histogram()  # lag of those that waited for one
+        self._queued_late = Histogram()  # the generator's own part of that
         self.begins = 0.0
         self.offered = self.finished = self.failures = self.dropped = self.waited = self.again = 0
         self.looks = Looks()
@@ -92,7 +94,7 @@ class Books:
             if len(self._numbers) >= MOST_STEPS and name != OTHER:
                 self.folded += 1
                 return self.number(OTHER)
-            meter = StepMeter(name)
+            meter = StepMeter(name, gathers=self._gathers)
             meter.begin(self.begins)
             self._meters.append(meter)
             number = self._numbers[name] = len(self._meters) - 1
@@ -208,8 +210,6 @@ class Books:
         """Count the durations that were gathered, where that are many; to be called often."""
         for meter in self._meters:
             meter.settle()
-        for tally in (self._prompt, self._queued, self._queued_late):
-            tally.settle()
 
     def _position(self, due: float) -> int:
         return int((due - self.begins) * self._per_interval)
@@ -271,9 +271,9 @@ class Books:
     @property
     def lag(self) -> Histogram:
         """From due to sent."""
-        return Histogram.merged((self._prompt.histogram, self._queued.histogram))
+        return Histogram.merged((self._prompt, self._queued))
 
     @property
     def late(self) -> Histogram:
         """The generator's own part of the lag."""
-        return Histogram.merged((self._prompt.histogram, self._queued_late.histogram))
+        return Histogram.merged((self._prompt, self._queued_late))

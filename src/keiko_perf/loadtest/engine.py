@@ -112,6 +112,8 @@ class Engine(Traffic):
             self._watch.start()
         self._books.begin(self._begun + self._plan.warmup_s)
         self._until = self._begun + self._plan.total_s
+        if self.prompt is not None:
+            self.prompt.until = self._until
         if isinstance(self._load, Users):
             self._users = [
                 self._begun + start_s for start_s in self._share.sequence(self._load.starts())

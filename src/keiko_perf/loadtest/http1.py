@@ -19,7 +19,9 @@ from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
 from keiko_perf.loadtest.framing import Body, Head, read_plain_head
 from keiko_perf.loadtest.home import Known, Repeated
+from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.prompted import PromptedChannel
 from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.target import Target
@@ -90,6 +92,8 @@ class HttpTransport:
             self._channel = FollowingChannel
         elif self._plan.scenarios:
             self._channel = CollectingChannel
+        elif isinstance(self._plan.load, Users):
+            self._channel = PromptedChannel
 
     def channel(self, owner: Owner) -> Channel:
         channel = self._channel(self, owner)

@@ -15,7 +15,7 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.request import Request, curl
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
-from keiko_perf.loadtest.tally import Tally
+from keiko_perf.loadtest.tally import ENOUGH, Tally
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
@@ -36,6 +36,11 @@ class StepMeter:
     """
     The measurements of one step.
 
+    Args:
+        name: the step's.
+        gathers: whether response times are counted many at a time. That costs less, and makes a
+            pause now and then, in which what is due on a schedule would be late.
+
     Attributes:
         since: the instant at which the interval that `record` counts in begins; what was due
             before it belongs to another one.
@@ -53,36 +58,38 @@ class StepMeter:
     __slots__ = (
         "_apart",
         "_begins",
-        "_lag",
         "_last_failing",
-        "_now",
         "_phases",
-        "_service",
         "_settled",
         "_settled_failed",
         "_settled_to",
+        "_tally",
         "_timeline",
         "failed",
         "failed_lag",
         "failed_service",
+        "lag",
         "name",
         "received_bytes",
         "record",
         "record_lag",
         "record_service",
         "redirects",
+        "service",
         "since",
         "until",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, gathers: bool = False) -> None:
         self.name = name
         self._timeline: list[Histogram] = []
         self.since = self.until = inf
-        self._now, self._service, self._lag = (Tally(Histogram()) for _ in range(3))
-        self.record = self._now.record
-        self.record_service = self._service.record
-        self.record_lag = self._lag.record
+        self._tally = Tally(Histogram()) if gathers else None
+        self.record = Histogram().record if self._tally is None else self._tally.record
+        self.service = Histogram()
+        self.record_service = self.service.record
+        self.lag = Histogram()
+        self.record_lag = self.lag.record
         self.failed: dict[int, Histogram] = {}
         self.failed_service = Histogram()
         self.failed_lag = Histogram()
@@ -105,12 +112,16 @@ class StepMeter:
         self._make_room(position)
         self.since = self._begins + position * interval_s
         self.until = self._begins + (position + 1) * interval_s
-        self._now.move_to(self._timeline[position])
+        into = self._timeline[position]
+        if self._tally is None:
+            self.record = into.record
+        else:
+            self._tally.move_to(into)
 
-    def settle(self) -> None:
-        """Count what was gathered, where that is much."""
-        for tally in (self._now, self._service, self._lag):
-            tally.settle()
+    def settle(self, *, at_least: int = ENOUGH) -> None:
+        """Count what was gathered, if that is so much."""
+        if self._tally is not None:
+            self._tally.settle(at_least=at_least)
 
     def record_apart(self, position: int, *, response_s: float, service_s: float) -> None:
         """
@@ -163,7 +174,7 @@ class StepMeter:
             recent_s: how long the recent intervals lasted so far.
             whole_s: how long all lasted so far.
         """
-        self._now.settle(at_least=1)
+        self.settle(at_least=1)
         for at in range(self._settled_to, settled_to):
             if at < len(self._timeline):
                 for one in self._at(at):
@@ -199,7 +210,7 @@ class StepMeter:
 
     def successes(self, first: int, end: int | None = None) -> Iterator[Histogram]:
         """The response times of the successes from interval *first* on, before *end*."""
-        self._now.settle(at_least=1)
+        self.settle(at_least=1)
         length = len(self._timeline)
         for at in range(first, length if end is None else min(end, length)):
             yield from self._at(at)
@@ -232,10 +243,8 @@ class StepMeter:
         return StepResult(
             name=self.name,
             response=series(response, Histogram.merged(self.failed.values())),
-            service=series(
-                Histogram.merged((self._service.histogram, *at_once)), self.failed_service
-            ),
-            lag=series(self._lag.histogram, self.failed_lag),
+            service=series(Histogram.merged((self.service, *at_once)), self.failed_service),
+            lag=series(self.lag, self.failed_lag),
             timeline=tuple(Histogram.merged(self._at(at)) for at in range(len(self._timeline))),
             failures=tuple(0 if one is None else one.count for one in failed),
             phases=dict(self._phases),

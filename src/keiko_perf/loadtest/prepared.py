@@ -26,12 +26,12 @@ def prepare(
     )
 
 
-def in_turn(plan: Plan, observers: Sequence[Observer | None] = ()) -> Iterator[Request]:
-    """The requests in the plan's order, without end; each step goes through its rows."""
-    prepared = [cycle(requests) for requests in prepare(plan, observers)]
-    if len(prepared) == 1:
-        return prepared[0]
-    return (next(prepared[step]) for step in cycle(plan.order))
+def in_turn(prepared: Sequence[Sequence[Request]], order: Sequence[int]) -> Iterator[Request]:
+    """Requests in the *order* of their steps, without end; each step goes through its rows."""
+    rows = [cycle(requests) for requests in prepared]
+    if len(rows) == 1:
+        return rows[0]
+    return (next(rows[step]) for step in cycle(order))
 
 
 def _of_step(plan: Plan, index: int, *, path: str, observer: Observer | None) -> Request:

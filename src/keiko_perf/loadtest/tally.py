@@ -2,7 +2,8 @@
 Tally: durations that are gathered while requests come and go, and counted many at a time.
 
 To count one costs as much as all the rest of what is done for a request; to put it aside costs a
-twentieth of that, and many that are counted together cost half each.
+twentieth of that, and many that are counted together cost half each. The counting is a pause of a
+fraction of a millisecond, so this is for load that has no schedule to be late for.
 """
 
 from __future__ import annotations

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappush
+from math import inf
 
 from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, precise_alarm
 from keiko_perf.loadtest.books import Books
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.prepared import in_turn
+from keiko_perf.loadtest.prepared import in_turn, prepare
+from keiko_perf.loadtest.prompt import Prompt
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.share import Share
 from keiko_perf.loadtest.transport import Channel, Failure, Transport
@@ -51,7 +53,9 @@ class Traffic:
         self._is_at_once = self._is_closed and not self._think_s
         self._books = Books(plan, is_service_apart=not self._is_at_once)
         self._meters = self._books.meters
-        self._requests = share.sequence(in_turn(plan, self._meters if plan.steps else ()))
+        prepared = prepare(plan, self._meters if plan.steps else ())
+        self._requests = share.sequence(in_turn(prepared, plan.order))
+        self.prompt = self._prompt(prepared) if self._is_at_once else None
         self._timers: list[asyncio.Handle] = []
         self._until = 0.0
 
@@ -61,6 +65,19 @@ class Traffic:
         self._users: list[float] = []  # when each user is due who thinks, a heap
         self._has_arrivals = True
         self._peak = self._opened = 0
+
+    def _prompt(self, prepared: Sequence[Sequence[Request]]) -> Prompt | None:
+        """For users who all ask one and the same."""
+        requests = [request for row in prepared for request in row]
+        if len(requests) != 1 or not requests[0].is_plain:
+            return None
+        return Prompt(
+            wire=requests[0].wire,
+            until=-inf,
+            clock=self._clock,
+            meter=self._meters[0],
+            books=self._books,
+        )
 
     def _new_alarm(self, ring: Callable[[], None]) -> Alarm:
         return LoopAlarm(self._loop, ring) if self._is_virtual else precise_alarm(self._loop, ring)
@@ -117,6 +134,8 @@ class Traffic:
             return
         self._has_arrivals = False
         self._is_at_once = False
+        if self.prompt is not None:
+            self.prompt.until = -inf
         if not self._in_flight:
             self._end()
         else:
