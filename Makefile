@@ -42,12 +42,11 @@ bench: $(STAMP) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/store.py --days 2
 	$(BIN)/python benchmarks/chaos.py --seconds 60
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
-	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/capacity.py
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/plans.py
-	$(BIN)/python benchmarks/adaptive.py
 
 faults: $(STAMP) ## does the doctor name what is wrong? Planted faults, alone and in pairs
 	@scripts/system-packages postgresql

@@ -182,7 +182,7 @@ def tell(done: Outcome) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Does the doctor name what is wrong?")
     parser.add_argument("--runs", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=16.0)
+    parser.add_argument("--seconds", type=float, default=18.0)
     parser.add_argument("--scale", type=float, default=0.3)
     parser.add_argument("--only", default="")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -6,8 +6,10 @@ PerfMiddleware, by a BaseHTTPMiddleware that only takes the time, by OpenTelemet
 prometheus-fastapi-instrumentator. In process, one request is one call of it; end to end it is
 served by uvicorn, and the CPU time is that of the server's process. All take turns, some hundred
 requests each, and what is added is the median of the differences to the unwatched one next to it.
-Then: the memory of a series, and how far quantiles of a heavy tail are off. The peers
-are installed into a folder that is removed afterwards.
+Around an application that does nothing it is a third of that: FastAPI's own work leaves nothing of
+anybody else's in the processor's caches, and so does a service's. Then: the memory of a series, and
+how far quantiles of a heavy tail are off. The peers are installed into a folder that is removed
+afterwards.
 
     python benchmarks/middleware.py [--rounds 80] [--without-server]
 """

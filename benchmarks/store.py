@@ -4,7 +4,9 @@ What the store costs: the CPU of four workers that write each second, its size, 
 Four processes write a window into one file each second, for some seconds, and their CPU time is
 told as a share of a core; the file holds an hour of the same already, so that all that is done to
 old windows is in it. Then a month of four workers with windows of 10 s is written, its size told,
-and charts of an hour, a day and a month are read from it.
+and charts of an hour, a day and a month are read from it. All but its last hours is written as what
+it is rolled up to, minutes and tens of minutes of all workers: the store does with them what it
+does with its own, and a month takes minutes to write and not an hour.
 
     python benchmarks/store.py [--days 30]
 """
@@ -29,15 +31,21 @@ ROUTES = 50
 WORKERS = 4
 SECONDS = 20
 BEFORE = 4_600  # seconds, after which windows are rolled up
+ROLLED_UP = 180
 START_AT = datetime(2026, 1, 1, tzinfo=UTC)
 READS = 7
+DAY_S = 86_400.0
+FRESH_S = 9_000.0
+"""Of which the windows are written as each worker measured them."""
 
 
-def windows(window_s: float, per_route: int, routes: int = ROUTES) -> list[Snapshot]:
+def windows(
+    window_s: float, per_route: int, routes: int = ROUTES, kinds: int = 40
+) -> list[Snapshot]:
     """Some windows of random traffic; to make each anew would be what is measured."""
     random_ = random.Random(7)
     made = []
-    for _ in range(40):
+    for _ in range(kinds):
         series = [
             Series(
                 kind=Kind.ROUTE,
@@ -82,7 +90,8 @@ def share_of_a_core(folder: Path, routes: int) -> float:
     """Of four workers that write each second into a store that they have written to for long."""
     path = folder / f"seconds-{routes}.db"
     store, kinds = SqliteStore(path), windows(1.0, 4, routes)
-    for number in range(BEFORE):
+    # Each second of those that are rolled up while it is measured, and some of those in between.
+    for number in (*range(ROLLED_UP), *range(ROLLED_UP, BEFORE, 10)):
         for worker in range(WORKERS):
             at = START_AT + timedelta(seconds=number)
             store.append(moved(kinds[number % len(kinds)], at, worker))
@@ -99,15 +108,28 @@ def share_of_a_core(folder: Path, routes: int) -> float:
 
 def write_history(path: Path, days: float) -> float:
     """Some days of four workers; the CPU seconds of a window, roll-ups included."""
-    store, kinds = SqliteStore(path), windows(10.0, 20)
-    total = round(days * 8640)
+    store, end_s = SqliteStore(path), days * DAY_S
+    # Twenty requests of each route in 10 s and worker, of all workers in what is longer.
+    older = (
+        (600.0, windows(600.0, 4800, kinds=4), max(end_s - 2 * DAY_S, 0.0)),
+        (60.0, windows(60.0, 480, kinds=12), max(end_s - FRESH_S, 0.0)),
+    )
+    at_s = 0.0
+    for window_s, kinds, until_s in older:
+        while at_s < until_s:
+            at = START_AT + timedelta(seconds=at_s)
+            store.append(replace(kinds[round(at_s / window_s) % len(kinds)], started_at=at))
+            at_s += window_s
+    kinds, first_s = windows(10.0, 20), at_s
     began_s = time.process_time()
-    for number in range(total):
+    while at_s < end_s:
         for worker in range(WORKERS):
-            at = START_AT + timedelta(seconds=10 * number + worker)
-            store.append(moved(kinds[(number + worker) % len(kinds)], at, worker))
+            at = START_AT + timedelta(seconds=at_s + worker)
+            store.append(moved(kinds[(round(at_s / 10) + worker) % len(kinds)], at, worker))
+        at_s += 10
+    spent_s = time.process_time() - began_s
     store.close()
-    return (time.process_time() - began_s) / total / WORKERS
+    return spent_s / max(at_s - first_s, 10.0) * 10 / WORKERS
 
 
 def read_ms(path: Path, end_at: datetime, hours: float) -> tuple[float, float, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from keiko_perf.container import Cpu, Held, Memory, read_cpu, read_held, read_memory
+from keiko_perf.container import Cpu, Held, Memory, RssReader, read_cpu, read_held, read_memory
 
 MB = 1024**2
 CGROUP = "sys/fs/cgroup"
@@ -199,3 +199,15 @@ def test_of_this_very_machine_it_says_what_psutil_says() -> None:
     ratio = read_cpu(time.monotonic()).busy_ratio(before)
     assert ratio is not None
     assert 0 < ratio <= 1
+
+
+def test_a_reader_that_keeps_the_file_open_tells_what_is_held_now(tmp_path: Path) -> None:
+    statm = tmp_path / "proc/self/statm"
+    statm.parent.mkdir(parents=True)
+    statm.write_text("1000 500 0 0 0 0 0\n")
+    read = RssReader(tmp_path)
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    assert read() == 500 * page_bytes
+    statm.write_text("1000 700 0 0 0 0 0\n")
+    assert read() == 700 * page_bytes
+    assert RssReader(tmp_path / "nowhere")() > 0

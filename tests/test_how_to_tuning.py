@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from keiko_perf.demo.cluster import Cluster
+from keiko_perf.model import BlockingCall
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.optimization import AdaptiveLimiter
 
@@ -114,3 +118,61 @@ async def test_the_page_on_caches() -> None:
     for _ in range(4):
         assert await names["page"](render, "agents") == "<h1>agents</h1>"
     assert names["was_it_worth_it"]().startswith("75% of 4 hit, ")
+
+
+async def test_the_page_on_memory() -> None:
+    names = names_of("keep-memory-in-bounds.md")
+
+    async def run() -> None:
+        names["sessions"]["a"] = 1
+
+    statistics = await names["serve"](run)
+    assert statistics.caches == 2
+    kept: list[bytes] = []
+    said = names["watch"](lambda: kept.append(bytes(2_000_000)))
+    assert "hold more and more memory" in said
+    assert "test_how_to_tuning.py" in said
+
+
+def test_the_page_on_the_event_loop() -> None:
+    names = names_of("free-the-event-loop.md")
+    call = BlockingCall(
+        place="app.py:7 find",
+        stack=("requests/api.py:1 get",),
+        count=1,
+        total_s=1,
+        longest_s=1,
+        last_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    (said,) = names["advice"]([call])
+    assert said.startswith("app.py:7 find: await client.get(url)")
+
+
+async def test_the_page_on_caches_in_redis_and_on_what_is_worth_caching() -> None:
+    names = names_of("cache-answers.md")
+    for number in range(200):
+        await names["price"](number % 10)
+    assert [one.rpartition(".")[2] for one in names["worth_caching"]()] == ["price"]
+    client = Redis(port=1)  # nobody is there: it is loaded, and not kept
+    agent = names["shared"](client, b"0123456789abcdef")
+    assert await agent(7) == {"id": 7, "seen": {1, 2}}
+    await client.aclose()
+
+
+async def test_writes_of_the_page_on_the_database_are_rolled_back_together(
+    postgres: Cluster,
+) -> None:
+    names = names_of("use-the-database-less.md")
+    engine = create_async_engine(postgres.url)
+
+    async def take(db: Any) -> None:
+        await db.execute(text("CREATE TABLE taken ()"))
+
+    async def give(db: Any) -> None:
+        await db.execute(text("CREATE TABLE taken ()"))
+
+    with pytest.raises(ExceptionGroup):
+        await names["move"](engine, take, give)
+    async with engine.connect() as db:
+        assert await db.scalar(text("SELECT to_regclass('taken')")) is None
+    await engine.dispose()

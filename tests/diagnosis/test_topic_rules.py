@@ -1,4 +1,10 @@
-"""Each rule beyond tables, indexes and slow statements: when it speaks, and when it keeps quiet."""
+"""
+Each rule beyond tables, indexes and slow statements: when it speaks, and when it keeps quiet.
+
+What a real server can be made to do is in test_sick_*.py, test_standby.py and test_snapshots.py.
+`settings.parallel-workers` has its cases only here: PostgreSQL counts the workers from 18 on, which
+the machines of the tests do not have.
+"""
 
 from __future__ import annotations
 

@@ -200,6 +200,29 @@ async def test_the_document_is_protected_bounded_and_says_over_how_long() -> Non
     await monitor.stop()
 
 
+async def test_it_is_told_which_handlers_run_in_a_thread() -> None:
+    monitor = PerformanceMonitor(attribution=True, blocking_after_s=None)
+    app = FastAPI()
+
+    @app.get("/plain")
+    def plain() -> int:
+        return 1
+
+    @app.get("/async")
+    async def is_async() -> int:
+        return 1
+
+    monitor.install(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for path in ("/plain", "/async"):
+            await client.get(path)
+        document = (await client.get("/performance/attribution")).json()
+    await monitor.stop()
+    told = {one["name"]: one["in_thread"] for one in document["routes"]}
+    assert told == {"GET /plain": True, "GET /async": False}
+
+
 async def test_the_memory_of_each_worker_is_told_over_the_hour_and_not_window_by_window() -> None:
     now = datetime(2026, 1, 5, 13, tzinfo=UTC)
     monitor = PerformanceMonitor(attribution=True, now=lambda: now, blocking_after_s=None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tracemalloc
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -375,3 +377,27 @@ class CacheMachine(RuleBasedStateMachine):
 
 TestCacheMachine = CacheMachine.TestCase
 TestCacheMachine.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+
+
+def test_what_is_dropped_is_gone_at_once() -> None:
+    class Value:
+        pass
+
+    cache: Cache[int, Value] = Cache(max_entries=100)
+    gc.disable()  # nothing needs to be collected
+    try:
+        for drop in (lambda: cache.shrink(0), cache.clear, lambda: cache.remove(1)):
+            value = Value()
+            watched = weakref.ref(value)
+            cache.put(1, value)
+            del value
+            drop()
+            assert watched() is None
+        other: Cache[int, Value] = Cache(max_entries=100)
+        value = Value()
+        watched = weakref.ref(value)
+        other.put(1, value)
+        del value, other
+        assert watched() is None
+    finally:
+        gc.enable()

@@ -288,11 +288,11 @@ asyncio.run(main())
     ],
 )
 def test_150_mb_of_small_objects_are_really_given_back(allocate: str, drop: str) -> None:
-    script = _REAL.format(threshold_mb=50, allocate=allocate, drop=drop)
+    script = _REAL.format(threshold_mb=60, allocate=allocate, drop=drop)
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     base_mb, full_mb, dropped_mb, after_mb, said = json.loads(ran.stdout)
     assert full_mb - base_mb > 140
     assert dropped_mb - base_mb > 140, "had it come back by itself, this test would show nothing"
     assert said is True
-    assert after_mb <= 50
+    assert after_mb <= 60
     assert dropped_mb - after_mb > 0.8 * (full_mb - base_mb)

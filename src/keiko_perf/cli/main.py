@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from keiko_perf import __version__
-from keiko_perf.cli import changes, db, demo, doctor, health, load, mcp, notes, serve, watch
+from keiko_perf.cli import changes, db, demo, doctor, health, load, mcp, memory, notes, serve, watch
 from keiko_perf.cli.output import INTERRUPTED
 from keiko_perf.errors import KeikoError
 
@@ -37,6 +37,7 @@ app.command("silence")(notes.silence)
 app.command("serve")(serve.serve)
 app.command("mcp")(mcp.mcp)
 app.add_typer(load.app, name="load")
+app.add_typer(memory.app, name="memory")
 app.add_typer(db.app, name="db")
 
 

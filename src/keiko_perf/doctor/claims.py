@@ -27,6 +27,8 @@ LEAST_FACTOR = 2.0
 """An index that makes a statement no cheaper than this is not why it is slow."""
 LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
+_CROWDED = 0.5
+"""From this share of the time on that the loop is at work, who is ready waits for the others."""
 MOST_OF_IT = 0.5
 """Of what connections are held for: what takes as much is what they are held for."""
 
@@ -37,6 +39,7 @@ LOCK, REPEATED_CODE, INDEX, SLOW = (
     "statements.slow",
 )
 COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
+OUTSIDE = "loop.outside"
 POOL, HTTP, UNSEEN = "pool.exhausted", "http.slow", "service.unseen"
 
 
@@ -64,7 +67,7 @@ class Claim:
     @property
     def is_curable(self) -> bool:
         """Whether it is known how it could be gone."""
-        return self.code not in (SLOW, BUSY, UNSEEN, POOL)
+        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL)
 
 
 def claims(seen: Symptoms) -> list[Claim]:
@@ -199,7 +202,7 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
     blocked_s = sum(one.total_s for one in seen.blocking)
     held_s = max(_work_s(code_s, seen), blocked_s)
     if not held_s:
-        return
+        return  # without a step of its own no request was answered
     for call in seen.blocking:
         if call.place == OTHER:
             continue
@@ -208,13 +211,19 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
         yield one
     # What a busy machine takes from a thread is no work of the service's.
     rest = (1.0 - blocked_s / held_s) * (1.0 - (seen.queued_ratio or 0.0))
+    # Short steps let others wait only where there are so many that the loop has little rest.
+    crowded = min(held_s / (seen.window_s * _CROWDED), 1.0) if seen.window_s else 1.0
     for route in seen.routes:
         busy = Claim(code=BUSY, subject=route.route)
         busy.by_route[route.route] = route.code_s * rest
         share = route.code_s / code_s if code_s else 0.0
         for other in seen.routes:
-            busy.by_route[other.route] += other.loop_s * rest * share
+            busy.by_route[other.route] += other.loop_s * rest * share * crowded
         yield busy
+    outside = Claim(code=OUTSIDE, subject="event loop")
+    for route in seen.routes:
+        outside.by_route[route.route] = route.loop_s * rest * (1.0 - crowded)
+    yield outside
 
 
 def _work_s(code_s: float, seen: Symptoms) -> float:
@@ -313,4 +322,4 @@ def _held_for(
     return shares, idle * (of_the_loop_s + max(slowed_s, 0.0)) / at_s
 
 
-_OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY))
+_OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY, OUTSIDE))

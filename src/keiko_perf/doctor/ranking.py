@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.claims import (
+    BLOCKS,
     BUSY,
     HTTP,
     INDEX,
+    LOCK,
+    OUTSIDE,
     REPEATED_CODE,
     SLOW_CALL_S,
     UNSEEN,
@@ -30,8 +33,14 @@ LEAST_BUSY_S = 0.05
 LEAST_CURED_S = 0.01
 """Where a cure is known for sure: an index that was priced, a loop over single rows."""
 LEAST_UNSEEN_SHARE = 0.3
+LEAST_RARE_SHARE = 0.02
+LEAST_RARE_S = 0.1
+LEAST_SHARE_OF_ROUTE = 0.3
+"""What is a small part of all waiting may be why one route is slow, if it is no guess."""
 LEAST_REQUESTS = 5
 MOST_CAUSES = 8
+_SURE = frozenset((HTTP, INDEX, REPEATED_CODE, LOCK, BLOCKS))
+_UNSEEN = frozenset((UNSEEN, OUTSIDE))
 _LEAST_S = {INDEX: LEAST_CURED_S, REPEATED_CODE: LEAST_CURED_S, BUSY: LEAST_BUSY_S}
 
 
@@ -39,7 +48,7 @@ def ranked(seen: Symptoms) -> tuple[Cause, ...]:
     """The causes of what users wait for; none if nothing is slow."""
     total_s = seen.total_s
     named = [one for one in claims(seen) if total_s and is_worth_naming(one, seen)]
-    named.sort(key=lambda one: (one.code == UNSEEN, -one.total_s, one.code, one.subject))
+    named.sort(key=lambda one: (one.code in _UNSEEN, -one.total_s, one.code, one.subject))
     causes = [told(one, seen, each_s=each_s(one, seen)) for one in named[:MOST_CAUSES]]
     if seen.growth is not None:
         causes.append(memory_cause(seen.growth))
@@ -48,14 +57,28 @@ def ranked(seen: Symptoms) -> tuple[Cause, ...]:
 
 def is_worth_naming(claim: Claim, seen: Symptoms) -> bool:
     """Whether users feel it."""
-    least_share = LEAST_UNSEEN_SHARE if claim.code == UNSEEN else LEAST_SHARE
-    if seen.requests < LEAST_REQUESTS or claim.total_s < least_share * seen.total_s:
+    if seen.requests < LEAST_REQUESTS:
         return False
     if claim.code == HTTP:
         host = claim.about["host"]
         if host.total_s < SLOW_CALL_S * host.count:
             return False
-    return each_s(claim, seen) >= _LEAST_S.get(claim.code, LEAST_EACH_S)
+    least_share = LEAST_UNSEEN_SHARE if claim.code in _UNSEEN else LEAST_SHARE
+    if claim.total_s >= least_share * seen.total_s:
+        return each_s(claim, seen) >= _LEAST_S.get(claim.code, LEAST_EACH_S)
+    return claim.code in _SURE and is_most_of_a_route(claim, seen)
+
+
+def is_most_of_a_route(claim: Claim, seen: Symptoms) -> bool:
+    """Whether a route is slow because of it, though there are few requests of that route."""
+    if claim.total_s < LEAST_RARE_SHARE * seen.total_s:
+        return False
+    return any(
+        one.count >= LEAST_REQUESTS
+        and claim.by_route.get(one.route, 0.0)
+        >= max(LEAST_RARE_S * one.count, LEAST_SHARE_OF_ROUTE * one.total_s)
+        for one in seen.routes
+    )
 
 
 def each_s(claim: Claim, seen: Symptoms) -> float:

@@ -22,6 +22,7 @@ class RouteTime:
         count: how many requests.
         sql_s, pool_s, http_s, code_s, loop_s, elsewhere_s: statements, waiting for a database
             connection, for other services, own code, waiting for the event loop, anything else.
+        in_thread: whether its handler runs in a thread, whose time is `elsewhere_s`.
     """
 
     route: str
@@ -32,6 +33,7 @@ class RouteTime:
     code_s: float = 0.0
     loop_s: float = 0.0
     elsewhere_s: float = 0.0
+    in_thread: bool = False
 
     @property
     def total_s(self) -> float:

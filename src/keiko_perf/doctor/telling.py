@@ -84,6 +84,7 @@ def _told(document: Mapping[str, Any]) -> Told:
             RouteTime(
                 route=str(one["name"]),
                 count=int(one["count"]),
+                in_thread=bool(one.get("in_thread")),
                 **{name: float(one["parts"][name]) for name in _PARTS},
             )
             for one in routes

@@ -298,6 +298,12 @@ def _exhausted(claim: c.Claim, seen: Symptoms, share: float, each_s: float, rout
             "ceiling_per_s": pool.ceiling_per_s,
         },
         explanation=say(
+            "The pool has no bound that is known. Without one that keeps connections (NullPool) "
+            "each request opens its own, which takes some tens of milliseconds: let a pool keep "
+            "them. This is not verified: measure again after the change."
+        )
+        if pool is not None and not size
+        else say(
             "Hold connections for a shorter time (no other work between the first statement and "
             "the commit, quicker statements), or raise pool_size as far as max_connections allows "
             "for all workers together. This is not verified: measure again after the change."
@@ -330,6 +336,8 @@ def _http(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: st
 
 
 def _unseen(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: str) -> Cause:
+    if any(one.route == claim.subject and one.in_thread for one in seen.routes):
+        return _in_thread(claim, share, each_s, route)
     return _cause(
         claim,
         share,
@@ -344,9 +352,51 @@ def _unseen(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: 
         ),
         evidence={"elsewhere_s": claim.total_s},
         explanation=say(
-            "It awaits something that nothing watches: a sleep, a queue, a driver that is used "
-            "without SQLAlchemy, a client of another service. monitor.watch_engine, watch_pool "
-            "and watch_client tell which."
+            "It awaits something that nothing watches: a thread, as that of a handler without "
+            "async, a sleep, a queue, a driver that is used without SQLAlchemy, a client of "
+            "another service. monitor.watch_engine, watch_pool and watch_client tell which."
+        ),
+    )
+
+
+def _in_thread(claim: c.Claim, share: float, each_s: float, route: str) -> Cause:
+    return _cause(
+        claim,
+        share,
+        each_s,
+        route,
+        said=say(
+            "{share:ratio} of the time that users wait is the handler of {route}, which runs in a "
+            "thread: {each:duration} of each request, in no statement and no call that is watched",
+            share=share,
+            route=route,
+            each=each_s,
+        ),
+        evidence={"elsewhere_s": claim.total_s},
+        explanation=say(
+            "It computes, sleeps, or asks something that nothing watches; if it computes, it keeps "
+            "the event loop and the other threads waiting as well. py-spy dump shows what it "
+            "does; monitor.watch_engine and watch_client tell what it waits for."
+        ),
+    )
+
+
+def _outside(claim: c.Claim, seen: Symptoms, share: float, each_s: float, route: str) -> Cause:
+    return _cause(
+        claim,
+        share,
+        each_s,
+        route,
+        said=say(
+            "{share:ratio} of the time that users wait is for the event loop, while no request's "
+            "own code holds it",
+            share=share,
+        ),
+        evidence={"loop_s": claim.total_s},
+        explanation=say(
+            "Something else keeps it from its work: threads that compute, and share the "
+            "interpreter with it, background tasks, or another program on the machine. py-spy dump "
+            "shows what the threads of the process do."
         ),
     )
 
@@ -362,6 +412,7 @@ _TELLERS: dict[str, Callable[[c.Claim, Symptoms, float, float, str], Cause]] = {
     c.POOL: _exhausted,
     c.HTTP: _http,
     c.UNSEEN: _unseen,
+    c.OUTSIDE: _outside,
 }
 
 

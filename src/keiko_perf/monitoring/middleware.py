@@ -54,7 +54,7 @@ class PerfMiddleware:
         self.recorder = recorder
         self.attribution = attribution
         self._token = token or ""
-        self._names = RouteNames().of
+        self._names = RouteNames(recorder.in_threads).of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

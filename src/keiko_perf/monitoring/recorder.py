@@ -116,6 +116,7 @@ class Recorder:
         # What the middleware tells for each request, at the price of an append; see `_settle`.
         self.flying: set[object] = set()
         self.peak_flying = 0
+        self.in_threads: set[str] = set()  # routes whose handlers run in a thread
         self.finished: deque[Finished] = deque()
         self.spendings: deque[Spending] = deque()
         self._websockets = 0

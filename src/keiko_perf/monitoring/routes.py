@@ -8,7 +8,9 @@ Whatever a client sends, the number of names stays that of the routes, times the
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 UNMATCHED = "(unmatched)"
@@ -34,11 +36,18 @@ _MAX_KNOWN = 2_000
 
 
 class RouteNames:
-    """Finds the name of a request's route, and remembers it."""
+    """
+    Finds the name of a request's route, and remembers it.
 
-    __slots__ = ("_known",)
+    Args:
+        in_threads: takes the names of routes whose handler is a plain function, which frameworks
+            run in a thread.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_in_threads", "_known")
+
+    def __init__(self, in_threads: set[str] | None = None) -> None:
+        self._in_threads: set[str] = set() if in_threads is None else in_threads
         # A Starlette route has no hash, so its id is the key, and the route is kept along with its
         # name: as long as it is here, its id is no other's.
         self._known: dict[tuple[int, str, str], tuple[str, object]] = {}
@@ -81,8 +90,18 @@ class RouteNames:
         if is_certain:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
+                self._in_threads.clear()
             self._known[key] = name, owner
+            if _is_plain(scope.get("endpoint") or getattr(route, "endpoint", None)):
+                self._in_threads.add(name)
         return name
+
+
+def _is_plain(endpoint: object) -> bool:
+    while isinstance(endpoint, partial):
+        endpoint = endpoint.func
+    is_function = inspect.isfunction(endpoint) or inspect.ismethod(endpoint)
+    return is_function and not inspect.iscoroutinefunction(endpoint)
 
 
 def _known(method: str) -> str:

@@ -22,6 +22,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.optimization.batch import Batch
 from keiko_perf.optimization.limiter import Limiter
 from keiko_perf.optimization.outcome import Outcome
+from keiko_perf.optimization.transaction import Begins, begun_in, run_in_one_transaction
 
 _NAMES = ("run", "operation", "func", "function", "execute", "query", "callable")
 """The names by which a mapping, or an object, may carry what is to be run; the first one counts."""
@@ -31,12 +32,13 @@ _NAMES = ("run", "operation", "func", "function", "execute", "query", "callable"
 class Operation:
     """
     Attributes:
-        run: an async function without arguments.
+        run: an async function without arguments; of a write in one transaction it may take one,
+            the session or connection of that transaction.
         is_read: whether it changes nothing.
         name: what to call it in a report.
     """
 
-    run: Callable[[], Awaitable[Any]] = field(repr=False)
+    run: Callable[..., Awaitable[Any]] = field(repr=False)
     is_read: bool = True
     name: str = ""
 
@@ -77,7 +79,11 @@ def as_operations(given: Iterable[Any]) -> list[Operation]:
 
 
 async def run_operations(
-    operations: Sequence[Operation], *, limiter: Limiter, keep_order: bool = False
+    operations: Sequence[Operation],
+    *,
+    limiter: Limiter,
+    keep_order: bool = False,
+    writes_in: Begins | None = None,
 ) -> list[Outcome[Operation, Any]]:
     """
     The outcomes of *operations*, in their order.
@@ -85,8 +91,21 @@ async def run_operations(
     Args:
         limiter: how many run at once, shared with whatever else runs under it.
         keep_order: whether reads and writes wait for each other.
+        writes_in: in what one transaction begins, for all writes; see `transaction.py`.
+
+    Raises:
+        UsageError: no transaction can begin there, or it would have to last over reads.
     """
     numbered = list(enumerate(operations))
+    if writes_in is not None:
+        if keep_order:
+            raise UsageError(
+                "writes in one transaction run together, after all reads",
+                cure="Leave out keep_order, or writes_in",
+            )
+        writes = [one for one in numbered if not one[1].is_read]
+        begun = begun_in(writes_in)
+        numbered = [one for one in numbered if one[1].is_read]
     if not keep_order:
         numbered.sort(key=lambda one: not one[1].is_read)  # stable: reads, then writes
     outcomes: list[Outcome[Operation, Any]] = []
@@ -96,6 +115,8 @@ async def run_operations(
             Outcome(item=done.item[1], index=done.item[0], value=done.value, error=done.error)
             for done in await batch.collect()
         ]
+    if writes_in is not None:
+        outcomes += await run_in_one_transaction(writes, begun, writes_in, limiter=limiter)
     return sorted(outcomes, key=lambda one: one.index)
 
 

@@ -23,6 +23,8 @@ NEW_RATIO = 0.01
 """How much of the room is for what is new, where frequency decides."""
 _PROVEN_RATIO = 0.8
 """How much of the rest is for what was asked for since it came there."""
+_NEW, _TRIED, _PROVEN = range(3)
+_FIRST_TO_GO = (_TRIED, _PROVEN, _NEW)
 _MOST = 255
 _HALVED = bytes(count >> 1 for count in range(_MOST + 1))
 _PLACES_PER_ENTRY = 32
@@ -36,6 +38,8 @@ _MIX, _64_BITS = 0x9E3779B97F4A7C15, (1 << 64) - 1
 class Kept(Generic[K]):
     """What is kept of one key; *cost* is how much of the room it takes."""
 
+    # Where it stands is a number: a reference would make a circle, and what is dropped would stay
+    # until garbage is collected.
     __slots__ = ("cost", "count", "epoch", "is_sampled", "key", "segment")
 
     def __init__(self, key: K, cost: int) -> None:
@@ -44,7 +48,7 @@ class Kept(Generic[K]):
         self.count = 1
         self.epoch = 0
         self.is_sampled = False
-        self.segment: OrderedDict[K, Kept[K]] | None = None
+        self.segment = _NEW
 
 
 class Eviction(Generic[K]):
@@ -65,9 +69,7 @@ class Eviction(Generic[K]):
         self.capacity = capacity
         self.entries: dict[K, Kept[K]] = {}
         self.cost = 0
-        self._new: OrderedDict[K, Kept[K]] = OrderedDict()
-        self._tried: OrderedDict[K, Kept[K]] = OrderedDict()
-        self._proven: OrderedDict[K, Kept[K]] = OrderedDict()
+        self._segments: list[OrderedDict[K, Kept[K]]] = [OrderedDict() for _ in range(3)]
         self._new_cost = self._proven_cost = 0
         self._table = bytearray(1024)
         self._hits = self._added = self._epoch = 0
@@ -85,11 +87,10 @@ class Eviction(Generic[K]):
             self._fade(entry)
         if entry.count < _MOST:
             entry.count += 1
-        segment = entry.segment
-        if segment is self._tried:
+        if entry.segment == _TRIED:
             self._prove(entry)
-        elif segment is not None:
-            segment.move_to_end(entry.key)
+        else:
+            self._segments[entry.segment].move_to_end(entry.key)
         if entry.is_sampled:
             self._rehearse(entry)
 
@@ -106,7 +107,7 @@ class Eviction(Generic[K]):
         entry.epoch = self._epoch
         self.entries[entry.key] = entry
         self.cost += entry.cost
-        self._place(entry, self._new)
+        self._place(entry, _NEW)
         self._new_cost += entry.cost
         return self._make_room()
 
@@ -120,25 +121,27 @@ class Eviction(Generic[K]):
     def clear(self) -> None:
         """Keep nothing, and remember nothing."""
         self.entries = {}
-        self._new, self._tried, self._proven = OrderedDict(), OrderedDict(), OrderedDict()
+        self._segments = [OrderedDict() for _ in range(3)]
         self.cost = self._new_cost = self._proven_cost = 0
         self._table = bytearray(1024)
 
-    def compact(self) -> None:
-        """Give up the tables of times when much more was kept, and what they remember."""
+    def compact(self) -> bool:
+        """
+        Give up the tables of times when much more was kept, and what they remember; whether they
+        were that large.
+        """
         entries = max(len(self.entries), 64)
         if len(self._table) <= 4 * entries * _PLACES_PER_ENTRY:
-            return
+            return False
         self._table = bytearray(1024)
         # Dictionaries do not become smaller by what is taken out of them.
         self.entries = dict(self.entries)
-        self._new = self._anew(self._new)
-        self._tried = self._anew(self._tried)
-        self._proven = self._anew(self._proven)
+        self._segments = [OrderedDict(segment) for segment in self._segments]
+        return True
 
     def in_order(self) -> list[Kept[K]]:
         """All that is kept: what would have to go first, first."""
-        return [*self._tried.values(), *self._proven.values(), *self._new.values()]
+        return [entry for one in _FIRST_TO_GO for entry in self._segments[one].values()]
 
     def count(self, entry: Kept[K]) -> int:
         """How often *entry* was asked for of late."""
@@ -153,20 +156,22 @@ class Eviction(Generic[K]):
         gone: list[Kept[K]] = []
         for _ in range(_MOVES):
             # The newest of all stays: what was just put in can be got out.
-            if self._new_cost <= self._most_new or len(self._new) < 2:
+            new = self._segments[_NEW]
+            if self._new_cost <= self._most_new or len(new) < 2:
                 break
-            candidate = next(iter(self._new.values()))
+            candidate = next(iter(new.values()))
             victims = self._victims(candidate)
             if victims is None:
                 victims = [candidate]
             else:
                 self._leave(candidate)
-                self._place(candidate, self._tried)
+                self._place(candidate, _TRIED)
             for victim in victims:
                 self.remove(victim)
             gone += victims
         while self.cost > self.capacity:
-            oldest = next(iter((self._tried or self._proven or self._new).values()))
+            fullest = next(self._segments[one] for one in _FIRST_TO_GO if self._segments[one])
+            oldest = next(iter(fullest.values()))
             self.remove(oldest)
             gone.append(oldest)
         return gone
@@ -177,8 +182,8 @@ class Eviction(Generic[K]):
         victims: list[Kept[K]] = []
         # Without the question that brought it in: in a loop, what comes next has not had its own.
         left = self.count(candidate) - 1
-        for segment in (self._tried, self._proven):
-            for victim in segment.values():
+        for segment in (_TRIED, _PROVEN):
+            for victim in self._segments[segment].values():
                 if needed <= 0:
                     return victims
                 left -= self.count(victim)
@@ -190,31 +195,23 @@ class Eviction(Generic[K]):
 
     def _prove(self, entry: Kept[K]) -> None:
         self._leave(entry)
-        self._place(entry, self._proven)
+        self._place(entry, _PROVEN)
         self._proven_cost += entry.cost
-        while self._proven_cost > self._most_proven and len(self._proven) > 1:
-            oldest = next(iter(self._proven.values()))
+        proven = self._segments[_PROVEN]
+        while self._proven_cost > self._most_proven and len(proven) > 1:
+            oldest = next(iter(proven.values()))
             self._leave(oldest)
-            self._place(oldest, self._tried)
+            self._place(oldest, _TRIED)
 
-    def _place(self, entry: Kept[K], segment: OrderedDict[K, Kept[K]]) -> None:
+    def _place(self, entry: Kept[K], segment: int) -> None:
         entry.segment = segment
-        segment[entry.key] = entry
-
-    @staticmethod
-    def _anew(segment: OrderedDict[K, Kept[K]]) -> OrderedDict[K, Kept[K]]:
-        new = OrderedDict(segment)
-        for entry in new.values():
-            entry.segment = new
-        return new
+        self._segments[segment][entry.key] = entry
 
     def _leave(self, entry: Kept[K]) -> None:
-        segment = entry.segment
-        assert segment is not None
-        del segment[entry.key]
-        if segment is self._new:
+        del self._segments[entry.segment][entry.key]
+        if entry.segment == _NEW:
             self._new_cost -= entry.cost
-        elif segment is self._proven:
+        elif entry.segment == _PROVEN:
             self._proven_cost -= entry.cost
 
     def _tend_table(self, entries: int) -> None:

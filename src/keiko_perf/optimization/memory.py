@@ -12,20 +12,21 @@ The guide's megabytes are 1024 · 1024 bytes.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 from weakref import WeakSet
 
 from keiko_perf.container import ROOT, read_held, read_memory
 from keiko_perf.errors import UsageError
+from keiko_perf.optimization.allocator import trim
 from keiko_perf.optimization.cache import Cache
 from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.flight import SingleFlight
+from keiko_perf.optimization.shedding import Shrinkable, shed
 
 _MB = 1024 * 1024
 _WORTH_TELLING_BYTES = 50 * _MB
@@ -39,14 +40,6 @@ _PATIENCE = 64
 
 _optimizers: WeakSet[MemoryOptimizer] = WeakSet()
 """All there are: memory is the process's, so whoever needs some may ask the caches of all."""
-
-
-class Shrinkable(Protocol):
-    """A cache that can make do with less; `Cache` is one."""
-
-    def shrink(self, to_bytes: int) -> int: ...
-
-    def statistics(self) -> CacheStatistics: ...
 
 
 class MemoryUsage(TypedDict):
@@ -240,36 +233,23 @@ class MemoryOptimizer:
         return given_back_bytes
 
     def _shrink_caches(self, excess_bytes: int) -> int:
-        """Each cache of the process that is known here gives up the same share of what it has."""
+        """Of all caches of the process that are known here, what is worth least per byte."""
         everyone = {self, *_optimizers}
-        caches = list({cache for one in everyone for cache in (one._objects, *one._caches)})
-        sizes = [cache.statistics().size_bytes for cache in caches]
-        kept = max(0.0, 1 - excess_bytes / max(1, sum(sizes)))
-        freed_bytes = 0
-        for cache, size_bytes in zip(caches, sizes, strict=True):
-            freed_bytes += cache.shrink(int(size_bytes * kept))
+        caches = {cache for one in everyone for cache in (one._objects, *one._caches)}
+        freed_bytes = shed(caches, excess_bytes)
         self._freed_from_caches_bytes += freed_bytes
         return freed_bytes
 
     def _give_back(self, *, collect: bool) -> int:
         """Runs in a thread. What the process holds afterwards."""
-        _trim()
+        trim()
         held_bytes = self._rss_bytes()
         if collect and held_bytes > self._threshold_bytes:
             self._collections += 1
             gc.collect()
-            _trim()
+            trim()
             held_bytes = self._rss_bytes()
         return held_bytes
-
-
-def _trim() -> None:
-    """Let the C library give free pages back; only glibc can be asked to."""
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return
-    trim(0)
 
 
 def _positive(number: float, name: str) -> float:

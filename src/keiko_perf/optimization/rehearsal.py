@@ -63,6 +63,11 @@ class Rehearsal(Generic[K]):
         self.is_recency_better = not self.is_recency_better
         return True
 
+    def begin_anew(self) -> None:
+        """Forget what was played; the way that was better stays so until the other is."""
+        self.share = _FIRST_SHARE
+        self._begin()
+
     def _begin(self) -> None:
         room = max(self._capacity // self.share, 1)
         self._recency: Eviction[K] = Eviction(room, new_ratio=1)
@@ -100,6 +105,17 @@ class TunedEviction(Eviction[K]):
         if entry.is_sampled:
             self._rehearse(entry)
         return super().add(entry)
+
+    def clear(self) -> None:
+        super().clear()
+        self._rehearsal.begin_anew()
+
+    def compact(self) -> bool:
+        # The sample's lie scattered among those that went, and would hold on to their pages.
+        is_compacted = super().compact()
+        if is_compacted:
+            self._rehearsal.begin_anew()
+        return is_compacted
 
     def _rehearse(self, entry: Kept[K]) -> None:
         if self._rehearsal.ask(entry.key, entry.cost):

@@ -15,6 +15,7 @@ from keiko_perf.optimization.crew import OnProgress
 from keiko_perf.optimization.database import as_operations, close_unrun, run_operations
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, checked_limit
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome
+from keiko_perf.optimization.transaction import Begins
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -110,6 +111,7 @@ class AsyncPerformanceOptimizer:
         *,
         return_exceptions: bool = False,
         keep_order: bool = False,
+        writes_in: Begins | None = None,
     ) -> list[Any]:
         """
         Run the reads concurrently, then the writes one after another in their order.
@@ -124,6 +126,9 @@ class AsyncPerformanceOptimizer:
             return_exceptions: put each failure where its result would be, and raise nothing.
             keep_order: let a read wait for the writes listed before it, and a write for the
                 reads, as if run one by one.
+            writes_in: an AsyncEngine, AsyncSession or async_sessionmaker of SQLAlchemy: all writes
+                run in one transaction there, after the reads, and take effect together or not at
+                all. A write that takes an argument gets that connection or session.
 
         Returns:
             The results, in the order of the operations.
@@ -135,7 +140,9 @@ class AsyncPerformanceOptimizer:
         given = list(operations)
         prepared = as_operations(given)
         try:
-            outcomes = await run_operations(prepared, limiter=self.limiter, keep_order=keep_order)
+            outcomes = await run_operations(
+                prepared, limiter=self.limiter, keep_order=keep_order, writes_in=writes_in
+            )
         finally:
             close_unrun(given)  # cancelled, it may have left some
         return _results(outcomes, return_exceptions=return_exceptions)

@@ -121,6 +121,7 @@ async def _attribution(monitor: Monitor, last_s: float | None) -> Response:
         has_attribution=monitor.attribution,
         build=cast(Exporting, monitor).build(),
         now=now,
+        in_threads=monitor.recorder.in_threads,
     )
     return JSONResponse(document, headers=_HEADERS)
 

@@ -8,7 +8,7 @@ normalised statements, hosts and lines of code, and no value of a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ def insight_of(
     has_attribution: bool,
     build: Mapping[str, str],
     now: datetime,
+    in_threads: Collection[str] = (),
 ) -> dict[str, Any]:
     """
     The document, in JSON's types.
@@ -43,6 +44,7 @@ def insight_of(
         has_attribution: whether the service records where the time goes.
         build: what runs.
         now: when, aware UTC.
+        in_threads: the routes whose handlers run in a thread.
     """
     windows = tuple(windows)
     document: dict[str, Any] = {
@@ -60,7 +62,7 @@ def insight_of(
         "gauges": {
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
         },
-        "routes": _routes(snapshot),
+        "routes": _routes(snapshot, in_threads),
         "asked": [
             {
                 "route": one.route,
@@ -114,11 +116,12 @@ def _window(snapshot: Snapshot, windows: Iterable[Snapshot]) -> Window:
     return window_of(snapshot, workers=max(len(recent), 1))
 
 
-def _routes(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _routes(snapshot: Snapshot, in_threads: Collection[str]) -> list[dict[str, Any]]:
     routes = sorted(snapshot.of(Kind.ROUTE), key=lambda one: (-one.sum_s, one.name))
     return [
         {
             **_timed(one),
+            "in_thread": one.name in in_threads,
             "p95_s": one.succeeded.known_quantile(0.95),
             "parts": _named(
                 0.0 if (found := snapshot.find(part.kind, one.name)) is None else found.sum_s

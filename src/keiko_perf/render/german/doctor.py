@@ -160,12 +160,44 @@ TEMPLATES = {
         "{share:ratio} der Zeit, die Nutzer warten, liegt außerhalb dessen, was hier zu sehen ist, "
         "in {route}: {each:duration} jeder Anfrage"
     ),
-    "It awaits something that nothing watches: a sleep, a queue, a driver that is used without "
-    "SQLAlchemy, a client of another service. monitor.watch_engine, watch_pool and watch_client "
-    "tell which.": (
-        "Sie wartet auf etwas, das nichts beobachtet: eine Pause, eine Warteschlange, einen "
-        "Treiber ohne SQLAlchemy, einen Klienten eines anderen Dienstes. monitor.watch_engine, "
-        "watch_pool und watch_client sagen, worauf."
+    "It awaits something that nothing watches: a thread, as that of a handler without async, a "
+    "sleep, a queue, a driver that is used without SQLAlchemy, a client of another service. "
+    "monitor.watch_engine, watch_pool and watch_client tell which.": (
+        "Sie wartet auf etwas, das nichts beobachtet: einen Thread, wie den eines Handlers ohne "
+        "async, eine Pause, eine Warteschlange, einen Treiber ohne SQLAlchemy, einen Klienten "
+        "eines anderen Dienstes. monitor.watch_engine, watch_pool und watch_client sagen, worauf."
+    ),
+    "{share:ratio} of the time that users wait is for the event loop, while no request's own code "
+    "holds it": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt der Ereignisschleife, während kein "
+        "eigener Code einer Anfrage sie hält"
+    ),
+    "{share:ratio} of the time that users wait is the handler of {route}, which runs in a thread: "
+    "{each:duration} of each request, in no statement and no call that is watched": (
+        "{share:ratio} der Zeit, die Nutzer warten, ist die Behandlung von {route}, die in einem "
+        "Thread läuft: {each:duration} jeder Anfrage, in keiner Anweisung und keinem Aufruf, der "
+        "beobachtet wird"
+    ),
+    "It computes, sleeps, or asks something that nothing watches; if it computes, it keeps the "
+    "event loop and the other threads waiting as well. py-spy dump shows what it does; "
+    "monitor.watch_engine and watch_client tell what it waits for.": (
+        "Sie rechnet, pausiert, oder fragt etwas, das nichts beobachtet; rechnet sie, so warten "
+        "auch die Ereignisschleife und die anderen Threads. py-spy dump zeigt, was sie tut; "
+        "monitor.watch_engine und watch_client sagen, worauf sie wartet."
+    ),
+    "Something else keeps it from its work: threads that compute, and share the interpreter with "
+    "it, background tasks, or another program on the machine. py-spy dump shows what the threads "
+    "of the process do.": (
+        "Etwas anderes hält sie von der Arbeit ab: Threads, die rechnen und sich den Interpreter "
+        "mit ihr teilen, Hintergrundaufgaben, oder ein anderes Programm auf der Maschine. py-spy "
+        "dump zeigt, was die Threads des Prozesses tun."
+    ),
+    "The pool has no bound that is known. Without one that keeps connections (NullPool) each "
+    "request opens its own, which takes some tens of milliseconds: let a pool keep them. This is "
+    "not verified: measure again after the change.": (
+        "Von dem Pool ist keine Grenze bekannt. Ohne einen, der Verbindungen behält (NullPool), "
+        "baut jede Anfrage ihre eigene auf, was einige zehn Millisekunden dauert: einen Pool sie "
+        f"behalten lassen. {_MEASURE}"
     ),
     "No index that the planner was asked about makes it much cheaper, and it waits for no lock. "
     "keiko-perf db explain shows what its plan spends the time on.": (

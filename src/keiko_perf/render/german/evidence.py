@@ -15,6 +15,7 @@ _NAMES = {
     "blocker state": "Zustand dessen, der sperrt",
     "blocks": "Seiten",
     "blocks read": "gelesene Seiten",
+    "busy": "Auslastung",
     "bytes after": "Größe danach",
     "bytes before": "Größe davor",
     "cache hit": "Cache-Treffer",

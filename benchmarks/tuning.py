@@ -1,0 +1,77 @@
+"""
+Tuning: all parts of the optimization beside their peers, and each bar MET or MISSED.
+
+    python benchmarks/tuning.py [--only batch adaptive cache memory loop]
+
+Each part is a script of its own, which says what it measures and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # the scripts beside this one
+
+
+def _batch() -> dict[str, bool]:
+    import batch
+
+    return batch.run()
+
+
+def _adaptive() -> dict[str, bool]:
+    import adaptive
+
+    run: Callable[[], dict[str, bool]] | None = getattr(adaptive, "run", None)
+    if run is not None:
+        return run()
+    adaptive.main()  # tells its table, and judges in it
+    return {}
+
+
+def _cache() -> dict[str, bool]:
+    import cache
+
+    return cache.run()
+
+
+def _memory() -> dict[str, bool]:
+    import memory
+
+    return memory.run()
+
+
+def _loop() -> dict[str, bool]:
+    import loop
+
+    return loop.run()
+
+
+PARTS: dict[str, Callable[[], dict[str, bool]]] = {
+    "batch": _batch,
+    "adaptive": _adaptive,
+    "cache": _cache,
+    "memory": _memory,
+    "loop": _loop,
+}
+
+
+def main() -> int:
+    """The exit code: 0 if each bar is met."""
+    parser = argparse.ArgumentParser(description="The bars of the optimization.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    bars: dict[str, bool] = {}
+    for name in parser.parse_args().only:
+        print(f"\n=== {name} ===\n", flush=True)
+        bars |= PARTS[name]()
+    print("\n=== bars ===\n")
+    for bar, is_met in bars.items():
+        print(f"{'MET' if is_met else 'MISSED':8}{bar}")
+    return 0 if all(bars.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""
+memory: what grows in a program, what a capture of memray holds, and what a process does.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import time
+import traceback
+from _thread import interrupt_main
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+from keiko_perf.cli.output import (
+    Destination,
+    Format,
+    FormatOption,
+    LanguageOption,
+    OutputOption,
+    progress_console,
+    show,
+)
+from keiko_perf.container import read_memory
+from keiko_perf.errors import MissingExtra, Unavailable, UsageError
+from keiko_perf.model import Column, Report, Section, Status, Table, say
+from keiko_perf.optimization import MemoryTracer
+
+_LINES = 15
+
+app = typer.Typer(
+    help="What grows in memory: in a program, in a capture of memray, in a running process.",
+    no_args_is_help=True,
+)
+
+
+@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    program: Annotated[
+        str, typer.Argument(metavar="SCRIPT", help="A Python file; its arguments follow.")
+    ] = "",
+    module: Annotated[
+        str | None, typer.Option("--module", "-m", help="Run this module instead of a file.")
+    ] = None,
+    every: Annotated[float, typer.Option("--every", help="Look each so many seconds.")] = 2.0,
+    seconds: Annotated[
+        float | None, typer.Option("--for", help="Interrupt the program after so many seconds.")
+    ] = None,
+    leak_mb: Annotated[
+        float, typer.Option("--leak-mb", help="From how much on steady growth is a finding.")
+    ] = 1.0,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """
+    Run a program and say which of its lines hold more and more memory; exit code 3 if some do.
+
+    Options of this command come before the program, those of the program after it.
+    """
+    if not every > 0 or not leak_mb > 0 or (seconds is not None and not seconds > 0):
+        raise UsageError("--every, --for and --leak-mb are over 0", cure="Give them so")
+    arguments = ([program] if module and program else []) + context.args
+    start = _program(program, module, arguments)
+    with MemoryTracer() as tracer:
+        # What a program's module holds goes with the module, and what it held when it was
+        # interrupted with the error: both are held until the last look.
+        failed, held = _run(start, tracer, every_s=every, seconds=seconds)
+        tracer.snapshot()
+        del held
+    report = tracer.report(at=datetime.now(UTC), leak_bytes=round(leak_mb * 1024 * 1024))
+    code = show(report, Destination(format, output, lang))
+    raise typer.Exit(1 if failed else code)
+
+
+@app.command("show")
+def show_capture(
+    capture: Annotated[Path, typer.Argument(help="A file that `memray run` has written.")],
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """Say what a capture of memray held at its peak, and what was never given back."""
+    report = _captured(capture)
+    raise typer.Exit(show(report, Destination(format, output, lang)))
+
+
+@app.command("process")
+def process(
+    pid: Annotated[int, typer.Argument(help="The number of a running process.")],
+    seconds: Annotated[float, typer.Option("--for", help="Watch it for so many seconds.")] = 10.0,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    lang: LanguageOption = None,
+) -> None:
+    """Say what a running process holds, of how much, and whether it grows."""
+    if not 0 < seconds <= 86_400:
+        raise UsageError("--for is over 0 and up to a day", cure="Give it as in --for 60")
+    report = _watched(pid, seconds)
+    raise typer.Exit(show(report, Destination(format, output, lang)))
+
+
+def _program(program: str, module: str | None, arguments: list[str]) -> Callable[[], object]:
+    if module is not None:
+        sys.argv = [module, *arguments]
+        sys.path.insert(0, "")
+        return lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if not program:
+        raise UsageError(
+            "there is no program to run", cure="Give a file, or a module as in -m service"
+        )
+    if not Path(program).is_file():
+        raise UsageError(f"there is no file {program}", cure="Give the path of a Python file")
+    sys.argv = [program, *arguments]
+    sys.path.insert(0, str(Path(program).parent))
+    return lambda: runpy.run_path(program, run_name="__main__")
+
+
+def _run(
+    start: Callable[[], object], tracer: MemoryTracer, *, every_s: float, seconds: float | None
+) -> tuple[bool, object]:
+    """Whether the program failed, and what it held at its end."""
+    ended = Event()
+
+    def look() -> None:
+        began_s = time.monotonic()
+        while not ended.wait(every_s):
+            tracer.snapshot()
+            if seconds is not None and time.monotonic() - began_s >= seconds:
+                if not ended.is_set():
+                    interrupt_main()
+                return
+
+    looking = Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        return False, start()
+    except SystemExit as end:
+        return end.code not in (None, 0), end
+    except KeyboardInterrupt as interrupt:
+        progress_console().print("The program was interrupted; this is what grew until then.")
+        return False, interrupt
+    except Exception as error:  # the program is a stranger's code
+        traceback.print_exc()
+        return True, error
+    finally:
+        ended.set()
+        looking.join()
+
+
+def _captured(capture: Path) -> Report:
+    try:
+        import memray
+    except ImportError:
+        raise MissingExtra("memray", extra="memray", purpose="a capture of memray") from None
+    try:
+        with memray.FileReader(capture) as reader:
+            peak = list(reader.get_high_watermark_allocation_records(merge_threads=True))
+            held = list(reader.get_leaked_allocation_records(merge_threads=True))
+            peak_bytes = reader.metadata.peak_memory
+    except (OSError, RuntimeError) as error:
+        raise Unavailable(
+            f"{capture} cannot be read: {error}",
+            cure="Give a file that `memray run -o FILE program.py` has written",
+        ) from None
+    held_bytes = sum(one.size for one in held)
+    return Report(
+        command="memory",
+        title=say("What grows in memory"),
+        headline=say(
+            "At its peak the program held {peak:bytes}; {held:bytes} were never given back",
+            peak=peak_bytes,
+            held=held_bytes,
+        ),
+        status=Status.OK,
+        created_at=datetime.now(UTC),
+        sections=(
+            Section(
+                title=say("By line"),
+                tables=(
+                    _by_line(peak, Table(title=say("Held at the peak"), columns=_LINE, rows=())),
+                    _by_line(held, Table(title=say("Never given back"), columns=_LINE, rows=())),
+                ),
+            ),
+        ),
+        answer={"peak_bytes": peak_bytes, "held_bytes": held_bytes},
+    )
+
+
+_LINE = (Column(say("Place")), Column(say("Holds"), "bytes"), Column(say("Blocks"), "count"))
+
+
+def _by_line(records: list[Any], empty: Table) -> Table:
+    lines: dict[str, tuple[int, int]] = {}
+    for one in records:
+        stack = one.stack_trace(max_stacks=1)
+        place = f"{stack[0][1]}:{stack[0][2]} {stack[0][0]}" if stack else "?"
+        size, blocks = lines.get(place, (0, 0))
+        lines[place] = (size + one.size, blocks + one.n_allocations)
+    told = sorted(lines.items(), key=lambda one: (-one[1][0], one[0]))
+    rows = tuple((place, size, blocks) for place, (size, blocks) in told[:_LINES])
+    return replace(empty, rows=rows, left_out=max(0, len(told) - _LINES))
+
+
+def _watched(pid: int, seconds: float) -> Report:
+    try:
+        one = psutil.Process(pid)
+        first_bytes = one.memory_info().rss
+        time.sleep(seconds)
+        last_bytes = one.memory_info().rss
+    except psutil.NoSuchProcess:
+        raise Unavailable(
+            f"there is no process {pid}", cure="Look it up with `ps`; it may have ended"
+        ) from None
+    memory = read_memory()
+    shared = _pss_bytes(one)
+    grown_bytes = last_bytes - first_bytes
+    return Report(
+        command="memory",
+        title=say("What grows in memory"),
+        headline=say(
+            "Process {pid} holds {held:bytes}, of {limit:bytes} that there are",
+            pid=str(pid),
+            held=last_bytes,
+            limit=memory.limit_bytes,
+        ),
+        status=Status.OK,
+        created_at=datetime.now(UTC),
+        sections=(
+            Section(
+                title=say("The process"),
+                paragraphs=(
+                    say(
+                        "It holds {grown:bytes} more than {ago:duration} before",
+                        grown=grown_bytes,
+                        ago=seconds,
+                    )
+                    if grown_bytes > 0
+                    else say("It holds no more than {ago:duration} before", ago=seconds),
+                    *(
+                        ()
+                        if shared is None
+                        else (
+                            say(
+                                "With what it shares divided by those who share it, it holds "
+                                "{pss:bytes}",
+                                pss=shared,
+                            ),
+                        )
+                    ),
+                ),
+            ),
+        ),
+        answer={
+            "pid": pid,
+            "rss_bytes": [first_bytes, last_bytes],
+            "pss_bytes": shared,
+            "limit_bytes": memory.limit_bytes,
+        },
+    )
+
+
+def _pss_bytes(process: psutil.Process) -> int | None:
+    try:
+        return getattr(process.memory_full_info(), "pss", None)
+    except psutil.Error:
+        return None

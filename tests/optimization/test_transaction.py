@@ -1,0 +1,168 @@
+"""Writes in one transaction, on a real PostgreSQL: all take effect, or none does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from keiko_perf.demo.cluster import Cluster
+from keiko_perf.errors import UsageError
+from keiko_perf.optimization import (
+    AsyncPerformanceOptimizer,
+    ItemsFailed,
+    Operation,
+    RolledBack,
+)
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest_asyncio.fixture
+async def engine(postgres: Cluster) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(postgres.url)
+    async with engine.begin() as db:
+        await db.execute(text("DROP TABLE IF EXISTS in_one"))
+        await db.execute(
+            text("CREATE TABLE in_one (id int PRIMARY KEY, late int UNIQUE DEFERRABLE)")
+        )
+    yield engine
+    async with engine.begin() as db:
+        await db.execute(text("DROP TABLE in_one"))
+    await engine.dispose()
+
+
+def insert(number: int, late: int | None = None) -> Operation:
+    async def run(db: Any) -> int:
+        await db.execute(
+            text("INSERT INTO in_one VALUES (:id, :late)"), {"id": number, "late": late}
+        )
+        return number
+
+    return Operation(run, is_read=False, name=f"insert {number}")
+
+
+async def kept(engine: AsyncEngine) -> list[int]:
+    async with engine.connect() as db:
+        return list(await db.scalars(text("SELECT id FROM in_one ORDER BY id")))
+
+
+@pytest.mark.parametrize("what", ["engine", "sessionmaker", "session"])
+async def test_all_take_effect(engine: AsyncEngine, what: str) -> None:
+    optimizer = AsyncPerformanceOptimizer()
+    session = AsyncSession(engine)
+    where: Any = {"engine": engine, "sessionmaker": async_sessionmaker(engine), "session": session}
+    async with session:
+        done = await optimizer.optimize_database_operations(
+            [insert(1), insert(2), insert(3)], writes_in=where[what]
+        )
+    assert done == [1, 2, 3]
+    assert await kept(engine) == [1, 2, 3]
+    assert optimizer.statistics().in_use == 0
+
+
+async def test_one_failure_rolls_all_back_and_each_says_why(engine: AsyncEngine) -> None:
+    async def count() -> int:
+        return len(await kept(engine))
+
+    done = await AsyncPerformanceOptimizer().optimize_database_operations(
+        [insert(1), count, insert(2), insert(1), insert(4)],
+        writes_in=engine,
+        return_exceptions=True,
+    )
+    assert done[1] == 0, "reads run beside it, as ever"
+    assert [type(one) for one in done] == [RolledBack, int, RolledBack, IntegrityError, RolledBack]
+    assert "rolled back" in str(done[0])
+    assert "was not run" in str(done[4])
+    assert done[0].__cause__ is done[3]
+    assert await kept(engine) == []
+    with pytest.raises(ItemsFailed, match="2 of 2 items failed"):
+        await AsyncPerformanceOptimizer().optimize_database_operations(
+            [insert(1), insert(1)], writes_in=engine
+        )
+
+
+async def test_a_commit_that_fails_fails_all(engine: AsyncEngine) -> None:
+    async def later(db: Any) -> None:
+        await db.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+
+    done = await AsyncPerformanceOptimizer().optimize_database_operations(
+        [Operation(later, is_read=False), insert(1, 7), insert(2, 7)],
+        writes_in=engine,
+        return_exceptions=True,
+    )
+    assert [type(one) for one in done] == [RolledBack] * 3
+    assert isinstance(done[0].__cause__, IntegrityError)
+    assert await kept(engine) == []
+
+
+async def test_in_a_transaction_of_the_callers_it_is_a_savepoint(engine: AsyncEngine) -> None:
+    optimizer = AsyncPerformanceOptimizer()
+    async with AsyncSession(engine) as session, session.begin():
+        await session.execute(text("INSERT INTO in_one VALUES (9)"))
+        await optimizer.optimize_database_operations(
+            [insert(1), insert(1)], writes_in=session, return_exceptions=True
+        )
+        await optimizer.optimize_database_operations([insert(2)], writes_in=session)
+    assert await kept(engine) == [2, 9]
+
+
+async def test_cancelled_in_the_middle_nothing_is_kept(engine: AsyncEngine) -> None:
+    begun = asyncio.Event()
+
+    async def hang(db: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(
+        AsyncPerformanceOptimizer().optimize_database_operations(
+            [insert(1), Operation(hang, is_read=False)], writes_in=engine
+        )
+    )
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert await kept(engine) == []
+
+
+async def test_writes_that_have_a_session_of_their_own_to_write_with(engine: AsyncEngine) -> None:
+    async with AsyncSession(engine) as session:
+        done = await AsyncPerformanceOptimizer().optimize_database_operations(
+            [
+                {
+                    "func": lambda: session.execute(text("INSERT INTO in_one VALUES (1)")),
+                    "is_read": False,
+                },
+                {
+                    "func": lambda: session.execute(text("INSERT INTO in_one VALUES (2)")),
+                    "is_read": False,
+                },
+            ],
+            writes_in=session,
+        )
+    assert len(done) == 2
+    assert await kept(engine) == [1, 2]
+
+
+async def test_what_makes_no_sense_is_refused() -> None:
+    optimizer = AsyncPerformanceOptimizer()
+    with pytest.raises(UsageError, match="AsyncEngine, AsyncSession or async_sessionmaker"):
+        await optimizer.optimize_database_operations([insert(1)], writes_in=object())  # type: ignore[arg-type] # that is the point
+    with pytest.raises(UsageError, match="Leave out"):
+        await optimizer.optimize_database_operations(
+            [insert(1)],
+            keep_order=True,
+            writes_in=object(),  # type: ignore[arg-type] # as above
+        )
