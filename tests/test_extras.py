@@ -71,6 +71,7 @@ for name in part.__all__:
         ("doctor --database postgresql://me@127.0.0.1/app", "postgres"),
         ("mcp --url http://127.0.0.1:1", "mcp"),
         ("load run http://127.0.0.1:1/", "load"),
+        ("load run http://127.0.0.1:1/ --database postgresql://me@127.0.0.1/app", "postgres"),
         ("demo", "demo"),
     ],
 )

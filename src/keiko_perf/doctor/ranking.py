@@ -23,7 +23,8 @@ from keiko_perf.doctor.claims import (
     claims,
 )
 from keiko_perf.doctor.symptoms import Symptoms
-from keiko_perf.doctor.words import memory_cause, told
+from keiko_perf.doctor.words import told
+from keiko_perf.doctor.words_of_process import memory_cause
 
 LEAST_SHARE = 0.1
 LEAST_EACH_S = 0.02

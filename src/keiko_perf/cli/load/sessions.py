@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
-from keiko_perf.diagnosis.collect.looks import Look, look
-from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.loadtest.sampling import Ask, Source
 from keiko_perf.loadtest.watched import IO, LOCK, OTHER, RUNNING
+
+if TYPE_CHECKING:  # the part needs the extra `postgres`; `load run` without a database must not
+    from keiko_perf.diagnosis.collect.looks import Look
+    from keiko_perf.diagnosis.postgres import Database
 
 _CLASSES = {None: RUNNING, "Lock": LOCK, "IO": IO}
 _IDLE = frozenset(("Client", "Activity"))
@@ -21,6 +24,7 @@ _IDLE = frozenset(("Client", "Activity"))
 
 def sessions_of(url: str) -> Source:
     """What samples the sessions of the database at *url*."""
+    from keiko_perf.diagnosis.postgres import Database
 
     @asynccontextmanager
     async def source() -> AsyncIterator[Ask]:
@@ -31,6 +35,8 @@ def sessions_of(url: str) -> Source:
 
 
 async def _asked(database: Database) -> Mapping[str, float]:
+    from keiko_perf.diagnosis.collect.looks import look
+
     return counted(await look(database))
 
 

@@ -1,0 +1,188 @@
+"""
+Words for what a database makes users wait for: statements, locks, connections. Pure.
+"""
+
+from __future__ import annotations
+
+from keiko_perf.doctor import claims as c
+from keiko_perf.doctor.case import Case, Evidence
+from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.shape import told as statement_told
+from keiko_perf.doctor.symptoms import IndexCure, LockWait
+from keiko_perf.model import Asked, Recommendation, say
+
+
+def index(case: Case) -> Cause:
+    asked: Asked = case.claim.about["asked"]
+    cure: IndexCure = case.claim.about["cure"]
+    after_s = asked.mean_s / (cure.factor or 1.0)
+    said = say(
+        "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} "
+        "each; an index on {index} cuts it to about {after:duration} (verified by the planner)",
+        share=case.share,
+        who=case.who,
+        statement=statement_told(asked.statement),
+        mean=asked.mean_s,
+        index=cure.on,
+        after=after_s,
+    )
+    evidence = {**_of_statement(asked), "cost_factor": cure.factor, "after_s": after_s}
+    return case.cause(
+        said=said,
+        evidence=evidence,
+        explanation=say(
+            "It reads far more rows than it returns. The planner was asked what it would cost "
+            "with the index; the time is reckoned from that. Make the index, then measure again."
+        ),
+        cure=cure.sql,
+        verified_by=cure.verified_by,
+        recommendation=Recommendation(
+            code=c.INDEX,
+            subject=cure.on,
+            summary=said,
+            statement=cure.sql,
+            verified_by=cure.verified_by,
+            evidence=evidence,
+            statements=(asked.statement,),
+            undo=cure.undo,
+        ),
+    )
+
+
+def repeated(case: Case) -> Cause:
+    asked: Asked = case.claim.about["asked"]
+    where = asked.place or case.route
+    return case.cause(
+        subject=asked.place or case.claim.subject,
+        said=say(
+            "{share:ratio} of the time that users wait is one statement that {route} sends "
+            "{times:number} times for each request (N+1), from {place}: {statement}",
+            share=case.share,
+            route=case.route,
+            times=asked.times,
+            place=where,
+            statement=statement_told(asked.statement),
+        ),
+        evidence={
+            **_of_statement(asked),
+            "times": asked.times,
+            "most": asked.most,
+            "place": asked.place or None,
+        },
+        explanation=say(
+            "A list that asks once more for each of its items does that. Let one statement load "
+            "them all: selectinload() in SQLAlchemy, or WHERE id = ANY(...). This is not verified: "
+            "measure again after the change."
+        ),
+    )
+
+
+def slow(case: Case) -> Cause:
+    asked: Asked = case.claim.about["asked"]
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that {who} wait is the statement {statement}, "
+            "{mean:duration} each",
+            share=case.share,
+            who=case.who,
+            statement=statement_told(asked.statement),
+            mean=asked.mean_s,
+        ),
+        evidence=_of_statement(asked),
+        explanation=say(
+            "No index that the planner was asked about makes it much cheaper, and it waits for no "
+            "lock. keiko-perf db explain shows what its plan spends the time on."
+        )
+        if case.seen.has_database
+        else say(
+            "Only the service was asked. With --database URL the planner is asked for an index "
+            "that helps, and the server who waits for locks."
+        ),
+    )
+
+
+def locked(case: Case) -> Cause:
+    lock: LockWait = case.claim.about["lock"]
+    blocker = statement_told(lock.blocker, 100) if lock.blocker else say("another session")
+    is_idle = lock.blocker_state.startswith("idle in transaction")
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that {who} wait is for a lock on {on}, which a transaction "
+            "holds whose last statement was {blocker}",
+            share=case.share,
+            who=case.who,
+            on=lock.on,
+            blocker=blocker,
+        ),
+        evidence={
+            "lock_wait_ratio": lock.ratio,
+            "looks": lock.looks,
+            "on": lock.on,
+            "blocker_state": lock.blocker_state or None,
+        },
+        explanation=say(
+            "Whoever holds the lock does something else before its commit: its transaction is "
+            "idle. Do that before it takes the lock, or after the commit. This is not verified: "
+            "measure again after the change."
+        )
+        if is_idle
+        else say(
+            "The transactions take turns. Let them hold the lock for a shorter time: lock last, "
+            "commit at once, write fewer rows at a time. This is not verified: measure again "
+            "after the change."
+        ),
+    )
+
+
+def exhausted(case: Case) -> Cause:
+    pool = case.seen.pool
+    size = None if pool is None else pool.size
+    figures = {"share": case.share, "hold": None if pool is None else pool.mean_hold_s}
+    return case.cause(
+        subject="database pool",
+        said=say(
+            "{share:ratio} of the time that users wait is for one of the {size:number} database "
+            "connections of the pool, each of which is held for {hold:duration}: at most "
+            "{ceiling:rate}",
+            size=size,
+            ceiling=None if pool is None else pool.ceiling_per_s,
+            **figures,
+        )
+        if size
+        else say(
+            "{share:ratio} of the time that users wait is for a database connection; each is "
+            "held for {hold:duration}",
+            **figures,
+        ),
+        evidence={}
+        if pool is None
+        else {
+            "waits": pool.waits,
+            "wait_s": pool.wait_s,
+            "timeouts": pool.failed,
+            "hold_s": pool.mean_hold_s,
+            "size": size,
+            "in_use": pool.in_use,
+            "ceiling_per_s": pool.ceiling_per_s,
+        },
+        explanation=say(
+            "The pool has no bound that is known. Without one that keeps connections (NullPool) "
+            "each request opens its own, which takes some tens of milliseconds: let a pool keep "
+            "them. This is not verified: measure again after the change."
+        )
+        if pool is not None and not size
+        else say(
+            "Hold connections for a shorter time (no other work between the first statement and "
+            "the commit, quicker statements), or raise pool_size as far as max_connections allows "
+            "for all workers together. This is not verified: measure again after the change."
+        ),
+    )
+
+
+def _of_statement(asked: Asked) -> Evidence:
+    return {
+        "calls": asked.count,
+        "requests": asked.requests if asked.route else None,
+        "mean_s": asked.mean_s,
+        "total_s": asked.total_s,
+    }

@@ -1,0 +1,186 @@
+"""
+Words for what a service itself makes its users wait for: its code, its loop, what it awaits, and
+its memory. Pure.
+"""
+
+from __future__ import annotations
+
+from keiko_perf.doctor import claims as c
+from keiko_perf.doctor.case import Case
+from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.symptoms import Growth
+from keiko_perf.model import BlockingCall, say
+
+_MANY_BLOCKS_PER_S = 50.0
+
+
+def blocking(case: Case) -> Cause:
+    call: BlockingCall = case.claim.about["call"]
+    computes = case.claim.code == c.COMPUTES
+    figures = {
+        "share": case.share,
+        "place": call.place,
+        "count": call.count,
+        "mean": call.total_s / call.count,
+    }
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is {place}, which computes and holds the "
+            "event loop: {count:count} times, {mean:duration} each",
+            **figures,
+        )
+        if computes
+        else say(
+            "{share:ratio} of the time that users wait is {place}, which waits without await and "
+            "holds the event loop: {count:count} times, {mean:duration} each",
+            **figures,
+        ),
+        evidence={
+            "calls": call.count,
+            "total_s": call.total_s,
+            "longest_s": call.longest_s,
+            "computed_s": call.computed_s,
+            "stack": " > ".join(call.stack) or None,
+        },
+        explanation=say(
+            "No request gets on meanwhile. Do less of it, or let a process of its own do it; a "
+            "thread helps only where the library lets go of the interpreter. This is not "
+            "verified: measure again after the change."
+        )
+        if computes
+        else say(
+            "No request gets on meanwhile. Use a client that is awaited, or let "
+            "asyncio.to_thread do it. This is not verified: measure again after the change."
+        ),
+    )
+
+
+def busy(case: Case) -> Cause:
+    own = next(one for one in case.seen.routes if one.route == case.claim.subject)
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is the own code of {route}, {own:duration} "
+            "of each request, and those who wait for the event loop meanwhile",
+            share=case.share,
+            route=case.claim.subject,
+            own=own.code_s / own.count if own.count else None,
+        ),
+        evidence={"requests": own.count, "code_s": own.code_s, "loop_s": own.loop_s},
+        explanation=say(
+            "Many short steps, none of which holds the event loop for long. A profile of the "
+            "process (py-spy record) shows what they do; a further worker process shares the load."
+        ),
+    )
+
+
+def http(case: Case) -> Cause:
+    host = case.claim.about["host"]
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is for {host}, {mean:duration} a call, "
+            "most of it in {route}",
+            share=case.share,
+            host=host.host,
+            mean=host.total_s / host.count,
+            route=case.route,
+        ),
+        evidence={"calls": host.count, "total_s": host.total_s, "failed": host.failed},
+        explanation=say(
+            "The other service takes that long. Ask it concurrently, keep its answers, or let a "
+            "background task ask; and give each call a timeout. This is not verified: measure "
+            "again after the change."
+        ),
+    )
+
+
+def unseen(case: Case) -> Cause:
+    if any(one.route == case.claim.subject and one.in_thread for one in case.seen.routes):
+        return in_thread(case)
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is outside of what can be seen here, in "
+            "{route}: {each:duration} of each request",
+            share=case.share,
+            route=case.route,
+            each=case.each_s,
+        ),
+        evidence={"elsewhere_s": case.claim.total_s},
+        explanation=say(
+            "It awaits something that nothing watches: a thread, as that of a handler without "
+            "async, a sleep, a queue, a driver that is used without SQLAlchemy, a client of "
+            "another service. monitor.watch_engine, watch_pool and watch_client tell which."
+        ),
+    )
+
+
+def in_thread(case: Case) -> Cause:
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is the handler of {route}, which runs in a "
+            "thread: {each:duration} of each request, in no statement and no call that is watched",
+            share=case.share,
+            route=case.route,
+            each=case.each_s,
+        ),
+        evidence={"elsewhere_s": case.claim.total_s},
+        explanation=say(
+            "It computes, sleeps, or asks something that nothing watches; if it computes, it keeps "
+            "the event loop and the other threads waiting as well. py-spy dump shows what it "
+            "does; monitor.watch_engine and watch_client tell what it waits for."
+        ),
+    )
+
+
+def outside(case: Case) -> Cause:
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is for the event loop, while no request's "
+            "own code holds it",
+            share=case.share,
+        ),
+        evidence={"loop_s": case.claim.total_s},
+        explanation=say(
+            "Something else keeps it from its work: threads that compute, and share the "
+            "interpreter with it, background tasks, or another program on the machine. py-spy dump "
+            "shows what the threads of the process do."
+        ),
+    )
+
+
+def memory_cause(growth: Growth) -> Cause:
+    """Memory that grows: no time that users wait yet."""
+    is_python = growth.blocks_per_s is not None and growth.blocks_per_s > _MANY_BLOCKS_PER_S
+    per_minute = growth.per_s * 60
+    return Cause(
+        code="memory.growing",
+        subject="memory",
+        share=None,
+        each_s=None,
+        route="",
+        said=say(
+            "The memory of a worker grows by {pace:bytes} a minute and does not stop; at this pace "
+            "it is used up in {left:duration}",
+            pace=per_minute,
+            left=growth.full_in_s,
+        )
+        if growth.full_in_s is not None
+        else say(
+            "The memory of a worker grows by {pace:bytes} a minute and does not stop",
+            pace=per_minute,
+        ),
+        evidence={
+            "grown_bytes": growth.grown_bytes,
+            "over_s": growth.over_s,
+            "rss_bytes": growth.rss_bytes,
+            "blocks_per_s": growth.blocks_per_s,
+        },
+        explanation=say(
+            "Python objects are kept: look for a cache or a list that only grows. tracemalloc, or "
+            "memray, tells who made what is kept."
+        )
+        if is_python
+        else say(
+            "Something is kept: a cache without a bound, or memory of a C library. memray tells "
+            "who made what is kept."
+        ),
+    )
