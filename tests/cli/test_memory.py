@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_a_module_may_be_interrupted_after_a_while(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "interrupted" in done.stderr
     assert len(answer(done)["rss_bytes"]) >= 3
+
+
+def test_it_ends_in_the_background_too_where_a_shell_has_interrupts_ignored(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "endless.py").write_text("import time\nwhile True:\n    time.sleep(0.01)\n")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a child begins with it
+    try:
+        done = keiko("run", "--for", "0.5", "endless.py", cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.returncode == 0, done.stderr
+    assert "interrupted" in done.stderr
 
 
 def test_a_program_that_fails_is_told_and_reported_all_the_same(tmp_path: Path) -> None:

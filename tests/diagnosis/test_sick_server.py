@@ -112,6 +112,9 @@ async def test_who_waits_behind_whom(patient: Patient) -> None:
         holder.execute("UPDATE t SET x = 1")
         stack.callback(holder.execute, "ROLLBACK")
         stack.enter_context(at_work(second, "ALTER TABLE t ADD y int"))
+        # In this order: whoever only reads waits for nobody until another wants the whole table.
+        while (known := (await patient.evidence()).connections) is None or not known.waiters:
+            pass
         stack.enter_context(at_work(third, "SELECT * FROM t"))
         found = await until(
             patient, lambda found: any("2 sessions" in phrase(one.summary) for one in found)

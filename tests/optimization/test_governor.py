@@ -245,8 +245,10 @@ base_mb = read_held().vms_bytes / 2**20
 resource.setrlimit(resource.RLIMIT_AS, (int((base_mb + LIMIT_MB) * 2**20),) * 2)
 for number in range({entries}):  # the leak of the demo: a key that is never asked for again
     kept["q", number] = [str(number) * 50 for _ in range(200)]
-    if number % 20 == 0:
-        time.sleep(0.001)
+    if number % 400 == 0:  # 20 MB: no faster than is looked at, on whatever machine
+        seen = governor.statistics().looks
+        while governor.statistics().looks < seen + 2:
+            time.sleep(0.01)
 governor.stop()
 print(json.dumps([len(kept), governor.statistics().reliefs]))
 """
@@ -255,7 +257,7 @@ print(json.dumps([len(kept), governor.statistics().reliefs]))
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is set by setrlimit")
 @pytest.mark.parametrize("governed", [True, False])
 def test_a_leak_that_kills_a_process_does_not_where_it_is_governed(governed: bool) -> None:
-    script = _LEAK.format(limit_mb=120, governed=governed, entries=8_000)
+    script = _LEAK.format(limit_mb=120, governed=governed, entries=4_000)
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False
     )
@@ -266,4 +268,4 @@ def test_a_leak_that_kills_a_process_does_not_where_it_is_governed(governed: boo
     assert ran.returncode == 0, ran.stderr
     kept, reliefs = json.loads(ran.stdout)
     assert reliefs >= 1
-    assert kept < 8_000
+    assert kept < 4_000

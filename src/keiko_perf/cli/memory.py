@@ -5,6 +5,7 @@ memory: what grows in a program, what a capture of memray holds, and what a proc
 from __future__ import annotations
 
 import runpy
+import signal
 import sys
 import time
 import traceback
@@ -139,6 +140,9 @@ def _run(
                     interrupt_main()
                 return
 
+    if seconds is not None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As of what a shell runs in the background: then nothing could interrupt the program.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     looking = Thread(target=look, daemon=True)
     looking.start()
     try:

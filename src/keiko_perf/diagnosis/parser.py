@@ -98,6 +98,16 @@ def _nodes(value: Any) -> Iterator[Any]:
             yield from _nodes(one)
 
 
+def is_deeper_than(levels: int, root: Any) -> bool:
+    """Whether nodes of a parse tree stand in more than so many others; it needs no deep stack."""
+    here = [root]
+    for _ in range(levels):
+        here = [child for one in here for child in children(one)]
+        if not here:
+            return False
+    return True
+
+
 def walk(root: Any) -> Iterator[Any]:
     """All nodes of a parse tree."""
     waiting = [root]

@@ -13,7 +13,7 @@ from typing import Any
 
 from keiko_perf.diagnosis.conditions import Conditions
 from keiko_perf.diagnosis.notes import ColumnOf, Draft
-from keiko_perf.diagnosis.parser import NotUnderstood, ast, children, enums, parse
+from keiko_perf.diagnosis.parser import NotUnderstood, ast, children, enums, is_deeper_than, parse
 from keiko_perf.diagnosis.predicates import Shape, Write
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.scope import Relation, Scope, Tables
@@ -30,6 +30,8 @@ from keiko_perf.diagnosis.tree import (
 
 Outputs = dict[str, ColumnOf]
 
+_DEEPEST = 300
+"""Nodes within nodes; Python's stack holds several times as many. A chain of operators is one."""
 _PLANNABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
@@ -45,6 +47,9 @@ def read(text: str, tables: Tables | None = None) -> Shape:
         NotUnderstood: it cannot be parsed, or is nested too deep.
     """
     statement = parse(text)
+    # Asked first: where the stack is all but used up, whatever else runs there fails as well.
+    if is_deeper_than(_DEEPEST, statement):
+        raise NotUnderstood("it is nested too deep")
     try:
         return _Reader(tables or Tables()).shape(statement)
     except RecursionError:

@@ -15,7 +15,7 @@ from keiko_perf.model import Finding, Gap, Severity, say
 NOTED_S = 1.0
 QUEUE = 3
 QUEUED_S = 0.1
-"""Each waits but a moment, and they never end: a row that all of them write."""
+"""All together. Each waits but a moment, and they never end: a row that all of them write."""
 LONG_S = 10.0
 TOO_LONG_S = 60.0
 MANY = 10
@@ -76,10 +76,13 @@ def waiting(evidence: Evidence) -> Iterator[Finding | Gap]:
     starts = [number for number, one in enumerate(branches) if one.depth == 0]
     for start, end in zip(starts, [*starts[1:], len(branches)], strict=True):
         root, behind = branches[start], branches[start + 1 : end]
-        waits_s = max((one.waiter.waits_s or 0.0 for one in behind if one.waiter), default=0.0)
-        is_queue = len(behind) >= QUEUE and waits_s >= QUEUED_S
-        if waits_s >= NOTED_S or is_queue:
-            yield _waiting(root.session, [one.waiter for one in behind if one.waiter], waits_s)
+        waiters = [one.waiter for one in behind if one.waiter]
+        waited_s = [one.waits_s or 0.0 for one in waiters]
+        # Of a row the wait begins anew with each who gets it: it is the queue that tells.
+        is_queue = len(waiters) >= QUEUE and sum(waited_s) >= QUEUED_S
+        longest_s = max(waited_s, default=0.0)
+        if longest_s >= NOTED_S or is_queue:
+            yield _waiting(root.session, waiters, longest_s)
 
 
 def _waiting(root: Session, behind: list[Waiter], waits_s: float) -> Finding:
