@@ -100,12 +100,6 @@ class Held:
         return self.mean_before_s is not None and self.mean_after_s is not None
 
     @property
-    def is_faster(self) -> bool:
-        """Whether it runs faster than before, as measured."""
-        before, after = self.mean_before_s, self.mean_after_s
-        return before is not None and after is not None and after < before
-
-    @property
     def is_as_promised(self) -> bool:
         """Whether the planner uses the index at about the promised cost."""
         return (

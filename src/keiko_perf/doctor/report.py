@@ -28,9 +28,12 @@ from keiko_perf.model import (
     Verdict,
     say,
 )
+from keiko_perf.monitoring.attribution.table import part_columns
 
 MOST_ROWS = 15
 MOST_EXEMPLARS = 10
+_TOLD_PARTS = 5
+"""Of a single request: all but what it was elsewhere."""
 MOST_FINDINGS = 8
 SEVERE_SHARE = 0.2
 _HOUR_S = 3_600.0
@@ -204,12 +207,7 @@ def _routes(routes: Iterable[RouteTime]) -> Table:
             Column(say("route")),
             Column(say("requests"), "count"),
             Column(say("mean"), "duration"),
-            Column(say("SQL"), "ratio"),
-            Column(say("pool"), "ratio"),
-            Column(say("HTTP"), "ratio"),
-            Column(say("code"), "ratio"),
-            Column(say("loop"), "ratio"),
-            Column(say("elsewhere"), "ratio"),
+            *part_columns("ratio"),
         ),
         rows=tuple(row(one) for one in sorted(routes, key=lambda one: -one.total_s)),
     ).first(MOST_ROWS)
@@ -249,11 +247,7 @@ def _exemplars(exemplars: Iterable[Exemplar]) -> Table:
             Column(say("when"), "time"),
             Column(say("time in all"), "duration"),
             Column(say("status"), "text"),
-            Column(say("SQL"), "duration"),
-            Column(say("pool"), "duration"),
-            Column(say("HTTP"), "duration"),
-            Column(say("code"), "duration"),
-            Column(say("loop"), "duration"),
+            *part_columns("duration")[:_TOLD_PARTS],
             Column(say("statements"), "count"),
         ),
         rows=tuple(
@@ -262,7 +256,7 @@ def _exemplars(exemplars: Iterable[Exemplar]) -> Table:
                 one.at,
                 one.duration_s,
                 str(one.status),
-                *one.parts_s[:5],
+                *one.parts_s[:_TOLD_PARTS],
                 sum(count for _, count, _ in one.statements),
             )
             for one in sorted(exemplars, key=lambda one: -one.duration_s)

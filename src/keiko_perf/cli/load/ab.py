@@ -99,8 +99,8 @@ def ab_command(
 ) -> None:
     """Say whether version B is slower than version A, by runs of both that take turns."""
     _check(percentile, min_effect, pairs)
-    for file in filter(None, (output,)):
-        check_writable(file)
+    if output is not None:
+        check_writable(output)
     console = progress_console()
     commands = (before, after)
     measure: Callable[[str], Run]

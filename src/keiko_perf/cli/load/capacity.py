@@ -164,8 +164,8 @@ def capacity_command(
     )
     if plan.steps:
         check_subjects(kept, asked.names)
-    for file in filter(None, (output,)):
-        check_writable(file)
+    if output is not None:
+        check_writable(output)
     console = progress_console()
     with ExitStack() as stack:
         watcher = stack.enter_context(Watcher(watch, token=token)) if watch is not None else None

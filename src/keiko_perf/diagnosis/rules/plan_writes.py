@@ -103,19 +103,19 @@ def _cost(plan: Plan, trigger: Mapping[str, Any]) -> tuple[float, float, float]:
 
 def looks_up_a_parent(plan: Plan, trigger: Mapping[str, Any]) -> bool:
     """Whether it looks, by the primary key, for what a new row refers to."""
-    name = str(trigger.get("Trigger Name", ""))
-    if not trigger.get("Constraint Name"):
-        return False
-    if name.startswith("RI_ConstraintTrigger_"):
-        return name.startswith("RI_ConstraintTrigger_c_")
-    return plan.root.details.get("Operation") == "Insert"  # the text form leaves the name out
+    return _keeps_a_key(plan, trigger, side="c", operation="Insert")
 
 
 def _is_search(plan: Plan, trigger: Mapping[str, Any]) -> bool:
     """Whether it looks for the rows that refer to one that goes, and not for what one refers to."""
+    return _keeps_a_key(plan, trigger, side="a", operation="Delete")
+
+
+def _keeps_a_key(plan: Plan, trigger: Mapping[str, Any], *, side: str, operation: str) -> bool:
+    """Whether it keeps a foreign key, on that side of it: `a` is the parent's, `c` the child's."""
     name = str(trigger.get("Trigger Name", ""))
     if not trigger.get("Constraint Name"):
         return False
     if name.startswith("RI_ConstraintTrigger_"):
-        return name.startswith("RI_ConstraintTrigger_a_")
-    return plan.root.details.get("Operation") == "Delete"  # the text form leaves the name out
+        return name.startswith(f"RI_ConstraintTrigger_{side}_")
+    return plan.root.details.get("Operation") == operation  # the text form leaves the name out

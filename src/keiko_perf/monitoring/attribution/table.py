@@ -30,15 +30,16 @@ def parts_table(snapshot: Snapshot) -> Table | None:
         columns=(
             Column(say("endpoint")),
             Column(say("time in all"), "duration"),
-            Column(say("SQL"), "ratio"),
-            Column(say("pool"), "ratio"),
-            Column(say("HTTP"), "ratio"),
-            Column(say("code"), "ratio"),
-            Column(say("loop"), "ratio"),
-            Column(say("elsewhere"), "ratio"),
+            *part_columns("ratio"),
         ),
         rows=tuple(rows),
     ).first(_MOST)
+
+
+def part_columns(format: str) -> tuple[Column, ...]:
+    """The columns of the parts, in the order of `Part`."""
+    labels = (say("SQL"), say("pool"), say("HTTP"), say("code"), say("loop"), say("elsewhere"))
+    return tuple(Column(label, format) for label in labels)
 
 
 def parts_by_route(snapshot: Snapshot) -> dict[str, dict[Part, float]]:
