@@ -1,12 +1,13 @@
 """
 The adaptive limiter on a real PostgreSQL with statements that only compute, beside fixed limits.
 
-    python benchmarks/adaptive_postgres.py [--seconds 1] [--rounds 6]
+    python benchmarks/adaptive_postgres.py [--seconds 0.7] [--rounds 12]
 
 A hundred tasks ask all the time through 32 connections; what is measured is how many statements
 a second are answered, and how long one takes once it has a place. Slices are short and
 interleaved, in another order each round, so that a machine whose speed drifts is equally fast for
-all; the figures are over all slices of a limit, and the best fixed limit is that of the whole run.
+all. The best of many is in part the luckiest: so the best fixed limit is chosen on every other
+round and compared on the rest, and the other way round; the ratios are the means of both.
 Where other processes are busy too, more statements at once get more of the machine: the best fixed
 limit is high then, and the lowest on a machine of one's own.
 """
@@ -17,6 +18,7 @@ import argparse
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from random import Random
+from statistics import mean
 from time import perf_counter
 
 import asyncpg
@@ -27,6 +29,8 @@ from keiko_perf.optimization import AdaptiveLimiter, Limiter
 FIXED = (1, 2, 3, 4, 6, 8, 16, 32)
 STATEMENT = "SELECT sum(sqrt(n)) FROM generate_series(1, 4000) AS n"
 TASKS = 100
+
+Halves = tuple[dict[str, list[float]], dict[str, list[float]]]
 
 
 async def measure(
@@ -59,22 +63,33 @@ async def compare(seconds: float, rounds: int) -> None:
                 f"fixed {limit}": Limiter(limit) for limit in FIXED
             }
             ways["adaptive"] = adaptive
-            took_s: dict[str, list[float]] = {name: [] for name in ways}
+            halves: Halves = ({name: [] for name in ways}, {name: [] for name in ways})
             limits, random = [], Random(1)
-            for _ in range(rounds):
+            for number in range(rounds):
                 for name in random.sample(list(ways), len(ways)):
-                    took_s[name] += await measure(pool, ways[name], seconds)
+                    halves[number % 2][name] += await measure(pool, ways[name], seconds)
                 limits.append(adaptive.limit)
     print(f"{'':14}{'statements/s':>14}{'p99':>10}")
-    for name, one in took_s.items():
-        print(f"{name:14}{len(one) / seconds / rounds:14.0f}{p99_s(one) * 1e3:7.1f} ms")
-    best = max((name for name in ways if name != "adaptive"), key=lambda name: len(took_s[name]))
-    throughput = len(took_s["adaptive"]) / len(took_s[best])
-    p99 = p99_s(took_s["adaptive"]) / p99_s(took_s[best])
-    print(f"\nadaptive (limit {min(limits)} to {max(limits)}) to {best}: ", end="")
+    for name in ways:
+        both = halves[0][name] + halves[1][name]
+        print(f"{name:14}{len(both) / seconds / rounds:14.0f}{p99_s(both) * 1e3:7.1f} ms")
+    judged = [beside_the_best(chosen, told) for chosen, told in (halves, halves[::-1])]
+    throughput, p99 = (mean(one[at] for one in judged) for at in (0, 1))
+    print(f"\nadaptive (limit {min(limits)} to {max(limits)}) to the best fixed limit: ", end="")
     print(f"throughput {throughput:.3f}, p99 {p99:.2f}")
     print(f"{'MET' if throughput >= 0.95 else 'MISSED':8}throughput at least 0.95")
     print(f"{'MET' if p99 <= 1 else 'MISSED':8}p99 not above it")
+
+
+def beside_the_best(
+    chosen: dict[str, list[float]], told: dict[str, list[float]]
+) -> tuple[float, float]:
+    """Throughput and p99 of *told*, relative to the limit that was the best in *chosen*."""
+    best = max((name for name in chosen if name != "adaptive"), key=lambda one: len(chosen[one]))
+    return (
+        len(told["adaptive"]) / len(told[best]),
+        p99_s(told["adaptive"]) / p99_s(told[best]),
+    )
 
 
 def p99_s(took_s: list[float]) -> float:
@@ -83,8 +98,8 @@ def p99_s(took_s: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The adaptive limiter on a real PostgreSQL")
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=0.7)
+    parser.add_argument("--rounds", type=int, default=12)
     given = parser.parse_args()
     asyncio.run(compare(given.seconds, given.rounds))
 

@@ -55,9 +55,10 @@ class Shape:
         work: how many seconds of work one request is.
         places: how many are worked on at once, at an instant.
         speed: how fast each of so many is worked on, at an instant.
-        changes: the instants at which places or speed change.
+        changes: the instants at which places, speed or what is asked change.
         delay_s: how long the way there and back takes.
-        rejects_above: from how many on it answers with a failure at once; None: never.
+        rejects_above: from how many on it answers with a failure at once.
+        asked: how many at once it is asked for, at an instant, whatever the controller allows.
         duration_s: how long it is asked.
     """
 
@@ -68,6 +69,7 @@ class Shape:
     changes: Sequence[float] = ()
     delay_s: float = 0.0
     rejects_above: int = _NO_BOUND
+    asked: Callable[[float], int] = lambda _now_s: _NO_BOUND
     duration_s: float = 60.0
 
 
@@ -171,13 +173,15 @@ class _Run:
             if next_s == changes[0]:
                 changes.pop(0)
                 self._fill()
+                self._admit()
             elif done_s <= way_s:
                 self._finish()
             else:
                 self._arrive_or_return()
 
     def _admit(self) -> None:
-        while self._in_flight < self._controller.limit:
+        asked = self._shape.asked(self._now_s)
+        while self._in_flight < min(self._controller.limit, asked):
             self._in_flight += 1
             self._travel("there", self._now_s, self._in_flight)
 

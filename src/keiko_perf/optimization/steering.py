@@ -28,6 +28,7 @@ _LEARN_VARIATION = 0.1  # from one window
 _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
 _LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.5, 0.5
+_LOOK_LOW_EVERY, _MOST_LOW = 16, 0.3  # windows; and how far down, as a logarithm
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
 
@@ -61,7 +62,7 @@ class Steering:
         self._least, self._most = least, most
         self._knee = Knee(min(_FIRST_GUESS, most), doubt=_FIRST_DOUBT, most=most)
         self._base = float(self.limit)
-        self._beginning = True
+        self._beginning, self._has_grown = True, False
         self._jump = 0.0
         self._rest = 0.5  # what rounding owes
         self._mean_s: float | None = None
@@ -150,11 +151,20 @@ class Steering:
         )
         # Whoever has no more to ask for cannot tell what more would do.
         reached = max(2.0 * self._busiest + 2, self._base)
-        self._beginning &= aim.limit > _NEARLY * most_up * self._base
+        grows = aim.limit > _NEARLY * most_up * self._base
+        # Twice in a row as much more as may be: there is new capacity, to be found in long steps.
+        if grows and self._has_grown and not self._beginning:
+            self._beginning = True
+            self.changes += 1
+        self._beginning &= grows
+        self._has_grown = grows
         self._base = max(self._least, min(aim.limit, self._most, reached))
         if self._beginning:
             return 0.0
         turn = self.windows % 4
+        if self.windows % _LOOK_LOW_EVERY == 2:
+            # Above all the knees that are thought of, nothing would tell one from another.
+            return -min(max(_LEAST_TRY, log(self._base / aim.low)), _MOST_LOW)
         if turn == 0:
             wide = max(_TRY_MORE * noise, _LEAST_TRY, _TRY_DOUBT * aim.doubt)
             return min(wide, _MOST_TRY) * (1 - 0.7 * aim.harm)
