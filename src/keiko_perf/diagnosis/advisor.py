@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
+from keiko_perf.diagnosis.building import build_s
 from keiko_perf.diagnosis.candidates import Form, is_pinned
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
@@ -33,10 +34,11 @@ from keiko_perf.diagnosis.kinds import ALL, all_forms
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.sampling import sampling_of
 from keiko_perf.diagnosis.schema import Schema, Table, TableName
 from keiko_perf.diagnosis.scope import Tables
 from keiko_perf.diagnosis.search import Chosen, Found, Search
-from keiko_perf.diagnosis.upkeep import Writes, upkeep, writes_of
+from keiko_perf.diagnosis.upkeep import Upkeep, Writes, upkeep, writes_of
 from keiko_perf.diagnosis.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.model import Gap, Message, say
@@ -280,21 +282,29 @@ async def _verified(
     for refusal in await overrated(database, proposals.wanted_by, schema.tables):
         proposals.refusals[refusal.index] = refusal
         del proposals.wanted_by[refusal.index]
-    async with pricer.session(database) as session:
+    sampling = await sampling_of(database, queries, schema)
+    async with pricer.session(database) as plain:
+        session = sampling.over(plain)
         sizes, refused = await _sizes(session, proposals, schema, limits)
         candidates = tuple(sizes)
+        upkeeps = {
+            one: upkeep(
+                one,
+                writes.get(one.table, Writes()),
+                schema.tables[one.table],
+                float(sizes[one] or 0),
+            )
+            for one in candidates
+        }
         search = Search(
             costs=Costs(
                 session,
-                queries,
+                sampling.queries,
                 candidates,
                 tuple(float(sizes[one] or 0) for one in candidates),
                 schema.tables,
             ),
-            upkeep={
-                one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
-                for one in candidates
-            },
+            upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
         )
         found = await search.run()
@@ -310,6 +320,7 @@ async def _verified(
             schema,
             sizes,
             writes,
+            upkeeps[one.index],
         )
         for one in found.chosen
     )
@@ -355,25 +366,24 @@ def _advised(
     schema: Schema,
     sizes: Mapping[Index, int | None],
     writes: Mapping[TableName, Writes],
+    upkeep: Upkeep,
 ) -> AdvisedIndex:
     index = chosen.index
+    table = schema.tables[index.table]
     return AdvisedIndex(
         index=index,
         name=names[index],
-        table=schema.tables[index.table],
+        table=table,
         verified_by=verified_by,
         gains=chosen.gains,
         losses=chosen.losses,
         benefit=chosen.benefit,
         benefit_ratio=chosen.benefit / found.cost_before if found.cost_before else 0.0,
-        upkeep=chosen.upkeep,
+        upkeep=upkeep,
+        build_s=build_s(index, table, float(sizes[index] or 0)),
         rows_written=writes.get(index.table, Writes()).rows,
         size_bytes=sizes[index],
-        replaces=tuple(
-            existing.name
-            for existing in schema.tables[index.table].indexes
-            if is_replaced(existing, index)
-        ),
+        replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),
     )
 
 

@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.planner import (
     Planner,
     forget_prepared,
     index_names,
+    rows_of,
     scans_of,
     surely,
 )
@@ -143,7 +144,7 @@ class _Hypothetical:
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
-        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan))
+        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan), rows_of(plan))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -285,6 +286,7 @@ class _Built:
             float(plan["Total Cost"]),
             frozenset(i for i in indexes if self._there[i] in names),
             scans_of(plan),
+            rows_of(plan),
         )
 
     async def size_bytes(self, index: Index) -> int | None:
