@@ -60,6 +60,11 @@ class HypoPg:
         """Whether the extension was created in the database, and may be used."""
         return await _hypopg_schema(database) is not None
 
+    @staticmethod
+    def can_assume(index: Index) -> bool:
+        """Whether it knows indexes of this kind."""
+        return index.method in ("btree", "brin")
+
     @asynccontextmanager
     async def session(self, database: Database) -> AsyncIterator[Session]:
         """
@@ -133,7 +138,7 @@ class _Hypothetical:
         return self._planner.planner_calls
 
     def can_assume(self, index: Index) -> bool:
-        return index.method in ("btree", "brin")
+        return HypoPg.can_assume(index)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         await self._drop(self._there.keys() - indexes)
