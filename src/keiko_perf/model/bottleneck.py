@@ -10,7 +10,7 @@ cannot be seen is not guessed. Under no strain there is no bottleneck, only the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from keiko_perf.model.bottleneck_text import grew, limit_words, next_words, nothing_words
@@ -103,9 +103,17 @@ def bottleneck(windows: Iterable[Window]) -> Bottleneck:
 
 def judged(lightest: Window, heaviest: Window) -> Bottleneck:
     """What limits the service in the heaviest of two windows; they may be the same one."""
+    heaviest = _with_growth(lightest, heaviest)
     limits = [_limit(heaviest, use) for use in heaviest.uses]
     named = _causes_first([one for one in limits if _is_felt(one, limits, heaviest)], heaviest)
-    rest = [one for one in limits if one not in named and one.ceiling_per_s is not None]
+    rest = [
+        one
+        for one in limits
+        # What the load generator is able to do is no limit of the service.
+        if one not in named
+        and one.ceiling_per_s is not None
+        and one.resource is not Resource.GENERATOR
+    ]
     behind = min(rest, key=lambda one: one.ceiling_per_s or 0.0, default=None)
     phase, grown_s = _grown(lightest, heaviest)
     if named:
@@ -127,6 +135,32 @@ def judged(lightest: Window, heaviest: Window) -> Bottleneck:
         )
     sentence = nothing_words() if behind is None else next_words(behind)
     return Bottleneck(answer=Limitation.NONE, behind=behind, sentence=sentence)
+
+
+def _with_growth(lightest: Window, heaviest: Window) -> Window:
+    """
+    The heaviest window, with the waits for those resources of the database of which nobody knows
+    how many there are.
+
+    A request demands as much of a resource at any load; so what it has more of it under a heavier
+    one is waiting for a turn, which looks like having it from outside.
+    """
+    if lightest is heaviest:
+        return heaviest
+    before = {use.resource: lightest.demand_s(use) for use in lightest.uses}
+
+    def waited(use: Use) -> Use:
+        demand_s, light_s = heaviest.demand_s(use), before.get(use.resource)
+        if use.resource not in _GROWING or use.capacity is not None or use.wait_s is not None:
+            return use
+        if demand_s is None or light_s is None:
+            return use
+        return replace(use, wait_s=max(demand_s - light_s, 0.0))
+
+    return replace(heaviest, uses=tuple(map(waited, heaviest.uses)))
+
+
+_GROWING = frozenset((Resource.DATABASE_CPU, Resource.DATABASE_IO))
 
 
 def _in_service(window: Window) -> tuple[float, float]:
