@@ -28,6 +28,11 @@ WAITED_SHARE = 0.1
 
 MOSTLY_SHARE = 0.3
 
+QUEUED_SHARE = 0.3
+"""Of the time that one has a full resource, or the one around it: who waits so long queues there."""
+
+_OF_DATABASE = frozenset((Resource.DATABASE_CPU, Resource.DATABASE_IO))
+
 GREW_FACTOR = 1.5
 """A response time that grew by less, from the lightest load to the heaviest, did not grow."""
 
@@ -151,16 +156,13 @@ def _with_growth(lightest: Window, heaviest: Window) -> Window:
 
     def waited(use: Use) -> Use:
         demand_s, light_s = heaviest.demand_s(use), before.get(use.resource)
-        if use.resource not in _GROWING or use.capacity is not None or use.wait_s is not None:
+        if use.resource not in _OF_DATABASE or use.capacity is not None or use.wait_s is not None:
             return use
         if demand_s is None or light_s is None:
             return use
         return replace(use, wait_s=max(demand_s - light_s, 0.0))
 
     return replace(heaviest, uses=tuple(map(waited, heaviest.uses)))
-
-
-_GROWING = frozenset((Resource.DATABASE_CPU, Resource.DATABASE_IO))
 
 
 def _in_service(window: Window) -> tuple[float, float]:
@@ -195,9 +197,25 @@ def _is_felt(limit: Limit, all_limits: Sequence[Limit], window: Window) -> bool:
         return ratio >= FULL_RATIO
     if share is None:
         return ratio >= FULL_RATIO
-    return (ratio >= FULL_RATIO and share >= WAITED_SHARE) or (
-        ratio >= OFTEN_FULL_RATIO and share >= MOSTLY_SHARE
+    if ratio >= OFTEN_FULL_RATIO and share >= MOSTLY_SHARE:
+        return True
+    return ratio >= FULL_RATIO and (share >= WAITED_SHARE or _queues_within(limit, all_limits))
+
+
+def _queues_within(limit: Limit, all_limits: Sequence[Limit]) -> bool:
+    """
+    Whether who has got to a full resource waits there for long, though most of the waiting is done
+    before another one that stands around it: as many sessions as a full pool lets through share
+    the cores of the database.
+    """
+    if limit.resource not in _OF_DATABASE:
+        return False
+    waits_s = limit.use.wait_s or 0.0
+    held_s = max(
+        (one.demand_s for one in all_limits if limit.resource in WITHIN.get(one.resource, ())),
+        default=0.0,
     )
+    return waits_s >= QUEUED_SHARE * max(held_s, limit.demand_s)
 
 
 def _waited_share(use: Use, window: Window) -> float | None:
