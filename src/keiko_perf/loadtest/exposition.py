@@ -14,7 +14,8 @@ from struct import unpack_from
 
 from keiko_perf.loadtest.telemetry import KINDS, KNOWN
 from keiko_perf.model import Histogram, Kind
-from keiko_perf.model.histogram import HIGHEST_S, SCALE
+from keiko_perf.model.codec import SCALE
+from keiko_perf.model.histogram import HIGHEST_S
 
 ACCEPT = (
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"

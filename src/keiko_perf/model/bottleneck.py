@@ -29,7 +29,7 @@ WAITED_SHARE = 0.1
 MOSTLY_SHARE = 0.3
 
 QUEUED_SHARE = 0.3
-"""Of the time that one has a full resource, or the one around it: who waits so long queues there."""
+"""Of the time that one has a full resource, or the one around it, is spent queueing for it."""
 
 _OF_DATABASE = frozenset((Resource.DATABASE_CPU, Resource.DATABASE_IO))
 

@@ -13,7 +13,8 @@ from math import ceil, log2
 from struct import pack
 
 from keiko_perf.model import Histogram
-from keiko_perf.model.histogram import HIGHEST_S, LOWEST_S, SCALE
+from keiko_perf.model.codec import SCALE
+from keiko_perf.model.histogram import HIGHEST_S, LOWEST_S
 from keiko_perf.model.varint import write_varint
 from keiko_perf.monitoring.export.families import Family, Sample, Sort
 
