@@ -556,9 +556,11 @@ def test_damaged_bytes_are_refused_or_read_but_never_run(data: st.DataObject) ->
     try:
         found = decode(bytes(encoded), envelope(window()))
     except ValueError as error:
-        assert "window" in str(error)
+        refused = str(error)
     else:
         assert found == window()  # a bit that pads the last byte means nothing
+        return
+    assert "window" in refused
 
 
 @given(st.integers(0, 200))

@@ -39,9 +39,15 @@ _MATTERS = frozenset(
 
 
 class Looks:
-    """What a recorder's service was looked at; any thread may tell it."""
+    """
+    What a recorder's service was looked at; any thread may tell it.
 
-    def __init__(self) -> None:
+    Args:
+        pause_s: how far apart two looks at one subject are at least.
+    """
+
+    def __init__(self, *, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
         self._lock = Lock()
         # By the id of a route or an endpoint, which is kept along with it, so that the id stays its
         # own; and by the name of a statement.
@@ -145,7 +151,7 @@ class Looks:
                 if not idle:
                     return None
                 del subjects[idle[0]]
-            return subjects.setdefault(key, _Subject(kind, owner))
+            return subjects.setdefault(key, _Subject(kind, owner, self._pause_s))
 
 
 class _Subject:
@@ -153,9 +159,9 @@ class _Subject:
 
     __slots__ = ("kind", "name", "owner", "repeating")
 
-    def __init__(self, kind: Kind, owner: object) -> None:
+    def __init__(self, kind: Kind, owner: object, pause_s: float) -> None:
         self.kind, self.owner, self.name = kind, owner, ""
-        self.repeating = Repeating(pause_s=PAUSE_S)
+        self.repeating = Repeating(pause_s=pause_s)
 
 
 class Look:

@@ -159,13 +159,12 @@ def _advice(one: Repeats, kept: Kept) -> Recommendation:
 
 def _summary(one: Repeats, kept: Kept) -> Message:
     return say(
-        "{share:ratio} of the {calls:count} answers of {subject} that were looked at had been "
-        "given to the same question within {ttl:duration}; a cache would have spared "
-        "{spared:duration} of the {took:duration} that they took, and have said {stale:count} out "
-        "of date",
+        "{share:ratio} of the {calls:count} answers that were looked at could have come from a "
+        "cache that keeps them for {ttl:duration}: it would have spared {spared:duration} of the "
+        "{took:duration} that they took, and {stale:count} of its answers would have been out of "
+        "date",
         share=kept.hits / one.calls,
         calls=one.calls,
-        subject=one.subject,
         ttl=kept.ttl_s,
         spared=kept.spared_s,
         took=one.took_s,
