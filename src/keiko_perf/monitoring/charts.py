@@ -12,17 +12,38 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Snapshot
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.points import GAUGES, STRETCHES_S, Point, Sum, started_s_of
+from keiko_perf.monitoring.points import (
+    GAUGES,
+    STRETCHES_S,
+    Point,
+    Sum,
+    reach_s,
+    started_s_of,
+)
 
+_SECOND_GAUGES = ("cpu_ratio", "memory_ratio", "pool_ratio")
+ADDED = (
+    "redirected INTEGER NOT NULL DEFAULT 0",
+    "gc_max_s REAL",
+    "pool_waiting_peak REAL",
+    *(
+        column
+        for name in GAUGES
+        if name not in _SECOND_GAUGES
+        for column in (f"{name} REAL", f"{name}_samples INTEGER NOT NULL DEFAULT 0")
+    ),
+    "waits BLOB NOT NULL DEFAULT x''",  # for a connection of the pool
+)
+"""The columns that the second layout of a store did not have; there they are not known."""
 LAYOUT = (
-    """CREATE TABLE points (
+    f"""CREATE TABLE points (
     stretch_s INTEGER NOT NULL,
     started_s INTEGER NOT NULL,   -- seconds since 1970 in UTC, a multiple of stretch_s
     first_us INTEGER NOT NULL,    -- when the first window began, in microseconds
@@ -47,6 +68,7 @@ LAYOUT = (
     in_flight_peak REAL,
     durations BLOB NOT NULL,      -- of successful requests, a histogram
     lags BLOB NOT NULL,           -- of the event loops
+    {", ".join(ADDED)},
     PRIMARY KEY (stretch_s, started_s)
 ) WITHOUT ROWID""",
     "CREATE INDEX points_unfolded ON points (stretch_s, started_s) WHERE is_folded = 0",
@@ -60,29 +82,32 @@ LAYOUT = (
 """The tables, statement by statement."""
 _SHOWN = (
     "covered_s", "requests", "failed", "refused", "p50_s", "p95_s", "p99_s", "lag_p99_s", "tasks",
-    "failed_tasks", *GAUGES, "in_flight_peak",
+    "failed_tasks", *_SECOND_GAUGES, "in_flight_peak",
 )  # fmt: skip
-_SUMMED = ("first_us", "covered_s", "longest_s", "requests", "failed", "refused", "tasks",
-           "failed_tasks", "in_flight_peak")  # fmt: skip
-_COLUMNS = (*_SHOWN, "stretch_s", "started_s", "first_us", "longest_s", "is_folded",
-            *(f"{name}_samples" for name in GAUGES), "durations", "lags")  # fmt: skip
-_ALL = f"SELECT {', '.join(_COLUMNS)} FROM points WHERE stretch_s = ?"  # noqa: S608 - our own names
+_SUMMED = (
+    "stretch_s", "started_s", "first_us", "covered_s", "longest_s", "requests", "failed", "refused",
+    "redirected", "tasks", "failed_tasks", "in_flight_peak", "pool_waiting_peak", "gc_max_s",
+)  # fmt: skip
+_HISTOGRAMS = ("durations", "lags", "waits")
+_MEANS = tuple(column for name in GAUGES for column in (name, f"{name}_samples"))
+_WHOLE = (*_SUMMED, *_HISTOGRAMS, *_MEANS)
+"""What a point is added up from."""
+_TOLD = ("is_folded", "p50_s", "p95_s", "p99_s", "lag_p99_s")
+"""What follows from it."""
+_ALL = f"SELECT {', '.join(_WHOLE)} FROM points WHERE stretch_s = ?"  # noqa: S608 - our own names
 _READ = (
     "SELECT started_s, min(covered_s, max(stretch_s, longest_s)),"  # noqa: S608 - our own names
     f" {', '.join(_SHOWN[1:])} FROM points"
     " WHERE stretch_s = ? AND started_s > ? AND started_s < ?"
 )
 _WRITE = (
-    f"INSERT OR REPLACE INTO points ({', '.join(_COLUMNS)})"  # noqa: S608 - our own names
-    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f"INSERT OR REPLACE INTO points ({', '.join((*_WHOLE, *_TOLD))})"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * len((*_WHOLE, *_TOLD)))})"
 )
 _SHORT_S, *_LONGER_S = STRETCHES_S
 _OPEN_S = 3 * _SHORT_S
 """After which a short point is folded. A window that comes later still is added to all."""
 _FOLDED_AT_ONCE = 100
-_KEPT = 1_100
-"""Points of each length but the longest that are kept: a chart's, and some."""
-_KEPT_FOR_GOOD_S = 3_600
 _FORGOTTEN_AT_ONCE = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -91,13 +116,15 @@ _MICROSECOND = timedelta(microseconds=1)
 def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float) -> None:
     """Add *window* to its points and calls, and forget what is too old for any chart."""
     more, started_s = Sum.of(window), started_s_of(window, _SHORT_S)
-    row = _row_at(connection, _SHORT_S, started_s)
-    is_folded = row is not None and bool(row[_COLUMNS.index("is_folded")])
+    known = connection.execute(
+        "SELECT is_folded FROM points WHERE stretch_s = ? AND started_s = ?", (_SHORT_S, started_s)
+    ).fetchone()
+    is_folded = known is not None and bool(known[0])
     _add_to_point(connection, _SHORT_S, started_s, [more], is_folded=is_folded)
     if is_folded:
         for stretch_s in _LONGER_S:
             _add_to_point(connection, stretch_s, started_s // stretch_s * stretch_s, [more])
-    if row is None:
+    if known is None:
         _fold(connection, started_s - _OPEN_S)
         _forget(connection, started_s, retention_s)
     if window.blocking:
@@ -117,12 +144,19 @@ def read_points(
         )
         for started_s, *figures in connection.execute(_READ, (stretch_s, *range_s))
     }
-    if stretch_s != _SHORT_S:
-        for started_s, short in _unfolded(connection, *range_s, stretch_s).items():
-            whole = _sum_at(connection, stretch_s, started_s)
-            for one in short:
-                whole.add(one)
-            found[started_s] = whole.point()
+    for whole in _still_open(connection, *range_s, stretch_s):
+        found[whole.started_s] = whole.point()
+    return [found[started_s] for started_s in sorted(found)]
+
+
+def read_sums(
+    connection: sqlite3.Connection, start_at: datetime, end_at: datetime, stretch_s: int
+) -> list[Sum]:
+    """The same as what they are added up from, with their histograms."""
+    range_s = start_at.timestamp() - stretch_s, end_at.timestamp()
+    rows = connection.execute(f"{_ALL} AND started_s > ? AND started_s < ?", (stretch_s, *range_s))
+    found = {one.started_s: one for one in map(_sum_of, rows)}
+    found |= {one.started_s: one for one in _still_open(connection, *range_s, stretch_s)}
     return [found[started_s] for started_s in sorted(found)]
 
 
@@ -160,9 +194,7 @@ def _add_to_point(
     *,
     is_folded: bool = False,
 ) -> None:
-    whole = _sum_at(connection, stretch_s, started_s)
-    for one in more:
-        whole.add(one)
+    whole = _with(connection, stretch_s, started_s, more)
     connection.execute(_WRITE, _row_of(whole, is_folded=is_folded or stretch_s != _SHORT_S))
 
 
@@ -184,8 +216,7 @@ def _fold(connection: sqlite3.Connection, until_s: float) -> None:
 
 def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) -> None:
     for stretch_s in STRETCHES_S:
-        is_kept = stretch_s >= _KEPT_FOR_GOOD_S
-        kept_s = retention_s if is_kept else min(retention_s, _KEPT * stretch_s)
+        kept_s = min(retention_s, reach_s(stretch_s))
         connection.execute(
             "DELETE FROM points WHERE stretch_s = ? AND started_s IN (SELECT started_s FROM points"
             " WHERE stretch_s = ? AND is_folded = 1 AND started_s < ? ORDER BY started_s LIMIT ?)",
@@ -193,14 +224,17 @@ def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) ->
         )
 
 
-def _unfolded(
+def _still_open(
     connection: sqlite3.Connection, start_s: float, end_s: float, stretch_s: int
-) -> dict[int, list[Sum]]:
-    """Short points that the longer ones do not have yet, by the start of the longer one."""
+) -> list[Sum]:
+    """The longer points that do not have all of the short ones yet, with those."""
+    if stretch_s == _SHORT_S:
+        return []
     rows = connection.execute(
         f"{_ALL} AND is_folded = 0 AND started_s > ? AND started_s < ?", (_SHORT_S, start_s, end_s)
     )
-    return _by_start([_sum_of(row) for row in rows], stretch_s)
+    groups = _by_start(map(_sum_of, rows), stretch_s)
+    return [_with(connection, stretch_s, *one) for one in groups.items()]
 
 
 def _by_start(short: Iterable[Sum], stretch_s: int) -> dict[int, list[Sum]]:
@@ -210,45 +244,38 @@ def _by_start(short: Iterable[Sum], stretch_s: int) -> dict[int, list[Sum]]:
     return groups
 
 
-def _row_at(
-    connection: sqlite3.Connection, stretch_s: int, started_s: int
-) -> tuple[Any, ...] | None:
-    row: tuple[Any, ...] | None = connection.execute(
-        f"{_ALL} AND started_s = ?", (stretch_s, started_s)
-    ).fetchone()
-    return row
-
-
-def _sum_at(connection: sqlite3.Connection, stretch_s: int, started_s: int) -> Sum:
-    row = _row_at(connection, stretch_s, started_s)
-    return Sum(stretch_s, started_s) if row is None else _sum_of(row)
+def _with(
+    connection: sqlite3.Connection, stretch_s: int, started_s: int, more: Iterable[Sum]
+) -> Sum:
+    """A point as it is kept, and *more*."""
+    row = connection.execute(f"{_ALL} AND started_s = ?", (stretch_s, started_s)).fetchone()
+    whole = Sum(stretch_s, started_s) if row is None else _sum_of(row)
+    for one in more:
+        whole.add(one)
+    return whole
 
 
 def _row_of(whole: Sum, *, is_folded: bool) -> list[object]:
     point = whole.point()
-    shown: dict[str, object] = {name: getattr(point, name) for name in _SHOWN}
-    # A point tells no more time than it has; what it is added up from does.
-    shown["covered_s"] = whole.covered_s
-    samples = [whole.gauges[name].samples if name in whole.gauges else 0 for name in GAUGES]
-    own = (whole.stretch_s, whole.started_s, whole.first_us, whole.longest_s, is_folded, *samples)
-    return [*shown.values(), *own, whole.durations.pack(), whole.lags.pack()]
+    row: list[object] = [getattr(whole, name) for name in _SUMMED]
+    row += (getattr(whole, name).pack() for name in _HISTOGRAMS)
+    for name in GAUGES:
+        gauge = whole.gauges.get(name)
+        row += (None, 0) if gauge is None else (gauge.mean, gauge.samples)
+    return [*row, is_folded, point.p50_s, point.p95_s, point.p99_s, point.lag_p99_s]
 
 
-def _sum_of(row: Iterable[Any]) -> Sum:
-    known = dict(zip(_COLUMNS, row, strict=True))
-    gauges = {
-        name: Gauge(known[name] * samples, samples, known[name])
-        for name in GAUGES
-        if (samples := known[f"{name}_samples"])
-    }
-    return Sum(
-        known["stretch_s"],
-        known["started_s"],
-        gauges=gauges,
-        durations=Histogram.unpack(known["durations"]),
-        lags=Histogram.unpack(known["lags"]),
+def _sum_of(row: Sequence[Any]) -> Sum:
+    known = dict(zip(_WHOLE, row, strict=True))
+    whole = Sum(
         **{name: known[name] for name in _SUMMED},
+        **{name: Histogram.unpack(known[name]) for name in _HISTOGRAMS},
     )
+    means = row[-len(_MEANS) :]
+    for name, mean, samples in zip(GAUGES, means[::2], means[1::2], strict=True):
+        if samples:
+            whole.gauges[name] = Gauge(mean * samples, samples, mean)
+    return whole
 
 
 def _add_calls(connection: sqlite3.Connection, window: Snapshot, retention_s: float) -> None:

@@ -24,10 +24,11 @@ from typing import TypeVar
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.monitoring import charts, windows
-from keiko_perf.monitoring.points import MAX_POINTS, Point, points_of, stretch_for
+from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, points_of, stretch_for
 
-SCHEMA_VERSION = 2
-"""1 had windows only; it is read as it is, and brought up to date by whoever writes."""
+SCHEMA_VERSION = 3
+"""1 had windows only, 2 less in its points. Either is read as it is; who writes mends it."""
+_WITH_CHARTS = 2
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
@@ -111,17 +112,27 @@ class SqliteStore:
         stretch_s = stretch_for(start_at, end_at, max_points=max_points)
 
         def read(connection: sqlite3.Connection) -> list[Point]:
-            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+            if _pragma(connection, "user_version") < _WITH_CHARTS:
                 return points_of(windows.read(connection, start_at, end_at), stretch_s)
             return charts.read_points(connection, start_at, end_at, stretch_s)
 
         return self.look(read, absent=[])
 
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        """As of `Charted`; None of a store of an older layout."""
+
+        def read(connection: sqlite3.Connection) -> list[Sum] | None:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                return None
+            return charts.read_sums(connection, start_at, end_at, stretch_s)
+
+        return self.look(read, absent=None)
+
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """As of `Charted`."""
 
         def read(connection: sqlite3.Connection) -> tuple[BlockingCall, ...]:
-            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+            if _pragma(connection, "user_version") < _WITH_CHARTS:
                 return ()  # it knew of none
             return charts.read_calls(connection, start_at, end_at)
 
@@ -230,14 +241,19 @@ class SqliteStore:
         connection.execute(f"PRAGMA max_page_count = {self._max_bytes // page_bytes}")
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        """Bring a store of the first layout up to date: it had windows, and nothing beside them."""
+        """Bring a store of an older layout up to date."""
         with windows.transaction(connection):
-            if _pragma(connection, "user_version") >= SCHEMA_VERSION:
+            version = _pragma(connection, "user_version")
+            if version >= SCHEMA_VERSION:
                 return  # another worker was first
-            for statement in charts.LAYOUT:
-                connection.execute(statement)
-            for one in windows.read(connection, _FIRST, _LAST):
-                charts.add(connection, one, retention_s=self._retention_s)
+            if version < _WITH_CHARTS:
+                for statement in charts.LAYOUT:
+                    connection.execute(statement)
+                for one in windows.read(connection, _FIRST, _LAST):
+                    charts.add(connection, one, retention_s=self._retention_s)
+            else:
+                for column in charts.ADDED:
+                    connection.execute(f"ALTER TABLE points ADD COLUMN {column}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _recognise(self, connection: sqlite3.Connection) -> int:

@@ -20,6 +20,7 @@ from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring.points import (
     MAX_POINTS,
     Point,
+    Sum,
     points_of,
     started_s_of,
     stretch_for,
@@ -120,6 +121,21 @@ class SteadyStore:
             *(one for one in found if one.at < first_at),
             *points_of(newer, stretch_s),
         ]
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        """
+        What the points of one length that touch the range are added up from, in their order.
+
+        None where that is not to be had: the windows tell it then. That is so of a store of another
+        kind, and while something is held back.
+        """
+        if not isinstance(self._store, Charted) or self.statistics().held_back:
+            return None
+        try:
+            return self._store.sums(start_at, end_at, stretch_s)
+        except Exception as error:  # a stranger's store
+            self._failed(error)
+            return None
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops of all workers in that time, the longest in all first."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from keiko_perf.errors import UsageError
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.monitoring import charts, windows
-from keiko_perf.monitoring.points import MAX_POINTS, Point, stretch_for
+from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, stretch_for
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.sqlite import SqliteStore
@@ -60,6 +60,12 @@ class Charted(Protocol):
 
     def points(self, start_at: datetime, end_at: datetime, *, max_points: int) -> list[Point]:
         """The points of a chart from *start_at* to *end_at*, as long as `stretch_for` says."""
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        """
+        What the points of one length that touch the range are added up from, in their order;
+        None where that is not kept.
+        """
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops in the windows that began in that time."""
@@ -104,6 +110,10 @@ class MemoryStore:
         stretch_s = stretch_for(start_at, end_at, max_points=max_points)
         with self._lock:
             return charts.read_points(self._connection, start_at, end_at, stretch_s)
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        with self._lock:
+            return charts.read_sums(self._connection, start_at, end_at, stretch_s)
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         with self._lock:

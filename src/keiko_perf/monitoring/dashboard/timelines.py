@@ -15,8 +15,9 @@ from math import floor
 from threading import Lock
 
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.dashboard.timeline import Point, points
+from keiko_perf.monitoring.dashboard.timeline import Point, points, points_of_sums
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View
+from keiko_perf.monitoring.points import STRETCHES_S, Sum, reach_s, sums_of
 from keiko_perf.monitoring.protocol import Monitor
 
 _MAX_KEPT = 12
@@ -24,6 +25,8 @@ _MAX_KEPT = 12
 _FRESH_S = 3600.0
 _LONGEST_WINDOW_S = 600.0
 _GRACE_S = 10.0
+_OTHERS_S = 60.0
+"""A worker that wrote within it is there still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,13 @@ class Timelines:
         missing = [number for number in numbers if number not in kept]
         if missing:
             wanted = range(missing[0], missing[-1] + 1)
-            made = {
-                one.number: one
-                for one in points(
-                    self._windows(wanted, step_s, now, current),
-                    wanted,
-                    step_s=step_s,
-                    subject=view.subject,
-                )
-            }
+            added_up = None if view.subject else self._added_up(wanted, step_s, now, current)
+            if added_up is not None:
+                fresh = points_of_sums(added_up, wanted, step_s=step_s)
+            else:
+                windows = self._windows(wanted, step_s, now, current)
+                fresh = points(windows, wanted, step_s=step_s, subject=view.subject)
+            made = {one.number: one for one in fresh}
             kept |= made
             self._keep(view.subject, step_s, made, now)
         found = [kept[number] for number in numbers]
@@ -93,6 +94,22 @@ class Timelines:
         while found and found[-1].is_empty and found[-1].number > recent:
             found.pop()
         return Timeline(step_s, tuple(found))
+
+    def _added_up(
+        self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
+    ) -> list[Sum] | None:
+        """What the store has added up for these points; None if it has not."""
+        start_s, end_s = wanted[0] * step_s, (wanted[-1] + 1) * step_s
+        stretch_s = max((one for one in STRETCHES_S if step_s % one == 0), default=None)
+        if stretch_s is None or now.timestamp() - start_s > reach_s(stretch_s):
+            return None
+        start_at, end_at = (datetime.fromtimestamp(at_s, UTC) for at_s in (start_s, end_s))
+        found = self._monitor.store.sums(start_at, end_at, stretch_s)
+        if found is None or current is None or not start_at <= current.started_at < end_at:
+            return found
+        others_s = _OTHERS_S + 2 * self._monitor.window_s
+        recent = self._monitor.store.between(current.started_at - timedelta(seconds=others_s), now)
+        return [*found, *sums_of(with_current(recent, current)[len(recent) :], stretch_s)]
 
     def _windows(
         self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
@@ -139,7 +156,7 @@ def with_current(windows: list[Snapshot], current: Snapshot | None) -> list[Snap
     """
     if current is None or current.window_s < 1 or not current.series + tuple(current.gauges):
         return windows
-    recent_s = current.started_at - timedelta(seconds=60)
+    recent_s = current.started_at - timedelta(seconds=_OTHERS_S)
     for one in windows:
         is_other = one.worker != current.worker and one.ended_at >= recent_s
         if is_other or (one.worker, one.started_at) == (current.worker, current.started_at):
