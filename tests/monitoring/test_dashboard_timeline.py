@@ -222,9 +222,7 @@ def test_the_window_that_goes_on_is_in_a_longer_range_too():
     now += timedelta(seconds=5)
     without = Timelines(monitor).of(View(3_600.0), now, None)
     with_it = Timelines(monitor).of(View(3_600.0), now, going_on)
-    counts = [
-        sum(n for one in made.points for _, n in one.heat) for made in (without, with_it)
-    ]
+    counts = [sum(n for one in made.points for _, n in one.heat) for made in (without, with_it)]
     assert counts == [800, 805]
 
 

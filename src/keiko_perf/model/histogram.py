@@ -406,10 +406,10 @@ class Histogram:
         histogram._shift, histogram._size = _TOP - first, len(counts)
         histogram.below, histogram.above = below, above
         histogram._sum_ns = sum_ns
-        count = histogram.count
-        if count and min_s is not None and max_s is not None:
+        is_filled = below or above or any(counts)
+        if is_filled and min_s is not None and max_s is not None:
             histogram._min_s, histogram._max_s = float(min_s), float(max_s)
-        elif count or min_s is not None:
+        elif is_filled or min_s is not None:
             raise ValueError("a histogram whose counts and bounds contradict each other")
         return histogram
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Snapshot
 from keiko_perf.model.blocking import merged_calls
+from keiko_perf.model.varint import read_varints, write_varint
 from keiko_perf.monitoring.encoding import decode, encode
 from keiko_perf.monitoring.points import (
     GAUGES,
@@ -28,22 +29,8 @@ from keiko_perf.monitoring.points import (
     started_s_of,
 )
 
-_SECOND_GAUGES = ("cpu_ratio", "memory_ratio", "pool_ratio")
-ADDED = (
-    "redirected INTEGER NOT NULL DEFAULT 0",
-    "gc_max_s REAL",
-    "pool_waiting_peak REAL",
-    *(
-        column
-        for name in GAUGES
-        if name not in _SECOND_GAUGES
-        for column in (f"{name} REAL", f"{name}_samples INTEGER NOT NULL DEFAULT 0")
-    ),
-    "waits BLOB NOT NULL DEFAULT x''",  # for a connection of the pool
-)
-"""The columns that the second layout of a store did not have; there they are not known."""
 LAYOUT = (
-    f"""CREATE TABLE points (
+    """CREATE TABLE points (
     stretch_s INTEGER NOT NULL,
     started_s INTEGER NOT NULL,   -- seconds since 1970 in UTC, a multiple of stretch_s
     first_us INTEGER NOT NULL,    -- when the first window began, in microseconds
@@ -53,10 +40,15 @@ LAYOUT = (
     requests INTEGER NOT NULL,
     failed INTEGER NOT NULL,
     refused INTEGER NOT NULL,
+    redirected INTEGER NOT NULL,
     p50_s REAL,
     p95_s REAL,
     p99_s REAL,
     lag_p99_s REAL,
+    lag_max_s REAL,
+    gc_max_s REAL,
+    pool_wait_p95_s REAL,
+    pool_waiting_peak REAL,
     tasks INTEGER NOT NULL,
     failed_tasks INTEGER NOT NULL,
     cpu_ratio REAL,
@@ -65,10 +57,17 @@ LAYOUT = (
     memory_ratio_samples INTEGER NOT NULL,
     pool_ratio REAL,
     pool_ratio_samples INTEGER NOT NULL,
+    concurrency_limit REAL,
+    concurrency_limit_samples INTEGER NOT NULL,
+    concurrency_in_use REAL,
+    concurrency_in_use_samples INTEGER NOT NULL,
+    concurrency_waiting REAL,
+    concurrency_waiting_samples INTEGER NOT NULL,
     in_flight_peak REAL,
+    heat BLOB NOT NULL,           -- successful requests by duration, coarsely
     durations BLOB NOT NULL,      -- of successful requests, a histogram
     lags BLOB NOT NULL,           -- of the event loops
-    {", ".join(ADDED)},
+    waits BLOB NOT NULL,          -- for a connection of the pool
     PRIMARY KEY (stretch_s, started_s)
 ) WITHOUT ROWID""",
     "CREATE INDEX points_unfolded ON points (stretch_s, started_s) WHERE is_folded = 0",
@@ -80,35 +79,32 @@ LAYOUT = (
     "CREATE INDEX calls_by_start ON calls (started_us)",
 )
 """The tables, statement by statement."""
-_SHOWN = (
-    "covered_s", "requests", "failed", "refused", "p50_s", "p95_s", "p99_s", "lag_p99_s", "tasks",
-    "failed_tasks", *_SECOND_GAUGES, "in_flight_peak",
-)  # fmt: skip
-_SUMMED = (
-    "stretch_s", "started_s", "first_us", "covered_s", "longest_s", "requests", "failed", "refused",
-    "redirected", "tasks", "failed_tasks", "in_flight_peak", "pool_waiting_peak", "gc_max_s",
-)  # fmt: skip
+_COUNTS = ("requests", "failed", "refused", "redirected", "tasks", "failed_tasks")
+_PEAKS = ("in_flight_peak", "pool_waiting_peak", "lag_max_s", "gc_max_s")
+_QUANTILES = ("p50_s", "p95_s", "p99_s", "lag_p99_s", "pool_wait_p95_s")
+_SUMMED = ("stretch_s", "started_s", "first_us", "covered_s", "longest_s", *_COUNTS, *_PEAKS)
 _HISTOGRAMS = ("durations", "lags", "waits")
 _MEANS = tuple(column for name in GAUGES for column in (name, f"{name}_samples"))
 _WHOLE = (*_SUMMED, *_HISTOGRAMS, *_MEANS)
 """What a point is added up from."""
-_TOLD = ("is_folded", "p50_s", "p95_s", "p99_s", "lag_p99_s")
-"""What follows from it."""
 _ALL = f"SELECT {', '.join(_WHOLE)} FROM points WHERE stretch_s = ?"  # noqa: S608 - our own names
+_ALL_BUT_LAGS = _ALL.replace(" lags,", " x'' AS lags,")
+_SHOWN = (*_COUNTS, *_PEAKS, *_QUANTILES, *GAUGES)
 _READ = (
-    "SELECT started_s, min(covered_s, max(stretch_s, longest_s)),"  # noqa: S608 - our own names
-    f" {', '.join(_SHOWN[1:])} FROM points"
-    " WHERE stretch_s = ? AND started_s > ? AND started_s < ?"
+    "SELECT started_s, min(covered_s, max(stretch_s, longest_s)), heat,"  # noqa: S608 - our own names
+    f" {', '.join(_SHOWN)} FROM points WHERE stretch_s = ? AND started_s > ? AND started_s < ?"
 )
+_WRITTEN = (*_WHOLE, "is_folded", "heat", *_QUANTILES)
 _WRITE = (
-    f"INSERT OR REPLACE INTO points ({', '.join((*_WHOLE, *_TOLD))})"  # noqa: S608 - our own names
-    f" VALUES ({', '.join('?' * len((*_WHOLE, *_TOLD)))})"
+    f"INSERT OR REPLACE INTO points ({', '.join(_WRITTEN)})"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * len(_WRITTEN))})"
 )
 _SHORT_S, *_LONGER_S = STRETCHES_S
 _OPEN_S = 3 * _SHORT_S
 """After which a short point is folded. A window that comes later still is added to all."""
 _FOLDED_AT_ONCE = 100
 _FORGOTTEN_AT_ONCE = 10
+_ROW_BIAS = 128  # more than the rows below one second
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -140,9 +136,11 @@ def read_points(
         started_s: Point(
             at=_EPOCH + timedelta(seconds=started_s),
             stretch_s=stretch_s,
+            covered_s=covered_s,
+            heat=_heat_of(heat),
             **dict(zip(_SHOWN, figures, strict=True)),
         )
-        for started_s, *figures in connection.execute(_READ, (stretch_s, *range_s))
+        for started_s, covered_s, heat, *figures in connection.execute(_READ, (stretch_s, *range_s))
     }
     for whole in _still_open(connection, *range_s, stretch_s):
         found[whole.started_s] = whole.point()
@@ -152,12 +150,45 @@ def read_points(
 def read_sums(
     connection: sqlite3.Connection, start_at: datetime, end_at: datetime, stretch_s: int
 ) -> list[Sum]:
-    """The same as what they are added up from, with their histograms."""
+    """What they are added up from, but for the lags."""
     range_s = start_at.timestamp() - stretch_s, end_at.timestamp()
-    rows = connection.execute(f"{_ALL} AND started_s > ? AND started_s < ?", (stretch_s, *range_s))
+    rows = connection.execute(
+        f"{_ALL_BUT_LAGS} AND started_s > ? AND started_s < ?", (stretch_s, *range_s)
+    )
     found = {one.started_s: one for one in map(_sum_of, rows)}
     found |= {one.started_s: one for one in _still_open(connection, *range_s, stretch_s)}
     return [found[started_s] for started_s in sorted(found)]
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """
+    Bring the points of the second layout up to date.
+
+    They were 20 s, 2 and 15 minutes, 1 and 12 h long; those that were half as long as ours are now
+    are added up, and what was not kept is not known.
+    """
+    connection.execute("ALTER TABLE points RENAME TO older_points")
+    connection.execute("DROP INDEX points_unfolded")
+    for statement in LAYOUT[:2]:
+        connection.execute(statement)
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(older_points)")}
+    known = ", ".join(one if one in columns else f"{_UNKNOWN.get(one, 'NULL')} AS {one}"
+                      for one in (*_WHOLE, "is_folded"))  # fmt: skip
+    rows = connection.execute(f"SELECT {known} FROM older_points ORDER BY started_s").fetchall()  # noqa: S608 - our own names
+    wholes: dict[tuple[int, int], Sum] = {}
+    open_: set[tuple[int, int]] = set()
+    for *row, is_folded in rows:
+        older = _sum_of(row)
+        older.lag_max_s = older.lags.max_s
+        stretch_s = next(one for one in STRETCHES_S if one >= older.stretch_s)
+        key = stretch_s, older.started_s // stretch_s * stretch_s
+        wholes.setdefault(key, Sum(*key)).add(older)
+        if not is_folded:
+            open_.add(key)
+    connection.executemany(
+        _WRITE, [_row_of(one, is_folded=key not in open_) for key, one in wholes.items()]
+    )
+    connection.execute("DROP TABLE older_points")
 
 
 def read_calls(
@@ -255,6 +286,14 @@ def _with(
     return whole
 
 
+_UNKNOWN = {
+    "redirected": "0",
+    "waits": "x''",
+    **{f"{name}_samples": "0" for name in GAUGES},
+}
+"""What the second layout did not keep; the rest of that is NULL."""
+
+
 def _row_of(whole: Sum, *, is_folded: bool) -> list[object]:
     point = whole.point()
     row: list[object] = [getattr(whole, name) for name in _SUMMED]
@@ -262,15 +301,32 @@ def _row_of(whole: Sum, *, is_folded: bool) -> list[object]:
     for name in GAUGES:
         gauge = whole.gauges.get(name)
         row += (None, 0) if gauge is None else (gauge.mean, gauge.samples)
-    return [*row, is_folded, point.p50_s, point.p95_s, point.p99_s, point.lag_p99_s]
+    return [*row, is_folded, _heat(point), *(getattr(point, name) for name in _QUANTILES)]
+
+
+def _heat(point: Point) -> bytes:
+    """The rows from the first to the last that hold any, as small numbers."""
+    packed = bytearray()
+    if point.heat:
+        counts = dict(point.heat)
+        first, last = point.heat[0][0], point.heat[-1][0]
+        for number in (first + _ROW_BIAS, *(counts.get(row, 0) for row in range(first, last + 1))):
+            write_varint(packed, number)
+    return bytes(packed)
+
+
+def _heat_of(packed: bytes) -> tuple[tuple[int, int], ...]:
+    numbers = read_varints(packed)
+    if not numbers:
+        return ()
+    return tuple(one for one in enumerate(numbers[1:], numbers[0] - _ROW_BIAS) if one[1])
 
 
 def _sum_of(row: Sequence[Any]) -> Sum:
     known = dict(zip(_WHOLE, row, strict=True))
-    whole = Sum(
-        **{name: known[name] for name in _SUMMED},
-        **{name: Histogram.unpack(known[name]) for name in _HISTOGRAMS},
-    )
+    parts: dict[str, Any] = {name: known[name] for name in _SUMMED}
+    parts |= {name: Histogram.unpack(known[name]) for name in _HISTOGRAMS}
+    whole = Sum(**parts)
     means = row[-len(_MEANS) :]
     for name, mean, samples in zip(GAUGES, means[::2], means[1::2], strict=True):
         if samples:

@@ -18,11 +18,13 @@ from keiko_perf.monitoring.pools.occupancy import POOL_WAITING
 from keiko_perf.monitoring.tally import IN_FLIGHT
 
 MAX_POINTS = 1000
-STRETCHES_S = (20, 120, 900, 3600, 43_200)
-"""How long points are: 1,000 of them are 5 h, 33 h, 10 days, 41 days, 16 months."""
+STRETCHES_S = (20, 240, 1800, 7200, 43_200)
+"""How long points are: 360 of them are 2 h, a day, a week, a month, half a year."""
 KEPT = 1_100
-"""Points of each length that are kept: a chart's, and some. Those of an hour and more are for good."""
-_KEPT_FOR_GOOD_S = 3_600
+"""Points of a length that are kept: a chart's, and some. The longer ones are for good."""
+_KEPT_FOR_GOOD_S = 7_200
+BUCKETS_PER_ROW = 16
+"""Of a heat map: a row holds durations up to 2^(1/4), 19 %, apart."""
 GAUGES = (
     *("cpu_ratio", "memory_ratio", "pool_ratio"),
     *("concurrency_limit", "concurrency_in_use", "concurrency_waiting"),
@@ -44,12 +46,19 @@ class Point:
         requests: how many were answered, `failed` and `refused` among them.
         failed: how many failed.
         refused: how many were refused (4xx).
+        redirected: how many of those that succeeded were redirected (3xx).
         p50_s, p95_s, p99_s: of the time that successful ones took.
-        lag_p99_s: how late the event loops were.
+        lag_p99_s, lag_max_s: how late the event loops were.
+        gc_max_s: the longest pause of the collector.
+        pool_wait_p95_s: of the waits for a connection of the pool.
+        pool_waiting_peak: the most that waited for one at once in a worker.
         tasks: how many background tasks were run, `failed_tasks` among them.
         failed_tasks: how many failed.
         cpu_ratio, memory_ratio, pool_ratio: the means.
+        concurrency_limit, concurrency_in_use, concurrency_waiting: the means.
         in_flight_peak: the most requests that a worker answered at once.
+        heat: how many successful requests are in which row of a heat map: row *r* ends at
+            2^((r + 1) / 4) seconds.
     """
 
     at: datetime
@@ -58,16 +67,25 @@ class Point:
     requests: int = 0
     failed: int = 0
     refused: int = 0
+    redirected: int = 0
     p50_s: float | None = None
     p95_s: float | None = None
     p99_s: float | None = None
     lag_p99_s: float | None = None
+    lag_max_s: float | None = None
+    gc_max_s: float | None = None
+    pool_wait_p95_s: float | None = None
+    pool_waiting_peak: float | None = None
     tasks: int = 0
     failed_tasks: int = 0
     cpu_ratio: float | None = None
     memory_ratio: float | None = None
     pool_ratio: float | None = None
+    concurrency_limit: float | None = None
+    concurrency_in_use: float | None = None
+    concurrency_waiting: float | None = None
     in_flight_peak: float | None = None
+    heat: tuple[tuple[int, int], ...] = ()
 
     @property
     def throughput_per_s(self) -> float | None:
@@ -114,6 +132,7 @@ class Sum:
         gauges: those of `GAUGES` that were sampled.
         in_flight_peak: the most requests that a worker answered at once.
         pool_waiting_peak: the most that waited for a connection in one worker.
+        lag_max_s: how late an event loop was at most.
         gc_max_s: the longest pause of the collector.
         durations: of successful requests.
         lags: of the event loops.
@@ -133,6 +152,7 @@ class Sum:
     failed_tasks: int = 0
     in_flight_peak: float | None = None
     pool_waiting_peak: float | None = None
+    lag_max_s: float | None = None
     gc_max_s: float | None = None
     durations: Histogram = field(default_factory=Histogram)
     lags: Histogram = field(default_factory=Histogram)
@@ -161,6 +181,7 @@ class Sum:
             whole.failed_tasks += series.errors
         for series in window.of(Kind.LOOP):
             whole.lags.merge(series.succeeded)
+        whole.lag_max_s = whole.lags.max_s
         for series in window.of(Kind.POOL):
             whole.waits.merge(series.succeeded)
         for series in window.of(Kind.GC):
@@ -188,6 +209,7 @@ class Sum:
             self.gauges[name] = gauge if known is None else known.merge(gauge)
         self.in_flight_peak = _greater(self.in_flight_peak, other.in_flight_peak)
         self.pool_waiting_peak = _greater(self.pool_waiting_peak, other.pool_waiting_peak)
+        self.lag_max_s = _greater(self.lag_max_s, other.lag_max_s)
         self.gc_max_s = _greater(self.gc_max_s, other.gc_max_s)
 
     def _cover(self, other: Sum) -> None:
@@ -212,16 +234,20 @@ class Sum:
             requests=self.requests,
             failed=self.failed,
             refused=self.refused,
+            redirected=self.redirected,
             p50_s=p50_s,
             p95_s=p95_s,
             p99_s=p99_s,
             lag_p99_s=self.lags.quantile(0.99),
+            lag_max_s=self.lag_max_s,
+            gc_max_s=self.gc_max_s,
+            pool_wait_p95_s=self.waits.quantile(0.95),
+            pool_waiting_peak=self.pool_waiting_peak,
             tasks=self.tasks,
             failed_tasks=self.failed_tasks,
-            cpu_ratio=self.mean("cpu_ratio"),
-            memory_ratio=self.mean("memory_ratio"),
-            pool_ratio=self.mean("pool_ratio"),
             in_flight_peak=self.in_flight_peak,
+            heat=tuple(self.durations.grouped(BUCKETS_PER_ROW)),
+            **{name: gauge.mean for name, gauge in self.gauges.items()},
         )
 
     @property
@@ -230,11 +256,6 @@ class Sum:
         # Workers do not cut at the same moment: their last windows reach into the next point,
         # which begins with as much of its own.
         return min(self.covered_s, max(self.stretch_s, self.longest_s))
-
-    def mean(self, name: str) -> float | None:
-        """The mean of one of `GAUGES`; None if it was not sampled."""
-        gauge = self.gauges.get(name)
-        return None if gauge is None else gauge.mean
 
 
 def started_s_of(window: Snapshot, stretch_s: int) -> int:

@@ -27,8 +27,8 @@ from keiko_perf.monitoring import charts, windows
 from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, points_of, stretch_for
 
 SCHEMA_VERSION = 3
-"""1 had windows only, 2 less in its points. Either is read as it is; who writes mends it."""
-_WITH_CHARTS = 2
+"""1 had windows only, 2 other points. Either is read as it is; who writes brings it up to date."""
+_WITH_CALLS = 2
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
@@ -106,15 +106,20 @@ class SqliteStore:
         return self._do("read", read)
 
     def points(
-        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+        self,
+        start_at: datetime,
+        end_at: datetime,
+        *,
+        max_points: int = MAX_POINTS,
+        stretch_s: int | None = None,
     ) -> list[Point]:
-        """As of `Charted`; of a store of an older layout they are read from its windows."""
-        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
+        """As of `Charted`; of a store of an older layout they are made from its windows."""
+        length_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
 
         def read(connection: sqlite3.Connection) -> list[Point]:
-            if _pragma(connection, "user_version") < _WITH_CHARTS:
-                return points_of(windows.read(connection, start_at, end_at), stretch_s)
-            return charts.read_points(connection, start_at, end_at, stretch_s)
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                return points_of(windows.read(connection, start_at, end_at), length_s)
+            return charts.read_points(connection, start_at, end_at, length_s)
 
         return self.look(read, absent=[])
 
@@ -132,7 +137,7 @@ class SqliteStore:
         """As of `Charted`."""
 
         def read(connection: sqlite3.Connection) -> tuple[BlockingCall, ...]:
-            if _pragma(connection, "user_version") < _WITH_CHARTS:
+            if _pragma(connection, "user_version") < _WITH_CALLS:
                 return ()  # it knew of none
             return charts.read_calls(connection, start_at, end_at)
 
@@ -246,14 +251,13 @@ class SqliteStore:
             version = _pragma(connection, "user_version")
             if version >= SCHEMA_VERSION:
                 return  # another worker was first
-            if version < _WITH_CHARTS:
+            if version < _WITH_CALLS:
                 for statement in charts.LAYOUT:
                     connection.execute(statement)
                 for one in windows.read(connection, _FIRST, _LAST):
                     charts.add(connection, one, retention_s=self._retention_s)
             else:
-                for column in charts.ADDED:
-                    connection.execute(f"ALTER TABLE points ADD COLUMN {column}")
+                charts.migrate(connection)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _recognise(self, connection: sqlite3.Connection) -> int:

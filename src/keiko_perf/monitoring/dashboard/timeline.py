@@ -10,17 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from keiko_perf.model import Histogram, Snapshot
-from keiko_perf.model.histogram import SCALE
 from keiko_perf.monitoring.dashboard.view import Subject
-from keiko_perf.monitoring.points import GAUGES, Sum
-
-ROWS_PER_OCTAVE = 4
-"""Of the heat map: a row holds durations up to 2^(1/4), 19 %, apart."""
-_BUCKETS_PER_ROW = 2**SCALE // ROWS_PER_OCTAVE
+from keiko_perf.monitoring.points import BUCKETS_PER_ROW, Sum
+from keiko_perf.monitoring.points import Point as Figures
 
 SUBJECT_COLUMNS = ("p50", "p95", "p99", "ok", "redirected", "refused", "failed", "errors")
 PROCESS_COLUMNS = (
@@ -89,13 +85,21 @@ def points_of_sums(sums: Iterable[Sum], numbers: range, *, step_s: float) -> lis
         number = int(one.started_s // step_s)
         if number in wholes:
             wholes[number].add(one)
-        elif number in numbers:
+        else:
             one.stretch_s = round(step_s)
             wholes[number] = one
+    found = {number: whole.point() for number, whole in wholes.items()}
     return [
-        _of_service(number, wholes[number], wholes[number].told_s)
-        if number in wholes
-        else _gap(number)
+        _of_service(number, found[number]) if number in found else _gap(number)
+        for number in numbers
+    ]
+
+
+def points_of_figures(figures: Iterable[Figures], numbers: range) -> list[Point]:
+    """The points *numbers* of the whole service, from those of the same length of a store."""
+    found = {round(one.at.timestamp() // one.stretch_s): one for one in figures}
+    return [
+        _of_service(number, found[number]) if number in found else _gap(number)
         for number in numbers
     ]
 
@@ -117,30 +121,37 @@ def _point(number: int, windows: list[Snapshot], subject: Subject | None) -> Poi
         whole = Sum()
         for window in windows:
             whole.add(Sum.of(window))
-        return _of_service(number, whole, covered_s)
+        return _of_service(number, replace(whole.point(), covered_s=covered_s))
     series = [
         one for window in windows for one in window.of(subject.kind) if subject.is_of(one.name)
     ]
     durations = Histogram.merged(one.succeeded for one in series)
-    redirected = sum(one.redirected for one in series)
-    refused = sum(one.refused.count for one in series)
-    failed = sum(one.errors for one in series)
-    return _made(number, durations, _answers(durations, redirected, refused, failed, covered_s))
-
-
-def _of_service(number: int, whole: Sum, covered_s: float) -> Point:
-    answered = (whole.redirected, whole.refused, whole.failed)
-    return _made(
-        number,
-        whole.durations,
-        [*_answers(whole.durations, *answered, covered_s), *_of_process(whole, covered_s)],
+    answers = _answers(
+        durations.count,
+        sum(one.redirected for one in series),
+        sum(one.refused.count for one in series),
+        sum(one.errors for one in series),
+        covered_s,
     )
+    values = (*durations.quantiles((0.5, 0.95, 0.99)), *answers)
+    return _made(number, values, tuple(durations.grouped(BUCKETS_PER_ROW)))
 
 
-def _made(number: int, durations: Histogram, values: Iterable[float | None]) -> Point:
-    return Point(
-        number, tuple(map(_rounded, values)), tuple(durations.grouped(_BUCKETS_PER_ROW))
+def _of_service(number: int, figures: Figures) -> Point:
+    succeeded = figures.requests - figures.refused - figures.failed
+    counts = (succeeded, figures.redirected, figures.refused, figures.failed)
+    values = (
+        *(figures.p50_s, figures.p95_s, figures.p99_s, *_answers(*counts, figures.covered_s)),
+        *(figures.cpu_ratio, figures.memory_ratio, figures.lag_max_s, figures.gc_max_s),
+        *(figures.pool_ratio, figures.pool_waiting_peak, figures.pool_wait_p95_s),
+        *(figures.concurrency_limit, figures.concurrency_in_use, figures.concurrency_waiting),
+        *_tasks(figures),
     )
+    return _made(number, values, figures.heat)
+
+
+def _made(number: int, values: Iterable[float | None], heat: tuple[tuple[int, int], ...]) -> Point:
+    return Point(number, tuple(map(_rounded, values)), heat)
 
 
 def _gap(number: int, subject: Subject | None = None) -> Point:
@@ -148,23 +159,17 @@ def _gap(number: int, subject: Subject | None = None) -> Point:
 
 
 def _answers(
-    durations: Histogram, redirected: int, refused: int, failed: int, covered_s: float
+    succeeded: int, redirected: int, refused: int, failed: int, covered_s: float
 ) -> Iterator[float | None]:
-    yield from durations.quantiles((0.5, 0.95, 0.99))
-    succeeded = durations.count
     for count in (succeeded - redirected, redirected, refused, failed):
         yield count / covered_s if covered_s else None
     everything = succeeded + refused + failed
     yield failed / everything if everything else None
 
 
-def _of_process(whole: Sum, covered_s: float) -> Iterator[float | None]:
-    cpu_ratio, memory_ratio, pool_ratio, *concurrency = map(whole.mean, GAUGES)
-    yield from (cpu_ratio, memory_ratio, whole.lags.max_s, whole.gc_max_s)
-    yield from (pool_ratio, whole.pool_waiting_peak, whole.waits.quantile(0.95), *concurrency)
-    is_told = whole.tasks and covered_s
-    for count in (whole.tasks - whole.failed_tasks, whole.failed_tasks):
-        yield count / covered_s * 60 if is_told else None
+def _tasks(figures: Figures) -> Iterator[float | None]:
+    for count in (figures.tasks - figures.failed_tasks, figures.failed_tasks):
+        yield count / figures.covered_s * 60 if figures.tasks and figures.covered_s else None
 
 
 def _covered_s(windows: list[Snapshot]) -> float:

@@ -15,18 +15,23 @@ from math import floor
 from threading import Lock
 
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.dashboard.timeline import Point, points, points_of_sums
+from keiko_perf.monitoring.dashboard.timeline import (
+    Point,
+    points,
+    points_of_figures,
+    points_of_sums,
+)
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View
-from keiko_perf.monitoring.points import STRETCHES_S, Sum, reach_s, sums_of
+from keiko_perf.monitoring.points import STRETCHES_S, points_of, reach_s, started_s_of
+from keiko_perf.monitoring.points import Point as Figures
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.monitoring.steady import SteadyStore
 
 _MAX_KEPT = 12
 """Kinds of timelines; each of them up to a few thousand small points."""
 _FRESH_S = 3600.0
 _LONGEST_WINDOW_S = 600.0
 _GRACE_S = 10.0
-_OTHERS_S = 60.0
-"""A worker that wrote within it is there still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,10 @@ class Timelines:
         missing = [number for number in numbers if number not in kept]
         if missing:
             wanted = range(missing[0], missing[-1] + 1)
-            added_up = None if view.subject else self._added_up(wanted, step_s, now, current)
-            if added_up is not None:
-                fresh = points_of_sums(added_up, wanted, step_s=step_s)
-            else:
+            fresh = None
+            if view.subject is None:
+                fresh = self._of_points(wanted, step_s, now, current)
+            if fresh is None:
                 windows = self._windows(wanted, step_s, now, current)
                 fresh = points(windows, wanted, step_s=step_s, subject=view.subject)
             made = {one.number: one for one in fresh}
@@ -95,21 +100,24 @@ class Timelines:
             found.pop()
         return Timeline(step_s, tuple(found))
 
-    def _added_up(
+    def _of_points(
         self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
-    ) -> list[Sum] | None:
-        """What the store has added up for these points; None if it has not."""
+    ) -> list[Point] | None:
+        """These points from those of the store; None if it has none of that length."""
+        store = self._monitor.store
         start_s, end_s = wanted[0] * step_s, (wanted[-1] + 1) * step_s
         stretch_s = max((one for one in STRETCHES_S if step_s % one == 0), default=None)
         if stretch_s is None or now.timestamp() - start_s > reach_s(stretch_s):
             return None
-        start_at, end_at = (datetime.fromtimestamp(at_s, UTC) for at_s in (start_s, end_s))
-        found = self._monitor.store.sums(start_at, end_at, stretch_s)
-        if found is None or current is None or not start_at <= current.started_at < end_at:
-            return found
-        others_s = _OTHERS_S + 2 * self._monitor.window_s
-        recent = self._monitor.store.between(current.started_at - timedelta(seconds=others_s), now)
-        return [*found, *sums_of(with_current(recent, current)[len(recent) :], stretch_s)]
+        bounds = datetime.fromtimestamp(start_s, UTC), datetime.fromtimestamp(end_s, UTC)
+        if stretch_s == step_s and store.has_points:
+            figures = store.points(*bounds, stretch_s=stretch_s)
+            if stretch_s == STRETCHES_S[0]:
+                # Of a longer point the window that goes on is too small a part.
+                figures += newest(store, min(now, bounds[1]), self._monitor.window_s, current)
+            return points_of_figures(figures, wanted)
+        sums = store.sums(*bounds, stretch_s)
+        return None if sums is None else points_of_sums(sums, wanted, step_s=step_s)
 
     def _windows(
         self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
@@ -147,6 +155,18 @@ class Timelines:
         return 2 * self._monitor.window_s + _GRACE_S
 
 
+def newest(
+    store: SteadyStore, end_at: datetime, window_s: float, current: Snapshot | None
+) -> list[Figures]:
+    """The shortest of a store's points that is not over yet, with the window that goes on."""
+    step_s = STRETCHES_S[0]
+    first_s = end_at.timestamp() // step_s * step_s
+    windows = with_current(
+        store.between(datetime.fromtimestamp(first_s - window_s, UTC), end_at), current
+    )
+    return points_of([one for one in windows if started_s_of(one, step_s) >= first_s], step_s)
+
+
 def with_current(windows: list[Snapshot], current: Snapshot | None) -> list[Snapshot]:
     """
     *windows* and the one that goes on, unless it would distort the picture.
@@ -156,7 +176,7 @@ def with_current(windows: list[Snapshot], current: Snapshot | None) -> list[Snap
     """
     if current is None or current.window_s < 1 or not current.series + tuple(current.gauges):
         return windows
-    recent_s = current.started_at - timedelta(seconds=_OTHERS_S)
+    recent_s = current.started_at - timedelta(seconds=60)
     for one in windows:
         is_other = one.worker != current.worker and one.ended_at >= recent_s
         if is_other or (one.worker, one.started_at) == (current.worker, current.started_at):

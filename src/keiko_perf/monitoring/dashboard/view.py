@@ -25,11 +25,11 @@ MAX_POINTS = 360
 _MINUTE_S, _HOUR_S = 60, 3_600
 _STEPS_S = (
     *(1, 2, 5, 10, 15, 20, 30),
-    *(_MINUTE_S * n for n in (1, 2, 4, 6, 10, 15, 30)),
-    *(_HOUR_S * n for n in (1, 2, 3, 6, 12, 24, 48)),
+    *(_MINUTE_S * n for n in (1, 2, 4, 8, 12, 30)),
+    *(_HOUR_S * n for n in (1, 2, 4, 6, 12, 24, 48)),
 )
+"""From 20 s on those that a store keeps, which it has at once, and multiples of them."""
 _SHORT_S = 1_800.0
-"""Of a longer range the points are multiples of those that a store keeps, and need no windows."""
 _SUBJECTS = {"endpoint": Kind.ROUTE, "task": Kind.TASK, "statement": Kind.STATEMENT}
 _MAX_KEY = 400
 _LONGEST_S = 366 * 86_400.0
