@@ -4,10 +4,10 @@ What the store costs: the CPU of four workers that write each second, its size, 
 Four processes write a window into one file each second, for some seconds, and their CPU time is
 told as a share of a core; the file holds an hour of the same already, so that all that is done to
 old windows is in it. Then a month of four workers with windows of 10 s is written, its size told,
-and charts of an hour, a day and a month are read from it, as the guide's history has them and as the
-dashboard's page does. All but its last hours is written as what it is rolled up to, minutes and tens
-of minutes of all workers: the store does with them what it does with its own, and a month takes
-minutes to write and not an hour.
+and an hour, a day and a month are read from it, as the guide's history has them (a chart) and as
+the dashboard does (a page). All but its last hours is written as what it is rolled up to, minutes
+and tens of minutes of all workers: the store does with them what it does with its own, and a month
+takes minutes to write and not an hour.
 
     python benchmarks/store.py [--days 30]
 """
