@@ -187,12 +187,13 @@ class AdvisedIndex:
             "cost_after": self.cost_after,
             "benefit_ratio": self.benefit_ratio,
             "size_bytes": self.size_bytes,
-            "built_size_bytes": self.built_size_bytes,
             "statements_gaining": len(self.gains),
             "build_s": self.build_s,
             "write_cost": self.upkeep.cost,
             "rows_written": self.rows_written,
         }
+        if self.built_size_bytes != self.size_bytes:
+            evidence["built_size_bytes"] = self.built_size_bytes
         if self.upkeep.entries:
             evidence["wal_per_row_bytes"] = self.upkeep.wal_bytes / self.upkeep.entries
         if self.upkeep.hot_lost:
