@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keiko_perf.model import Asked, BlockingCall
+from keiko_perf.model import Asked, BlockingCall, Repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +180,10 @@ class Symptoms:
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
             processor; None if it is not known.
+        repeats: what was asked again within the last hour, as far as it was looked at.
+        workers: how many processes the service has.
+        loop: the module of their event loop's class; empty if it is not known.
+        max_connections: how many the database has for all its clients; None if it was not asked.
     """
 
     window_s: float
@@ -194,6 +198,10 @@ class Symptoms:
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None
+    repeats: tuple[Repeats, ...] = ()
+    workers: int = 1
+    loop: str = ""
+    max_connections: int | None = None
 
     @property
     def total_s(self) -> float:

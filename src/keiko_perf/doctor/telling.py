@@ -18,7 +18,7 @@ from keiko_perf.doctor.symptoms import (
     StatementTime,
 )
 from keiko_perf.errors import ServiceUnavailable
-from keiko_perf.model import Asked, BlockingCall, Exemplar
+from keiko_perf.model import Asked, BlockingCall, Exemplar, Kept, Kind, Repeats
 
 VERSION = 1
 _PARTS = ("sql_s", "pool_s", "http_s", "code_s", "loop_s", "elsewhere_s")
@@ -37,6 +37,7 @@ class Told:
         statements: what the service sent, by its own count.
         exemplars: slow requests of each route.
         queued_ratio: as of `Symptoms`.
+        repeats, workers, loop: as of `Symptoms`.
         limit: what limits the service or will do so next, by the utilisation law, in its words.
     """
 
@@ -52,6 +53,9 @@ class Told:
     exemplars: tuple[Exemplar, ...] = ()
     growth: Growth | None = None
     queued_ratio: float | None = None
+    repeats: tuple[Repeats, ...] = ()
+    workers: int = 1
+    loop: str = ""
     limit: str = ""
 
 
@@ -114,6 +118,9 @@ def _told(document: Mapping[str, Any]) -> Told:
         exemplars=tuple(_exemplar(one) for one in document.get("exemplars", ())),
         limit=str(document.get("limit", "")),
         growth=_growth(document.get("memory", ()), gauges),
+        repeats=tuple(_repeats(one) for one in document.get("repeats", ())),
+        workers=int(document.get("workers", 1)),
+        loop=str(document.get("loop", "")),
         queued_ratio=None if (queued := gauges.get("cpu_queued_ratio")) is None else queued["mean"],
     )
 
@@ -127,6 +134,24 @@ def _call(one: Mapping[str, Any]) -> BlockingCall:
         longest_s=float(one["longest_s"]),
         computed_s=None if one["computed_s"] is None else float(one["computed_s"]),
         last_at=datetime.fromisoformat(one["last_at"]),
+    )
+
+
+def _repeats(one: Mapping[str, Any]) -> Repeats:
+    return Repeats(
+        kind=Kind(one["kind"]) if one["kind"] else None,
+        subject=str(one["subject"]),
+        calls=int(one["calls"]),
+        took_s=float(one["took_s"]),
+        kept=tuple(
+            Kept(
+                ttl_s=float(kept["ttl_s"]),
+                hits=int(kept["hits"]),
+                stale=int(kept["stale"]),
+                spared_s=float(kept["spared_s"]),
+            )
+            for kept in one["kept"]
+        ),
     )
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from keiko_perf.doctor.advice import LineOf, advised
 from keiko_perf.doctor.ranking import ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import StatementTime, Symptoms
@@ -53,6 +54,7 @@ async def visit(
     database: Database | None,
     seconds: float,
     load: Callable[[], Awaitable[object]] | None = None,
+    line_of: LineOf | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
     """
@@ -63,6 +65,8 @@ async def visit(
         database: likewise.
         seconds: how long to look.
         load: makes load meanwhile, for about that long; without it users do.
+        line_of: the source of a place in the service's code, such as `app.py:42 find`, where it can
+            be read here.
         now: the wall clock.
 
     Raises:
@@ -100,7 +104,8 @@ async def visit(
         examined = await examine(database, meanwhile)
     verdicts = () if service is None else tuple(await service.verdicts())
     seen = seen_of(told, examined, verdicts, label="" if service is None else service.label)
-    return doctor_report(ranked(seen.symptoms), seen, now=now())
+    causes, advice = advised(ranked(seen.symptoms), seen.symptoms, line_of=line_of)
+    return doctor_report(causes, replace(seen, advice=advice), now=now())
 
 
 def seen_of(
@@ -140,6 +145,10 @@ def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
         cures=() if examined is None else examined.cures,
         has_database=examined is not None,
         queued_ratio=None if told is None else told.queued_ratio,
+        repeats=() if told is None else told.repeats,
+        workers=1 if told is None else told.workers,
+        loop="" if told is None else told.loop,
+        max_connections=None if examined is None else examined.max_connections,
     )
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from struct import pack
 
 from keiko_perf.model import Histogram
-from keiko_perf.model.histogram import LOWEST_S, SCALE
+from keiko_perf.model.codec import SCALE
+from keiko_perf.model.histogram import LOWEST_S
 from keiko_perf.model.varint import write_varint
 from keiko_perf.monitoring.export.families import Family, Sample, Sort
 
