@@ -182,7 +182,8 @@ def compared(
     base = "wrk" if "wrk" in figures else tools[0].name
     print(
         f"\n{title}: {CONNECTIONS} connections, {options.rounds} rounds of {options.slices} slices,"
-        f" client CPU per request; load average {min(busy):.1f} to {max(busy):.1f} on {os.cpu_count()} cores"
+        f" client CPU per request; load average {min(busy):.1f} to {max(busy):.1f} on"
+        f" {os.cpu_count()} cores"
     )
     print(f"{'tool':<22}{'median':>11}{'÷ ' + base:>12}{'least':>8}{'most':>8}{'÷ ours':>10}")
     for name, values in figures.items():
