@@ -41,6 +41,7 @@ LOCK, REPEATED_CODE, INDEX, SLOW = (
 COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
 OUTSIDE = "loop.outside"
 POOL, HTTP, UNSEEN = "pool.exhausted", "http.slow", "service.unseen"
+THREADS = "threads.exhausted"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,12 +68,12 @@ class Claim:
     @property
     def is_curable(self) -> bool:
         """Whether it is known how it could be gone."""
-        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL)
+        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS)
 
 
 def claims(seen: Symptoms) -> list[Claim]:
     """What each possible cause accounts for; whether it is worth a word is decided elsewhere."""
-    of_statements = list(_statements(seen))
+    of_statements = [*_statements(seen), *_unfinished(seen)]
     others = [*_loop(seen), *_hosts(seen), *_unseen(seen)]
     _move_what_repeating_computes(seen, of_statements, others)
     pool = _pool(seen, of_statements, others)
@@ -118,6 +119,19 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
         elif asked.mean_s >= SLOW_STATEMENT_S:
             claim(SLOW, asked.statement, asked.statement, spent, left_s)
     return found.values()
+
+
+def _unfinished(seen: Symptoms) -> Iterator[Claim]:
+    """
+    Locks before which statements stand that came to no end, so that no request tells of them. Who
+    waits for the connections that they keep waits for that lock.
+    """
+    for lock in seen.locks:
+        told = any(is_same(lock.statement, one.statement) for one in seen.asked)
+        if told or lock.looks < LEAST_LOOKS or not seen.looks:
+            continue
+        waited_s = lock.looks * seen.window_s / seen.looks
+        yield Claim(code=LOCK, subject=lock.on, about={"lock": lock, "unfinished_s": waited_s})
 
 
 def _spent(seen: Symptoms) -> Iterator[_Spent]:
@@ -261,10 +275,17 @@ def _hosts(seen: Symptoms) -> Iterator[Claim]:
 
 
 def _unseen(seen: Symptoms) -> Iterator[Claim]:
+    """Who waits for a thread is not in one yet; what he does once he is, nothing tells."""
+    threads = seen.threads
+    waiting = 0.0 if threads is None else threads.waiting_ratio
+    pool = Claim(code=THREADS, subject="threads", about={"threads": threads})
     for one in seen.routes:
+        share = waiting if one.in_thread else 0.0
+        pool.by_route[one.route] += one.elsewhere_s * share
         claim = Claim(code=UNSEEN, subject=one.route)
-        claim.by_route[one.route] = one.elsewhere_s
+        claim.by_route[one.route] = one.elsewhere_s * (1.0 - share)
         yield claim
+    yield pool
 
 
 # The pool
@@ -301,15 +322,21 @@ def _held_for(
     The share of each claim that can be cured in the time that connections are held, and the share
     of the machine, which had no processor for the service: that is nobody's.
     """
-    held_s = 0.0 if seen.pool is None else seen.pool.hold_s
+    held_s = 0.0 if seen.pool is None else seen.pool.held_s(seen.window_s)
     if not held_s:
         return [], 0.0
+    unfinished = [
+        (one, min(one.about["unfinished_s"] / held_s, 1.0))
+        for one in of_statements
+        if "unfinished_s" in one.about
+    ]
     in_sql_s = min(sum(one.sql_s for one in seen.routes), held_s)
     asking_s = sum(one.total_s for one in of_statements if one.is_curable)
     shrink = min(1.0, in_sql_s / asking_s) if asking_s else 0.0
     shares = [(one, one.total_s * shrink / held_s) for one in of_statements if one.is_curable]
+    shares += unfinished
     at_s = sum(one.total_s - one.sql_s - one.pool_s for one in seen.routes)
-    idle = 1.0 - in_sql_s / held_s
+    idle = max(1.0 - in_sql_s / held_s - sum(share for _, share in unfinished), 0.0)
     if not at_s or not idle:
         return shares, 0.0
     shares += [(one, idle * one.total_s / at_s) for one in others if one.code != UNSEEN]

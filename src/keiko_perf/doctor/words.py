@@ -38,5 +38,6 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     c.BUSY: process.busy,
     c.HTTP: process.http,
     c.UNSEEN: process.unseen,
+    c.THREADS: process.threads,
     c.OUTSIDE: process.outside,
 }
