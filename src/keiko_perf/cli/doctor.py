@@ -27,6 +27,7 @@ from keiko_perf.doctor.visit import Service, visit
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report, Verdict
 from keiko_perf.monitoring.export.health import verdicts_of
+from keiko_perf.optimization.startup import source_line
 
 DEFAULT_S = 20.0
 LONGEST_S = 600.0
@@ -115,6 +116,7 @@ async def ask(
             database=connected,
             seconds=seconds,
             load=load,
+            line_of=source_line,
         )
 
 

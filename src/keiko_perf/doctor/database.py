@@ -50,6 +50,7 @@ class Examined:
         cures: indexes that would help.
         recommendations: the same, as reports show them.
         findings: what the rules noticed.
+        max_connections: how many there may be; None if that could not be read.
         gaps: what could not be looked at.
     """
 
@@ -61,6 +62,7 @@ class Examined:
     cures: tuple[IndexCure, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     findings: tuple[Finding, ...] = ()
+    max_connections: int | None = None
     gaps: tuple[Gap, ...] = ()
 
 
@@ -120,6 +122,7 @@ async def examine(
         cures=tuple(cure for index in advice.indexes for cure in _cures(index)),
         recommendations=advice.recommendations,
         findings=judged.findings,
+        max_connections=None if evidence.connections is None else evidence.connections.most,
         gaps=_once((*judged.gaps, *advice.gaps, *blind)),
     )
 

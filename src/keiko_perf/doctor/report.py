@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from keiko_perf.doctor.advice import asked_again
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import RouteTime, Symptoms
@@ -50,6 +51,7 @@ class Seen:
         exemplars: slow requests.
         findings: what the rules noticed in the database.
         recommendations: indexes that would pay.
+        advice: what is advised beside the causes: caches, another event loop.
         gaps: what could not be looked at.
         is_blind: whether the service was asked, and does not record where its time goes.
         limit: what limits the service or will do so next; empty if it is not known.
@@ -61,6 +63,7 @@ class Seen:
     exemplars: tuple[Exemplar, ...] = ()
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
+    advice: tuple[Recommendation, ...] = ()
     gaps: tuple[Gap, ...] = ()
     is_blind: bool = False
     limit: str = ""
@@ -151,7 +154,7 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
             *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
         ),
         findings=findings,
-        recommendations=(*cures, *others[:3]),
+        recommendations=(*cures, *others[:3], *seen.advice),
     )
 
 
@@ -189,12 +192,14 @@ def _times(seen: Seen) -> Section | None:
         _routes(seen.symptoms.routes),
         _asked(seen.symptoms.asked),
         _exemplars(seen.exemplars),
+        asked_again(seen.symptoms.repeats),
     )
-    if not any(one.rows for one in tables):
+    shown = tuple(one for one in tables if one is not None and one.rows)
+    if not shown:
         return None
     return Section(
         title=say("Where the time of requests went"),
-        tables=tuple(one for one in tables if one.rows),
+        tables=shown,
     )
 
 

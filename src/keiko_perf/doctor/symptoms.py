@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keiko_perf.model import Asked, BlockingCall
+from keiko_perf.model import Asked, BlockingCall, Repeats
 
 LEAST_STUCK = 1.0
 """As many requests are under way all the time, or it may be one that just came."""
@@ -53,7 +53,7 @@ class PoolUse:
         failed: how often it was in vain.
         holds: how often a connection was given back.
         hold_s: for how long they were held in all.
-        size: how many there may be; None if there is no bound, or it is not known.
+        size: how many there may be in all workers; None if there is no bound, or it is not known.
         in_use: how many were in use on average; None if it is not known.
     """
 
@@ -77,7 +77,7 @@ class PoolUse:
 
     def kept(self, window_s: float) -> float | None:
         """
-        How many connections of a worker were in use all the time, by none that came back: by
+        How many connections were in use all the time, by none that came back: by
         Little's law those that do come back keep as many busy as their holds take of the time.
         """
         if self.in_use is None or not window_s > 0:
@@ -220,6 +220,10 @@ class Symptoms:
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
             processor; None if it is not known.
+        repeats: what was asked again within the last hour, as far as it was looked at.
+        workers: how many processes the service has.
+        loop: the module of their event loop's class; empty if it is not known.
+        max_connections: how many the database has for all its clients; None if it was not asked.
         threads: None where no handler runs in a thread, or it is not known.
         in_flight: how many requests were under way, on average; None if it is not known.
     """
@@ -237,6 +241,10 @@ class Symptoms:
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None
+    repeats: tuple[Repeats, ...] = ()
+    workers: int = 1
+    loop: str = ""
+    max_connections: int | None = None
     threads: ThreadUse | None = None
     in_flight: float | None = None
 

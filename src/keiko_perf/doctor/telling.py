@@ -20,7 +20,7 @@ from keiko_perf.doctor.symptoms import (
     ThreadUse,
 )
 from keiko_perf.errors import ServiceUnavailable
-from keiko_perf.model import Asked, BlockingCall, Exemplar
+from keiko_perf.model import Asked, BlockingCall, Exemplar, Kept, Kind, Repeats
 
 VERSION = 1
 _PARTS = ("sql_s", "pool_s", "http_s", "code_s", "loop_s", "elsewhere_s")
@@ -86,6 +86,7 @@ def _told(document: Mapping[str, Any]) -> Told:
 def _symptoms(
     document: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], gauges: Mapping[str, Any]
 ) -> Symptoms:
+    workers = max(int(document.get("workers", 1)), 1)
     return Symptoms(
         window_s=float(document["window_s"]),
         routes=tuple(
@@ -103,7 +104,7 @@ def _symptoms(
             for one in document.get("asked", ())
         ),
         blocking=tuple(_call(one) for one in document.get("blocking", ())),
-        pool=_pool(document.get("pool"), gauges),
+        pool=_pool(document.get("pool"), gauges, workers),
         outgoing=tuple(
             HostTime(
                 host=str(one["name"]),
@@ -117,6 +118,9 @@ def _symptoms(
         queued_ratio=_mean(gauges, "cpu_queued_ratio"),
         threads=_threads(gauges),
         in_flight=_mean(gauges, "in_flight"),
+        repeats=tuple(_repeats(one) for one in document.get("repeats", ())),
+        workers=workers,
+        loop=str(document.get("loop", "")),
     )
 
 
@@ -144,8 +148,29 @@ def _call(one: Mapping[str, Any]) -> BlockingCall:
     )
 
 
-def _pool(told: Mapping[str, Any] | None, gauges: Mapping[str, Any]) -> PoolUse | None:
-    in_use = _mean(gauges, "pool_in_use")
+def _repeats(one: Mapping[str, Any]) -> Repeats:
+    return Repeats(
+        kind=Kind(one["kind"]) if one["kind"] else None,
+        subject=str(one["subject"]),
+        calls=int(one["calls"]),
+        took_s=float(one["took_s"]),
+        kept=tuple(
+            Kept(
+                ttl_s=float(kept["ttl_s"]),
+                hits=int(kept["hits"]),
+                stale=int(kept["stale"]),
+                spared_s=float(kept["spared_s"]),
+            )
+            for kept in one["kept"]
+        ),
+    )
+
+
+def _pool(
+    told: Mapping[str, Any] | None, gauges: Mapping[str, Any], workers: int
+) -> PoolUse | None:
+    """Those of all workers together: waits and holds are counted over all of them."""
+    in_use, size = _mean(gauges, "pool_in_use"), _mean(gauges, "pool_size")
     if told is None or not (told["waits"]["count"] or in_use):
         return None
     return PoolUse(
@@ -154,8 +179,8 @@ def _pool(told: Mapping[str, Any] | None, gauges: Mapping[str, Any]) -> PoolUse 
         failed=int(told["waits"]["failed"]),
         holds=int(told["holds"]["count"]),
         hold_s=float(told["holds"]["total_s"]),
-        size=_mean(gauges, "pool_size"),
-        in_use=in_use,
+        size=None if size is None else size * workers,
+        in_use=None if in_use is None else in_use * workers,
     )
 
 

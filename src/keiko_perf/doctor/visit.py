@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from keiko_perf.doctor.advice import LineOf, advised
 from keiko_perf.doctor.ranking import ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import StatementTime, Symptoms
@@ -53,6 +54,7 @@ async def visit(
     database: Database | None,
     seconds: float,
     load: Callable[[], Awaitable[object]] | None = None,
+    line_of: LineOf | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
     """
@@ -63,6 +65,8 @@ async def visit(
         database: likewise.
         seconds: how long to look.
         load: makes load meanwhile, for about that long; without it users do.
+        line_of: the source of a place in the service's code, such as `app.py:42 find`, where it can
+            be read here.
         now: the wall clock.
 
     Raises:
@@ -100,7 +104,8 @@ async def visit(
         examined = await examine(database, meanwhile)
     verdicts = () if service is None else tuple(await service.verdicts())
     seen = seen_of(told, examined, verdicts, label="" if service is None else service.label)
-    return doctor_report(ranked(seen.symptoms), seen, now=now())
+    causes, advice = advised(ranked(seen.symptoms), seen.symptoms, line_of=line_of)
+    return doctor_report(causes, replace(seen, advice=advice), now=now())
 
 
 def seen_of(
@@ -139,6 +144,7 @@ def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
         looks=examined.looks,
         cures=examined.cures,
         has_database=True,
+        max_connections=examined.max_connections,
     )
 
 

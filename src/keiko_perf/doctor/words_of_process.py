@@ -198,8 +198,8 @@ def memory_cause(growth: Growth) -> Cause:
             "blocks_per_s": growth.blocks_per_s,
         },
         explanation=say(
-            "Python objects are kept: look for a cache or a list that only grows. tracemalloc, or "
-            "memray, tells who made what is kept."
+            "Python objects are kept: look for a cache or a list that only grows. keiko-perf "
+            "memory run tells by line who made what is kept, and so does memray."
         )
         if is_python
         else say(

@@ -35,6 +35,7 @@ from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.importance import Importance, RouteTargets
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
+from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
@@ -104,6 +105,8 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         attribution: whether to tell where the time of each request went: its statements, the wait
             for the pool, its own code, the wait for the event loop. It costs some 5 µs a request
             and 4 µs a statement.
+        repeats: whether to look at some of the answers of endpoints and statements, for what a
+            cache would spare; as *attribution* if not given. Digests alone are kept.
 
     Raises:
         UsageError: a window is not positive, or longer than what is judged, or that over a year;
@@ -132,6 +135,7 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         sample: Callable[[Recorder], None] = process.sample,
         blocking_after_s: float | None = 0.05,
         attribution: bool = False,
+        repeats: bool | None = None,
     ) -> None:
         targets, notify = tuple(targets), None if notify is None else tuple(notify)
         refuse_windows(window_s, metrics_window_s, blocking_after_s)
@@ -151,7 +155,8 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         self.window_s = window_s
         self.attribution = attribution
         self._blocking_after_s = blocking_after_s
-        self.recorder = Recorder(max_series=max_series, now=now, clock=clock)
+        looks = Looks() if (attribution if repeats is None else repeats) else None
+        self.recorder = Recorder(max_series=max_series, now=now, clock=clock, looks=looks)
         self.metrics_collector = MetricsCollector(
             self.recorder, self.store, metrics_window_s=metrics_window_s, now=now
         )

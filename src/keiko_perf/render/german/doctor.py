@@ -261,10 +261,22 @@ TEMPLATES = {
     "The memory of a worker grows by {pace:bytes} a minute and does not stop": (
         "Der Speicher eines Arbeitsprozesses wächst um {pace:bytes} je Minute und hört nicht auf"
     ),
-    "Python objects are kept: look for a cache or a list that only grows. tracemalloc, or memray, "
-    "tells who made what is kept.": (
+    "Asked again: the share of the answers that a cache would have given, by how long it keeps "
+    "them": (
+        "Wieder gefragt: der Anteil der Antworten, den ein Cache gegeben hätte, danach, wie lange "
+        "er sie behält"
+    ),
+    "endpoint or statement": "Endpunkt oder Anweisung",
+    "Advice": "Rat",
+    "What would make it quicker": "Was ihn schneller machte",
+    "{count:count} change(s) advised": "{count:count} Änderung(en) empfohlen",
+    "looked at": "angesehen",
+    "out of date": "veraltet",
+    "{ttl:duration}": "{ttl:duration}",
+    "Python objects are kept: look for a cache or a list that only grows. keiko-perf memory run "
+    "tells by line who made what is kept, and so does memray.": (
         "Python-Objekte werden behalten: nach einem Cache oder einer Liste suchen, die nur wächst. "
-        "tracemalloc oder memray sagt, wer machte, was behalten wird."
+        "keiko-perf memory run sagt nach Zeilen, wer machte, was behalten wird; memray auch."
     ),
     "Something is kept: a cache without a bound, or memory of a C library. memray tells who made "
     "what is kept.": (
