@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio.from_thread
@@ -10,9 +11,9 @@ import pytest
 
 from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
-from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, ThreadUse
+from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
-from keiko_perf.model import Status
+from keiko_perf.model import Asked, Status
 from keiko_perf.monitoring.threadpool import ThreadPoolProbe
 from keiko_perf.render import FORMATS, phrase, render
 
@@ -89,6 +90,25 @@ def test_connections_that_do_not_come_back_are_told_from_a_pool_that_is_too_smal
     (cause,) = ranked(Symptoms(window_s=20.0, routes=routes, pool=never))
     assert "about 5 of the 5" in phrase(cause.said)
     assert "no data" not in phrase(cause.said)
+
+
+def test_a_statement_that_the_database_is_quick_with_is_slow_on_the_way() -> None:
+    routes = (RouteTime(route="GET /items", count=100, sql_s=7.0, code_s=1.0),)
+    asked = (
+        Asked(
+            route="GET /items", statement="SELECT 1 FROM items WHERE id = %(id)s", requests=100,
+            count=100, total_s=7.0, most=1,
+        ),
+    )  # fmt: skip
+    counted = StatementTime(statement="SELECT $1 FROM items WHERE id = $2", count=100, total_s=0.02)
+    seen = Symptoms(window_s=20.0, routes=routes, asked=asked, has_database=True,
+                    statements=(counted,))  # fmt: skip
+    (cause,) = ranked(seen)
+    assert cause.code == "statements.between"
+    assert "70 ms as the service sees it, and 200 µs in the database" in phrase(cause.said)
+    slow = replace(seen, statements=(replace(counted, total_s=6.5),))
+    assert [one.code for one in ranked(slow)] == ["statements.slow"]
+    assert [one.code for one in ranked(replace(seen, statements=()))] == ["statements.slow"]
 
 
 def test_who_waits_for_a_thread_is_told_from_who_has_one() -> None:

@@ -25,6 +25,7 @@ SLOW_STATEMENT_S = 0.02
 SLOW_CALL_S = 0.02
 LEAST_FACTOR = 2.0
 """An index that makes a statement no cheaper than this is not why it is slow."""
+LEAST_COUNTED = 5
 LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
 _CROWDED = 0.5
@@ -42,6 +43,9 @@ COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
 OUTSIDE = "loop.outside"
 POOL, HTTP, UNSEEN = "pool.exhausted", "http.slow", "service.unseen"
 THREADS = "threads.exhausted"
+BETWEEN = "statements.between"
+LEAST_BETWEEN = 0.5
+"""Of a statement's time as its service sees it: if the database needs less, it is elsewhere."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +72,7 @@ class Claim:
     @property
     def is_curable(self) -> bool:
         """Whether it is known how it could be gone."""
-        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS)
+        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS, BETWEEN)
 
 
 def claims(seen: Symptoms) -> list[Claim]:
@@ -117,6 +121,15 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
         elif cure is not None:
             claim(INDEX, cure.sql, asked.statement, spent, left_s).about["cure"] = cure
         elif asked.mean_s >= SLOW_STATEMENT_S:
+            executed_s = _executed_s(asked, seen)
+            if executed_s is not None and executed_s < LEAST_BETWEEN * asked.mean_s:
+                between_s = left_s * (1.0 - executed_s / asked.mean_s)
+                left_s -= between_s
+                # What a busy machine takes from the service's thread is nobody's.
+                own_s = between_s * (1.0 - (seen.queued_ratio or 0.0))
+                one = claim(BETWEEN, "", asked.statement, spent, own_s)
+                if one.about["asked"] is asked:
+                    one.about["executed_s"] = executed_s
             claim(SLOW, asked.statement, asked.statement, spent, left_s)
     return found.values()
 
@@ -163,6 +176,15 @@ def _spent(seen: Symptoms) -> Iterator[_Spent]:
         if whole_s and asked.statement != OTHER:
             waited_s = min(in_sql.get(asked.route, 0.0), whole_s)
             yield _Spent(asked, asked.total_s * waited_s / whole_s)
+
+
+def _executed_s(asked: Asked, seen: Symptoms) -> float | None:
+    """How long the database executed it each time; None where it did not count that."""
+    counted = [one for one in seen.statements if is_same(one.statement, asked.statement)]
+    calls = sum(one.count for one in counted)
+    if not asked.route or calls < LEAST_COUNTED:
+        return None
+    return sum(one.total_s for one in counted) / calls
 
 
 def _lock(statement: str, locks: Iterable[LockWait]) -> LockWait | None:

@@ -104,6 +104,29 @@ def slow(case: Case) -> Cause:
     )
 
 
+def between(case: Case) -> Cause:
+    asked: Asked = case.claim.about["asked"]
+    executed_s: float = case.claim.about["executed_s"]
+    return case.cause(
+        subject="between service and database",
+        said=say(
+            "{share:ratio} of the time that users wait is between the service and its database: "
+            "the statement {statement} takes {mean:duration} as the service sees it, and "
+            "{executed:duration} in the database",
+            share=case.share,
+            statement=statement_told(asked.statement),
+            mean=asked.mean_s,
+            executed=executed_s,
+        ),
+        evidence={**_of_statement(asked), "executed_s": executed_s},
+        explanation=say(
+            "The network, a pooler that has no connection left, or the service itself: a thread "
+            "that computes keeps the interpreter, and with it the driver, from its work. py-spy "
+            "dump shows what the threads do; SHOW POOLS in pgbouncer tells who waits there."
+        ),
+    )
+
+
 def locked(case: Case) -> Cause:
     lock: LockWait = case.claim.about["lock"]
     blocker = statement_told(lock.blocker, 100) if lock.blocker else say("another session")

@@ -283,6 +283,20 @@ TEMPLATES = {
         "Etwas wird behalten: ein Cache ohne Grenze, oder Speicher einer C-Bibliothek. memray "
         "sagt, wer machte, was behalten wird."
     ),
+    "{share:ratio} of the time that users wait is between the service and its database: the "
+    "statement {statement} takes {mean:duration} as the service sees it, and {executed:duration} "
+    "in the database": (
+        "{share:ratio} der Zeit, die Nutzer warten, vergeht zwischen dem Dienst und seiner "
+        "Datenbank: die Anweisung {statement} dauert, wie der Dienst es sieht, {mean:duration}, in "
+        "der Datenbank {executed:duration}"
+    ),
+    "The network, a pooler that has no connection left, or the service itself: a thread that "
+    "computes keeps the interpreter, and with it the driver, from its work. py-spy dump shows what "
+    "the threads do; SHOW POOLS in pgbouncer tells who waits there.": (
+        "Das Netz, ein Pooler ohne freie Verbindung oder der Dienst selbst: ein Thread, der "
+        "rechnet, hält den Interpreter und damit den Treiber von der Arbeit ab. py-spy dump zeigt, "
+        "was die Threads tun; SHOW POOLS in pgbouncer sagt, wer dort wartet."
+    ),
     "No request was answered within {window:duration}; {count:number} were under way.": (
         "Keine Anfrage wurde in {window:duration} beantwortet; {count:number} waren unterwegs."
     ),

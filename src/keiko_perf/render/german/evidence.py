@@ -57,6 +57,7 @@ _NAMES = {
     "first seen": "zuerst gesehen",
     "freeze age": "Alter zum Einfrieren",
     "functions": "Funktionen",
+    "executed": "ausgeführt",
     "grown": "gewachsen",
     "heap fetches": "Zugriffe auf die Tabelle",
     "held lock": "gehaltene Sperre",
