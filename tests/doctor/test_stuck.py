@@ -96,7 +96,7 @@ def test_a_statement_that_the_database_is_quick_with_is_slow_on_the_way() -> Non
     routes = (RouteTime(route="GET /items", count=100, sql_s=7.0, code_s=1.0),)
     asked = (
         Asked(
-            route="GET /items", statement="SELECT 1 FROM items WHERE id = %(id)s", requests=100,
+            route="GET /items", statement="SELECT 1 FROM items WHERE id = $1", requests=100,
             count=100, total_s=7.0, most=1,
         ),
     )  # fmt: skip
