@@ -15,9 +15,11 @@ from secrets import token_bytes
 
 from keiko_perf.model.repeats import TTLS_S, Kept
 
-_WHOLE = 1 << 32
+WHOLE = 1 << 32
+"""A power of two, so that the modulus is cheap."""
 _FEWEST = 8
 _ADAPT_EVERY = 100
+_MANY_CLOSE, _FEW_CLOSE = 50, 10
 _LONGEST_S = max(TTLS_S)
 
 
@@ -28,32 +30,34 @@ class Repeating:
         pause_s: looks are at least so far apart.
 
     Attributes:
+        share: looked at are questions whose mark, modulo `WHOLE`, is below it.
+        next_s: when it may be looked again.
         calls: how often it was looked, since `take`.
         took_s: how long what was looked at took.
     """
 
     __slots__ = (
+        "_close",
         "_hits",
         "_known",
         "_most",
-        "_next_s",
         "_pause_s",
-        "_refused",
         "_secret",
-        "_share",
         "_spared_s",
         "_stale",
         "_taken",
         "calls",
+        "next_s",
+        "share",
         "took_s",
     )
 
     def __init__(self, *, most: int = 128, pause_s: float = 0.0) -> None:
         self._most, self._pause_s = most, pause_s
         self._secret = token_bytes(32)
-        self._share = _WHOLE
-        self._next_s = float("-inf")
-        self._taken = self._refused = 0
+        self.share = WHOLE
+        self.next_s = float("-inf")
+        self._taken = self._close = 0
         # By question: its place in the sample, when it was asked last, and of each cache when it
         # took its answer in, and which.
         self._known: dict[bytes, tuple[int, float, list[tuple[float, bytes]]]] = {}
@@ -67,12 +71,11 @@ class Repeating:
             mark: any number that is the same for the same question, as `hash` makes it.
             at_s: now, monotonic.
         """
-        if mark % _WHOLE >= self._share:
+        if at_s < self.next_s or mark % WHOLE >= self.share:
             return False
-        if at_s < self._next_s:
-            self._refused += 1
-            return False
-        self._next_s = at_s + self._pause_s
+        # What comes so soon after the pause is one of many: others came while it lasted.
+        self._close += at_s - self.next_s < self._pause_s
+        self.next_s = at_s + self._pause_s
         self._taken += 1
         if self._taken >= _ADAPT_EVERY:
             self._adapt()
@@ -112,8 +115,8 @@ class Repeating:
                 self._hits[index] += 1
                 self._stale[index] += said != answer
                 self._spared_s[index] += took_s
-        if mark % _WHOLE < self._share:
-            self._known[question] = mark % _WHOLE, at_s, kept
+        if mark % WHOLE < self.share:
+            self._known[question] = mark % WHOLE, at_s, kept
 
     def take(self) -> tuple[Kept, ...]:
         """What the caches would have done since it was last asked for; it counts anew."""
@@ -142,11 +145,11 @@ class Repeating:
 
     def _adapt(self) -> None:
         """Look at fewer questions where most looks come too fast, and at more where few do."""
-        if self._refused > self._taken and len(self._known) > _FEWEST:
+        if self._close > _MANY_CLOSE and len(self._known) > _FEWEST:
             self._halve()
-        elif not self._refused and len(self._known) * 4 < self._most:
-            self._share = min(self._share * 2, _WHOLE)
-        self._taken = self._refused = 0
+        elif self._close < _FEW_CLOSE and len(self._known) * 4 < self._most:
+            self.share = min(self.share * 2, WHOLE)
+        self._taken = self._close = 0
 
     def _make_room(self, at_s: float) -> None:
         """The oldest goes; if even that may still be asked for, there are too many."""
@@ -156,11 +159,11 @@ class Repeating:
         if at_s - self._known[oldest][1] > _LONGEST_S:
             del self._known[oldest]
             return
-        while len(self._known) >= self._most and self._share > 1:
+        while len(self._known) >= self._most and self.share > 1:
             self._halve()
 
     def _halve(self) -> None:
-        self._share //= 2
-        self._known = {
-            question: one for question, one in self._known.items() if one[0] < self._share
-        }
+        self.share //= 2
+        # A copy, which is one step: another thread may be at it.
+        known = self._known.copy()
+        self._known = {question: one for question, one in known.items() if one[0] < self.share}

@@ -138,7 +138,7 @@ class _Request:
         if kind == "http.response.start":
             self._status = status = message["status"]
             if self.looks is not None and status == _WHOLE:
-                self._look = self.looks.look(self._scope, message, self._recorder.clock())
+                self._look = self.looks.look(self._scope, message, self._started_s)
             if self.token and self.account is not None:
                 message = timed(message, self._scope, self.account, self.token, self._recorder.now)
         elif kind in _BODY and not self.is_over:
