@@ -5,7 +5,7 @@ Of an endpoint the whole answers (200) to GET are looked at, of a statement the 
 far as the driver has fetched them all. Who asks is part of the question: the headers that tell it,
 and in which form the answer is wanted. An answer that sets a cookie or forbids to be stored is
 left out, and so is what is long. Digests alone are kept, of a bounded number of questions; each
-subject is looked at ten times a second at most. See `model.repeating` for how they are chosen.
+subject is looked at twenty times a second at most. See `model.repeating` for how they are chosen.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from threading import Lock
 from typing import Any
 
 from keiko_perf.model import Kind, Repeats
-from keiko_perf.model.repeating import WHOLE, Repeating
+from keiko_perf.model.repeating import MASK, Repeating
 from keiko_perf.model.repeats import Kept
 
 PAUSE_S = 0.1
-MOST_SUBJECTS = 64
+MOST_SUBJECTS = 32
 """Of each kind."""
 LONGEST_BYTES = 256 << 10
 MOST_ROWS = 500
@@ -67,21 +67,23 @@ class Looks:
             message: the beginning of the answer, with the status 200.
             at_s: when the request came, monotonic.
         """
-        owner = scope.get("route") or scope.get("endpoint")
+        owner = scope.get("route")
+        if owner is None:
+            owner = scope.get("endpoint")
         subject = self._of_routes.get(id(owner))
-        if subject is not None and at_s < subject.next_s:
-            return None
-        path, query = scope["path"], scope["query_string"]
-        mark = hash((path, query))
-        if subject is not None and mark % WHOLE >= subject.share:
-            return None
-        if scope["method"] != "GET" or owner is None:
-            return None
         if subject is None:
+            if scope["method"] != "GET" or owner is None:
+                return None
             subject = self._admit(self._of_routes, id(owner), Kind.ROUTE, owner)
-        if subject is None or _is_private(message.get("headers", ())):
+            if subject is None:
+                return None
+        path, query = scope["path"], scope["query_string"]
+        mark = hash((path, query)) & MASK
+        if mark >= subject.share and mark not in subject.heavy:
             return None
-        if not subject.wants(mark, at_s):
+        if not subject.wants(mark, at_s) or scope["method"] != "GET":
+            return None
+        if _is_private(message.get("headers", ())):
             return None
         asker = sorted(pair for pair in scope["headers"] if pair[0] in _MATTERS)
         question = subject.digest(
@@ -110,8 +112,6 @@ class Looks:
             subject = self._admit(self._of_statements, name, Kind.STATEMENT, None)
             if subject is None:
                 return
-        if at_s < subject.next_s:
-            return
         mark = _mark(parameters)
         if not subject.wants(mark, at_s):
             return
@@ -233,9 +233,10 @@ def _is_private(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 def _mark(parameters: Any) -> int:
     """The same for the same parameters."""
     try:
-        return hash(tuple(parameters.values()) if isinstance(parameters, dict) else parameters)
+        known = tuple(parameters.values()) if isinstance(parameters, dict) else parameters
+        return hash(known) & MASK
     except TypeError:
-        return hash(_written(parameters))
+        return hash(_written(parameters)) & MASK
 
 
 def _written(parameters: Any) -> bytes:
