@@ -74,7 +74,7 @@ async def others_s(call: Callable[[], Awaitable[object]]) -> list[float]:
         took_s.append(time.perf_counter() - due_s)
 
     async with asyncio.TaskGroup() as group:
-        for number in range(1_000):
+        for number in range(600):
             due_s += random.expovariate(200)
             await asyncio.sleep(due_s - time.perf_counter())
             group.create_task(other(due_s) if number % 50 else call())  # type: ignore[arg-type]
@@ -95,14 +95,19 @@ WAYS: dict[str, Callable[[], Awaitable[object]]] = {
 def print_blocking() -> bool:
     """Whether the others are quicker with each of the cures."""
     print(f"{'one in 50 calls':24}{'p50':>10}{'p95':>10}{'p99':>10}   of the others")
-    p99_s = {}
-    for name, call in WAYS.items():
-        took_s = asyncio.run(others_s(call))
-        p99_s[name] = took_s[int(0.99 * len(took_s))]
-        figures = (took_s[int(at * len(took_s))] * 1e3 for at in (0.5, 0.95, 0.99))
-        print(f"{name:24}" + "".join(f"{one:7.1f} ms" for one in figures))
+    rounds = [
+        {name: asyncio.run(others_s(call)) for name, call in WAYS.items()} for _ in range(ROUNDS)
+    ]
+    p95_s = {}
+    for name in WAYS:
+        figures = [
+            statistics.median(one[name][int(at * len(one[name]))] for one in rounds)
+            for at in (0.5, 0.95, 0.99)
+        ]
+        p95_s[name] = figures[1]
+        print(f"{name:24}" + "".join(f"{one * 1e3:7.1f} ms" for one in figures))
     print()
-    return p99_s["time.sleep"] == max(p99_s.values())
+    return p95_s["time.sleep"] == max(p95_s.values())
 
 
 def run() -> dict[str, bool]:
