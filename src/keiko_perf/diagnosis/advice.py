@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from keiko_perf.diagnosis.indexes import Index, create_statement, drop_statement
 from keiko_perf.diagnosis.schema import Table
+from keiko_perf.diagnosis.upkeep import NO_UPKEEP, Upkeep
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.model import Gap, Message, Recommendation, say
 
@@ -38,6 +39,7 @@ class Gain:
             "query": self.statement.text,
             "calls": self.statement.calls,
             "total_s": self.statement.total_s,
+            "rows": self.statement.rows,
             "cost_before": self.cost_before,
             "cost_after": self.cost_after,
         }
@@ -61,6 +63,7 @@ class AdvisedIndex:
         benefit: what the workload saves, less what its writes cost; None if not verified.
         benefit_ratio: that as a share of the workload's cost, 0 to 1.
         upkeep: what the workload's writes cost more.
+        build_s: how long it takes to make without locking out writers; None if not known.
         rows_written: how many rows the workload writes to the table.
         size_bytes: how large it would be.
         wanted_by: the statements it was proposed for, where no gain is known.
@@ -75,7 +78,8 @@ class AdvisedIndex:
     losses: tuple[Gain, ...] = ()
     benefit: float | None = None
     benefit_ratio: float | None = None
-    upkeep: float = 0.0
+    upkeep: Upkeep = NO_UPKEEP
+    build_s: float | None = None
     rows_written: float = 0.0
     size_bytes: int | None = None
     wanted_by: tuple[Statement, ...] = ()
@@ -115,7 +119,10 @@ class AdvisedIndex:
             "kind": self.index.kind,
             "size_bytes": self.size_bytes,
             "benefit_ratio": self.benefit_ratio,
-            "write_cost": self.upkeep,
+            "build_s": self.build_s,
+            "write_cost": self.upkeep.cost,
+            "wal_bytes": self.upkeep.wal_bytes,
+            "hot_updates_lost": self.upkeep.hot_lost,
             "verified_by": self.verified_by,
             "replaces": list(self.replaces),
             "undo": self.undo,
@@ -175,9 +182,14 @@ class AdvisedIndex:
             "benefit_ratio": self.benefit_ratio,
             "size_bytes": self.size_bytes,
             "statements_gaining": len(self.gains),
-            "write_cost": self.upkeep,
+            "build_s": self.build_s,
+            "write_cost": self.upkeep.cost,
             "rows_written": self.rows_written,
         }
+        if self.upkeep.entries:
+            evidence["wal_per_row_bytes"] = self.upkeep.wal_bytes / self.upkeep.entries
+        if self.upkeep.hot_lost:
+            evidence["hot_updates_lost"] = self.upkeep.hot_lost
         # Of a single statement the figures above are its own.
         shown = self.gains[:_SHOWN_GAINS] if len(self.gains) > 1 else ()
         for number, gain in enumerate(shown, start=1):

@@ -127,7 +127,23 @@ def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def index_names(plan: dict[str, Any]) -> Iterator[str]:
+def rows_of(plan: Mapping[str, Any]) -> float:
+    """How many rows a plan expects to give or, where it writes, to change."""
+    node = plan
+    while node["Node Type"] == "ModifyTable" and node.get("Plans"):
+        node = node["Plans"][0]
+    return float(node["Plan Rows"])
+
+
+def way_of(plan: Mapping[str, Any], table: str) -> str:
+    """How a plan first reads a table, such as `Index Scan using task_pkey`; empty if not at all."""
+    if plan.get("Relation Name") == table:
+        names = sorted(index_names(plan))
+        return " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
+    return next(filter(None, (way_of(one, table) for one in plan.get("Plans", ()))), "")
+
+
+def index_names(plan: Mapping[str, Any]) -> Iterator[str]:
     if "Index Name" in plan:
         yield plan["Index Name"]
     for one in plan.get("Plans", ()):

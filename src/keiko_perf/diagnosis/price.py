@@ -23,11 +23,13 @@ class Price:
         cost: the plan's total cost, in the planner's units.
         used: the indexes in question that the plan uses.
         scans: what reading each table costs in the plan, by its bare name; None if not known.
+        rows: how many it expects the statement to give or change; None if not known.
     """
 
     cost: float
     used: frozenset[Index]
     scans: Mapping[str, float] | None = None
+    rows: float | None = None
 
 
 class Session(Protocol):

@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.planner import (
     Planner,
     forget_prepared,
     index_names,
+    rows_of,
     scans_of,
     surely,
 )
@@ -58,6 +59,11 @@ class HypoPg:
     async def is_there(database: Database) -> bool:
         """Whether the extension was created in the database, and may be used."""
         return await _hypopg_schema(database) is not None
+
+    @staticmethod
+    def can_assume(index: Index) -> bool:
+        """Whether it knows indexes of this kind."""
+        return index.method in ("btree", "brin")
 
     @asynccontextmanager
     async def session(self, database: Database) -> AsyncIterator[Session]:
@@ -132,7 +138,7 @@ class _Hypothetical:
         return self._planner.planner_calls
 
     def can_assume(self, index: Index) -> bool:
-        return index.method in ("btree", "brin")
+        return HypoPg.can_assume(index)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         await self._drop(self._there.keys() - indexes)
@@ -143,7 +149,7 @@ class _Hypothetical:
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
-        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan))
+        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan), rows_of(plan))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -285,6 +291,7 @@ class _Built:
             float(plan["Total Cost"]),
             frozenset(i for i in indexes if self._there[i] in names),
             scans_of(plan),
+            rows_of(plan),
         )
 
     async def size_bytes(self, index: Index) -> int | None:

@@ -15,6 +15,7 @@ _NAMES = {
     "blocker state": "Zustand dessen, der sperrt",
     "blocks": "Seiten",
     "blocks read": "gelesene Seiten",
+    "build": "Erstellen",
     "busy": "Auslastung",
     "bytes after": "Größe danach",
     "bytes before": "Größe davor",
@@ -63,6 +64,7 @@ _NAMES = {
     "hold": "Haltezeit",
     "holds back transactions": "festgehaltene Transaktionen",
     "hot updates": "HOT-Änderungen",
+    "hot updates lost": "verlorene HOT-Änderungen",
     "in use": "in Gebrauch",
     "inner loops": "innere Durchläufe",
     "inner node": "innerer Knoten",
@@ -174,6 +176,7 @@ _NAMES = {
     "wanted lock": "gewünschte Sperre",
     "workers launched": "gestartete Helferprozesse",
     "workers planned": "geplante Helferprozesse",
+    "wal per row": "WAL je Zeile",
     "write cost": "Kosten beim Schreiben",
 }
 _NUMBER = re.compile(r" (\d+)\b")
