@@ -26,11 +26,13 @@ class Gain:
         statement: which one.
         cost_before: of one execution without the index, in the planner's units.
         cost_after: with it.
+        way_before: how its plan reads the index's table without it; empty if not known.
     """
 
     statement: Statement
     cost_before: float
     cost_after: float
+    way_before: str = ""
 
     @property
     def answer(self) -> dict[str, object]:
@@ -42,6 +44,7 @@ class Gain:
             "rows": self.statement.rows,
             "cost_before": self.cost_before,
             "cost_after": self.cost_after,
+            "plan_before": self.way_before,
         }
 
     @property

@@ -16,7 +16,7 @@ from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import Table
 from keiko_perf.diagnosis.upkeep import is_in_order
 
-_LEAST_S = 0.02
+_LEAST_S = 0.05
 _READ_S = 0.25e-6
 """A row, in both passes."""
 _COMPARED_S = 0.02e-6

@@ -25,7 +25,7 @@ from keiko_perf.diagnosis.parameters import (
 )
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.predicates import Use
-from keiko_perf.diagnosis.price import IndexRefused, Price, Session, TableLocked
+from keiko_perf.diagnosis.price import Around, IndexRefused, Price, Session, TableLocked
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Schema, Table
 from keiko_perf.diagnosis.scope import Tables
@@ -101,25 +101,11 @@ def rows_per_call(statement: Statement) -> float | None:
 
 
 @dataclass(slots=True)
-class Sampled:
+class Sampled(Around):
     """A session that asks another one about the texts that stand for a statement."""
 
-    session: Session
     drawn: dict[str, Drawn]
     _weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
-
-    @property
-    def planner_calls(self) -> int:
-        return self.session.planner_calls
-
-    def can_assume(self, index: Index) -> bool:
-        return self.session.can_assume(index)
-
-    async def size_bytes(self, index: Index) -> int | None:
-        return await self.session.size_bytes(index)
-
-    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | IndexRefused | None]:
-        return await self.session.sizes(indexes)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         drawn = self.drawn.get(text)
@@ -169,6 +155,7 @@ def mean_price(prices: Sequence[tuple[float, Price]]) -> Price:
         used=frozenset().union(*(one.used for weight, one in prices if weight > 0)),
         scans=scans,
         rows=sum(weight * (one.rows or 0.0) for weight, one in prices),
+        ways=max(prices, key=lambda one: one[0])[1].ways,
     )
 
 

@@ -80,7 +80,7 @@ TEMPLATES = {
     "Mean before": "Mittel vorher",
     "Mean since": "Mittel seither",
     "Now": "Jetzt",
-    "Plan now": "Plan jetzt",
+    "Plan": "Plan",
     "Promise": "Versprechen",
     "Promised": "Versprochen",
     "Raise max_candidates": "max_candidates erhöhen",
