@@ -101,19 +101,20 @@ async def test_a_limit_that_the_text_does_not_tell_is_no_tenth_of_the_table(url:
     assert page < generic / 20
 
 
-async def test_no_more_questions_are_asked_than_half_as_many_as_there_are_statements(
+async def test_no_more_questions_are_asked_than_a_quarter_as_many_as_there_are_statements(
     url: str,
 ) -> None:
     statements = [
-        Statement(text=f"SELECT {i} FROM job WHERE state = $1", calls=1) for i in range(60)
+        Statement(text=f"SELECT {i} FROM job WHERE state = $1 LIMIT $2", calls=1) for i in range(60)
     ]
     async with Database.connect(url) as database:
         known = await sampling(database, *statements)
         again = await sampling(database, *statements)
     texts = sum(len(one.draws) for one in known.drawn.values())
-    assert texts - len(known.drawn) <= 30
+    assert texts - len(known.drawn) == 15
     assert known == again
-    assert list(known.drawn) == [one.text for one in statements[: len(known.drawn)]]
+    # Those first that take most time; of the others the limit is told all the same.
+    assert [len(one.draws) for one in known.drawn.values()] == [3] * 7 + [2] + [1] * 52
 
 
 async def test_a_column_that_the_role_may_not_read_stays_a_parameter(url: str) -> None:

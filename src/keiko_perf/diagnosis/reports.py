@@ -125,7 +125,7 @@ def _statements_of(judged: Judged) -> Table:
             Column(say("Cost before"), "number"),
             Column(say("Promised"), "number"),
             Column(say("Now"), "number"),
-            Column(say("Plan"), "text"),
+            Column(say("Way"), "text"),
             Column(say("Calls since"), "count"),
             Column(say("Mean before"), "duration"),
             Column(say("Mean since"), "duration"),

@@ -16,6 +16,7 @@ from typing import Any
 from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.parameters import (
+    MOST_DRAWS,
     ColumnName,
     Draw,
     Values,
@@ -32,9 +33,9 @@ from keiko_perf.diagnosis.scope import Tables
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.errors import StatementRefused
 
-_MOST_EXTRA_SHARE = 0.5
+_MOST_EXTRA_SHARE = 0.25
 """Texts more than there are statements, at most: each is a question more for the planner."""
-_LEAST_EXTRA = 20
+_LEAST_EXTRA = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,12 @@ async def sampling_of(database: Database, queries: Sequence[Query], schema: Sche
         draws = draws_of(
             statement.text,
             compared.get(statement.text, ()),
-            values,
+            values if left > 0 else {},
             schema.tables,
             rows_per_call=rows,
+            most=min(MOST_DRAWS, 1 + left),
         )
-        if draws and len(draws) - 1 <= left:
+        if draws:
             left -= len(draws) - 1
             drawn[statement.text] = Drawn(draws, rows)
     return Sampling(tuple(_seen(query, drawn, schema) for query in queries), drawn)

@@ -80,7 +80,6 @@ TEMPLATES = {
     "Mean before": "Mittel vorher",
     "Mean since": "Mittel seither",
     "Now": "Jetzt",
-    "Plan": "Plan",
     "Promise": "Versprechen",
     "Promised": "Versprochen",
     "Raise max_candidates": "max_candidates erhöhen",
