@@ -148,7 +148,7 @@ def build(name: str, url: str, budget: float) -> None:
             )
             print(
                 f"  {'ok     ' if gain >= LEAST_GAIN else 'USELESS'} {gain:5.0%} faster,"
-                f" {(index.size_bytes or 0) / MB:7.2f} MB promised {size / MB:7.2f} real,"
+                f" {(index.built_size_bytes or 0) / MB:7.2f} MB promised {size / MB:7.2f} real,"
                 f" {index.build_s or 0:5.2f} s promised {took[index.name]:5.2f} real"
                 f" {index.verified_by:<8} {index.statement[26:140]}",
                 flush=True,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
-from keiko_perf.diagnosis.building import build_s
+from keiko_perf.diagnosis.building import build_s, built_bytes
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Costs, Query
@@ -317,6 +317,7 @@ def _advised(
         build_s=tried.build_s if tried else build_s(index, table, size_bytes),
         rows_written=writes.get(index.table, Writes()).rows,
         size_bytes=sizes[index],
+        built_size_bytes=round(built_bytes(index, table, size_bytes)) or None,
         replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),
     )
 
