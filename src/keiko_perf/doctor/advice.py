@@ -94,7 +94,7 @@ def _cured(
         calls = [one for one in seen.blocking if one.place == cause.subject]
         for advice in advise_blocking(calls, line_of=line_of):
             return replace(cause, cure=advice.statement)
-    if cause.code == c.POOL:
+    if cause.code == c.POOL and "kept" not in cause.evidence:
         size = _pool_size(seen)
         return cause if size is None else replace(cause, cure=size)
     cache = caches.get(cause.route)

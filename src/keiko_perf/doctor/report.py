@@ -72,7 +72,7 @@ class Seen:
 
 def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Report:
     """The page: the first sentence names the first cause."""
-    severities = [_severity(one, seen.verdicts) for one in causes]
+    severities = [_severity(one, seen) for one in causes]
     findings = tuple(
         one.finding(severity) for one, severity in zip(causes, severities, strict=True)
     )
@@ -131,13 +131,15 @@ def _status(findings: Iterable[Finding], seen: Seen) -> Status:
     return status if status is not Status.UNDECIDED or not seen.symptoms.requests else Status.OK
 
 
-def _severity(cause: Cause, verdicts: Iterable[Verdict]) -> Severity:
-    """Severe is what makes a target missed, and memory that ends within the hour."""
+def _severity(cause: Cause, seen: Seen) -> Severity:
+    """Severe is what makes a target missed or all wait, and memory that ends within the hour."""
+    if seen.symptoms.is_stuck and cause.share is not None:
+        return Severity.CRITICAL
     if cause.share is None:
         left_s = cause.evidence.get("full_in_s")
         soon = isinstance(left_s, float) and left_s < _HOUR_S
         return Severity.CRITICAL if soon else Severity.WARNING
-    missed = any(one.outcome is Outcome.MISSED for one in verdicts)
+    missed = any(one.outcome is Outcome.MISSED for one in seen.verdicts)
     return Severity.CRITICAL if missed and cause.share >= SEVERE_SHARE else Severity.WARNING
 
 
@@ -158,6 +160,12 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
 
 def _basis(seen: Seen) -> Message:
     symptoms = seen.symptoms
+    if symptoms.is_stuck:
+        return say(
+            "No request was answered within {window:duration}; {count:number} were under way.",
+            window=symptoms.window_s,
+            count=round(symptoms.in_flight or 0.0, 1),
+        )
     if symptoms.routes:
         return say(
             "{count:count} requests within {window:duration}, which took {total:duration} in all; "

@@ -52,7 +52,7 @@ def tuning_report(document: Mapping[str, Any], monitor: Monitor, line_of: LineOf
     told = told_by(document)
     seen = seen_of(told, None, ()).symptoms
     _, beside = advised((), seen)
-    advice = (*advise_blocking(told.blocking, line_of=line_of)[:MOST_CALLS], *beside)
+    advice = (*advise_blocking(told.symptoms.blocking, line_of=line_of)[:MOST_CALLS], *beside)
     table = asked_again(seen.repeats)
     return Report(
         command="tuning",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from keiko_perf.doctor import claims as c
 from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.symptoms import Growth
+from keiko_perf.doctor.symptoms import Growth, ThreadUse
 from keiko_perf.model import BlockingCall, say
 
 _MANY_BLOCKS_PER_S = 50.0
@@ -109,6 +109,29 @@ def unseen(case: Case) -> Cause:
             "It awaits something that nothing watches: a thread, as that of a handler without "
             "async, a sleep, a queue, a driver that is used without SQLAlchemy, a client of "
             "another service. monitor.watch_engine, watch_pool and watch_client tell which."
+        ),
+    )
+
+
+def threads(case: Case) -> Cause:
+    pool: ThreadUse = case.claim.about["threads"]
+    return case.cause(
+        subject="thread pool",
+        said=say(
+            "{share:ratio} of the time that users wait is for one of the {size:number} threads "
+            "that handlers without async run in, {each:duration} of each request; all are at work "
+            "and {waiting:number} more wait",
+            share=case.share,
+            size=pool.size,
+            each=case.each_s,
+            waiting=round(pool.waiting, 1),
+        ),
+        evidence={"size": pool.size, "in_use": pool.in_use, "waiting": pool.waiting},
+        explanation=say(
+            "Make the handlers async where what they wait for can be awaited, or allow more "
+            "threads: anyio.to_thread.current_default_thread_limiter().total_tokens. Threads that "
+            "compute share one interpreter; more of them cure nothing then. This is not verified: "
+            "measure again after the change."
         ),
     )
 
