@@ -201,37 +201,60 @@ def test_a_user_who_gave_up_waiting_asks_on_and_is_not_told_of_what_was_given_up
     assert counted["given up"] >= counted["awaited"]
 
 
-def test_a_connection_that_ends_without_an_answer_fails_its_request_alone():
-    class Deaf(Wires):
-        def _answer(self) -> None:
-            waiting, self._waiting = self._waiting, []
-            for wire in waiting:
-                self.count += 1
-                if self.count % 5:
-                    wire.protocol.data_received(answer(0))
-                else:
-                    wire.cut()
+class Scripted(Wires):
+    """Answers to all but each fifth request, of whose answer it sends so much and no more."""
 
+    def __init__(self, plan, *, clock, sends, cuts) -> None:
+        super().__init__(plan, clock=clock)
+        self._sends, self._cuts = sends, cuts
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wire in waiting:
+            self.count += 1
+            if self.count % 5:
+                wire.protocol.data_received(answer(0))
+                continue
+            if self._sends:
+                wire.protocol.data_received(answer(0)[: self._sends])
+            if self._cuts:
+                wire.cut()
+
+
+@pytest.mark.parametrize(
+    ("sends", "cuts", "failure"),
+    [
+        pytest.param(0, True, "reset", id="nothing, and the connection is closed"),
+        pytest.param(0, False, "timeout-headers", id="nothing"),
+        pytest.param(20, False, "timeout-headers", id="half of the headers"),
+        pytest.param(20, True, "protocol", id="half of the headers, and it is closed"),
+        pytest.param(-1, False, "timeout-body", id="all but the last byte"),
+        pytest.param(-1, True, "protocol", id="all but the last byte, and it is closed"),
+    ],
+)
+def test_a_request_without_a_whole_answer_fails_alone_and_in_its_class(sends, cuts, failure):
     failed = []
 
     async def patient(user):
         try:
             await user.get("/")
         except RequestFailed as error:
-            failed.append(error)
+            failed.append(error.failure.value)
 
     plan = Plan(
         base_url="http://127.0.0.1:9",
         scenarios=(scenario(patient),),
         load=Users(3),
-        duration_s=1.0,
+        duration_s=5.0,
+        timeout_s=0.2,
     )
 
     async def go() -> tuple[Result, Wires]:
         clock = asyncio.get_running_loop().time
-        wires = Deaf(plan, clock=clock)
+        wires = Scripted(plan, clock=clock, sends=sends, cuts=cuts)
         return await run(plan, transport=wires, clock=clock), wires
 
     result, wires = in_virtual_time(go())
-    assert sum(one.count for one in result.errors) == len(failed) == wires.count // 5 > 0
+    assert {one.failure.value for one in result.errors} == {failure} == set(failed)
+    assert sum(one.count for one in result.errors) == len(failed) == wires.count // 5 > 5
     assert result.response.count == wires.count
