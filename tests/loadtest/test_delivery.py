@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.loadtest import Plan, Result, Users, run, scenario
+from keiko_perf.loadtest import Plan, Poisson, Result, Users, run, scenario
 from keiko_perf.loadtest.http1 import HttpTransport
 from keiko_perf.loadtest.reply import RequestFailed
 
@@ -71,12 +71,16 @@ class Wires(HttpTransport):
                     wire.cut()  # before its user is told
 
 
-def play(*acts, users=3, duration_s=1.0, burnt=None, **said) -> tuple[Result, Wires]:
+def play(
+    *acts, users=3, load=None, connections=100, duration_s=1.0, burnt=None, **said
+) -> tuple[Result, Wires]:
     burnt = burnt or [0.0]
-    scenarios = tuple(scenario(act) for act in acts)
-    load = Users(users)
     plan = Plan(
-        base_url="http://127.0.0.1:9", scenarios=scenarios, load=load, duration_s=duration_s
+        base_url="http://127.0.0.1:9",
+        scenarios=tuple(scenario(act) for act in acts),
+        load=load or Users(users),
+        connections=connections,
+        duration_s=duration_s,
     )
 
     async def go() -> tuple[Result, Wires]:
@@ -133,6 +137,22 @@ def test_what_a_user_does_with_an_answer_is_no_part_of_the_time_of_those_that_ca
     (last,) = (step for step in result.steps if step.name == "last")
     assert last.response.count == 5
     assert last.response.succeeded.max_s == pytest.approx(LATENCY_S, rel=0.01)
+
+
+def test_who_waits_for_a_connection_gets_that_of_an_answer_that_came_before_it_was_asked_for():
+    burnt = [0.0]
+
+    async def busy(user):
+        for _ in range(3):
+            await user.get("/")
+            burnt[0] += 0.0001
+
+    result, wires = play(busy, load=Poisson(150, seed=1), connections=4, burnt=burnt)
+
+    assert not result.errors
+    assert result.waited > 50
+    assert result.response.count == wires.count > 300
+    assert result.unfinished == 0
 
 
 def test_an_answer_whose_connection_is_gone_before_its_user_is_told_is_an_answer():
