@@ -320,7 +320,7 @@ def _compared(
     times = [one + random.choice(way) for one in own for _ in range(10)]
     truth, own_s, way_s = _ranks(times), _ranks(own), _ranks(way)
     pairs = list(zip(reported, truth, strict=True))
-    cells = [f"{one * 1e3:.4g} ms ({one / other:.4f})" for one, other in pairs]
+    cells = [f"{one * 1e3:.5g} ms ({one / other:.4f})" for one, other in pairs]
     print(f"{name:<22}{len(own):>10}" + "".join(f"{cell:>22}" for cell in cells))
     # What is ours of the way is the same for all percentiles. Means are exact, so they tell it.
     constant_s = mean_s - mean(times)
