@@ -51,7 +51,7 @@ from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import Progress as LoadProgress
 from keiko_perf.loadtest.running import run
-from keiko_perf.model import Message, Outcome, Report, Snapshot, say
+from keiko_perf.model import Message, Outcome, Report, Snapshot, Text, say
 from keiko_perf.monitoring.alerts import Alert, AlertState, Patience, step
 from keiko_perf.monitoring.kpis import checks
 from keiko_perf.monitoring.sqlite import SqliteStore
@@ -72,7 +72,7 @@ class Teller(Protocol):
     def progress(self, ratio: float, doing: Message | None = None) -> None:
         """It is done to this share, 0 to 1."""
 
-    def done(self, outcome: Message) -> None:
+    def done(self, outcome: Text) -> None:
         """It is done, with this outcome."""
 
 
