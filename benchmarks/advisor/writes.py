@@ -26,12 +26,13 @@ from typing import Any
 import psycopg
 
 from keiko_perf.demo.cluster import private_cluster
-from keiko_perf.diagnosis.building import build_s
+from keiko_perf.diagnosis.building import build_s, built_bytes
 from keiko_perf.diagnosis.catalog import read_schema
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import Key, Table, TableName
 from keiko_perf.diagnosis.upkeep import entry_cost, wal_bytes
+from keiko_perf.diagnosis.verify import HypoPg
 
 NAME = TableName("public", "item")
 SCHEMA = """
@@ -143,6 +144,18 @@ def unit_s(db: psycopg.Connection[Any]) -> float:
     return median(took) / float(plan[0]["Plan"]["Total Cost"])
 
 
+def planned_bytes(db: psycopg.Connection[Any], index: Index, size: float) -> float:
+    """What HypoPG says; of a kind that it does not know the real size."""
+    if not HypoPg.can_assume(index):
+        return size
+    (oid,) = db.execute(
+        "SELECT indexrelid FROM hypopg_create_index(%s)", (index.definition(),)
+    ).fetchone() or (0,)
+    (said,) = db.execute("SELECT hypopg_relation_size(%s::oid)", (oid,)).fetchone() or (0,)
+    db.execute("SELECT hypopg_reset()")
+    return float(said)
+
+
 def measure(url: str, table: Table, rows: int, written: int) -> None:
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as db:
         db.execute("SET max_parallel_workers_per_gather = 0")
@@ -154,10 +167,10 @@ def measure(url: str, table: Table, rows: int, written: int) -> None:
         for name, cost in base.items():
             print(f"  {name}: {cost.seconds / unit:.2f} units, {cost.wal_bytes:.0f} bytes of WAL")
         print(
-            f"{'kind':<14}{'build s':>9}{'(ours)':>9}{'MB':>7}{'WAL/row':>9}{'(ours)':>8}"
+            f"{'kind':<14}{'build s':>9}{'(ours)':>9}{'MB':>7}{'hypopg':>8}{'(ours)':>8}{'WAL/row':>9}{'(ours)':>8}"
             f"{'insert':>8}{'(ours)':>8}{'update':>8}{'delete':>8}"
         )
-        ratios: dict[str, list[float]] = {"build": [], "wal": [], "insert": []}
+        ratios: dict[str, list[float]] = {"size": [], "build": [], "wal": [], "insert": []}
         for kind, index in KINDS.items():
             started = cpu_s(db)
             db.execute(index.definition(name="probe", concurrently=True))
@@ -166,12 +179,15 @@ def measure(url: str, table: Table, rows: int, written: int) -> None:
             now = writes(db, rows, written, is_gin=index.method == "gin")
             more = {name: one.over(base[name]) for name, one in now.items()}
             db.execute("DROP INDEX probe")
+            planned = planned_bytes(db, index, size)
             ours = {
+                "size": built_bytes(index, table, planned),
                 "build": build_s(index, table, size),
                 "wal": wal_bytes(index, table, size),
                 "insert": entry_cost(index, table, size),
             }
             theirs = {
+                "size": float(size),
                 "build": built,
                 "wal": more["insert"].wal_bytes,
                 "insert": more["insert"].seconds / unit,
@@ -181,6 +197,7 @@ def measure(url: str, table: Table, rows: int, written: int) -> None:
                     ratios[name].append(abs(log(figure / theirs[name])))
             print(
                 f"{kind:<14}{built:9.2f}{ours['build']:9.2f}{size / 1e6:7.1f}"
+                f"{planned / 1e6:8.1f}{ours['size'] / 1e6:8.1f}"
                 f"{theirs['wal']:9.0f}{ours['wal']:8.0f}"
                 f"{theirs['insert']:8.2f}{ours['insert']:8.2f}"
                 f"{more['update'].seconds / unit:8.2f}"

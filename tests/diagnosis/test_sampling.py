@@ -101,19 +101,20 @@ async def test_a_limit_that_the_text_does_not_tell_is_no_tenth_of_the_table(url:
     assert page < generic / 20
 
 
-async def test_no_more_questions_are_asked_than_half_as_many_as_there_are_statements(
+async def test_no_more_questions_are_asked_than_a_quarter_as_many_as_there_are_statements(
     url: str,
 ) -> None:
     statements = [
-        Statement(text=f"SELECT {i} FROM job WHERE state = $1", calls=1) for i in range(60)
+        Statement(text=f"SELECT {i} FROM job WHERE state = $1 LIMIT $2", calls=1) for i in range(60)
     ]
     async with Database.connect(url) as database:
         known = await sampling(database, *statements)
         again = await sampling(database, *statements)
     texts = sum(len(one.draws) for one in known.drawn.values())
-    assert texts - len(known.drawn) <= 30
+    assert texts - len(known.drawn) == 15
     assert known == again
-    assert list(known.drawn) == [one.text for one in statements[: len(known.drawn)]]
+    # Those first that take most time; of the others the limit is told all the same.
+    assert [len(one.draws) for one in known.drawn.values()] == [3] * 7 + [2] + [1] * 52
 
 
 async def test_a_column_that_the_role_may_not_read_stays_a_parameter(url: str) -> None:
@@ -163,6 +164,30 @@ async def test_verify_plans_by_the_values_that_the_promise_was_made_with(url: st
     (held,) = judged.held
     assert f"using {advice.indexes[0].name}" in held.seen.way
     assert held.seen.cost == pytest.approx(held.gain.cost_after, rel=0.4)
+
+
+async def test_a_column_that_is_updated_all_day_gets_no_index_where_others_do(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+        db.execute("CREATE TABLE gauge (id int PRIMARY KEY, owner int, value int, at timestamptz)")
+        db.execute("ALTER TABLE gauge SET (fillfactor = 50, autovacuum_enabled = off)")
+        db.execute(
+            "INSERT INTO gauge SELECT i, i % 3000, i * 7 % 4000 FROM generate_series(1, 30000) i"
+        )
+        db.execute("UPDATE gauge SET value = value + 1 WHERE id % 4 = 0")  # HOT: there is room
+        db.execute("VACUUM ANALYZE gauge")
+        db.execute("SELECT pg_stat_force_next_flush()")
+    by_owner = Statement(text="SELECT * FROM gauge WHERE owner = $1", calls=100, total_s=5.0)
+    by_value = Statement(text="SELECT * FROM gauge WHERE value = $1", calls=100, total_s=5.0)
+    update = "UPDATE gauge SET value = $1 WHERE id = $2"
+    writes = Statement(text=update, calls=50_000, rows=50_000)
+    assert {one.index.columns for one in (await advised(url, by_owner, by_value)).indexes} == {
+        ("owner",),
+        ("value",),
+    }
+    advice = await advised(url, by_owner, by_value, writes)
+    assert [one.index.columns for one in advice.indexes] == [("owner",)]
+    assert advice.indexes[0].upkeep.hot_lost == 0
+    assert {one.code for one in advice.refusals if one.index.columns[0] == "value"} == {"upkeep"}
 
 
 async def test_writes_outweigh_an_index_on_a_table_that_is_written_all_day(url: str) -> None:

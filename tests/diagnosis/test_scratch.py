@@ -47,6 +47,10 @@ WORKLOAD = Workload.of(
             "WITH note AS (SELECT 1) SELECT * FROM note",  # no table
             "WITH note AS (SELECT 1) SELECT * FROM note",
         ),
+        (
+            "SELECT public.note.id, note.* FROM public.note WHERE public.note.id = $1",
+            "SELECT s.note.id, note.* FROM s.note WHERE s.note.id = $1",
+        ),
         ("UPDATE note SET id = $1 WHERE id = $2", "UPDATE s.note SET id = $1 WHERE id = $2"),
     ],
 )

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from keiko_perf.diagnosis.building import build_s, scaled_build_s
+from keiko_perf.diagnosis.building import build_s, built_bytes, scaled_build_s
 from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.reading import read
@@ -117,6 +119,26 @@ def test_writes_are_counted_by_their_kind_and_a_load_is_none() -> None:
     found = writes_of(Query(one, read(one.text)) for one in statements)
     assert found == {ITEM: Writes(300.0, ((frozenset({"owner"}), 50.0),), 70.0)}
     assert found[ITEM].rows == 420
+
+
+# By the same benchmark: bytes that HypoPG says, and those of the index once it is made.
+BUILT = {AT: (10.9e6, 9.0e6), OWNER: (10.9e6, 4.0e6), CODE: (25.0e6, 23.6e6)}
+
+
+def test_an_index_that_is_made_holds_equal_keys_once() -> None:
+    columns = {name: replace(one, distinct=400_000.0) for name, one in TABLE.columns.items()}
+    columns["owner"] = replace(columns["owner"], distinct=50_000.0)
+    table = replace(TABLE, columns=columns)
+    for index, (planned, real) in BUILT.items():
+        assert real / 1.15 < built_bytes(index, table, planned) < real * 1.15
+    # What is included is not held once, nor are numbers whose equal values may look different.
+    assert built_bytes(replace(OWNER, include=("state",)), table, 1e9) > 9e6
+    numbers = replace(
+        table, columns={**columns, "owner": replace(columns["owner"], type="numeric")}
+    )
+    assert built_bytes(OWNER, numbers, 1e9) > 8e6
+    # Of an expression, and of other kinds, the planner's size stands.
+    assert built_bytes(LOWER, table, 1e6) == built_bytes(BRIN, table, 1e6) == 1e6
 
 
 def test_a_sample_tells_how_long_the_whole_takes() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from random import Random
+from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.model import Kept, Kind, Repeats
-from keiko_perf.model.repeating import Repeating
+from keiko_perf.model.repeating import MASK, Repeating
 from keiko_perf.model.repeats import TTLS_S, merged_repeats
 
 
@@ -17,7 +18,8 @@ def ask(
     repeating: Repeating, question: object, answer: object, *, at_s: float, took_s: float = 0.1
 ) -> bool:
     """Whether it was looked at."""
-    mark = hash((question, "x"))
+    # Of Python's own hash of a text each process has another.
+    mark = crc32(repr(question).encode()) * 2_654_435_761 & MASK
     if not repeating.wants(mark, at_s):
         return False
     digest = repeating.digest
@@ -101,11 +103,23 @@ def test_looks_that_come_too_fast_are_left_out_and_then_fewer_questions_are_look
         looks += ask(repeating, number % 100, "same", at_s=at_s)
         if number == 500 * 60:
             repeating.take()
-    assert looks <= 1_201
+    assert looks <= 2 * 1_201  # at what is asked most, and at the others
     assert len(repeating) < 100
     one, ten, *_ = repeating.kept()
     assert one.hits >= 0.2 * repeating.calls
     assert 0.8 * repeating.calls <= ten.hits
+
+
+def test_what_is_asked_most_counts_for_as_much_as_it_is() -> None:
+    """Of two requests one asks the same as always, and the other what nobody asks again."""
+    for seed in range(4):
+        repeating = Repeating(most=32)
+        for number in range(6_000):
+            question = (seed, 0) if number % 2 else (seed, number)
+            ask(repeating, question, "same", at_s=number / 10)
+            if number == 1_000:
+                repeating.take()
+        assert repeating.kept()[2].hits / repeating.calls == pytest.approx(0.5, abs=0.12)
 
 
 def test_one_question_alone_is_always_looked_at() -> None:
@@ -113,7 +127,7 @@ def test_one_question_alone_is_always_looked_at() -> None:
     for number in range(5_000):
         ask(repeating, "only", "same", at_s=number / 1_000)
     assert repeating.calls >= 45
-    assert repeating.kept()[2].hits == repeating.calls - 1
+    assert repeating.kept()[2].hits >= repeating.calls - 1
 
 
 def test_questions_that_never_come_back_do_not_keep_later_ones_out() -> None:

@@ -26,11 +26,13 @@ class Gain:
         statement: which one.
         cost_before: of one execution without the index, in the planner's units.
         cost_after: with it.
+        way_before: how its plan reads the index's table without it; empty if not known.
     """
 
     statement: Statement
     cost_before: float
     cost_after: float
+    way_before: str = ""
 
     @property
     def answer(self) -> dict[str, object]:
@@ -42,6 +44,7 @@ class Gain:
             "rows": self.statement.rows,
             "cost_before": self.cost_before,
             "cost_after": self.cost_after,
+            "plan_before": self.way_before,
         }
 
     @property
@@ -65,7 +68,8 @@ class AdvisedIndex:
         upkeep: what the workload's writes cost more.
         build_s: how long it takes to make without locking out writers; None if not known.
         rows_written: how many rows the workload writes to the table.
-        size_bytes: how large it would be.
+        size_bytes: how large it would be, by the planner's estimate, which a budget counts.
+        built_size_bytes: how large it will be once it is made; None if not known.
         wanted_by: the statements it was proposed for, where no gain is known.
         replaces: the names of indexes that are there and do nothing that it does not.
     """
@@ -82,6 +86,7 @@ class AdvisedIndex:
     build_s: float | None = None
     rows_written: float = 0.0
     size_bytes: int | None = None
+    built_size_bytes: int | None = None
     wanted_by: tuple[Statement, ...] = ()
     replaces: tuple[str, ...] = ()
 
@@ -118,6 +123,7 @@ class AdvisedIndex:
             "method": self.index.method,
             "kind": self.index.kind,
             "size_bytes": self.size_bytes,
+            "built_size_bytes": self.built_size_bytes,
             "benefit_ratio": self.benefit_ratio,
             "build_s": self.build_s,
             "write_cost": self.upkeep.cost,
@@ -186,6 +192,8 @@ class AdvisedIndex:
             "write_cost": self.upkeep.cost,
             "rows_written": self.rows_written,
         }
+        if self.built_size_bytes != self.size_bytes:
+            evidence["built_size_bytes"] = self.built_size_bytes
         if self.upkeep.entries:
             evidence["wal_per_row_bytes"] = self.upkeep.wal_bytes / self.upkeep.entries
         if self.upkeep.hot_lost:

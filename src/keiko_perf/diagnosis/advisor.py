@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
-from keiko_perf.diagnosis.building import build_s
+from keiko_perf.diagnosis.building import build_s, built_bytes
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Costs, Query
@@ -43,7 +43,7 @@ from keiko_perf.diagnosis.sampling import sampling_of
 from keiko_perf.diagnosis.schema import Schema, TableName
 from keiko_perf.diagnosis.scratch import Scratch, Trial, Tried, try_out
 from keiko_perf.diagnosis.search import Chosen, Found, Search
-from keiko_perf.diagnosis.trying import WithTried
+from keiko_perf.diagnosis.trying import Remembering, WithTried
 from keiko_perf.diagnosis.upkeep import Upkeep, Writes, upkeep, writes_of
 from keiko_perf.diagnosis.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.workload import Workload
@@ -201,7 +201,9 @@ async def _verified(
             is_late=limits.is_late,
         )
     async with pricer.session(database) as plain:
-        session = sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
+        session = Remembering(
+            sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
+        )
         sizes, refused = await _sizes(session, proposals, schema, limits)
         candidates = tuple(sizes)
         upkeeps = {
@@ -239,6 +241,7 @@ async def _verified(
             writes,
             upkeeps[one.index],
             trial.tried.get(one.index),
+            session.ways,
         )
         for one in found.chosen
     )
@@ -293,6 +296,7 @@ def _advised(
     writes: Mapping[TableName, Writes],
     upkeep: Upkeep,
     tried: Tried | None,
+    ways: Mapping[str, Mapping[str, str]],
 ) -> AdvisedIndex:
     index = chosen.index
     table = schema.tables[index.table]
@@ -302,7 +306,10 @@ def _advised(
         name=names[index],
         table=table,
         verified_by=verified_by,
-        gains=chosen.gains,
+        gains=tuple(
+            replace(one, way_before=ways.get(one.statement.text, {}).get(index.table.name, ""))
+            for one in chosen.gains
+        ),
         losses=chosen.losses,
         benefit=chosen.benefit,
         benefit_ratio=chosen.benefit / found.cost_before if found.cost_before else 0.0,
@@ -310,6 +317,7 @@ def _advised(
         build_s=tried.build_s if tried else build_s(index, table, size_bytes),
         rows_written=writes.get(index.table, Writes()).rows,
         size_bytes=sizes[index],
+        built_size_bytes=round(built_bytes(index, table, size_bytes)) or None,
         replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),
     )
 

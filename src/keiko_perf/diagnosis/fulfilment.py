@@ -20,7 +20,7 @@ from keiko_perf.diagnosis.planner import (
     forget_prepared,
     index_names,
     rows_of,
-    way_of,
+    ways_of,
 )
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.promise import Judged, Promise, PromisedGain, Seen, judge
@@ -133,7 +133,7 @@ def _seen(
     table: str,
     known: Statement | None,
 ) -> Seen:
-    ways = dict.fromkeys(way for _, plan in planned if (way := way_of(plan, table)))
+    ways = dict.fromkeys(way for _, plan in planned if (way := ways_of(plan).get(table)))
     return Seen(
         cost=(
             sum(weight * float(plan["Total Cost"]) for weight, plan in planned) if planned else None

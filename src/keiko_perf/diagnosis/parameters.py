@@ -161,7 +161,10 @@ def draws_of(
         weight = sum(weights) / len(weights) if weights else 1.0
         texts.append((*filled_in(text, filled), weight))
     total = sum(weight for _, _, weight in texts)
-    return tuple(Draw(sql, left, weight / total) for sql, left, weight in texts)
+    # Nobody knows whether each value is asked for as often as rows have it, or all alike.
+    return tuple(
+        Draw(sql, left, (weight / total + 1.0 / len(texts)) / 2) for sql, left, weight in texts
+    )
 
 
 def weights_for(
@@ -171,20 +174,19 @@ def weights_for(
     How much each text counts, given how many rows the planner expects of it.
 
     A service that asks for the few open orders gets few rows. Where the statement was seen to give
-    so many rows on average, the weights are shifted until the expected ones are as many.
+    so many rows on average, those texts count of which the planner expects about as many: the next
+    fewer and the next more, so that their mean is what was seen.
     """
     given = tuple(one.weight for one in draws)
     if rows_per_call is None or max(rows) < _INFORMATIVE * max(min(rows), 1.0):
         return given
-    low, high = -8.0, 8.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        shifted = _shifted(given, rows, middle)
-        mean = sum(weight * count for weight, count in zip(shifted, rows, strict=True))
-        low, high = (middle, high) if mean < rows_per_call else (low, middle)
-    shifted = _shifted(given, rows, (low + high) / 2)
-    kept = [weight if weight >= _FORGOTTEN else 0.0 for weight in shifted]
-    return tuple(weight / sum(kept) for weight in kept)
+    fewer = max((one for one in rows if one <= rows_per_call), default=min(rows))
+    more = min((one for one in rows if one >= rows_per_call), default=max(rows))
+    share = 0.0 if more <= fewer else (rows_per_call - fewer) / (more - fewer)
+    found = [0.0] * len(rows)
+    found[rows.index(fewer)] += 1.0 - share if share >= _FORGOTTEN else 1.0
+    found[rows.index(more)] += share if share >= _FORGOTTEN else 0.0
+    return tuple(found)
 
 
 def filled_in(text: str, values: Mapping[int, str]) -> tuple[str, int]:
@@ -265,8 +267,3 @@ def _amount(kind: str, rows_per_call: float | None) -> str:
     if rows_per_call is None:
         return str(_USUAL_LIMIT)
     return str(next((one for one in _LIMITS if one >= rows_per_call), _LIMITS[-1]))
-
-
-def _shifted(weights: Sequence[float], rows: Sequence[float], by: float) -> list[float]:
-    shifted = [w * max(count, 1.0) ** by for w, count in zip(weights, rows, strict=True)]
-    return [one / sum(shifted) for one in shifted]

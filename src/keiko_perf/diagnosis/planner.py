@@ -135,12 +135,15 @@ def rows_of(plan: Mapping[str, Any]) -> float:
     return float(node["Plan Rows"])
 
 
-def way_of(plan: Mapping[str, Any], table: str) -> str:
-    """How a plan first reads a table, such as `Index Scan using task_pkey`; empty if not at all."""
-    if plan.get("Relation Name") == table:
+def ways_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """How a plan first reads each table, by its bare name: `Index Scan using task_pkey`."""
+    found: dict[str, str] = {}
+    if (name := plan.get("Relation Name")) and plan["Node Type"] != "ModifyTable":
         names = sorted(index_names(plan))
-        return " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
-    return next(filter(None, (way_of(one, table) for one in plan.get("Plans", ()))), "")
+        found[name] = " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
+    for one in plan.get("Plans", ()):
+        found = ways_of(one) | found
+    return found
 
 
 def index_names(plan: Mapping[str, Any]) -> Iterator[str]:

@@ -39,6 +39,7 @@ class PromisedGain:
         total_s: how long that had taken.
         cost_before: of one execution, in the planner's units.
         cost_after: what was promised.
+        way_before: how its plan read the index's table; empty if not known.
         rows: how many rows all executions had given or changed; None if not known.
     """
 
@@ -47,6 +48,7 @@ class PromisedGain:
     total_s: float
     cost_before: float
     cost_after: float
+    way_before: str = ""
     rows: int | None = None
 
 
@@ -214,6 +216,7 @@ def _promise(one: Mapping[str, Any]) -> Promise:
                 total_s=float(gain["total_s"]),
                 cost_before=float(gain["cost_before"]),
                 cost_after=float(gain["cost_after"]),
+                way_before=str(gain.get("plan_before", "")),
                 rows=None if gain.get("rows") is None else int(gain["rows"]),
             )
             for gain in one["gains"]

@@ -16,6 +16,7 @@ from typing import Any
 from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.parameters import (
+    MOST_DRAWS,
     ColumnName,
     Draw,
     Values,
@@ -25,16 +26,16 @@ from keiko_perf.diagnosis.parameters import (
 )
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.predicates import Use
-from keiko_perf.diagnosis.price import IndexRefused, Price, Session, TableLocked
+from keiko_perf.diagnosis.price import Around, IndexRefused, Price, Session, TableLocked
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Schema, Table
 from keiko_perf.diagnosis.scope import Tables
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.errors import StatementRefused
 
-_MOST_EXTRA_SHARE = 0.5
+_MOST_EXTRA_SHARE = 0.25
 """Texts more than there are statements, at most: each is a question more for the planner."""
-_LEAST_EXTRA = 20
+_LEAST_EXTRA = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,12 @@ async def sampling_of(database: Database, queries: Sequence[Query], schema: Sche
         draws = draws_of(
             statement.text,
             compared.get(statement.text, ()),
-            values,
+            values if left > 0 else {},
             schema.tables,
             rows_per_call=rows,
+            most=min(MOST_DRAWS, 1 + left),
         )
-        if draws and len(draws) - 1 <= left:
+        if draws:
             left -= len(draws) - 1
             drawn[statement.text] = Drawn(draws, rows)
     return Sampling(tuple(_seen(query, drawn, schema) for query in queries), drawn)
@@ -101,25 +103,11 @@ def rows_per_call(statement: Statement) -> float | None:
 
 
 @dataclass(slots=True)
-class Sampled:
+class Sampled(Around):
     """A session that asks another one about the texts that stand for a statement."""
 
-    session: Session
     drawn: dict[str, Drawn]
     _weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
-
-    @property
-    def planner_calls(self) -> int:
-        return self.session.planner_calls
-
-    def can_assume(self, index: Index) -> bool:
-        return self.session.can_assume(index)
-
-    async def size_bytes(self, index: Index) -> int | None:
-        return await self.session.size_bytes(index)
-
-    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | IndexRefused | None]:
-        return await self.session.sizes(indexes)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         drawn = self.drawn.get(text)
@@ -169,6 +157,7 @@ def mean_price(prices: Sequence[tuple[float, Price]]) -> Price:
         used=frozenset().union(*(one.used for weight, one in prices if weight > 0)),
         scans=scans,
         rows=sum(weight * (one.rows or 0.0) for weight, one in prices),
+        ways=max(prices, key=lambda one: one[0])[1].ways,
     )
 
 

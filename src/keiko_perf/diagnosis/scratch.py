@@ -263,7 +263,7 @@ async def _scan(sample: _Sample, text: str, parameters: int) -> BitmapScan | Non
         about = about_sample(text, sample.table.name, sample.schema)
         plan = await sample.planner.plan(about, parameters)
     except (NotUnderstood, StatementRefused):
-        return None  # such as one that names a column with its schema
+        return None  # such as one with a word that only the server understands
     return scan_by(plan, _PROBE)
 
 
@@ -281,10 +281,18 @@ def about_sample(text: str, table: TableName, schema: str) -> str:
         is_it = isinstance(one, ast.RangeVar) and one.relname == table.name
         if is_it and (one.schemaname == table.schema or not (one.schemaname or table.name in ctes)):
             one.schemaname = schema
+        elif isinstance(one, ast.ColumnRef) and _begins_with(one.fields, table):
+            one.fields = (ast.String(schema), *one.fields[1:])
     try:
         return sql(statement)
     except NotImplementedError as error:
         raise NotUnderstood(str(error)) from None
+
+
+def _begins_with(fields: Sequence[Any], table: TableName) -> bool:
+    """Whether a column's name begins with its table's, and that with its schema."""
+    named = [one.sval for one in fields[:2] if isinstance(one, ast.String)]
+    return len(fields) > 2 and named == list(table)
 
 
 def _gap(table: TableName, reason: str) -> Gap:

@@ -1,32 +1,42 @@
 """
-Trying: a session that prices what was tried on a sample beside what can be assumed.
+Trying: sessions around another one, that prices what was tried on a sample beside what can be
+assumed, and that remembers how the tables are read without any index more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from keiko_perf.diagnosis.bitmap import with_scan
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.price import IndexRefused, Price, Session
+from keiko_perf.diagnosis.price import Around, IndexRefused, Price
 from keiko_perf.diagnosis.scratch import Tried
 
 
 @dataclass(slots=True)
-class WithTried:
+class Remembering(Around):
+    """One that keeps how each statement's plan reads its tables without any index more."""
+
+    ways: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        price = await self.session.price(text, parameters, indexes)
+        if not indexes:
+            self.ways[text] = price.ways
+        return price
+
+
+@dataclass(slots=True)
+class WithTried(Around):
     """
+    One that knows what came of indexes that the other cannot assume.
+
     Args:
-        session: who prices the others.
-        tried: what came of the indexes that it cannot assume.
+        tried: that.
     """
 
-    session: Session
     tried: Mapping[Index, Tried]
-
-    @property
-    def planner_calls(self) -> int:
-        return self.session.planner_calls
 
     def can_assume(self, index: Index) -> bool:
         return index in self.tried or self.session.can_assume(index)
@@ -62,5 +72,5 @@ class WithTried:
             if cost < price.cost:
                 others = frozenset(one for one in price.used if one.table != table)
                 read = {**(price.scans or {}), table.name: least}
-                price = Price(cost, others | {scans[least]}, read, price.rows)
+                price = replace(price, cost=cost, used=others | {scans[least]}, scans=read)
         return price

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
@@ -26,6 +27,7 @@ from keiko_perf.diagnosis.planner import (
     rows_of,
     scans_of,
     surely,
+    ways_of,
 )
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session
@@ -149,7 +151,7 @@ class _Hypothetical:
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
-        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan), rows_of(plan))
+        return _price(plan, frozenset(used))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -287,12 +289,7 @@ class _Built:
         async with self._without(sorted(self._there.keys() - indexes)):
             plan = await self._planner.plan(text, parameters)
         names = set(index_names(plan))
-        return Price(
-            float(plan["Total Cost"]),
-            frozenset(i for i in indexes if self._there[i] in names),
-            scans_of(plan),
-            rows_of(plan),
-        )
+        return _price(plan, frozenset(i for i in indexes if self._there[i] in names))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -328,6 +325,11 @@ class _Built:
             await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
             raise
         await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
+
+
+def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
+    cost = float(plan["Total Cost"])
+    return Price(cost, used, scans_of(plan), rows_of(plan), ways_of(plan))
 
 
 async def _hypopg_schema(database: Database) -> str | None:

@@ -5,7 +5,7 @@ Of an endpoint the whole answers (200) to GET are looked at, of a statement the 
 far as the driver has fetched them all. Who asks is part of the question: the headers that tell it,
 and in which form the answer is wanted. An answer that sets a cookie or forbids to be stored is
 left out, and so is what is long. Digests alone are kept, of a bounded number of questions; each
-subject is looked at ten times a second at most. See `model.repeating` for how they are chosen.
+subject is looked at twenty times a second at most. See `model.repeating` for how they are chosen.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from threading import Lock
 from typing import Any
 
 from keiko_perf.model import Kind, Repeats
-from keiko_perf.model.repeating import Repeating
+from keiko_perf.model.repeating import MASK, Repeating
 from keiko_perf.model.repeats import Kept
 
 PAUSE_S = 0.1
-MOST_SUBJECTS = 64
+MOST_SUBJECTS = 32
 """Of each kind."""
 LONGEST_BYTES = 256 << 10
 MOST_ROWS = 500
@@ -54,7 +54,8 @@ class Looks:
         self._of_routes: dict[int, _Subject] = {}
         self._of_statements: dict[str, _Subject] = {}
 
-    # Written so that a question that is not looked at costs least: each request comes by.
+    # Each request comes by, and most are not looked at: what tells that comes first, and is
+    # written out.
     def look(
         self, scope: Mapping[str, Any], message: Mapping[str, Any], at_s: float
     ) -> Look | None:
@@ -64,24 +65,28 @@ class Looks:
         Args:
             scope: of the request, once it was routed.
             message: the beginning of the answer, with the status 200.
-            at_s: now, monotonic.
+            at_s: when the request came, monotonic.
         """
-        if scope["method"] != "GET":
-            return None
-        owner = scope.get("route") or scope.get("endpoint")
+        owner = scope.get("route")
+        if owner is None:
+            owner = scope.get("endpoint")
         subject = self._of_routes.get(id(owner))
         if subject is None:
-            if owner is None:
+            if scope["method"] != "GET" or owner is None:
                 return None
             subject = self._admit(self._of_routes, id(owner), Kind.ROUTE, owner)
             if subject is None:
                 return None
         path, query = scope["path"], scope["query_string"]
-        mark = hash((path, query))
-        if not subject.repeating.wants(mark, at_s) or _is_private(message.get("headers", ())):
+        mark = hash((path, query)) & MASK
+        if mark >= subject.share and mark not in subject.heavy:
+            return None
+        if not subject.wants(mark, at_s) or scope["method"] != "GET":
+            return None
+        if _is_private(message.get("headers", ())):
             return None
         asker = sorted(pair for pair in scope["headers"] if pair[0] in _MATTERS)
-        question = subject.repeating.digest(
+        question = subject.digest(
             path.encode("utf-8", "surrogatepass"), query, *(part for pair in asker for part in pair)
         )
         return Look(self._lock, subject, mark, question)
@@ -108,24 +113,24 @@ class Looks:
             if subject is None:
                 return
         mark = _mark(parameters)
-        if not subject.repeating.wants(mark, at_s):
+        if not subject.wants(mark, at_s):
             return
         rows = rows_of(cursor)
         if rows is None:
             return
-        digest = subject.repeating.digest
+        digest = subject.digest
         question = digest(statement.encode("utf-8", "replace"), _written(parameters))
         with self._lock:
             subject.name = name
-            subject.repeating.saw(mark, question, digest(rows), at_s=at_s, took_s=took_s)
+            subject.saw(mark, question, digest(rows), at_s=at_s, took_s=took_s)
 
     def cut(self) -> tuple[Repeats, ...]:
         """What was seen since the last cut."""
         with self._lock:
             told = [
-                _told(one, one.repeating.calls, one.repeating.took_s, one.repeating.take())
+                _told(one, one.calls, one.took_s, one.take())
                 for one in self._subjects()
-                if one.repeating.calls
+                if one.calls
             ]
             return tuple(told)
 
@@ -133,9 +138,9 @@ class Looks:
         """The same, and it goes on."""
         with self._lock:
             return tuple(
-                _told(one, one.repeating.calls, one.repeating.took_s, one.repeating.kept())
+                _told(one, one.calls, one.took_s, one.kept())
                 for one in self._subjects()
-                if one.repeating.calls
+                if one.calls
             )
 
     def _subjects(self) -> Iterable[_Subject]:
@@ -147,21 +152,21 @@ class Looks:
         with self._lock:
             if len(subjects) >= MOST_SUBJECTS:
                 # Whoever was not asked since the last cut makes room.
-                idle = [known for known, one in subjects.items() if not one.repeating.calls]
+                idle = [known for known, one in subjects.items() if not one.calls]
                 if not idle:
                     return None
                 del subjects[idle[0]]
             return subjects.setdefault(key, _Subject(kind, owner, self._pause_s))
 
 
-class _Subject:
-    """An endpoint or a statement, what was seen of it, and its name once it is known."""
+class _Subject(Repeating):
+    """An endpoint or a statement, and its name once it is known."""
 
-    __slots__ = ("kind", "name", "owner", "repeating")
+    __slots__ = ("kind", "name", "owner")
 
     def __init__(self, kind: Kind, owner: object, pause_s: float) -> None:
+        super().__init__(pause_s=pause_s)
         self.kind, self.owner, self.name = kind, owner, ""
-        self.repeating = Repeating(pause_s=pause_s)
 
 
 class Look:
@@ -189,10 +194,10 @@ class Look:
             return
         with self._lock:
             subject.name = route
-            subject.repeating.saw(
+            subject.saw(
                 self._mark,
                 self._question,
-                subject.repeating.digest(self._answer.digest()),
+                subject.digest(self._answer.digest()),
                 at_s=at_s,
                 took_s=took_s,
             )
@@ -228,9 +233,10 @@ def _is_private(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 def _mark(parameters: Any) -> int:
     """The same for the same parameters."""
     try:
-        return hash(tuple(parameters.values()) if isinstance(parameters, dict) else parameters)
+        known = tuple(parameters.values()) if isinstance(parameters, dict) else parameters
+        return hash(known) & MASK
     except TypeError:
-        return hash(_written(parameters))
+        return hash(_written(parameters)) & MASK
 
 
 def _written(parameters: Any) -> bytes:

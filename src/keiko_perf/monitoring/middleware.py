@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keiko_perf.monitoring.attribution import Account, current
-from keiko_perf.monitoring.looks import Look, Looks
+from keiko_perf.monitoring.looks import Look
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.routes import RouteNames
 from keiko_perf.monitoring.server_timing import timed
@@ -56,13 +56,10 @@ class PerfMiddleware:
         self.attribution = attribution
         self._token = token or ""
         self._names = RouteNames(recorder.in_threads).of
-        self._looks = recorder.looks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = _Request(scope, receive, send, self.recorder, self._names)
-            if self._looks is not None:
-                request.looks = self._looks
             try:
                 answering = self.app(scope, request.receive, request.send)
                 if self.attribution and current.get() is None:
@@ -105,7 +102,6 @@ class _Request:
     _first_s: float | None = None
     _look: Look | None = None
     account: Account | None = None
-    looks: Looks | None = None
     token = ""
     is_gone = False
     is_over = False
@@ -137,8 +133,11 @@ class _Request:
         kind = message["type"]
         if kind == "http.response.start":
             self._status = status = message["status"]
-            if self.looks is not None and status == _WHOLE:
-                self._look = self.looks.look(self._scope, message, self._recorder.clock())
+            looks = self._recorder.looks
+            if looks is not None and status == _WHOLE:
+                look = looks.look(self._scope, message, self._started_s)
+                if look is not None:
+                    self._look = look
             if self.token and self.account is not None:
                 message = timed(message, self._scope, self.account, self.token, self._recorder.now)
         elif kind in _BODY and not self.is_over:

@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kept, Kind, Recommendation, Repeats, say
 from keiko_perf.model.message import Message
-from keiko_perf.model.repeating import Repeating
+from keiko_perf.model.repeating import MASK, Repeating
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,7 +103,7 @@ class CacheAdvisor:
     def is_looked_at(self, subject: str, question: bytes) -> bool:
         """Whether this question is one of the sample."""
         known = self._of(subject)
-        return known is not None and known.wants(hash(question), self._clock())
+        return known is not None and known.wants(hash(question) & MASK, self._clock())
 
     def saw(self, subject: str, question: bytes, answer: bytes, *, took_s: float) -> None:
         """*subject*, such as a job's name, was asked *question* and said *answer*."""
@@ -125,7 +125,7 @@ class CacheAdvisor:
     def _note(self, subject: str, question: bytes, answer: bytes, *, took_s: float) -> None:
         known = self._known[subject]
         known.saw(
-            hash(question),
+            hash(question) & MASK,
             known.digest(question),
             known.digest(answer),
             at_s=self._clock(),

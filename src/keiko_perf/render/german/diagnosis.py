@@ -80,7 +80,6 @@ TEMPLATES = {
     "Mean before": "Mittel vorher",
     "Mean since": "Mittel seither",
     "Now": "Jetzt",
-    "Plan now": "Plan jetzt",
     "Promise": "Versprechen",
     "Promised": "Versprochen",
     "Raise max_candidates": "max_candidates erhöhen",

@@ -16,6 +16,7 @@ _NAMES = {
     "blocks": "Seiten",
     "blocks read": "gelesene Seiten",
     "build": "Erstellen",
+    "built size": "Größe nach dem Erstellen",
     "busy": "Auslastung",
     "bytes after": "Größe danach",
     "bytes before": "Größe davor",

@@ -7,6 +7,9 @@ TEMPLATES = {
         "Auf dem Gipfel hielt das Programm {peak:bytes}; {held:bytes} wurden nie zurückgegeben"
     ),
     "By line": "Nach Zeilen",
+    "The program failed; until then no line of it held more and more memory": (
+        "Das Programm scheiterte; bis dahin hielt keine seiner Zeilen immer mehr Speicher"
+    ),
     "Held at the peak": "Gehalten auf dem Gipfel",
     "It holds no more than {ago:duration} before": "Er hält nicht mehr als {ago:duration} zuvor",
     "It holds {grown:bytes} more than {ago:duration} before": (
