@@ -65,8 +65,9 @@ def demo(
 ) -> None:
     """From a slow service to a proven fix, on a real PostgreSQL, in about two minutes."""
     try:
-        from keiko_perf.demo.settings import Fault
+        import keiko_perf.demo.story  # noqa: F401 - it needs all that the demo does
         from keiko_perf.demo.options import Options
+        from keiko_perf.demo.settings import Fault
     except ImportError as error:
         name = (error.name or "").partition(".")[0]
         raise MissingExtra(name, extra="demo", purpose="the demo") from error
