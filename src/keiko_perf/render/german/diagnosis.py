@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "Its GIN indexes are estimated, as without --scratch-schema": (
+        "Seine GIN-Indizes sind geschätzt wie ohne --scratch-schema"
+    ),
+    "a sample of {table}": "eine Stichprobe von {table}",
+    "it could not be taken: {reason}": "sie konnte nicht genommen werden: {reason}",
     "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what is"
     " left, or build it again.": (
         "Ein CREATE INDEX CONCURRENTLY oder REINDEX CONCURRENTLY ging nicht gut aus. Den"
@@ -218,8 +223,10 @@ TEMPLATES = {
         "der Index wurde nicht angelegt: es gibt keinen dieses Namens"
     ),
     "the index {name} serves it already": "der Index {name} leistet es schon",
-    "the planner cannot be asked about it: it depends on a parameter's value": (
-        "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab"
+    "the planner cannot be asked about it: it depends on a parameter's value;"
+    " --scratch-schema tries it on a sample": (
+        "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab;"
+        " --scratch-schema probiert ihn an einer Stichprobe"
     ),
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
     "the planner has no statistics of the expression and guesses that it has"
