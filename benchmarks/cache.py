@@ -105,10 +105,6 @@ TRACES: dict[str, Callable[[], Trace]] = {
 }
 
 
-ASKED_FOR = ("Zipf", "scans", "loop")
-"""What the bar is about; the other traces are told beside it."""
-
-
 def mapping(make: Callable[[], Any]) -> Play:
     def play(trace: Trace) -> float:
         cache, hits = make(), 0
@@ -168,6 +164,10 @@ PEERS: dict[str, Play] = {
 }
 
 
+NAMED = ("Zipf", "scans", "loop")
+"""Traces on which no peer may be better; on the others none by more than a thousandth."""
+
+
 def print_hit_ratios() -> dict[str, bool]:
     """Whether each trace's bar is met."""
     met = {}
@@ -178,18 +178,12 @@ def print_hit_ratios() -> dict[str, bool]:
         mine = ours(trace)
         theirs = {peer: play(trace) for peer, play in PEERS.items()}
         best = max(theirs, key=lambda peer: theirs[peer])
-        met[name] = mine >= theirs[best]
+        met[name] = mine >= theirs[best] - (0.0 if name.startswith(NAMED) else 0.001)
         print(
             f"{name:13}{mine:11.4f}{theirs['theine']:8.4f}   {best:15}{theirs[best]:9.4f}   "
-            f"{_judged(name, mine - theirs[best])}"
+            + ("MET" if met[name] else "MISSED")
         )
     return met
-
-
-def _judged(name: str, lead: float) -> str:
-    if name.startswith(ASKED_FOR):
-        return "MET" if lead >= 0 else "MISSED"
-    return f"no bar: {lead:+.4f}"
 
 
 async def _answer(key: int) -> int:
@@ -288,8 +282,11 @@ def run() -> dict[str, bool]:
     """The bars of `benchmarks/tuning.py`, and whether they are met."""
     ratios = print_hit_ratios()
     return {
-        "cache: hit ratio >= the best peer's on Zipf, scans and loops": all(
-            is_met for name, is_met in ratios.items() if name.startswith(ASKED_FOR)
+        "cache: hit ratio >= the best peer's on Zipf, scans, loops": all(
+            met for name, met in ratios.items() if name.startswith(NAMED)
+        ),
+        "cache: and not 0.001 below it where recency counts": all(
+            met for name, met in ratios.items() if not name.startswith(NAMED)
         ),
         "cache: a hit <= 3 µs": print_hits(),
         "cache: 1,000 waiters, one load": print_stampede(),
