@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
+from keiko_perf.diagnosis.building import build_s, built_bytes
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Costs, Query
@@ -38,9 +39,12 @@ from keiko_perf.diagnosis.proposals import (
     propose,
     queries_of,
 )
+from keiko_perf.diagnosis.sampling import sampling_of
 from keiko_perf.diagnosis.schema import Schema, TableName
+from keiko_perf.diagnosis.scratch import Scratch, Trial, Tried, try_out
 from keiko_perf.diagnosis.search import Chosen, Found, Search
-from keiko_perf.diagnosis.upkeep import Writes, upkeep, writes_of
+from keiko_perf.diagnosis.trying import Remembering, WithTried
+from keiko_perf.diagnosis.upkeep import Upkeep, Writes, upkeep, writes_of
 from keiko_perf.diagnosis.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.workload import Workload
 from keiko_perf.model import Gap, Message, say
@@ -65,6 +69,7 @@ async def advise(
     is_late: Callable[[], bool] = lambda: False,
     max_statements: int = MAX_STATEMENTS,
     max_candidates: int = MAX_CANDIDATES,
+    scratch: Scratch | None = None,
 ) -> Advice:
     """
     The indexes that are worth having.
@@ -83,9 +88,12 @@ async def advise(
         is_late: asked now and then; once it says so, the search ends with the best so far.
         max_statements: look only at so many statements, those that take most time.
         max_candidates: try only so many indexes, those for the statements that take most time.
+        scratch: where samples of tables may be put, to try the indexes that cannot be assumed.
 
     Raises:
         DatabaseUnavailable: the connection was lost.
+        StatementRefused: the role may not make the schema for scratch.
+        UsageError: that schema is not empty.
         ValueError: a bound is less than 1.
     """
     if max_indexes is None and budget_bytes is None:
@@ -115,7 +123,7 @@ async def advise(
         advice = await _unverified(database, proposals, schema, most, hidden=hidden)
         return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
     return await _verified(
-        database, pricer, queries, proposals, schema, limits, gaps, hidden=hidden
+        database, pricer, queries, proposals, schema, limits, gaps, hidden=hidden, scratch=scratch
     )
 
 
@@ -175,41 +183,65 @@ async def _verified(
     gaps: list[Gap],
     *,
     hidden: int,
+    scratch: Scratch | None,
 ) -> Advice:
     writes = writes_of(queries)
     for refusal in await overrated(database, proposals.wanted_by, schema.tables):
         proposals.refusals[refusal.index] = refusal
         del proposals.wanted_by[refusal.index]
-    async with pricer.session(database) as session:
+    sampling = await sampling_of(database, queries, schema)
+    trial = Trial()
+    if scratch is not None and isinstance(pricer, HypoPg):
+        trial = await try_out(
+            database,
+            scratch,
+            [one for one in proposals.wanted_by if not HypoPg.can_assume(one)],
+            sampling,
+            schema.tables,
+            is_late=limits.is_late,
+        )
+    async with pricer.session(database) as plain:
+        session = Remembering(
+            sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
+        )
         sizes, refused = await _sizes(session, proposals, schema, limits)
         candidates = tuple(sizes)
+        upkeeps = {
+            one: upkeep(
+                one,
+                writes.get(one.table, Writes()),
+                schema.tables[one.table],
+                float(sizes[one] or 0),
+            )
+            for one in candidates
+        }
         search = Search(
             costs=Costs(
                 session,
-                queries,
+                sampling.queries,
                 candidates,
                 tuple(float(sizes[one] or 0) for one in candidates),
                 schema.tables,
             ),
-            upkeep={
-                one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
-                for one in candidates
-            },
+            upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
         )
         found = await search.run()
-        planner_calls = session.planner_calls
-        assumable = {one.index: session.can_assume(one.index) for one in found.chosen}
+        planner_calls = session.planner_calls + trial.planner_calls
+        verified_by = {one.index: _how(one.index, trial, session, pricer) for one in found.chosen}
     names = await _index_names(database, [one.index for one in found.chosen])
     advised = tuple(
         _advised(
             one,
             found,
-            pricer.name if assumable[one.index] else "estimate",
+            verified_by[one.index],
             names,
             schema,
             sizes,
             writes,
+            upkeeps[one.index],
+            trial.tried.get(one.index),
+            session.ways,
         )
         for one in found.chosen
     )
@@ -218,12 +250,19 @@ async def _verified(
     return Advice(
         indexes=advised,
         refusals=_sorted(refusals),
-        gaps=(*gaps, *unplanned_gap(unplanned)),
+        gaps=(*gaps, *unplanned_gap(unplanned), *trial.gaps),
         cost_before=found.cost_before,
         cost_after=found.cost_after,
         planner_calls=planner_calls,
         reason=None if advised else _why_nothing(proposals, found, hidden=hidden),
     )
+
+
+def _how(index: Index, trial: Trial, session: Session, pricer: Pricer) -> str:
+    """By what an index is verified."""
+    if index in trial.tried:
+        return "scratch"
+    return pricer.name if session.can_assume(index) else "estimate"
 
 
 async def _sizes(
@@ -255,25 +294,31 @@ def _advised(
     schema: Schema,
     sizes: Mapping[Index, int | None],
     writes: Mapping[TableName, Writes],
+    upkeep: Upkeep,
+    tried: Tried | None,
+    ways: Mapping[str, Mapping[str, str]],
 ) -> AdvisedIndex:
     index = chosen.index
+    table = schema.tables[index.table]
+    size_bytes = float(sizes[index] or 0)
     return AdvisedIndex(
         index=index,
         name=names[index],
-        table=schema.tables[index.table],
+        table=table,
         verified_by=verified_by,
-        gains=chosen.gains,
+        gains=tuple(
+            replace(one, way_before=ways.get(one.statement.text, {}).get(index.table.name, ""))
+            for one in chosen.gains
+        ),
         losses=chosen.losses,
         benefit=chosen.benefit,
         benefit_ratio=chosen.benefit / found.cost_before if found.cost_before else 0.0,
-        upkeep=chosen.upkeep,
+        upkeep=upkeep,
+        build_s=tried.build_s if tried else build_s(index, table, size_bytes),
         rows_written=writes.get(index.table, Writes()).rows,
         size_bytes=sizes[index],
-        replaces=tuple(
-            existing.name
-            for existing in schema.tables[index.table].indexes
-            if is_replaced(existing, index)
-        ),
+        built_size_bytes=round(built_bytes(index, table, size_bytes)) or None,
+        replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),
     )
 
 

@@ -212,6 +212,22 @@ class Histogram:
             if count:
                 yield 2.0 ** (index / _PER_OCTAVE), 2.0 ** ((index + 1) / _PER_OCTAVE), count
 
+    def grouped(self, width: int) -> list[tuple[int, int]]:
+        """
+        How many durations each group of *width* buckets holds, of those that hold any.
+
+        Group *g* ends at 2^((g + 1) · width / 64) seconds.
+        """
+        first, length = self._first, len(self._counts)
+        groups = range(first // width, (first + length - 1) // width + 1)
+        upto = list(accumulate(self._counts, initial=0))
+        ends = [upto[min((group + 1) * width - first, length)] for group in groups]
+        return [
+            (group, end - start)
+            for group, start, end in zip(groups, (0, *ends), ends, strict=False)
+            if end > start
+        ]
+
     def __bool__(self) -> bool:
         return self._min_s != inf
 

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keiko_perf.monitoring.attribution import Account, current
+from keiko_perf.monitoring.looks import Look
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.routes import RouteNames
 from keiko_perf.monitoring.server_timing import timed
@@ -99,6 +100,7 @@ class _Request:
     _status = 0
     _sent_bytes = 0
     _first_s: float | None = None
+    _look: Look | None = None
     account: Account | None = None
     token = ""
     is_gone = False
@@ -130,13 +132,20 @@ class _Request:
     def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
-            self._status = message["status"]
+            self._status = status = message["status"]
+            looks = self._recorder.looks
+            if looks is not None and status == _WHOLE:
+                look = looks.look(self._scope, message, self._started_s)
+                if look is not None:
+                    self._look = look
             if self.token and self.account is not None:
                 message = timed(message, self._scope, self.account, self.token, self._recorder.now)
         elif kind in _BODY and not self.is_over:
             body = message.get("body")
             if body:
                 self._sent_bytes += len(body)
+                if self._look is not None:
+                    self._look.add(body)
             if not message.get("more_body"):
                 return self._send_last(message)
             if self._first_s is None:
@@ -165,11 +174,14 @@ class _Request:
         if status is None:
             recorder.finished.append((None, 0.0, 0, 0, None))
         else:
-            duration_s = recorder.clock() - self._started_s
+            now_s = recorder.clock()
+            duration_s = now_s - self._started_s
             route = self._names(scope, self.root_path)
             first_s = None if self._first_s is None else self._first_s - self._started_s
             recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
-            account = self.account
+            look, account = self._look, self.account
+            if look is not None and status == _WHOLE:
+                look.end(route, at_s=now_s, took_s=duration_s)
             if account is not None:
                 asked = account.asked
                 # The first would be a cycle as well; what runs on after the answer is not counted.
@@ -182,6 +194,7 @@ class _Request:
 
 _AT_ONCE = 200
 _FAILED = 500
+_WHOLE = 200
 _OVER: Scope = {}
 _BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
 """The messages that carry the body; `pathsend`, which has no `more_body`, carries all of it."""

@@ -24,8 +24,18 @@ from math import isfinite
 from threading import RLock
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import OTHER, BlockingCall, Exemplar, Gauge, Histogram, Kind, Snapshot
+from keiko_perf.model import (
+    OTHER,
+    BlockingCall,
+    Exemplar,
+    Gauge,
+    Histogram,
+    Kind,
+    Repeats,
+    Snapshot,
+)
 from keiko_perf.monitoring.attribution import Lag, Part
+from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally, Told
 
 __all__ = [
@@ -91,6 +101,7 @@ class Recorder:
         now: the wall clock, aware UTC, for when.
         max_series: how many names each kind, the gauges and the counters may have in a window.
         worker: what to call this process; its host and process id if not given.
+        looks: what is seen of questions that repeat; None if nobody looks.
     """
 
     def __init__(
@@ -100,6 +111,7 @@ class Recorder:
         now: Callable[[], datetime] = utc_now,
         max_series: int = 200,
         worker: str | None = None,
+        looks: Looks | None = None,
     ) -> None:
         if max_series < 1:
             raise UsageError(
@@ -110,6 +122,7 @@ class Recorder:
         self.max_series = max_series
         self.now = now
         self.lag = Lag()
+        self.looks = looks
         self._worker = worker
         self._lock = RLock()
         self._in_flight = 0
@@ -324,13 +337,15 @@ class Recorder:
             clock_s = self.clock()
             tally, self._tally = self._tally, self._begin(clock_s)
             self._windows += 1
-            return self._freeze(tally, clock_s, started_at)
+            repeats = () if self.looks is None else self.looks.cut()
+            return self._freeze(tally, clock_s, started_at, repeats)
 
     def peek(self) -> Snapshot:
         """The window so far, which goes on. The snapshot shares nothing with it."""
         with self._lock:
             self._settle()
-            return self._freeze(self._tally.copy(), self.clock(), None)
+            repeats = () if self.looks is None else self.looks.peek()
+            return self._freeze(self._tally.copy(), self.clock(), None, repeats)
 
     def statistics(self) -> RecorderStatistics:
         """How full the recorder is."""
@@ -415,11 +430,18 @@ class Recorder:
             statements=tuple((name, told[0], told[1]) for name, told in dearest),
         )
 
-    def _freeze(self, tally: Tally, clock_s: float, started_at: datetime | None) -> Snapshot:
+    def _freeze(
+        self,
+        tally: Tally,
+        clock_s: float,
+        started_at: datetime | None,
+        repeats: tuple[Repeats, ...],
+    ) -> Snapshot:
         return tally.freeze(
             window_s=max(clock_s - tally.began_s, 0.0),
             started_at=started_at or tally.began_at,
             in_flight=self.in_flight,
+            repeats=repeats,
             # Those that came in are those that are finished, and those that are still under way.
             arrived=max(tally.arrived + len(self.flying) - tally.flying, 0),
             # Asked here and not in the constructor: a server may fork after the app is built.
