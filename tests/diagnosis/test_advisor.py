@@ -245,6 +245,24 @@ async def test_a_name_that_is_taken_gets_a_number(url: str) -> None:
             connection.execute("DROP TABLE tasks_agent_id_idx")
 
 
+async def test_what_is_larger_than_the_budget_by_itself_is_refused_for_it(url: str) -> None:
+    advice = await advised(url, INBOX, budget_bytes=100_000)
+    assert made(advice) == []
+    code, size = refused(advice)["agent_id"]
+    assert code == "budget"
+    assert int(size) > 100_000
+    assert advice.reason is not None
+
+
+async def test_what_the_server_cannot_make_is_refused_in_its_words(url: str) -> None:
+    # HypoPG makes no index over rows that are wider than a page holds.
+    with sync(url) as connection:
+        connection.execute("CREATE FUNCTION drifting(int) RETURNS int LANGUAGE sql STABLE"
+                           " AS 'SELECT $1 % 100'")  # fmt: skip
+    advice = await advised(url, "SELECT id FROM tasks WHERE drifting(agent_id) = $1")
+    assert made(advice) == []
+
+
 async def test_a_join_is_served_where_it_looks_up(url: str) -> None:
     advice = await advised(
         url, "SELECT s.name FROM settings s JOIN tasks t ON t.agent_id = s.id WHERE s.name = $1"
@@ -338,6 +356,7 @@ async def test_without_hypopg_candidates_are_shown_as_not_verified_with_the_cure
             connection.execute(TABLES)
         advice = await advised(url, INBOX, "SELECT 1 FROM settings WHERE name = $1")
         assert made(advice) == [INBOX_INDEX]  # and nothing on a table of 40 rows
+        assert refused(advice)["agent_id"][0] == "second_choice"
         (recommendation,) = advice.recommendations
         assert recommendation.verified_by is None
         assert recommendation.statements == (INBOX,)
@@ -459,6 +478,39 @@ async def test_the_front_doors_answer_from_what_the_server_recorded(url: str) ->
     assert row["suggested_index"] == f"{INBOX_INDEX};"
     assert row["verified_by"] == "hypopg"
     assert 0.9 < row["benefit"] < 1
+
+
+@pytest.mark.slow
+async def test_a_thousand_statements_are_read_and_priced_with_few_questions_each(
+    postgres: Cluster,
+) -> None:
+    url = await postgres.create_database("thousand")
+    try:
+        with sync(url) as connection:
+            for table in range(10):
+                connection.execute(
+                    f"CREATE TABLE t{table} AS SELECT i AS id, i % 97 AS a, i * 7919 % 4001 AS b,"
+                    " i * 31 % 1009 AS c, repeat('x', 60) AS note FROM generate_series(1, 6000) i"
+                )
+            connection.execute("ANALYZE")
+        advice = await advised(
+            url,
+            *(
+                f"SELECT note FROM t{i % 10} WHERE {'abc'[i % 3]} = {i}"
+                + (f" AND {'bca'[i % 3]} > {i}" if i % 2 else "")
+                for i in range(1000)
+            ),
+            max_indexes=20,
+        )
+        assert advice.gaps == ()
+        assert len(advice.indexes) == 20
+        assert {one.index.columns[0] for one in advice.indexes} >= {"b", "c"}
+        assert 1000 <= advice.planner_calls < 4000
+        assert advice.cost_before
+        assert advice.cost_after is not None
+        assert advice.cost_after < advice.cost_before / 2
+    finally:
+        await postgres.drop_database("thousand")
 
 
 async def test_without_recorded_statements_the_front_door_names_the_cure(
