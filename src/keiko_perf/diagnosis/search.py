@@ -24,7 +24,9 @@ LEAST_GAIN = 0.05
 LEAST_GAIN_FOR_ALL = 0.03
 """The same within a budget of one that saves …"""
 _MUCH_FOR_ALL = 0.005
-"""… this share of the whole workload's cost."""
+"""… this share of the whole workload's cost, and more than …"""
+_DESCENT = 1.0
+"""… the way down an index, which costs a hypothetical one nothing."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
 LEAST_SHARE_OF_BUDGET = 0.0002
@@ -170,9 +172,15 @@ class Search:
     def is_notable(self, gains: list[tuple[int, float, float]], saved: float) -> bool:
         """Whether somebody would notice."""
         has_budget = self.limits.budget_bytes is not None
-        is_for_all = has_budget and saved >= _MUCH_FOR_ALL * self._cost_before
-        least = LEAST_GAIN_FOR_ALL if is_for_all else LEAST_GAIN
-        if not any(is_gain(before, after, least) for _, before, after in gains):
+        is_for_all = (
+            has_budget
+            and saved >= _MUCH_FOR_ALL * self._cost_before
+            and any(
+                is_gain(before, after, LEAST_GAIN_FOR_ALL) and before - after > _DESCENT
+                for _, before, after in gains
+            )
+        )
+        if not is_for_all and not any(is_gain(before, after) for _, before, after in gains):
             return False
         share = LEAST_SHARE_OF_BUDGET if has_budget else LEAST_SHARE
         if saved >= share * self._cost_before:
