@@ -3,7 +3,8 @@ The load engine beside its peers: client CPU per request, accuracy and lateness.
 
     python benchmarks/loadgen.py [--quick] [--rounds 5] [--slices 4] [--only engine,tls]
 
-Its sections are engine, scenario, tls (CPU per request), lag, accuracy and freeze.
+Its sections are engine, scenario, tls (CPU per request), lag, accuracy (fixed delays to 1 s), long
+(10 s), queue (M/M/1) and freeze.
 
 nginx (one worker) is pinned to the first core and every client to the last. The tools run in turn,
 forwards and backwards, each in a process of its own, so that a machine that gets slower for a while
@@ -37,12 +38,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadgen_accuracy import accuracy, freeze, lag
+from loadgen_accuracy import accuracy, freeze, lag, long, queue
 from loadgen_bars import judged, skipped, summarise
 from loadgen_peers import CONNECTIONS, Peers, Tool, count_of, peers
 
 BODY = "x" * 96
-SECTIONS = ("engine", "scenario", "tls", "lag", "accuracy", "freeze")
+SECTIONS = ("engine", "scenario", "tls", "lag", "accuracy", "long", "queue", "freeze")
 PEERS = ("aiohttp", "httpx", "k6", "locust")
 SHORT_S = 1.0
 Figures = dict[str, list[float]]
@@ -273,12 +274,13 @@ def main() -> None:
             print(f"{name} is not installed and left out: scripts/system-packages {name}")
     with peers() as found:
         if not options.quick and {"engine", "freeze"} & set(sections):
-            found.install(*PEERS)
+            found.install(*(one for one in PEERS if one != "httpx" or "engine" in sections))
         figures = of_cpu(found, sections, options)
         if "lag" in sections:
             figures["lag"] = lag(is_quick=options.quick, rounds=options.rounds)
-        if "accuracy" in sections:
-            figures["accuracy"] = accuracy(is_quick=options.quick)
+        for name, section in (("accuracy", accuracy), ("long", long), ("queue", queue)):
+            if name in sections:
+                figures[name] = section(is_quick=options.quick)
         if "freeze" in sections:
             figures["freeze"] = freeze(found, is_quick=options.quick)
     summarise()

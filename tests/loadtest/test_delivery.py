@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.loadtest import Plan, Result, Users, run, scenario
+from keiko_perf.loadtest import Plan, Poisson, Result, Users, run, scenario
 from keiko_perf.loadtest.http1 import HttpTransport
 from keiko_perf.loadtest.reply import RequestFailed
 
@@ -71,12 +71,16 @@ class Wires(HttpTransport):
                     wire.cut()  # before its user is told
 
 
-def play(*acts, users=3, duration_s=1.0, burnt=None, **said) -> tuple[Result, Wires]:
+def play(
+    *acts, users=3, load=None, connections=100, duration_s=1.0, burnt=None, **said
+) -> tuple[Result, Wires]:
     burnt = burnt or [0.0]
-    scenarios = tuple(scenario(act) for act in acts)
-    load = Users(users)
     plan = Plan(
-        base_url="http://127.0.0.1:9", scenarios=scenarios, load=load, duration_s=duration_s
+        base_url="http://127.0.0.1:9",
+        scenarios=tuple(scenario(act) for act in acts),
+        load=load or Users(users),
+        connections=connections,
+        duration_s=duration_s,
     )
 
     async def go() -> tuple[Result, Wires]:
@@ -133,6 +137,22 @@ def test_what_a_user_does_with_an_answer_is_no_part_of_the_time_of_those_that_ca
     (last,) = (step for step in result.steps if step.name == "last")
     assert last.response.count == 5
     assert last.response.succeeded.max_s == pytest.approx(LATENCY_S, rel=0.01)
+
+
+def test_who_waits_for_a_connection_gets_that_of_an_answer_that_came_before_it_was_asked_for():
+    burnt = [0.0]
+
+    async def busy(user):
+        for _ in range(3):
+            await user.get("/")
+            burnt[0] += 0.0001
+
+    result, wires = play(busy, load=Poisson(150, seed=1), connections=4, burnt=burnt)
+
+    assert not result.errors
+    assert result.waited > 50
+    assert result.response.count == wires.count > 300
+    assert result.unfinished == 0
 
 
 def test_an_answer_whose_connection_is_gone_before_its_user_is_told_is_an_answer():
@@ -201,37 +221,60 @@ def test_a_user_who_gave_up_waiting_asks_on_and_is_not_told_of_what_was_given_up
     assert counted["given up"] >= counted["awaited"]
 
 
-def test_a_connection_that_ends_without_an_answer_fails_its_request_alone():
-    class Deaf(Wires):
-        def _answer(self) -> None:
-            waiting, self._waiting = self._waiting, []
-            for wire in waiting:
-                self.count += 1
-                if self.count % 5:
-                    wire.protocol.data_received(answer(0))
-                else:
-                    wire.cut()
+class Scripted(Wires):
+    """Answers to all but each fifth request, of whose answer it sends so much and no more."""
 
+    def __init__(self, plan, *, clock, sends, cuts) -> None:
+        super().__init__(plan, clock=clock)
+        self._sends, self._cuts = sends, cuts
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wire in waiting:
+            self.count += 1
+            if self.count % 5:
+                wire.protocol.data_received(answer(0))
+                continue
+            if self._sends:
+                wire.protocol.data_received(answer(0)[: self._sends])
+            if self._cuts:
+                wire.cut()
+
+
+@pytest.mark.parametrize(
+    ("sends", "cuts", "failure"),
+    [
+        pytest.param(0, True, "reset", id="nothing, and the connection is closed"),
+        pytest.param(0, False, "timeout-headers", id="nothing"),
+        pytest.param(20, False, "timeout-headers", id="half of the headers"),
+        pytest.param(20, True, "protocol", id="half of the headers, and it is closed"),
+        pytest.param(-1, False, "timeout-body", id="all but the last byte"),
+        pytest.param(-1, True, "protocol", id="all but the last byte, and it is closed"),
+    ],
+)
+def test_a_request_without_a_whole_answer_fails_alone_and_in_its_class(sends, cuts, failure):
     failed = []
 
     async def patient(user):
         try:
             await user.get("/")
         except RequestFailed as error:
-            failed.append(error)
+            failed.append(error.failure.value)
 
     plan = Plan(
         base_url="http://127.0.0.1:9",
         scenarios=(scenario(patient),),
         load=Users(3),
-        duration_s=1.0,
+        duration_s=5.0,
+        timeout_s=0.2,
     )
 
     async def go() -> tuple[Result, Wires]:
         clock = asyncio.get_running_loop().time
-        wires = Deaf(plan, clock=clock)
+        wires = Scripted(plan, clock=clock, sends=sends, cuts=cuts)
         return await run(plan, transport=wires, clock=clock), wires
 
     result, wires = in_virtual_time(go())
-    assert sum(one.count for one in result.errors) == len(failed) == wires.count // 5 > 0
+    assert {one.failure.value for one in result.errors} == {failure} == set(failed)
+    assert sum(one.count for one in result.errors) == len(failed) == wires.count // 5 > 5
     assert result.response.count == wires.count

@@ -7,6 +7,8 @@ block that is known, is handed over as it is. Any other goes the way of every co
 
 from __future__ import annotations
 
+import asyncio
+
 from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.delivery import Delivery
 from keiko_perf.loadtest.framing import Body
@@ -17,55 +19,60 @@ from keiko_perf.loadtest.transport import Answer, Channel, Owner
 
 _MOST_KNOWN = 16  # `Date` changes once a second, and more than the last ones are of no use
 _MOST_REPEATED = 512
-_IDLE, _HEAD = Phase.IDLE, Phase.HEAD
+_IDLE, _HEAD, _CLOSED = Phase.IDLE, Phase.HEAD, Phase.CLOSED
 _NOTHING = (b"", 0, 0, Answer(0, (), b""))
 _tuple = tuple.__new__  # what a named tuple's own constructor calls, at half its cost
+
+
+def collecting(home: Home, owner: Owner) -> Http1Channel:
+    """A connection for *owner*, who may have users or not."""
+    delivery: Delivery | None = getattr(owner, "delivery", None)
+    return (
+        Http1Channel(home, owner) if delivery is None else CollectingChannel(home, owner, delivery)
+    )
 
 
 class CollectingChannel(Http1Channel):
     """One connection of users."""
 
-    __slots__ = ("_came", "_clock", "_light", "_repeated", "_seen", "_tell_soon")
+    __slots__ = ("_came", "_clock", "_repeated", "_seen", "_tell_soon")
 
-    def __init__(self, home: Home, owner: Owner) -> None:
+    def __init__(self, home: Home, owner: Owner, delivery: Delivery) -> None:
         super().__init__(home, owner)
         # Header blocks that were seen before: the status, the headers, and the length of the body.
         self._seen: dict[bytes, tuple[int, Fields, int]] = {}
-        delivery: Delivery | None = getattr(owner, "delivery", None)
-        self._came: list[Channel] = [] if delivery is None else delivery.came
-        self._tell_soon = None if delivery is None else delivery.tell_soon
+        self._came: list[Channel] = delivery.came
+        self._tell_soon = delivery.tell_soon
         self._repeated = home.repeated
         self._clock = home.clock
-        self._light: Request | None = None  # the one under way, until anything of its answer came
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._phase is not _CLOSED:
+            self.write = self._write
 
     def send(self, request: Request) -> None:
-        if request.is_light and self._phase is _IDLE:
-            self.request = self._light = request
-            self._phase = _HEAD
-            write = self._write
-            write(request.wire)
+        if self._phase is _IDLE and request.is_light:
+            self.request = request
+            self._write(request.wire)
         else:
             super().send(request)
 
     def data_received(self, data: bytes) -> None:
-        light = self._light
-        if light is None:
+        request = self.request
+        # A light request leaves the phase as it is until it is known how its answer begins.
+        if request is None or self._phase is not _IDLE:
             self._take(data)
             return
-        self._light = None
         # To compare is cheaper than to look for the end of the headers.
-        seen = self._repeated.get(light, _NOTHING)
+        seen = self._repeated.get(request, _NOTHING)
         if seen[0] != data:
-            seen = self._read(light, data)
+            seen = self._read(request, data)
             if seen is _NOTHING:
+                self._phase = _HEAD
                 self._take(data)
                 return
         _, size, status, answer = seen
-        self._phase = _IDLE
-        if self._tell_soon is None:
-            self.received_bytes, self.answer = size, answer
-            self._answered(self, status)
-            return
         reply, clock = self.asked, self._clock
         reply.done = clock()
         reply.status = status
@@ -76,6 +83,22 @@ class CollectingChannel(Http1Channel):
         if not came:
             self._tell_soon()
         came.append(self)
+
+    def expire(self) -> None:
+        self._begin_head()
+        super().expire()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._begin_head()
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        self.write = None
+        super().close()
+
+    def _begin_head(self) -> None:
+        if self._phase is _IDLE and self.request is not None:
+            self._phase = _HEAD
 
     def _read(self, request: Request, data: bytes) -> Repeatable:
         """What *data* is, if it is a whole answer whose header block is known."""

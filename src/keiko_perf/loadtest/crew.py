@@ -281,7 +281,7 @@ class Crew(Desk, Engine):
     def _end_arrivals(self, drain_s: float | None = None) -> None:
         if not self._has_arrivals:
             return
-        self.delivery.is_open = False
+        self.delivery.shut()
         super()._end_arrivals(drain_s)
         waiting = {id(user) for user in self._under_way()}
         for task, user in self._tasks.items():

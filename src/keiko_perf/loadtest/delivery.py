@@ -42,7 +42,6 @@ class Delivery:
         loop: the one that all happens in.
 
     Attributes:
-        is_open: whether users may ask; the sender's to set.
         came: channels whose answers came in this turn of the loop; their replies are filled in.
     """
 
@@ -53,9 +52,9 @@ class Delivery:
         "_line",
         "_loop",
         "_meters",
+        "_open",
         "_sender",
         "came",
-        "is_open",
     )
 
     def __init__(
@@ -71,17 +70,25 @@ class Delivery:
         self._sender = sender
         self._books = books
         self._meters = books.meters
-        self._idle = idle
+        self._idle = self._open = idle
         self._line = line
         self._clock = clock
         self._loop = loop
-        self.is_open = True
         self.came: list[Channel] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether users may ask."""
+        return self._open is self._idle
+
+    def shut(self) -> None:
+        """Users may ask no more."""
+        self._open = []
 
     def ask(self, user: Asker, request: Request) -> Reply:
         """As the sender's `ask`, at once if the user asks for one thing after the other."""
-        last, idle = user.last, self._idle
-        if last is None or user.more or not idle or not self.is_open:
+        last, idle = user.last, self._open
+        if last is None or user.more or not idle:
             return self._sender.ask(user, request)
         # What `Books.settled` does for what is usual, without calling it.
         user.last = None
@@ -111,7 +118,12 @@ class Delivery:
         else:
             reply.due = now
             reply.judgement = USUAL
-        channel.send(request)
+        write = channel.write
+        if write is not None and request.is_light:
+            channel.request = request
+            write(request.wire)
+        else:
+            channel.send(request)
         return reply
 
     def tell_soon(self) -> None:
@@ -148,5 +160,5 @@ class Delivery:
 
     def close(self) -> None:
         """The run is over: nobody is told anything more."""
-        self.is_open = False
+        self.shut()
         self.came.clear()

@@ -169,12 +169,13 @@ class Desk(Traffic):
             self._idle.append(channel)
             reply.wake_up()
             return
-        self._hand_on(channel if channel.is_open else None, reply, reply.done)
+        self._hand_on(channel if channel.is_open else None, reply)
 
-    def _hand_on(self, channel: Channel | None, reply: Reply, now: float) -> None:
+    def _hand_on(self, channel: Channel | None, reply: Reply) -> None:
         if not self._has_arrivals:
             reply.wake_up()  # before the run may end; there is nothing more to ask for
-        self._go_on(channel, now)
+        # Who waits for a channel may have come after the answer did, so this is another instant.
+        self._go_on(channel, self._clock())
         if self._has_arrivals:
             reply.wake_up()
 
@@ -198,7 +199,7 @@ class Desk(Traffic):
         self._books.failed(channel, failure, detail, now=now)
         self._channels.discard(channel)
         reply.error = RequestFailed(self.name_of(reply.request), failure, detail)
-        self._hand_on(None, reply, now)
+        self._hand_on(None, reply)
 
     def lost(self, channel: Channel) -> None:
         super().lost(channel)
