@@ -132,4 +132,4 @@ async def test_no_more_is_asked_than_it_is_worth() -> None:
     best = await nomination.best()
     assert best.bit_count() == 1
     assert nomination.is_late()
-    assert before < plans.planner_calls <= before + 20 * 3
+    assert before < plans.planner_calls <= before + 4 * 3

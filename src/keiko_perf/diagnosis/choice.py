@@ -1,11 +1,10 @@
 """
 Choice: which set of indexes saves most within the limits.
 
-Without a budget greedily: always what saves most, less what the workload's writes cost; a single
-index, or all those that a plan uses together. Within a budget from several starts: what the planner
-nominates (see `nomination`), and what is taken greedily by what it saves for its size. What was
-chosen is exchanged for what was not, as long as that saves more, and packed again with all that was
-learned. The same questions get the same answer.
+First greedily: always what saves most for its size, less what the workload's writes cost; a single
+index, or all those that a plan uses together. Within a budget what was chosen is then exchanged for
+what was not, as long as that saves more, and packed anew with all that was learned (see `packing`
+and `nomination`). The same questions get the same answer.
 """
 
 from __future__ import annotations
@@ -35,9 +34,6 @@ _FEW = 8
 _MOST_WEIGHED = 60
 """Additions for which room is looked for in one round."""
 _MOST_ROUNDS = 40
-_MOST_STARTS = 3
-_TO_NOMINATE = 0.7
-"""Of the questions that are worth asking; the others are for exchanges."""
 
 
 @dataclass(slots=True)
@@ -53,17 +49,11 @@ class Choice(Weighing):
         return await self._without_superfluous(await self._greedily(0))
 
     async def _packed(self) -> list[int]:
-        """The best set that several starts lead to; what was asked once is known to all of them."""
+        """The best set after exchanges, and packed anew with all that was learned by them."""
+        order = await self._settled(await self._greedily(0))
         ledger = Ledger(self)
-        self._nomination = nomination = Nomination(ledger)
-        best = await nomination.best(share=_TO_NOMINATE)
-        for _ in range(_MOST_STARTS):
-            other = await self._better_of(best, self._by_use(best, ledger), ledger)
-            if other == best or self._is_late():
-                break
-            best = other
-        if not self._is_late():
-            best = await self._better_of(best, await self._greedily(0), ledger)
+        self._nomination = Nomination(ledger)
+        best = await self._better_of(set_of(order), order, ledger)
         return await self._without_superfluous(self._by_use(best, ledger))
 
     async def _better_of(self, best: Bits, start: list[int], ledger: Ledger) -> Bits:

@@ -21,7 +21,7 @@ _WORTH_ASKING = 2e-4
 """Of what the workload costs: what could save less is not asked about."""
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
-_FOR_EACH = 20
+_FOR_EACH = 4
 """Questions that are asked for each index of ordinary size for which there is room."""
 _LEAST_CHOSEN = 3
 _AT_ONCE = 4
