@@ -1,13 +1,16 @@
 """
 The load engine beside its peers: client CPU per request, accuracy and lateness.
 
-    python benchmarks/loadgen.py [--quick] [--rounds 5] [--seconds 2] [--only engine,tls]
+    python benchmarks/loadgen.py [--quick] [--rounds 5] [--slices 4] [--only engine,tls]
 
-Its sections are engine, scenario, tls (CPU per request), lag, accuracy and freeze.
+Its sections are engine, scenario, tls (CPU per request), lag, accuracy (fixed delays to 1 s), long
+(10 s), queue (M/M/1) and freeze.
 
 nginx (one worker) is pinned to the first core and every client to the last. The tools run in turn,
-round after round, forwards and backwards, each in a process of its own, so that a machine that gets
-slower for a while slows all of them down. CPU is user and system time: of a program its whole
+forwards and backwards, each in a process of its own, so that a machine that gets slower for a while
+slows all of them down. Such a machine may have two speeds that last for seconds; so a round of the
+tools that start at once (ours stays between) is made of several slices of a second, A B B A A B…,
+and its figure is their CPU over their requests. CPU is user and system time: of a program its whole
 process, of k6 and of ours, which start slowly, the difference of a long and a short run; of other
 Python clients what their own process clock says of the run, imports left out. Only the ratios
 within a round mean anything: absolute figures drift with the machine, and how busy it was is said.
@@ -35,12 +38,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadgen_accuracy import accuracy, freeze, lag
+from loadgen_accuracy import accuracy, freeze, lag, long, queue
 from loadgen_bars import judged, skipped, summarise
 from loadgen_peers import CONNECTIONS, Peers, Tool, count_of, peers
 
 BODY = "x" * 96
-SECTIONS = ("engine", "scenario", "tls", "lag", "accuracy", "freeze")
+SECTIONS = ("engine", "scenario", "tls", "lag", "accuracy", "long", "queue", "freeze")
 PEERS = ("aiohttp", "httpx", "k6", "locust")
 SHORT_S = 1.0
 Figures = dict[str, list[float]]
@@ -93,32 +96,95 @@ def nginx(core: int, tls: Path | None = None) -> Iterator[str]:
             process.wait()
 
 
-def cpu_us(tool: Tool, url: str, *, seconds: float, core: int) -> float:
-    """Client CPU per request of one run, in µs."""
-    cpu_s, count = _ran(tool, url, seconds=seconds, core=core)
-    if tool.starts_slowly:
-        short_s, short = _ran(tool, url, seconds=SHORT_S, core=core)
-        cpu_s, count = cpu_s - short_s, count - short
-    return cpu_s / count * 1e6
+class Runner:
+    """Runs tools on the last core, for a URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._core = max(os.sched_getaffinity(0))
+        self._staying: dict[str, subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._staying.values():
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+
+    def ran(self, tool: Tool, *, seconds: float) -> tuple[float, int]:
+        """The CPU seconds and the requests of one run, its start left out."""
+        if tool.stays:
+            return self._asked(tool, seconds)
+        cpu_s, count = self._ran(tool, seconds + (SHORT_S if tool.starts_slowly else 0.0))
+        if tool.starts_slowly:
+            short_s, short = self._ran(tool, SHORT_S)
+            cpu_s, count = cpu_s - short_s, count - short
+        return cpu_s, count
+
+    def _asked(self, tool: Tool, seconds: float) -> tuple[float, int]:
+        process = self._staying.get(tool.name)
+        if process is None:
+            process = self._staying[tool.name] = subprocess.Popen(
+                tool.command(self._url, seconds),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                preexec_fn=self._pin,  # noqa: PLW1509 - no threads here
+            )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(seconds, file=process.stdin, flush=True)
+        cpu_s, count = process.stdout.readline().split()
+        return float(cpu_s), int(count)
+
+    def _ran(self, tool: Tool, seconds: float) -> tuple[float, int]:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            tool.command(self._url, seconds),
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=self._pin,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if tool.requests is None:
+            own_s, count = done.stdout.split()
+            return float(own_s), int(count)
+        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return cpu_s, count_of(tool, done.stdout)
+
+    def _pin(self) -> None:
+        os.sched_setaffinity(0, {self._core})
 
 
 def compared(
     title: str, tools: Sequence[Tool], url: str, *, options: argparse.Namespace
 ) -> Figures:
     """Run all in turn; print what each needs for a request, and its ratios to wrk in a round."""
-    core = max(os.sched_getaffinity(0))
     figures: Figures = {tool.name: [] for tool in tools}
     busy = []
-    for number in range(options.rounds):
-        # Forwards and backwards, so that no tool always follows the same one.
-        for tool in tools if number % 2 == 0 else reversed(tools):
-            seconds = options.seconds + (SHORT_S if tool.starts_slowly else 0.0)
-            figures[tool.name].append(cpu_us(tool, url, seconds=seconds, core=core))
-            busy.append(os.getloadavg()[0])
+    with Runner(url) as runner:
+        for _ in range(options.rounds):
+            spent = {tool.name: (0.0, 0) for tool in tools}
+            for number in range(options.slices):
+                # Forwards and backwards, so that no tool always follows the same one.
+                for tool in tools if number % 2 == 0 else reversed(tools):
+                    if number and not tool.is_brief:
+                        continue
+                    seconds = options.seconds / (options.slices if tool.is_brief else 1)
+                    cpu_s, count = runner.ran(tool, seconds=seconds)
+                    so_far_s, so_far = spent[tool.name]
+                    spent[tool.name] = so_far_s + cpu_s, so_far + count
+                    busy.append(os.getloadavg()[0])
+            for name, (cpu_s, count) in spent.items():
+                figures[name].append(cpu_s / count * 1e6)
     base = "wrk" if "wrk" in figures else tools[0].name
     print(
-        f"\n{title}: {CONNECTIONS} connections, {options.rounds} rounds, client CPU per request;"
-        f" load average {min(busy):.1f} to {max(busy):.1f} on {os.cpu_count()} cores"
+        f"\n{title}: {CONNECTIONS} connections, {options.rounds} rounds of {options.slices} slices,"
+        f" client CPU per request; load average {min(busy):.1f} to {max(busy):.1f} on"
+        f" {os.cpu_count()} cores"
     )
     print(f"{'tool':<22}{'median':>11}{'÷ ' + base:>12}{'least':>8}{'most':>8}{'÷ ours':>10}")
     for name, values in figures.items():
@@ -170,13 +236,13 @@ def of_cpu(found: Peers, sections: Sequence[str], options: argparse.Namespace) -
     tools = found.tools()
     with nginx(core) as url:
         if "engine" in sections:
-            tools.insert(1, found.scenario())
+            tools.insert(1, found.ours(kind="scenario"))
             seen = figures["engine"] = compared("Engine", tools, url, options=options)
             for name, bar in BARS.items():
                 compare("keiko-perf", name, seen, bar, EACH_BAR if name == "wrk" else None)
             compare("keiko-perf scenario", "wrk", seen, SCENARIO_BAR)
         elif "scenario" in sections:
-            chosen = [found.scenario(), *(one for one in tools if one.name == "wrk")]
+            chosen = [found.ours(kind="scenario"), *(one for one in tools if one.name == "wrk")]
             seen = figures["scenario"] = compared("Scenario", chosen, url, options=options)
             compare("keiko-perf scenario", "wrk", seen, SCENARIO_BAR)
     if "tls" in sections and shutil.which("openssl"):
@@ -190,7 +256,8 @@ def of_cpu(found: Peers, sections: Sequence[str], options: argparse.Namespace) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--seconds", type=float, help="of each run")
+    parser.add_argument("--slices", type=int, default=4, help="of a round")
+    parser.add_argument("--seconds", type=float, help="of a tool in a round; wrk has whole seconds")
     parser.add_argument(
         "--quick", action="store_true", help="fewer, shorter runs, wrk and hey only"
     )
@@ -198,7 +265,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="keep the figures of each round in this file")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
-    options.seconds = options.seconds or (1.0 if options.quick else 2.0)
+    options.seconds = options.seconds or float(options.slices)
     sections = options.only.split(",")
     if unknown := set(sections) - set(SECTIONS):
         parser.error(f"there is no section {sorted(unknown)[0]!r}")
@@ -207,35 +274,18 @@ def main() -> None:
             print(f"{name} is not installed and left out: scripts/system-packages {name}")
     with peers() as found:
         if not options.quick and {"engine", "freeze"} & set(sections):
-            found.install(*PEERS)
+            found.install(*(one for one in PEERS if one != "httpx" or "engine" in sections))
         figures = of_cpu(found, sections, options)
         if "lag" in sections:
             figures["lag"] = lag(is_quick=options.quick, rounds=options.rounds)
-        if "accuracy" in sections:
-            figures["accuracy"] = accuracy(is_quick=options.quick)
+        for name, section in (("accuracy", accuracy), ("long", long), ("queue", queue)):
+            if name in sections:
+                figures[name] = section(is_quick=options.quick)
         if "freeze" in sections:
             figures["freeze"] = freeze(found, is_quick=options.quick)
     summarise()
     if options.json:
         options.json.write_text(json.dumps(figures))
-
-
-def _ran(tool: Tool, url: str, *, seconds: float, core: int) -> tuple[float, int]:
-    """The CPU seconds and the requests of one run."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        tool.command(url, seconds),
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if tool.requests is None:
-        own_s, count = done.stdout.split()
-        return float(own_s), int(count)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu_s, count_of(tool, done.stdout)
 
 
 if __name__ == "__main__":

@@ -20,49 +20,35 @@ from pathlib import Path
 
 CONNECTIONS = 50
 
+# A process that stays, and does one slice of load for each line that it reads. The shortest run is
+# taken from it, so that what counts is what a request more costs.
 OURS = """
-import sys, time
-from dataclasses import replace
-from keiko_perf.loadtest import Plan, Users, run_in_own_loop
-from keiko_perf.loadtest import http1  # the engine imports it when it runs
-from keiko_perf.loadtest.target import Tls
-plan = Plan(base_url=sys.argv[1], load=Users(int(sys.argv[2])), duration_s=float(sys.argv[3]),
-            tls=Tls(ca_file=sys.argv[4] if len(sys.argv) > 4 else ""))
-
-def asked(plan):
-    began = time.process_time()
-    result = run_in_own_loop(plan)
-    assert not result.errors, result.errors
-    return time.process_time() - began, result.response.count
-
-short_s, short = asked(replace(plan, duration_s=0.05))
-whole_s, whole = asked(plan)
-print(whole_s - short_s, whole - short)
-"""
-
-SCENARIO = """
 import sys, time
 from dataclasses import replace
 from keiko_perf.loadtest import Plan, Users, run_in_own_loop
 from keiko_perf.loadtest import crew, http1  # the engine imports them when it runs
 from keiko_perf.loadtest.scenario import scenario
+from keiko_perf.loadtest.target import Tls
 
 @scenario
 async def ask(user):
     await user.get("/")
 
-plan = Plan(base_url=sys.argv[1], scenarios=(ask,), load=Users(int(sys.argv[2])),
-            duration_s=float(sys.argv[3]))
+url, users, kind, ca_file = sys.argv[1:]
+plan = Plan(base_url=url, load=Users(int(users)), duration_s=1.0, tls=Tls(ca_file=ca_file),
+            scenarios=(ask,) if kind == "scenario" else ())
 
-def asked(plan):
+def asked(seconds):
     began = time.process_time()
-    result = run_in_own_loop(plan)
+    result = run_in_own_loop(replace(plan, duration_s=seconds))
     assert not result.errors, result.errors
     return time.process_time() - began, result.response.count
 
-short_s, short = asked(replace(plan, duration_s=0.05))
-whole_s, whole = asked(plan)
-print(whole_s - short_s, whole - short)
+asked(0.3)
+for line in sys.stdin:
+    short_s, short = asked(0.05)
+    whole_s, whole = asked(float(line))
+    print(whole_s - short_s, whole - short, flush=True)
 """
 
 # Each request of an httpx client looks at every connection of its pool, some of them by a system
@@ -166,12 +152,16 @@ class Tool:
         requests: reads how many there were from what it printed; None where it prints its own CPU
             seconds and their number.
         starts_slowly: its start costs CPU, so a short run is taken from a long one.
+        is_brief: a round can have several slices of it, since it starts at once or stays.
+        stays: it is started once, reads how many seconds to run and prints as above, line by line.
     """
 
     name: str
     command: Callable[[str, float], list[str]]
     requests: str | None = None
     starts_slowly: bool = False
+    is_brief: bool = False
+    stays: bool = False
 
 
 class Peers:
@@ -208,11 +198,9 @@ class Peers:
 
     def tools(self) -> list[Tool]:
         """Ours first, then every peer that is there."""
-        tools = [Tool("keiko-perf", self._ours(OURS))]
-        if shutil.which("wrk"):
-            tools.append(Tool("wrk", wrk, r"(\d+) requests in"))
+        tools = [self.ours(), *_wrk()]
         if shutil.which("hey"):
-            tools.append(Tool("hey", hey, r"\[200\]\s+(\d+) responses"))
+            tools.append(Tool("hey", hey, r"\[200\]\s+(\d+) responses", is_brief=True))
         if self.k6.exists():
             tools.append(Tool("k6", self._k6, r"http_reqs\.*:?\s+(\d+)", starts_slowly=True))
         for name, module, source in (
@@ -226,22 +214,17 @@ class Peers:
                 tools.append(Tool(name, self._theirs(source)))
         return tools
 
-    def scenario(self) -> Tool:
-        return Tool("keiko-perf scenario", self._ours(SCENARIO))
+    def ours(self, *, kind: str = "plain", ca_file: Path | str = "") -> Tool:
+        """The engine with one request, or with a user's coroutine."""
+
+        def command(url: str, _seconds: float) -> list[str]:
+            return [sys.executable, "-c", OURS, url, str(CONNECTIONS), kind, str(ca_file)]
+
+        name = "keiko-perf" if kind == "plain" else f"keiko-perf {kind}"
+        return Tool(name, command, is_brief=True, stays=True)
 
     def tls(self, ca_file: Path) -> list[Tool]:
-        def ours(url: str, seconds: float) -> list[str]:
-            return [*self._ours(OURS)(url, seconds), str(ca_file)]
-
-        tools = [Tool("keiko-perf", ours)]
-        if shutil.which("wrk"):
-            tools.append(Tool("wrk", wrk, r"(\d+) requests in"))
-        return tools
-
-    def _ours(self, source: str) -> Callable[[str, float], list[str]]:
-        return lambda url, seconds: [
-            sys.executable, "-c", source, url, str(CONNECTIONS), str(seconds)
-        ]  # fmt: skip
+        return [self.ours(ca_file=ca_file), *_wrk()]
 
     def _theirs(self, source: str) -> Callable[[str, float], list[str]]:
         return lambda url, seconds: [
@@ -252,6 +235,10 @@ class Peers:
         script = self.folder / f"k6-{seconds}.js"
         script.write_text(K6.format(users=CONNECTIONS, seconds=seconds, url=url))
         return [str(self.k6), "run", "--quiet", "--no-usage-report", str(script)]
+
+
+def _wrk() -> list[Tool]:
+    return [Tool("wrk", wrk, r"(\d+) requests in", is_brief=True)] if shutil.which("wrk") else []
 
 
 def wrk(url: str, seconds: float) -> list[str]:

@@ -4,9 +4,10 @@ What the store costs: the CPU of four workers that write each second, its size, 
 Four processes write a window into one file each second, for some seconds, and their CPU time is
 told as a share of a core; the file holds an hour of the same already, so that all that is done to
 old windows is in it. Then a month of four workers with windows of 10 s is written, its size told,
-and charts of an hour, a day and a month are read from it. All but its last hours is written as what
-it is rolled up to, minutes and tens of minutes of all workers: the store does with them what it
-does with its own, and a month takes minutes to write and not an hour.
+and an hour, a day and a month are read from it, as the guide's history has them (a chart) and as
+the dashboard does (a page). All but its last hours is written as what it is rolled up to, minutes
+and tens of minutes of all workers: the store does with them what it does with its own, and a month
+takes minutes to write and not an hour.
 
     python benchmarks/store.py [--days 30]
 """
@@ -25,6 +26,9 @@ from pathlib import Path
 from statistics import median
 
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.monitoring import PerformanceMonitor
+from keiko_perf.monitoring.dashboard.timelines import Timelines
+from keiko_perf.monitoring.dashboard.view import View
 from keiko_perf.monitoring.store import SqliteStore
 
 ROUTES = 50
@@ -144,6 +148,19 @@ def read_ms(path: Path, end_at: datetime, hours: float) -> tuple[float, float, i
     return took[0], median(took), points
 
 
+def draw_ms(path: Path, end_at: datetime, hours: float) -> tuple[float, float, int]:
+    """The same of the dashboard's page, which has more figures: each time as a first page of it."""
+    took, points = [], 0
+    monitor = PerformanceMonitor(store=path, notify=(), now=lambda: end_at)
+    for _ in range(READS):
+        began_s = time.perf_counter()
+        made = Timelines(monitor).of(View(hours * 3600), end_at, None)
+        took.append((time.perf_counter() - began_s) * 1000)
+        points = len(made.points)
+    monitor.store.close()
+    return took[0], median(took), points
+
+
 def main(days: float) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -159,6 +176,8 @@ def main(days: float) -> None:
         for label, hours in (("1 h", 1), ("24 h", 24), ("30 d", 720)):
             first, mid, points = read_ms(folder / "month.db", end_at, hours)
             print(f"  a chart of {label:>4}: {points:4} points, {mid:6.1f} ms (first {first:.1f})")
+            first, mid, points = draw_ms(folder / "month.db", end_at, hours)
+            print(f"  the page of {label:>3}: {points:4} points, {mid:6.1f} ms (first {first:.1f})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 Tuning: all parts of the optimization beside their peers, and each bar MET or MISSED.
 
-    python benchmarks/tuning.py [--only batch adaptive cache memory loop]
+    python benchmarks/tuning.py [--only batch adaptive cache memory database repeats loop]
 
 Each part is a script of its own, which says what it measures and how.
 """
@@ -44,6 +44,18 @@ def _memory() -> dict[str, bool]:
     return memory.run()
 
 
+def _database() -> dict[str, bool]:
+    import database
+
+    return database.run()
+
+
+def _repeats() -> dict[str, bool]:
+    import repeats
+
+    return repeats.run()
+
+
 def _loop() -> dict[str, bool]:
     import loop
 
@@ -55,6 +67,8 @@ PARTS: dict[str, Callable[[], dict[str, bool]]] = {
     "adaptive": _adaptive,
     "cache": _cache,
     "memory": _memory,
+    "database": _database,
+    "repeats": _repeats,
     "loop": _loop,
 }
 

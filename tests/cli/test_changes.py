@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keiko_perf.cli.main import app
-from keiko_perf.errors import KeikoError
+from keiko_perf.errors import KeikoError, UsageError
 from keiko_perf.model import Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import MarkerKind, SqliteStore, markers, silence
 from keiko_perf.monitoring.journal import Journal
@@ -72,6 +72,14 @@ def test_hours_that_are_none_are_refused(tmp_path, hours):
     done = ask("changes", tmp_path / "perf.sqlite", "--hours", hours)
     assert isinstance(done.exception, KeikoError)
     assert "--hours" in f"{done.exception}"
+
+
+def test_an_address_is_no_store():
+    for words in (("changes", "http://localhost:8000"), ("mark", "x", "--store", "https://here")):
+        done = ask(*words)
+        assert isinstance(done.exception, UsageError)
+        assert "no service's address" in str(done.exception)
+        assert "PerformanceMonitor(store=...)" in str(done.exception)
 
 
 def test_a_mark_is_in_the_store_and_a_deploy_finds_its_revision(tmp_path, monkeypatch):

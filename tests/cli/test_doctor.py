@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from keiko_perf.cli.main import app as cli
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.monitoring import PerformanceMonitor
+from keiko_perf.monitoring.looks import Looks
 
 pytestmark = pytest.mark.postgres
 TOKEN = "a-token-of-a-test"
@@ -129,6 +131,37 @@ def test_a_wrong_token_is_said_with_its_cure(
         done = invoke("--url", url, "--seconds", "2")
     assert isinstance(done.exception, ServiceUnavailable)
     assert "KEIKO_PERF_TOKEN" in done.exception.cure
+
+
+def test_a_line_that_blocks_is_told_what_to_write_and_what_repeats_for_how_long_to_keep_it(
+    serve: Serve, invoke: Callable[..., Any]
+) -> None:
+    monitor = PerformanceMonitor(attribution=True, token=TOKEN, window_s=1.0)
+    monitor.recorder.looks = Looks(pause_s=0.0)  # ten looks a second would take a test too long
+    app = FastAPI()
+
+    @app.get("/blocking")
+    async def blocking() -> str:
+        time.sleep(0.06)  # noqa: ASYNC251  # the fault that is to be found
+        return "done"
+
+    @app.get("/report")
+    async def report() -> list[int]:
+        await asyncio.sleep(0.3)
+        return list(range(100))
+
+    monitor.install(app)
+    with serve(app) as url:
+        done = invoke("--url", url, "--seconds", "6", "--load", "50", "--format", "json")
+    assert done.exit_code in (0, 3), done.output
+    told = json.loads(done.stdout)
+    held = next(one for one in told["causes"] if one["code"] == "loop.blocking-call")
+    assert "await asyncio.sleep(seconds)" in held["cure"]
+    assert "# instead of: time.sleep(0.06)" in held["cure"]
+    advice = told["sections"][0]["recommendations"]
+    cache = next(one for one in advice if one["code"] == "cache.repeats")
+    assert cache["subject"] == "GET /report"
+    assert cache["statement"].startswith("@cached(ttl_s=")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from keiko_perf.cli.health import health, judge
+from keiko_perf.cli.main import app as command
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot, Status
 from keiko_perf.monitoring import PerformanceKPIs, SqliteStore
@@ -89,6 +90,13 @@ def test_a_store_that_is_not_there_is_named_and_not_made(file):
     with pytest.raises(StoreUnavailable, match=r"no store .*perf\.sqlite"):
         judge(file, kpis=PerformanceKPIs(), last_s=60, now=datetime.now(UTC))
     assert not file.exists()
+
+
+def test_nothing_named_says_what_can_be(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command, ["health"])
+    assert isinstance(done.exception, UsageError)
+    assert "or the URL" in str(done.exception)
 
 
 def test_a_store_without_a_measurement_says_so(file):

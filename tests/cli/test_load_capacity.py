@@ -123,6 +123,8 @@ def starve(parent: int, ended: threading.Event) -> None:
         (("--slo", "rps>5"), UsageError, "a capacity without a promise"),
         (("--slo", "p95<1s, rps of GET /ok>5"), UsageError, "a capacity of one step alone"),
         (("--slo", "p95 of GET /none<1s"), UsageError, "there is no such step"),
+        (("--slo", "p95<1s, pool.wait.p95<20ms"), UsageError, "not read without --watch"),
+        (("--slo", "p95<1s, db.locks<1"), UsageError, "not read without --database"),
         (("--start", "50", "--max", "20"), UsageError, "a search from 50/s up to 20/s"),
         (("--step-seconds", "0"), UsageError, "steps of 0 s"),
         (("--watch", "ftp://x"), UsageError, "names no host"),

@@ -17,7 +17,7 @@ from keiko_perf.cli import load
 from keiko_perf.cli.load.sessions import counted
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.collect.looks import Look
-from keiko_perf.errors import DatabaseUnavailable, ServiceUnavailable
+from keiko_perf.errors import DatabaseUnavailable, ServiceUnavailable, UsageError
 
 engine = create_engine(
     "sqlite://",
@@ -57,10 +57,14 @@ def test_service_and_database_stand_on_the_axis_of_the_run(
     done = keiko(
         *(f"{url}/pooled", "--users", "2", "--duration", "3s", "--save", str(file)),
         *("--watch", url, "--database", postgres.url),
+        *("--slo", "pool.wait.p95<10s, pool.use<100% for 1s, db.locks<100"),
     )
     assert done.exit_code in (0, 3, 4, 6), done.output
     assert "The service meanwhile" in done.output
     assert "The database's figures stand on the load generator's clock" in done.output
+    assert "The clock of the service is" in done.output
+    assert "The clock of the database is" in done.output
+    assert "wait for a database connection p95" in done.output
     watched = json.loads(file.read_text())["watched"]
     lines = watched["lines"]
     for name in ("response_s", "pool_in_use", "statements"):
@@ -68,11 +72,29 @@ def test_service_and_database_stand_on_the_axis_of_the_run(
     assert all(y == pytest.approx(1, abs=0.5) for _, y in lines["statements"])
     uses = {one["resource"]: one for one in watched["window"]["uses"]}
     assert uses["pool"]["capacity"] == 3
+    assert uses["generator"]["capacity"] == 1
+    waits = [one["series"]["pool"]["counts"] for one in watched["moments"] if one]
+    assert sum(map(sum, waits)) > 0
     assert watched["error_s"] > 0
     assert watched["database_error_s"] > 0
     shown = CliRunner().invoke(load.app, ["show", str(file), "--format", "html"])
     assert "Connections of the DB pool" in shown.output
     assert "password" not in file.read_text()
+
+
+def test_a_run_is_stopped_by_what_happens_inside_the_service(url: str) -> None:
+    done = keiko(
+        *(f"{url}/pooled", "--users", "9", "--duration", "60s", "--watch", url),
+        *("--slo", "pool.wait.p50<1ms for 2s, stop as failed"),
+    )
+    assert done.exit_code == 3, done.output
+    assert "it stopped the run after" in done.output
+
+
+def test_what_is_promised_and_not_watched_is_said_before_the_load(url: str) -> None:
+    done = keiko(f"{url}/pooled", "--slo", "pool.wait.p95<20ms")
+    assert isinstance(done.exception, UsageError), done.output
+    assert "--watch" in done.exception.cure
 
 
 def test_what_cannot_be_watched_is_said_before_the_load(url: str) -> None:

@@ -74,13 +74,19 @@ def test_a_program_that_fails_is_told_and_reported_all_the_same(tmp_path: Path) 
     done = keiko("run", "failing.py", cwd=tmp_path)
     assert done.returncode == 1
     assert "LookupError: no such agent" in done.stderr
+    assert "The program failed" in done.stdout
     assert "What grows in memory" in done.stdout
+    assert done.stderr.count("File ") == 1  # its own line, and none of what ran it
 
 
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
         (["run", "nowhere.py"], "Give the path of a Python file"),
+        (["run"], "Give a file, or a module"),
+        (["run", "-m", "nowhere"], "Python finds from this directory"),
+        (["run", "-m", "nowhere.at.all"], "Python finds from this directory"),
+        (["run", "--every", "0", "a.py"], "over 0"),
         (["process", "1", "--for", "0"], "--for 60"),
     ],
 )
@@ -104,6 +110,42 @@ def test_a_running_process_is_told(tmp_path: Path) -> None:
     gone = keiko("process", str(ended.pid), "--for", "0.1", cwd=tmp_path)
     assert gone.returncode == 1
     assert "there is no process" in gone.stderr
+
+
+def test_a_running_process_that_grows_is_a_finding(tmp_path: Path) -> None:
+    growing = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import time\nkept = [bytes(20_000_000)]\nprint(flush=True)\n"
+            "while len(kept) < 3000:\n    kept.append(b'x' * 1_000_000)\n    time.sleep(0.02)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert growing.stdout is not None
+        growing.stdout.readline()
+        done = keiko("process", str(growing.pid), "--for", "3", "--format", "json", cwd=tmp_path)
+    finally:
+        growing.kill()
+        growing.communicate()
+    assert done.returncode == 3, done.stderr
+    (finding,) = json.loads(done.stdout)["sections"][0]["findings"]
+    assert finding["code"] == "memory.growing"
+    assert finding["evidence"]["grown_bytes"] > 16_000_000
+
+
+def test_without_memray_it_is_said_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules['memray'] = None\n"
+        "sys.argv = ['keiko-perf', 'memory', 'show', 'x']\n"
+        "from keiko_perf.__main__ import main\nsys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1
+    assert "keiko-perf[memray]" in done.stderr
 
 
 def test_a_capture_of_memray_is_told_by_line(tmp_path: Path) -> None:

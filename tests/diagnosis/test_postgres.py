@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import Session
 
 from keiko_perf.demo.cluster import Cluster
+from keiko_perf.diagnosis import connecting
 from keiko_perf.diagnosis import postgres as module
 from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.catalog import find_table, recorded_workload
@@ -185,7 +186,8 @@ async def test_a_server_process_that_dies_is_told(url: URL) -> None:
 async def test_a_frozen_server_process_does_not_hang_us(
     url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_GRACE_S", 0.2)
+    for one in (module, connecting):
+        monkeypatch.setattr(one, "GRACE_S", 0.2)
     frozen = 0
     try:
         async with Database.connect(url, statement_timeout_s=0.1) as database:

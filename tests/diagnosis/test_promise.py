@@ -25,7 +25,7 @@ from keiko_perf.diagnosis.promise import (
     judge,
     promises_of,
 )
-from keiko_perf.diagnosis.reports import advice_report
+from keiko_perf.diagnosis.reports import advice_report, promises_report
 from keiko_perf.errors import UsageError
 from keiko_perf.render import phrase, render
 
@@ -107,6 +107,10 @@ async def test_from_the_advice_to_the_measured_proof(url: str) -> None:
             (planned,) = await fulfilment(database, promises)
         assert planned.outcome is Outcome.KEPT
         assert not planned.held[0].is_measured
+        assert planned.held[0].gain.way_before == "Seq Scan"
+        assert planned.held[0].seen.way.endswith(f"using {promise.name}")
+        told = promises_report([planned], read_at=datetime.now(UTC), server=database.server)
+        assert f"Seq Scan → {planned.held[0].seen.way}" in render(told, "json")
         read_notes(connection)
         async with Database.connect(url) as database:
             (measured,) = await fulfilment(database, promises)

@@ -29,6 +29,7 @@ from keiko_perf.loadtest.capacity import (
 )
 from keiko_perf.loadtest.capacity_report import Asked, capacity_report, law
 from keiko_perf.loadtest.trial import hopeless, judged
+from keiko_perf.loadtest.watched import Watched
 from keiko_perf.model import Message, Outcome, Resource, Status, Target, Use, Window, say
 from keiko_perf.render import FORMATS, phrase, render
 
@@ -363,7 +364,7 @@ def asked(**changes: object) -> Asked:
 
 def test_the_report_has_the_bracket_the_limit_and_what_happens_beyond() -> None:
     told = capacity_report(
-        a_capacity(POOL), asked(is_watched=True, clock_error_s=0.002), ended_at=NOON
+        a_capacity(POOL), asked(is_watched=True, seen=Watched(error_s=0.002)), ended_at=NOON
     )
     assert told.status is Status.OK
     assert phrase(told.headline) == (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.loadtest.player import Player
+from keiko_perf.loadtest.player import Player, go_on_all
 
 Scene = Callable[[Player, list[object]], Coroutine[Any, Any, None]]
 
@@ -195,5 +195,38 @@ def test_each_has_context_variables_of_its_own():
         await player.task
         assert seen == ["mine", "changed"]
         assert kept.get() == "theirs"
+
+    in_virtual_time(go())
+
+
+def test_several_run_on_one_after_the_other_each_as_the_current_task():
+    async def scene(player, seen):
+        while True:
+            await player.until_called()
+            seen.append(asyncio.current_task())
+            if len(seen) == 2:
+                await asyncio.sleep(1.0)
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        members = [await started(scene) for _ in range(3)]
+        players, within = [player for player, _ in members], []
+
+        def call() -> None:
+            go_on_all(loop, players)
+            within.append(asyncio.current_task())
+
+        for _ in range(3):  # the last time all of them wait for something else
+            loop.call_soon(call)
+            await asyncio.sleep(0)
+        assert within == [None] * 3
+        assert [seen for _, seen in members] == [[player.task] * 2 for player in players]
+        await asyncio.sleep(1.5)
+        loop.call_soon(call)
+        await asyncio.sleep(0)
+        assert [len(seen) for _, seen in members] == [3] * 3
+        for player in players:
+            player.task.cancel()
+        await asyncio.gather(*(player.task for player in players), return_exceptions=True)
 
     in_virtual_time(go())

@@ -32,6 +32,10 @@ def locks(busy: float, wait_s: float) -> Use:
     return Use(resource=Resource.LOCKS, busy=busy, wait_s=wait_s, name="orders")
 
 
+def cores(busy: float, of: float | None, wait_s: float | None = None) -> Use:
+    return Use(resource=Resource.DATABASE_CPU, busy=busy, capacity=of, wait_s=wait_s)
+
+
 def at(rate_per_s: float, response_s: float, *uses: Use, **phases: float) -> Window:
     return Window(rate_per_s=rate_per_s, response_s=response_s, uses=uses, phases=phases)
 
@@ -71,6 +75,27 @@ def test_a_full_pool_is_named_with_its_hold_its_ceiling_and_what_comes_behind_it
             [at(95, 0.3, pool(5, 5, 0.25), locks(0.1, 0.001))],
             ["pool"],
             "a lock now and then fills no pool",
+        ),
+        (
+            [at(40, 1.3, pool(5, 5, 1.0), cores(2, 2, 0.06), cpu(0.1, wait_s=0.005))],
+            ["database_cpu", "pool"],
+            "a full pool's sessions queue for the database's cores",
+        ),
+        (
+            [at(40, 1.3, cores(2, 2, 0.06))],
+            ["database_cpu"],
+            "seen from the database alone: its cores are full, and sessions queue for them",
+        ),
+        ([at(95, 0.3, pool(5, 5, 0.25), cores(0.5, 2, 0.0))], ["pool"], "cores are idle"),
+        (
+            [at(8, 0.05, cores(0.4, None)), at(40, 1.3, cores(18.0, None))],
+            ["database_cpu"],
+            "of a server elsewhere nobody knows the cores: a request runs nine times as long",
+        ),
+        (
+            [at(8, 0.05, cores(0.4, None)), at(40, 1.3, cores(2.1, None))],
+            [],
+            "a request runs as long as under light load",
         ),
         (
             [at(40, 0.9, pool(10, 10, 0.6), cpu(0.99, wait_s=0.2), loop(0.99, wait_s=0.2))],

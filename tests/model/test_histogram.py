@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections import Counter
 from contextlib import suppress
 from random import Random
 
@@ -272,3 +273,12 @@ def test_counts_of_any_size_are_packed() -> None:
 def test_foreign_bytes_are_not_unpacked(encoded: bytes) -> None:
     with suppress(ValueError):
         Histogram.unpack(b"\x02" + encoded)
+
+
+@given(st.lists(st.floats(1e-6, 3600.0), max_size=50), st.sampled_from((1, 3, 16, 64)))
+def test_groups_of_buckets_hold_what_their_buckets_hold(values_s: list[float], width: int) -> None:
+    histogram = Histogram(values_s)
+    expected: Counter[int] = Counter()
+    for _, upper_s, count in histogram.buckets():
+        expected[(round(math.log2(upper_s) * 64) - 1) // width] += count
+    assert dict(histogram.grouped(width)) == expected

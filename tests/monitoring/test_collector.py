@@ -178,3 +178,19 @@ async def test_windows_that_are_too_old_do_not_count(service: Service) -> None:
 def test_no_time_at_all_is_refused(service: Service) -> None:
     with pytest.raises(UsageError, match="metrics_window_s"):
         MetricsCollector(service.recorder, service.store, metrics_window_s=0)
+
+
+async def test_a_worker_that_has_the_name_of_one_that_died_is_counted_on_top(
+    service: Service,
+) -> None:
+    """A process number comes again: by chance, and in each container that starts anew."""
+    service.requests(10, 0.1)
+    service.clock.advance(10)
+    service.cut()
+    service.recorder = Recorder(clock=service.clock, now=service.clock.now, worker="w1")
+    service.collector = MetricsCollector(service.recorder, service.store, now=service.clock.now)
+    service.requests(5, 0.2)
+    service.clock.advance(10)
+    assert (await service.collector.get_current_metrics())["samples"] == 15
+    service.cut()
+    assert (await service.collector.get_current_metrics())["samples"] == 15

@@ -166,11 +166,11 @@ def test_a_gap_is_a_gap_and_an_idle_window_is_0_requests():
 
 def test_windows_longer_than_the_shortest_points_leave_no_gaps_between_points():
     made = history_of(
-        [window(60 * i, window_s=60.0, durations=[0.1] * 60) for i in range(4)],
-        to_s=240,
+        [window(60 * i, window_s=60.0, durations=[0.1] * 60) for i in range(8)],
+        to_s=480,
         window_s=60.0,
     )
-    assert [one.requests for one in made] == [120, 120]
+    assert [one.requests for one in made] == [240, 240]
     assert [one.throughput_per_s for one in made] == [1.0, 1.0]
 
 

@@ -75,10 +75,10 @@ def service(**options):
 
 
 def a_day():
-    """A store with a day of windows of ten minutes, and a gap of an hour in it."""
+    """A store with a day of windows of four minutes, and a gap of an hour in it."""
     rng, store = random.Random(7), MemoryStore()
     end_at = datetime.now(UTC)
-    for minute in range(24 * 60, 0, -10):
+    for minute in range(24 * 60, 0, -4):
         if not 300 < minute <= 360:
             store.append(a_window(end_at - timedelta(minutes=minute), rng))
     return store
@@ -97,13 +97,13 @@ def a_window(at, rng):
     )
     return Snapshot(
         started_at=at,
-        window_s=600.0,
+        window_s=240.0,
         series=tuple(
             Series(
                 kind=kind,
                 name=name,
-                window_s=600.0,
-                succeeded=Histogram(rng.lognormvariate(-4, 0.5) for _ in range(60)),
+                window_s=240.0,
+                succeeded=Histogram(rng.lognormvariate(-4, 0.5) for _ in range(24)),
                 failed=Histogram([0.2] if kind is Kind.ROUTE else []),
             )
             for kind, name in named
@@ -306,7 +306,7 @@ def test_a_gap_is_a_gap(chromium, live):
             # The range begins and ends amid a stretch.
             inside = list(enumerate(columns[name]))[4:-4]
             gaps = [at for at, value in inside if value is None]
-            assert 11 <= len(gaps) <= 13, name
+            assert 14 <= len(gaps) <= 16, name
             assert gaps == list(range(gaps[0], gaps[-1] + 1)), name
         seen.close()
 

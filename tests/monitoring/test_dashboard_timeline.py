@@ -183,6 +183,49 @@ def test_a_kept_point_is_what_it_would_be_when_made_anew():
     assert tail.points == kept.of(view, later, None).points[-len(tail.points) :]
 
 
+@pytest.mark.parametrize("last_s", [3_600.0, 86_400.0, 604_800.0])
+def test_a_longer_range_is_made_from_what_the_store_has_added_up(last_s):
+    """As it would be from the windows themselves."""
+    windows = [
+        window(
+            10 * at + 1.5 * number,
+            series(durations=[0.001 * (at + 1)] * 3, failed=[1.0], redirected=1),
+            series(Kind.GC, "gen 2", [0.002 * (at + 1)]),
+            series(Kind.POOL, "pool", [0.01]),
+            series(Kind.TASK, "mail", [0.5], failed=[0.5]),
+            worker=f"w{number}",
+            cpu_ratio=0.25 + number / 10,
+            pool_waiting=at % 5,
+        )
+        for at in range(80)
+        for number in range(2)
+    ]
+    monitor, now = stored(windows)
+    view = View(last_s)
+    quick = Timelines(monitor).of(view, now, None)
+    monitor.store.sums = lambda *_: None
+    assert quick.step_s % 20 == 0
+    slow = Timelines(monitor).of(view, now, None)
+    assert [one.number for one in quick.points] == [one.number for one in slow.points]
+    for one, other in zip(quick.points, slow.points, strict=True):
+        assert [value is None for value in one.values] == [value is None for value in other.values]
+        told, expected = (list(filter(None, found.values)) for found in (one, other))
+        # A window may lie on the other side of a point's edge.
+        assert told == pytest.approx(expected, rel=0.35)
+    assert sum(n for one in quick.points for _, n in one.heat) == 80 * 2 * 3
+    assert max(filter(None, values(quick.points, "gc"))) == 0.16
+
+
+def test_the_window_that_goes_on_is_in_a_longer_range_too():
+    monitor, now = stored([window(10 * at, series(durations=[0.1] * 10)) for at in range(80)])
+    going_on = window(800, series(durations=[0.1] * 5), window_s=5)
+    now += timedelta(seconds=5)
+    without = Timelines(monitor).of(View(3_600.0), now, None)
+    with_it = Timelines(monitor).of(View(3_600.0), now, going_on)
+    counts = [sum(n for one in made.points for _, n in one.heat) for made in (without, with_it)]
+    assert counts == [800, 805]
+
+
 def stored(windows):
     now = T0 + timedelta(seconds=800)
     monitor = PerformanceMonitor(store=MemoryStore(), notify=(), now=lambda: now)

@@ -99,6 +99,17 @@ def test_a_text_that_would_break_a_line_is_refused(text):
         Marker(at=T0, text=text)
 
 
+async def test_a_monitor_begins_and_ends_a_silence(tmp_path):
+    monitor = PerformanceMonitor(store=tmp_path / "perf.sqlite")
+    made = await monitor.silence("cpu_*", for_s=60, reason="a load test")
+    assert await monitor.silences() == (made,)
+    await monitor.end_silence(made.key)
+    assert await monitor.silences() == ()
+    with pytest.raises(UsageError, match="no silence"):
+        await monitor.end_silence(made.key)
+    monitor.store.close()
+
+
 async def test_a_monitor_notes_its_own_deploy_and_what_it_is_told(tmp_path):
     monitor = PerformanceMonitor(store=tmp_path / "perf.sqlite", revision="r1")
     await monitor.note_deploy()

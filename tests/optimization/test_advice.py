@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -98,9 +100,20 @@ def test_the_longest_comes_first_and_what_is_short_is_left_out() -> None:
 
 
 def test_a_line_is_read_where_it_is() -> None:
-    assert source_line(f"{__file__}:1 module").startswith('"""What is advised')
+    assert source_line(f"{__file__}:1 <module>").startswith('"""What is advised')
+    here = f"{__file__}:{inspect.currentframe().f_lineno}"  # type: ignore[union-attr]
+    assert source_line(f"{here} test_a_line_is_read_where_it_is").startswith("here = f")
+    assert source_line(here) == source_line(f"{here} Case.<lambda>") != ""
     for nowhere in (f"{__file__}:99999 f", "nowhere.py:1 f", "(other)", "a:b"):
         assert source_line(nowhere) == ""
+
+
+def test_a_line_of_another_version_of_the_file_is_not_taken_for_it(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("class A:\n    def find(self):\n        go()\n\nx = 1\n")
+    (tmp_path / "odd.py").write_text("def find(:\n    go()\n")
+    assert source_line(f"{tmp_path}/app.py:3 A.find") == "go()"
+    for other in ("app.py:3 seek", "app.py:5 A.find", "odd.py:2 find"):
+        assert source_line(f"{tmp_path}/{other}") == ""
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.optimization import Batch, Care, progress_bar
+from keiko_perf.optimization import Batch, Care, Limiter, progress_bar
 
 
 class Flaky:
@@ -145,3 +145,34 @@ def test_the_bar_shows_how_far_it_is_and_what_failed() -> None:
 def test_numbers_without_sense_are_refused(make: Callable[[], object], cure: str) -> None:
     with pytest.raises(UsageError, match=cure):
         make()
+
+
+async def test_cancelled_at_any_await_of_its_care_no_task_is_left(
+    cancel_everywhere: Callable[..., Awaitable[int]],
+) -> None:
+    limiter, inside = Limiter(2), 0
+    batch: Batch[int, int] = Batch(range(0), Flaky(0))
+
+    async def scenario() -> None:
+        nonlocal batch, inside
+        flaky = Flaky(1)
+
+        async def work(item: int) -> int:
+            nonlocal inside
+            inside += 1
+            try:
+                await asyncio.sleep(0)
+                return await flaky(item)
+            finally:
+                inside -= 1
+
+        care = Care(timeout_s=60, attempts=2, retry_wait_s=1e-6, rate_per_s=1e6)
+        batch = Batch(range(6), work, limit=3, limiter=limiter, care=care)
+        await batch.collect()
+
+    def check() -> None:
+        now, done = limiter.statistics(), batch.statistics()
+        assert (now.in_use, now.waiting, inside, done.in_flight) == (0, 0, 0, 0)
+        assert done.taken == done.succeeded + done.failed + done.cancelled
+
+    assert await cancel_everywhere(scenario, check, most_turns=5_000) > 10

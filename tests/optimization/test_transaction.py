@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -166,3 +167,57 @@ async def test_what_makes_no_sense_is_refused() -> None:
             keep_order=True,
             writes_in=object(),  # type: ignore[arg-type] # as above
         )
+
+
+class Written:
+    """A connection in its transaction."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    async def execute(self, word: str) -> None:
+        self.words.append(word)
+        await asyncio.sleep(0)
+
+
+class Ledger:
+    """What a transaction begins in, and what became of each."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.committed: list[str] = []
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Written]:
+        await asyncio.sleep(0)
+        self.open += 1
+        written = Written()
+        try:
+            yield written
+            await asyncio.sleep(0)
+            self.committed += written.words
+        finally:
+            self.open -= 1
+            await asyncio.sleep(0)
+
+
+async def test_cancelled_at_any_await_all_is_kept_or_nothing(
+    cancel_everywhere: Callable[..., Awaitable[int]],
+) -> None:
+    ledger, optimizer = Ledger(), AsyncPerformanceOptimizer(max_concurrent=1)
+
+    def write(word: str) -> Operation:
+        return Operation(lambda db: db.execute(word), is_read=False)
+
+    async def scenario() -> None:
+        await optimizer.optimize_database_operations(
+            [write("take"), write("give")], writes_in=ledger
+        )
+
+    def check() -> None:
+        now = optimizer.statistics()
+        assert (ledger.open, now.in_use, now.waiting) == (0, 0, 0)
+        assert ledger.committed == ["take", "give"] * (len(ledger.committed) // 2)
+
+    assert await cancel_everywhere(scenario, check) > 4
+    check()

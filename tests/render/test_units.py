@@ -41,6 +41,7 @@ TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
         pytest.param(1.0, "ratio", "100 %", "100 %", id="all"),
         pytest.param(0.99961, "ratio", "99.961 %", "99,961 %", id="nearly all is not all"),
         pytest.param(0.99999999, "ratio", "> 99.9999 %", "> 99,9999 %", id="all but a few"),
+        pytest.param(0.9999999999999848, "ratio", "100 %", "100 %", id="a mean of ones"),
         pytest.param(1e-9, "ratio", "< 0.001 %", "< 0,001 %", id="hardly any is not none"),
         pytest.param(8.33, "factor", f"8.3 {TIMES}", f"8,3 {TIMES}", id="factor"),
         pytest.param(1.024, "factor", f"1.02 {TIMES}", f"1,02 {TIMES}", id="factor near one"),

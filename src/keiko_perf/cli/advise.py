@@ -81,6 +81,15 @@ def advise(
         float | None,
         typer.Option(help="Seconds after which the best so far is given.", min=0.1),
     ] = None,
+    scratch_schema: Annotated[
+        str | None,
+        typer.Option(
+            help="Try GIN indexes for real on samples of at most 50,000 rows or 64 MB a table, in a"
+            " schema of this name: made, and rolled back with all that is in it, in one"
+            " transaction a table. It needs CREATE on the database.",
+            show_default=False,
+        ),
+    ] = None,
     timeout: TimeoutOption = 30.0,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
@@ -100,8 +109,12 @@ def advise(
         from keiko_perf.diagnosis.catalog import recorded_workload
         from keiko_perf.diagnosis.kinds import ALL, kinds_of
         from keiko_perf.diagnosis.reports import advice_report
+        from keiko_perf.diagnosis.scratch import Scratch, check
         from keiko_perf.diagnosis.workload_text import workload_of
 
+        scratch = None if scratch_schema is None else Scratch(scratch_schema)
+        if scratch is not None:
+            await check(connected, scratch)
         chosen = ALL if kinds is None else kinds_of([one.strip() for one in kinds.split(",")])
         if text is not None:
             statements = workload_of(text)
@@ -117,6 +130,7 @@ def advise(
                 budget_bytes=budget_bytes,
                 kinds=chosen,
                 is_late=_lateness(time_limit),
+                scratch=scratch,
             )
         return advice_report(advice, read_at=datetime.now(UTC), server=connected.server)
 

@@ -1,18 +1,22 @@
 """
 Course: how a load test went so far, what one progress alone does not tell. Pure.
 
-It keeps the trends, judges the targets each second, and says when the result would be invalid.
+It keeps the trends, judges the targets each second, and says when the result would be invalid. What
+the service and its database did meanwhile is read off whoever watches them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
+from typing import Protocol
 
+from keiko_perf.cli.strips import Strip, strips
 from keiko_perf.loadtest import Load, Progress, Stages, Users
+from keiko_perf.loadtest.inside import is_inside
 from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.validity import CPU_LIMIT_RATIO, LATE_FLOOR_S, LATE_SHARE
 from keiko_perf.model import Kind, Outcome, Series, Snapshot, Target, Verdict
@@ -35,6 +39,16 @@ class Row:
     trend: Sequence[float | None]
 
 
+class Inside(Protocol):
+    """Who watches the service and its database, as `loadtest.meanwhile` does."""
+
+    def lately(self, last_s: float) -> Snapshot | None:
+        """What was done in the last so many seconds."""
+
+    def lines(self, last_s: float) -> Mapping[str, Sequence[tuple[float, float]]]:
+        """Likewise as lines, by how many seconds ago (below 0) and what."""
+
+
 class Course:
     """
     The run as it went so far: what one progress alone does not tell.
@@ -43,19 +57,29 @@ class Course:
         load: what is asked for.
         targets: promises, judged each second.
         warmup_s: how long the load is on before measuring begins.
+        meanwhile: who watches; None if nobody does.
     """
 
     def __init__(
-        self, load: Load, targets: Sequence[Target] = (), *, warmup_s: float = 0.0
+        self,
+        load: Load,
+        targets: Sequence[Target] = (),
+        *,
+        warmup_s: float = 0.0,
+        meanwhile: Inside | None = None,
     ) -> None:
         self._load = load
         self._targets = tuple(targets)
         self._warmup_s = warmup_s
+        self._meanwhile = meanwhile
+        self._asked: deque[float | None] = deque(maxlen=TREND)
+        self._p95: deque[float | None] = deque(maxlen=TREND)
         self._trends: dict[str, deque[float | None]] = {}
         self._missed_at: dict[int, float] = {}  # by the number of the target
         self.progress: Progress | None = None
         self.verdicts: tuple[Verdict, ...] = ()
         self.rows: tuple[Row, ...] = ()
+        self.strips: tuple[Strip, ...] = ()
 
     def take(self, progress: Progress) -> None:
         """The next second."""
@@ -69,10 +93,32 @@ class Course:
             series=tuple(one.whole for one in progress.steps),
             counters={"arrived": progress.offered},
         )
-        self.verdicts = tuple(target.judge(snapshot) for target in self._targets)
+        measured_s = progress.elapsed_s - self._warmup_s
+        inside = None if self._meanwhile is None else self._meanwhile.lately(max(measured_s, 0.0))
+        self.verdicts = tuple(
+            target.judge(inside if is_inside(target.kpi) else snapshot) for target in self._targets
+        )
+        self.strips = self._strips(progress)
         for number, one in enumerate(self.verdicts):
             if one.outcome is Outcome.MISSED:
                 self._missed_at.setdefault(number, progress.elapsed_s)
+
+    def _strips(self, progress: Progress) -> tuple[Strip, ...]:
+        """What load and latency, service and database did, if somebody watches these."""
+        self._asked.append(progress.rate_per_s if self.is_closed else progress.offered_per_s)
+        recent = all_steps(progress.steps)[0].succeeded
+        self._p95.append(recent.known_quantile(0.95))
+        if self._meanwhile is None:
+            return ()
+        found = strips(self._meanwhile.lines(TREND), TREND)
+        if not found:
+            return ()
+        load = "answered" if self.is_closed else "asked for"
+        return (
+            Strip(load, _from_the_right(self._asked), "rate"),
+            Strip("response time p95", _from_the_right(self._p95), "duration"),
+            *found,
+        )
 
     @property
     def stage(self) -> str:
@@ -131,6 +177,11 @@ class Course:
         trend = self._trends.setdefault(whole.name, deque(maxlen=TREND))
         trend.append(recent.succeeded.known_quantile(0.95))
         return Row(whole.name, recent, whole, tuple(trend))
+
+
+def _from_the_right(values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """As many as the axis has seconds; the last one is now."""
+    return (*(None,) * (TREND - len(values)), *values)
 
 
 def danger(progress: Progress) -> tuple[str, ...]:

@@ -27,10 +27,13 @@ from keiko_perf.doctor.visit import Service, visit
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report, Verdict
 from keiko_perf.monitoring.export.health import verdicts_of
+from keiko_perf.optimization.startup import source_line
 
 DEFAULT_S = 20.0
 LONGEST_S = 600.0
 MOST_PER_S = 1_000.0
+PATIENCE_S = 60.0
+"""Who is asked why he is slow answers slowly."""
 UrlOption = Annotated[
     str | None,
     typer.Option(
@@ -113,6 +116,7 @@ async def ask(
             database=connected,
             seconds=seconds,
             load=load,
+            line_of=source_line,
         )
 
 
@@ -121,10 +125,12 @@ def service_at(url: str, token: str | None) -> Service:
 
     async def attribution(last_s: float) -> Mapping[str, Any]:
         path = f"/attribution?last={min(max(last_s, 1.0), 86_400.0):.1f}"
-        return await asyncio.to_thread(read_document, url, path, token, known_by="attribution")
+        return await asyncio.to_thread(
+            read_document, url, path, token, known_by="attribution", timeout_s=PATIENCE_S
+        )
 
     async def verdicts() -> Iterable[Verdict]:
-        document = await asyncio.to_thread(read_health, url, token)
+        document = await asyncio.to_thread(read_health, url, token, timeout_s=PATIENCE_S)
         return verdicts_of(document).values()
 
     return Service(attribution=attribution, verdicts=verdicts, label=url.partition("://")[2])

@@ -78,6 +78,11 @@ def health(
         token = None if settings.token is None else settings.token.get_secret_value()
         report = told(read_health(source, token), now=now)
     else:
+        if source is None and settings.store is None:
+            raise UsageError(
+                "neither a store nor a service was named",
+                cure="Name the file that PerformanceMonitor(store=...) writes to, or the URL",
+            )
         file = store_file(None if source is None else Path(source), settings)
         report = judge(file, kpis=settings.performance_kpis(), last_s=last, now=now)
     language = lang or Language(settings.lang)

@@ -13,6 +13,7 @@ from _thread import interrupt_main
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Thread
 from typing import Annotated, Any
@@ -30,11 +31,16 @@ from keiko_perf.cli.output import (
     show,
 )
 from keiko_perf.container import read_memory
+from keiko_perf.doctor.growth import growth_of
+from keiko_perf.doctor.words_of_process import memory_cause
 from keiko_perf.errors import MissingExtra, Unavailable, UsageError
-from keiko_perf.model import Column, Report, Section, Status, Table, say
+from keiko_perf.model import Column, Report, Section, Severity, Status, Table, say
 from keiko_perf.optimization import MemoryTracer
+from keiko_perf.optimization.tracer import is_own_file
 
 _LINES = 15
+_LOOKS = 40
+"""At a running process; enough to tell growth that goes on from a step."""
 
 app = typer.Typer(
     help="What grows in memory: in a program, in a capture of memray, in a running process.",
@@ -71,13 +77,19 @@ def run(
         raise UsageError("--every, --for and --leak-mb are over 0", cure="Give them so")
     arguments = ([program] if module and program else []) + context.args
     start = _program(program, module, arguments)
-    with MemoryTracer() as tracer:
+    with MemoryTracer(is_ours=_is_the_programs) as tracer:
         # What a program's module holds goes with the module, and what it held when it was
         # interrupted with the error: both are held until the last look.
         failed, held = _run(start, tracer, every_s=every, seconds=seconds)
         tracer.snapshot()
         del held
     report = tracer.report(at=datetime.now(UTC), leak_bytes=round(leak_mb * 1024 * 1024))
+    if failed and report.status is not Status.MISSED:
+        report = replace(
+            report,
+            status=Status.UNDECIDED,
+            headline=say("The program failed; until then no line of it held more and more memory"),
+        )
     code = show(report, Destination(format, output, lang))
     raise typer.Exit(1 if failed else code)
 
@@ -102,7 +114,7 @@ def process(
     output: OutputOption = None,
     lang: LanguageOption = None,
 ) -> None:
-    """Say what a running process holds, of how much, and whether it grows."""
+    """Say what a running process holds, of how much, and whether it grows; exit code 3 if so."""
     if not 0 < seconds <= 86_400:
         raise UsageError("--for is over 0 and up to a day", cure="Give it as in --for 60")
     report = _watched(pid, seconds)
@@ -111,8 +123,9 @@ def process(
 
 def _program(program: str, module: str | None, arguments: list[str]) -> Callable[[], object]:
     if module is not None:
-        sys.argv = [module, *arguments]
         sys.path.insert(0, "")
+        _check_module(module)
+        sys.argv = [module, *arguments]
         return lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)
     if not program:
         raise UsageError(
@@ -123,6 +136,22 @@ def _program(program: str, module: str | None, arguments: list[str]) -> Callable
     sys.argv = [program, *arguments]
     sys.path.insert(0, str(Path(program).parent))
     return lambda: runpy.run_path(program, run_name="__main__")
+
+
+def _check_module(module: str) -> None:
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):  # a package on the way to it is not there
+        found = None
+    if found is None:
+        raise UsageError(
+            f"there is no module {module}",
+            cure="Give one that Python finds from this directory, as in -m service",
+        )
+
+
+def _is_the_programs(file: str) -> bool:
+    return is_own_file(file) and file != __file__
 
 
 def _run(
@@ -153,11 +182,22 @@ def _run(
         progress_console().print("The program was interrupted; this is what grew until then.")
         return False, interrupt
     except Exception as error:  # the program is a stranger's code
-        traceback.print_exc()
+        traceback.print_exception(_of_the_program(error))
         return True, error
     finally:
         ended.set()
         looking.join()
+
+
+def _of_the_program(error: Exception) -> Exception:
+    """The error without the lines that lead to the program, which are ours and Python's."""
+    here = error.__traceback__
+    while here is not None and (
+        here.tb_frame.f_code.co_filename == __file__
+        or here.tb_frame.f_code.co_filename.startswith("<frozen ")
+    ):
+        here = here.tb_next
+    return error.with_traceback(here)
 
 
 def _captured(capture: Path) -> Report:
@@ -217,16 +257,22 @@ def _by_line(records: list[Any], empty: Table) -> Table:
 def _watched(pid: int, seconds: float) -> Report:
     try:
         one = psutil.Process(pid)
-        first_bytes = one.memory_info().rss
-        time.sleep(seconds)
-        last_bytes = one.memory_info().rss
+        held = _held(one, seconds)
     except psutil.NoSuchProcess:
         raise Unavailable(
             f"there is no process {pid}", cure="Look it up with `ps`; it may have ended"
         ) from None
+    except psutil.AccessDenied:
+        raise Unavailable(
+            f"process {pid} is another user's", cure="Ask as that user, or as root"
+        ) from None
+    first_bytes, last_bytes = round(held[0][1]), round(held[-1][1])
     memory = read_memory()
     shared = _pss_bytes(one)
     grown_bytes = last_bytes - first_bytes
+    room = memory.limit_bytes * (1.0 - memory.ratio)
+    growth = growth_of(held, limit_bytes=last_bytes + room)
+    findings = () if growth is None else (memory_cause(growth).finding(Severity.CRITICAL),)
     return Report(
         command="memory",
         title=say("What grows in memory"),
@@ -236,11 +282,12 @@ def _watched(pid: int, seconds: float) -> Report:
             held=last_bytes,
             limit=memory.limit_bytes,
         ),
-        status=Status.OK,
+        status=Status.MISSED if findings else Status.OK,
         created_at=datetime.now(UTC),
         sections=(
             Section(
                 title=say("The process"),
+                findings=findings,
                 paragraphs=(
                     say(
                         "It holds {grown:bytes} more than {ago:duration} before",
@@ -270,6 +317,15 @@ def _watched(pid: int, seconds: float) -> Report:
             "limit_bytes": memory.limit_bytes,
         },
     )
+
+
+def _held(process: psutil.Process, seconds: float) -> list[tuple[float, float]]:
+    """When, and how many bytes, from now on to the end."""
+    began_s, found = time.monotonic(), []
+    for number in range(_LOOKS + 1):
+        time.sleep(max(began_s + seconds * number / _LOOKS - time.monotonic(), 0.0))
+        found.append((time.monotonic() - began_s, float(process.memory_info().rss)))
+    return found
 
 
 def _pss_bytes(process: psutil.Process) -> int | None:

@@ -26,6 +26,8 @@ from keiko_perf.cli.course import (
     late_tone,
     lateness_s,
 )
+from keiko_perf.cli.strips import LABEL
+from keiko_perf.cli.strips import sparkline as drawn
 from keiko_perf.loadtest import Progress
 from keiko_perf.model import Outcome, Verdict
 from keiko_perf.render.clean import clean_line
@@ -37,10 +39,11 @@ WIDEST = 140
 ABSENT = "–"
 
 _QUANTILES = (0.5, 0.95, 0.99)
-_LEVELS = "▁▂▃▄▅▆▇█"
 _NUMBER = 6  # columns of a number, the blank before it included
 _FIGURES = 2 * _NUMBER + 2 * (2 + 3 * _NUMBER)
 _SHORTEST_TREND = 8
+_FEWEST_STRIPS = 3
+"""Beside load and latency at least one of the service."""
 _MOST_TARGETS = 6
 _MOST_ERRORS = 3
 _OF_TARGETS = 47  # columns of a target beside its name
@@ -69,6 +72,9 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
     ]
     if left_out:
         lines.append(Text(f"+ {left_out} more steps", DIM))
+    shown = min(len(course.strips), height - _beside(course, progress) - len(rows))
+    if shown >= _FEWEST_STRIPS:
+        lines += [Text(), *_strips(course, width, shown)]
     if course.verdicts:
         lines += [Text(), *_targets(course, width)]
     if progress.errors:
@@ -190,6 +196,14 @@ def _step(row: Row, course: Course, name: int, trend: int) -> Text:
     return line
 
 
+def _strips(course: Course, width: int, most: int) -> list[Text]:
+    """Load, latency, service and database on one axis."""
+    columns = min(TREND, width - LABEL - 11)
+    axis = f"{'−' + str(columns) + ' s':<{max(columns - 3, 0)}}now"
+    head = Text(f"{'':{width - columns if columns < TREND else LABEL + 11}}{axis}", DIM)
+    return [head, *(one.line(LABEL + 11 + columns) for one in course.strips[:most])]
+
+
 def _targets(course: Course, width: int) -> list[Text]:
     shown = sorted(course.verdicts, key=lambda one: one.outcome is not Outcome.MISSED)
     longest = max(len(about(one.target, "en")) for one in shown)
@@ -266,12 +280,7 @@ def number(value: float) -> str:
 
 def sparkline(values: Sequence[float | None], width: int) -> str:
     """The last *width* values from 0 to their largest; a blank where there is none."""
-    values = values[-width:] if width > 0 else ()
-    top = max((one for one in values if one is not None), default=0.0)
-    return "".join(
-        " " if one is None or not top else _LEVELS[round(one / top * (len(_LEVELS) - 1))]
-        for one in values
-    )
+    return drawn(values[-width:] if width > 0 else ())
 
 
 def headroom(share: float) -> str:

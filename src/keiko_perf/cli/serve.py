@@ -50,8 +50,11 @@ def serve(
             cure="Set KEIKO_PERF_DASHBOARD_TOKEN to a secret, and log in with it",
         )
     url = database or (settings.database.get_secret_value() if settings.database else None)
-    if url:
-        for monitor in monitors.values():
+    from keiko_perf.doctor import tuning_of
+
+    for monitor in monitors.values():
+        monitor.reports.append(tuning_of(monitor))
+        if url:
             monitor.reports.append(_check_of(url))
     _run(monitors, host, port)
 

@@ -28,23 +28,30 @@ def is_address(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def read_health(url: str, token: str | None) -> Mapping[str, Any]:
+def read_health(url: str, token: str | None, *, timeout_s: float = _TIMEOUT_S) -> Mapping[str, Any]:
     """
     The health of the service at *url*, as it tells it.
 
     Args:
         url: of the service; with or without `/performance`.
         token: that opens its dashboard.
+        timeout_s: how long its answer is waited for.
 
     Raises:
         UsageError: the address names no host.
         ServiceUnavailable: it does not answer, or nothing of the kind.
     """
-    return read_document(url, "/health", token, known_by="checks", media=MEDIA)
+    return read_document(url, "/health", token, known_by="checks", media=MEDIA, timeout_s=timeout_s)
 
 
 def read_document(
-    url: str, path: str, token: str | None, *, known_by: str, media: str = "application/json"
+    url: str,
+    path: str,
+    token: str | None,
+    *,
+    known_by: str,
+    media: str = "application/json",
+    timeout_s: float = _TIMEOUT_S,
 ) -> Mapping[str, Any]:
     """
     What the service at *url* tells beneath `/performance`.
@@ -55,6 +62,7 @@ def read_document(
         token: that opens its dashboard.
         known_by: a member that the document has.
         media: the type that is asked for.
+        timeout_s: how long its answer is waited for.
 
     Raises:
         UsageError: the address names no host.
@@ -66,7 +74,7 @@ def read_document(
         headers["Authorization"] = f"Bearer {token}"
     request = Request(address, headers=headers)  # noqa: S310 - http or https, it was checked
     try:
-        with _OPENER.open(request, timeout=_TIMEOUT_S) as answered:
+        with _OPENER.open(request, timeout=timeout_s) as answered:
             body = answered.read(_MOST_BYTES)
     except HTTPError as error:
         with error:
@@ -75,6 +83,11 @@ def read_document(
             body = error.read(_MOST_BYTES)  # a service that is not well says so with this status
     except (OSError, HTTPException) as error:
         kind = getattr(error, "reason", None) or error
+        if isinstance(kind, TimeoutError):
+            raise ServiceUnavailable(
+                f"the service at {host} is there, and has not answered within {timeout_s:g} s",
+                cure="Its event loop may be held all the time: py-spy dump --pid PID shows by what",
+            ) from error
         raise ServiceUnavailable(
             f"the service at {host} does not answer: {kind}",
             cure="See that it runs, and that its address and port are right",

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from keiko_perf.cli.service import is_address
 from keiko_perf.config import Settings
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.monitoring.sqlite import SqliteStore
+
+_CURE = "Name the file that PerformanceMonitor(store=...) writes to"
 
 
 def store_file(given: Path | None, settings: Settings) -> Path:
@@ -23,9 +26,10 @@ def store_file(given: Path | None, settings: Settings) -> Path:
     """
     file = given or settings.store
     if file is None:
-        raise UsageError(
-            "no store was named", cure="Name the file that PerformanceMonitor(store=...) writes to"
-        )
+        raise UsageError("no store was named", cure=_CURE)
+    # A path has lost one of an address's slashes.
+    if is_address(str(file).replace(":/", "://", 1)):
+        raise UsageError("this reads the file of a store, and no service's address", cure=_CURE)
     return file
 
 
@@ -40,7 +44,7 @@ def opened(file: Path) -> Iterator[SqliteStore]:
     if not os.path.isfile(file):  # unlike Path's own, it takes any name
         raise StoreUnavailable(
             f"there is no store {file}",
-            cure="Name the file that PerformanceMonitor(store=...) writes to",
+            cure=_CURE,
         )
     store = SqliteStore(file)
     try:

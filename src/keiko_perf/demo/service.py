@@ -31,6 +31,7 @@ from keiko_perf.demo.settings import DemoSettings
 from keiko_perf.demo.state import Demo, Service
 from keiko_perf.demo.traffic import HOT_TARGET
 from keiko_perf.demo.workers import Workers
+from keiko_perf.doctor import tuning_of
 from keiko_perf.errors import KeikoError
 from keiko_perf.monitoring import PerformanceMonitor
 
@@ -67,6 +68,7 @@ def create_app(settings: DemoSettings) -> FastAPI:
     app.include_router(faults_router, dependencies=[Depends(_authorise)])
     app.add_exception_handler(OperationalError, _overloaded)
     app.add_exception_handler(PoolTimeout, _overloaded)
+    monitor.reports.append(tuning_of(monitor))
     monitor.install(app)
     return app
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from keiko_perf.diagnosis.indexes import Index, create_statement, drop_statement
 from keiko_perf.diagnosis.schema import Table
+from keiko_perf.diagnosis.upkeep import NO_UPKEEP, Upkeep
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.model import Gap, Message, Recommendation, say
 
@@ -25,11 +26,13 @@ class Gain:
         statement: which one.
         cost_before: of one execution without the index, in the planner's units.
         cost_after: with it.
+        way_before: how its plan reads the index's table without it; empty if not known.
     """
 
     statement: Statement
     cost_before: float
     cost_after: float
+    way_before: str = ""
 
     @property
     def answer(self) -> dict[str, object]:
@@ -38,8 +41,10 @@ class Gain:
             "query": self.statement.text,
             "calls": self.statement.calls,
             "total_s": self.statement.total_s,
+            "rows": self.statement.rows,
             "cost_before": self.cost_before,
             "cost_after": self.cost_after,
+            "plan_before": self.way_before,
         }
 
     @property
@@ -61,8 +66,10 @@ class AdvisedIndex:
         benefit: what the workload saves, less what its writes cost; None if not verified.
         benefit_ratio: that as a share of the workload's cost, 0 to 1.
         upkeep: what the workload's writes cost more.
+        build_s: how long it takes to make without locking out writers; None if not known.
         rows_written: how many rows the workload writes to the table.
-        size_bytes: how large it would be.
+        size_bytes: how large it would be, by the planner's estimate, which a budget counts.
+        built_size_bytes: how large it will be once it is made; None if not known.
         wanted_by: the statements it was proposed for, where no gain is known.
         replaces: the names of indexes that are there and do nothing that it does not.
     """
@@ -75,9 +82,11 @@ class AdvisedIndex:
     losses: tuple[Gain, ...] = ()
     benefit: float | None = None
     benefit_ratio: float | None = None
-    upkeep: float = 0.0
+    upkeep: Upkeep = NO_UPKEEP
+    build_s: float | None = None
     rows_written: float = 0.0
     size_bytes: int | None = None
+    built_size_bytes: int | None = None
     wanted_by: tuple[Statement, ...] = ()
     replaces: tuple[str, ...] = ()
 
@@ -114,8 +123,12 @@ class AdvisedIndex:
             "method": self.index.method,
             "kind": self.index.kind,
             "size_bytes": self.size_bytes,
+            "built_size_bytes": self.built_size_bytes,
             "benefit_ratio": self.benefit_ratio,
-            "write_cost": self.upkeep,
+            "build_s": self.build_s,
+            "write_cost": self.upkeep.cost,
+            "wal_bytes": self.upkeep.wal_bytes,
+            "hot_updates_lost": self.upkeep.hot_lost,
             "verified_by": self.verified_by,
             "replaces": list(self.replaces),
             "undo": self.undo,
@@ -175,9 +188,16 @@ class AdvisedIndex:
             "benefit_ratio": self.benefit_ratio,
             "size_bytes": self.size_bytes,
             "statements_gaining": len(self.gains),
-            "write_cost": self.upkeep,
+            "build_s": self.build_s,
+            "write_cost": self.upkeep.cost,
             "rows_written": self.rows_written,
         }
+        if self.built_size_bytes != self.size_bytes:
+            evidence["built_size_bytes"] = self.built_size_bytes
+        if self.upkeep.entries:
+            evidence["wal_per_row_bytes"] = self.upkeep.wal_bytes / self.upkeep.entries
+        if self.upkeep.hot_lost:
+            evidence["hot_updates_lost"] = self.upkeep.hot_lost
         # Of a single statement the figures above are its own.
         shown = self.gains[:_SHOWN_GAINS] if len(self.gains) > 1 else ()
         for number, gain in enumerate(shown, start=1):

@@ -9,10 +9,10 @@ It reads only: the statements that make the indexes are for the user to run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
-from keiko_perf.diagnosis.candidates import Form, is_pinned
+from keiko_perf.diagnosis.building import build_s, built_bytes
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Costs, Query
@@ -28,30 +28,34 @@ from keiko_perf.diagnosis.gaps import (
     unresolved_gap,
 )
 from keiko_perf.diagnosis.gin import gin_size_bytes
-from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced, name_stem, serves
-from keiko_perf.diagnosis.kinds import ALL, all_forms
+from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced, name_stem
+from keiko_perf.diagnosis.kinds import ALL
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
-from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.schema import Schema, Table, TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.proposals import (
+    Proposals,
+    first_choices,
+    names_of_tables,
+    propose,
+    queries_of,
+)
+from keiko_perf.diagnosis.sampling import sampling_of
+from keiko_perf.diagnosis.schema import Schema, TableName
+from keiko_perf.diagnosis.scratch import Scratch, Trial, Tried, try_out
 from keiko_perf.diagnosis.search import Chosen, Found, Search
-from keiko_perf.diagnosis.upkeep import Writes, upkeep, writes_of
+from keiko_perf.diagnosis.trying import Remembering, WithTried
+from keiko_perf.diagnosis.upkeep import Upkeep, Writes, upkeep, writes_of
 from keiko_perf.diagnosis.verify import HypoPg, RolledBackBuild
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.workload import Workload
 from keiko_perf.model import Gap, Message, say
 
-__all__ = ["Advice", "Proposals", "advise", "propose"]
+__all__ = ["Advice", "advise"]
 
 MAX_INDEXES = 10
 MAX_STATEMENTS = 1000
 MAX_CANDIDATES = 2000
-_SMALLEST_ROWS = 200
-_SMALLEST_BYTES = 32768.0
 _MAX_BUILT = 60
 """Candidates that are built for real to be priced."""
-_SMALL_TABLE_ROWS = 1000
-"""Below this, an index that nobody verified is not even proposed: it is read in one go."""
 
 
 async def advise(
@@ -65,6 +69,7 @@ async def advise(
     is_late: Callable[[], bool] = lambda: False,
     max_statements: int = MAX_STATEMENTS,
     max_candidates: int = MAX_CANDIDATES,
+    scratch: Scratch | None = None,
 ) -> Advice:
     """
     The indexes that are worth having.
@@ -83,9 +88,12 @@ async def advise(
         is_late: asked now and then; once it says so, the search ends with the best so far.
         max_statements: look only at so many statements, those that take most time.
         max_candidates: try only so many indexes, those for the statements that take most time.
+        scratch: where samples of tables may be put, to try the indexes that cannot be assumed.
 
     Raises:
         DatabaseUnavailable: the connection was lost.
+        StatementRefused: the role may not make the schema for scratch.
+        UsageError: that schema is not empty.
         ValueError: a bound is less than 1.
     """
     if max_indexes is None and budget_bytes is None:
@@ -95,8 +103,8 @@ async def advise(
         raise ValueError("each bound is at least 1")
     limits = Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late)
     looked_at = workload.statements[:max_statements]
-    schema = await read_schema(database, _names(looked_at))
-    queries = _queries(looked_at, schema)
+    schema = await read_schema(database, names_of_tables(looked_at))
+    queries = queries_of(looked_at, schema)
     if pricer is None and await HypoPg.is_there(database):
         pricer = HypoPg()
     if isinstance(pricer, RolledBackBuild):
@@ -115,95 +123,8 @@ async def advise(
         advice = await _unverified(database, proposals, schema, most, hidden=hidden)
         return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
     return await _verified(
-        database, pricer, queries, proposals, schema, limits, gaps, hidden=hidden
+        database, pricer, queries, proposals, schema, limits, gaps, hidden=hidden, scratch=scratch
     )
-
-
-@dataclass(slots=True)
-class Proposals:
-    """
-    Attributes:
-        wanted_by: the candidates, each with the numbers of the queries it was made for; in the
-            order of the time that those take.
-        whole: those that are no mere prefix of another one.
-        refusals: those that need no planner to be refused.
-        left_out: how many there were beyond the bound.
-    """
-
-    queries: tuple[Query, ...]
-    wanted_by: dict[Index, list[int]] = field(default_factory=dict)
-    whole: set[Index] = field(default_factory=set)
-    refusals: dict[Index, Refusal] = field(default_factory=dict)
-    left_out: int = 0
-
-    def statements(self, index: Index) -> tuple[Statement, ...]:
-        """The statements a candidate was made for."""
-        return tuple(self.queries[number].statement for number in self.wanted_by[index])
-
-
-def propose(
-    queries: tuple[Query, ...],
-    schema: Schema,
-    *,
-    max_candidates: int,
-    kinds: frozenset[str] = ALL,
-) -> Proposals:
-    """The candidates for a workload, without those that cannot help."""
-    proposals = Proposals(queries)
-    for number, query in enumerate(queries):
-        for use in query.shape.uses:
-            table = schema.tables.get(use.table)
-            if table is None or not table.is_readable:
-                continue
-            for form in all_forms(use, table, schema, kinds):
-                refusal = _refusal(form, table, is_pinned=is_pinned(use, table))
-                if refusal is not None:
-                    proposals.refusals.setdefault(form.index, refusal)
-                    continue
-                numbers = proposals.wanted_by.setdefault(form.index, [])
-                if number not in numbers:
-                    numbers.append(number)
-                if form.is_whole:
-                    proposals.whole.add(form.index)
-    # Refused for one statement, a candidate may still be what another one needs.
-    for index in proposals.wanted_by:
-        proposals.refusals.pop(index, None)
-    too_many = list(proposals.wanted_by)[max_candidates:]
-    for index in too_many:
-        del proposals.wanted_by[index]
-    proposals.left_out = len(too_many)
-    return proposals
-
-
-def _refusal(form: Form, table: Table, *, is_pinned: bool) -> Refusal | None:
-    for existing in table.indexes:
-        if form.index.method != "btree":
-            first = existing.keys[0]
-            is_there = existing.method == form.index.method and existing.is_valid and first
-            if is_there and first and first.column == form.index.columns[0]:
-                reason = say("the index {name} serves it already", name=existing.name)
-                return Refusal(form.index, "exists", reason)
-        elif serves(existing, form.index, equal=form.equal):
-            return Refusal(
-                form.index, "exists", say("the index {name} serves it already", name=existing.name)
-            )
-    if table.rows <= _SMALLEST_ROWS and 0 < table.size_bytes <= _SMALLEST_BYTES:
-        return Refusal(form.index, "unused", say("the table is so small that it is read in one go"))
-    if is_pinned:
-        return Refusal(form.index, "unique", say("a unique index leads to the single row already"))
-    return None
-
-
-def _names(statements: Iterable[Statement]) -> set[str]:
-    """The bare names of all tables that the statements speak of."""
-    shapes = [read(one.text) for one in statements]
-    used = {table.name for shape in shapes for table in shape.tables}
-    return used | {write.table.name for shape in shapes for write in shape.writes}
-
-
-def _queries(statements: Iterable[Statement], schema: Schema) -> tuple[Query, ...]:
-    tables = Tables(columns=schema.columns, search_path=schema.search_path, views=schema.views)
-    return tuple(Query(one, read(one.text, tables)) for one in statements)
 
 
 def _workload_gaps(workload: Workload, queries: tuple[Query, ...], schema: Schema) -> Iterable[Gap]:
@@ -223,7 +144,7 @@ async def _unverified(
     """The widest candidate for each statement, those first that take most time."""
     refusals = dict(proposals.refusals)
     chosen: list[Index] = []
-    for index in _first_choices(proposals, schema):
+    for index in first_choices(proposals, schema):
         if len(chosen) == max_indexes:
             break
         chosen.append(index)
@@ -249,19 +170,6 @@ async def _unverified(
     )
 
 
-def _first_choices(proposals: Proposals, schema: Schema) -> Iterable[Index]:
-    served: set[tuple[int, TableName]] = set()
-    candidates = [index for index in proposals.wanted_by if index in proposals.whole]
-    for index in sorted(
-        candidates, key=lambda one: (min(proposals.wanted_by[one]), -len(one.keys))
-    ):
-        places = {(number, index.table) for number in proposals.wanted_by[index]}
-        if places <= served or schema.tables[index.table].rows < _SMALL_TABLE_ROWS:
-            continue
-        served |= places
-        yield index
-
-
 # With one
 
 
@@ -275,41 +183,65 @@ async def _verified(
     gaps: list[Gap],
     *,
     hidden: int,
+    scratch: Scratch | None,
 ) -> Advice:
     writes = writes_of(queries)
     for refusal in await overrated(database, proposals.wanted_by, schema.tables):
         proposals.refusals[refusal.index] = refusal
         del proposals.wanted_by[refusal.index]
-    async with pricer.session(database) as session:
+    sampling = await sampling_of(database, queries, schema)
+    trial = Trial()
+    if scratch is not None and isinstance(pricer, HypoPg):
+        trial = await try_out(
+            database,
+            scratch,
+            [one for one in proposals.wanted_by if not HypoPg.can_assume(one)],
+            sampling,
+            schema.tables,
+            is_late=limits.is_late,
+        )
+    async with pricer.session(database) as plain:
+        session = Remembering(
+            sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
+        )
         sizes, refused = await _sizes(session, proposals, schema, limits)
         candidates = tuple(sizes)
+        upkeeps = {
+            one: upkeep(
+                one,
+                writes.get(one.table, Writes()),
+                schema.tables[one.table],
+                float(sizes[one] or 0),
+            )
+            for one in candidates
+        }
         search = Search(
             costs=Costs(
                 session,
-                queries,
+                sampling.queries,
                 candidates,
                 tuple(float(sizes[one] or 0) for one in candidates),
                 schema.tables,
             ),
-            upkeep={
-                one: upkeep(one, writes.get(one.table, Writes()), schema.tables[one.table])
-                for one in candidates
-            },
+            upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
         )
         found = await search.run()
-        planner_calls = session.planner_calls
-        assumable = {one.index: session.can_assume(one.index) for one in found.chosen}
+        planner_calls = session.planner_calls + trial.planner_calls
+        verified_by = {one.index: _how(one.index, trial, session, pricer) for one in found.chosen}
     names = await _index_names(database, [one.index for one in found.chosen])
     advised = tuple(
         _advised(
             one,
             found,
-            pricer.name if assumable[one.index] else "estimate",
+            verified_by[one.index],
             names,
             schema,
             sizes,
             writes,
+            upkeeps[one.index],
+            trial.tried.get(one.index),
+            session.ways,
         )
         for one in found.chosen
     )
@@ -318,12 +250,19 @@ async def _verified(
     return Advice(
         indexes=advised,
         refusals=_sorted(refusals),
-        gaps=(*gaps, *unplanned_gap(unplanned)),
+        gaps=(*gaps, *unplanned_gap(unplanned), *trial.gaps),
         cost_before=found.cost_before,
         cost_after=found.cost_after,
         planner_calls=planner_calls,
         reason=None if advised else _why_nothing(proposals, found, hidden=hidden),
     )
+
+
+def _how(index: Index, trial: Trial, session: Session, pricer: Pricer) -> str:
+    """By what an index is verified."""
+    if index in trial.tried:
+        return "scratch"
+    return pricer.name if session.can_assume(index) else "estimate"
 
 
 async def _sizes(
@@ -355,25 +294,31 @@ def _advised(
     schema: Schema,
     sizes: Mapping[Index, int | None],
     writes: Mapping[TableName, Writes],
+    upkeep: Upkeep,
+    tried: Tried | None,
+    ways: Mapping[str, Mapping[str, str]],
 ) -> AdvisedIndex:
     index = chosen.index
+    table = schema.tables[index.table]
+    size_bytes = float(sizes[index] or 0)
     return AdvisedIndex(
         index=index,
         name=names[index],
-        table=schema.tables[index.table],
+        table=table,
         verified_by=verified_by,
-        gains=chosen.gains,
+        gains=tuple(
+            replace(one, way_before=ways.get(one.statement.text, {}).get(index.table.name, ""))
+            for one in chosen.gains
+        ),
         losses=chosen.losses,
         benefit=chosen.benefit,
         benefit_ratio=chosen.benefit / found.cost_before if found.cost_before else 0.0,
-        upkeep=chosen.upkeep,
+        upkeep=upkeep,
+        build_s=tried.build_s if tried else build_s(index, table, size_bytes),
         rows_written=writes.get(index.table, Writes()).rows,
         size_bytes=sizes[index],
-        replaces=tuple(
-            existing.name
-            for existing in schema.tables[index.table].indexes
-            if is_replaced(existing, index)
-        ),
+        built_size_bytes=round(built_bytes(index, table, size_bytes)) or None,
+        replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),
     )
 
 

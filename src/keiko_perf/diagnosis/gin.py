@@ -39,14 +39,25 @@ def stands_for(index: Index, shape: Shape, table: Table) -> Iterator[tuple[Index
 def gin_size_bytes(index: Index, table: Table) -> float:
     """About how large a GIN index would be."""
     column = table.columns.get(index.columns[0])
-    width = column.width_bytes if column else 40.0
-    if "trgm" in index.keys[0].opclass:
-        items, keys = width, min(_TRIGRAMS_KNOWN, width * table.rows)
+    items = items_per_row(index, table)
+    if is_of_trigrams(index):
+        keys = min(_TRIGRAMS_KNOWN, items * table.rows)
     else:
-        items = max(1.0, width / _BYTES_PER_ITEM)
         distinct = column.distinct if column and column.distinct else table.rows
         keys = min(items * table.rows, distinct)
     return 16_384.0 + items * table.rows * _ENTRY_BYTES + keys * _KEY_BYTES
+
+
+def items_per_row(index: Index, table: Table) -> float:
+    """About how many keys of a GIN index lead to one row: trigrams, elements, or paths."""
+    column = table.columns.get(index.columns[0])
+    width = column.width_bytes if column else 40.0
+    return width if is_of_trigrams(index) else max(1.0, width / _BYTES_PER_ITEM)
+
+
+def is_of_trigrams(index: Index) -> bool:
+    """Whether its keys are the trigrams of a text."""
+    return "trgm" in index.keys[0].opclass
 
 
 def _lookups(term: Contained) -> float:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.parameters import numbers_of
 from keiko_perf.diagnosis.parser import ast, children, parse
 from keiko_perf.diagnosis.plan import Plan, read_plan
 from keiko_perf.diagnosis.postgres import Database
@@ -125,7 +126,7 @@ async def _priced(database: Database, inspected: Inspected, choices: list[_Choic
 async def _choice(database: Database, inspected: Inspected, number: int) -> _Choice:
     statement = parse(inspected.sql)
     if (
-        number in set(_numbers((statement.limitCount, statement.limitOffset)))
+        number in set(numbers_of((statement.limitCount, statement.limitOffset)))
         if isinstance(statement, ast.SelectStmt)
         else False
     ):
@@ -164,18 +165,7 @@ def _compared_with(statement: Any) -> Iterator[tuple[tuple[str, ...], int]]:
             continue
         for side, other in ((node.lexpr, node.rexpr), (node.rexpr, node.lexpr)):
             if isinstance(side, ast.ColumnRef) and names_of(side):
-                yield from ((names_of(side), number) for number in _numbers(other))
-
-
-def _numbers(node: Any) -> Iterator[int]:
-    """The parameters that stand there themselves, with a cast or in a list."""
-    if isinstance(node, tuple):
-        for one in node:
-            yield from _numbers(one)
-    elif isinstance(node, ast.TypeCast):
-        yield from _numbers(node.arg)
-    elif isinstance(node, ast.ParamRef) and node.number:
-        yield int(node.number)
+                yield from ((names_of(side), number) for number in numbers_of(other))
 
 
 def _aliases(statement: Any) -> Iterator[tuple[str, str]]:

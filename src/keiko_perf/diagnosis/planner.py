@@ -127,7 +127,26 @@ def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def index_names(plan: dict[str, Any]) -> Iterator[str]:
+def rows_of(plan: Mapping[str, Any]) -> float:
+    """How many rows a plan expects to give or, where it writes, to change."""
+    node = plan
+    while node["Node Type"] == "ModifyTable" and node.get("Plans"):
+        node = node["Plans"][0]
+    return float(node["Plan Rows"])
+
+
+def ways_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """How a plan first reads each table, by its bare name: `Index Scan using task_pkey`."""
+    found: dict[str, str] = {}
+    if (name := plan.get("Relation Name")) and plan["Node Type"] != "ModifyTable":
+        names = sorted(index_names(plan))
+        found[name] = " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
+    for one in plan.get("Plans", ()):
+        found = ways_of(one) | found
+    return found
+
+
+def index_names(plan: Mapping[str, Any]) -> Iterator[str]:
     if "Index Name" in plan:
         yield plan["Index Name"]
     for one in plan.get("Plans", ()):

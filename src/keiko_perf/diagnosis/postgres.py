@@ -12,25 +12,28 @@ schema of the search path under a built-in's name is never called with our right
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
-from keiko_perf.diagnosis.failure import (
-    Address,
-    StatementFailed,
-    connecting_failed,
-    statement_failed,
+from keiko_perf.diagnosis.connecting import (
+    GRACE_S,
+    check_timeouts,
+    closed,
+    is_lost_by_driver,
+    opened,
+    within,
+    without_prepared_statements,
 )
+from keiko_perf.diagnosis.failure import Address, StatementFailed, statement_failed
 from keiko_perf.diagnosis.server import UNKNOWN, WHO_IS_THERE, Server, server_of
 from keiko_perf.diagnosis.source import Source, address_of, engine_of
-from keiko_perf.errors import DatabaseUnavailable, KeikoError, MissingExtra, UsageError
+from keiko_perf.errors import DatabaseUnavailable, KeikoError, MissingExtra
 
 try:
     from sqlalchemy import Executable, text
     from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection
 except ImportError as missing:  # pragma: no cover - needs an environment without the extra
     raise MissingExtra("sqlalchemy", extra="postgres", purpose="reading a database") from missing
 
@@ -42,8 +45,6 @@ APPLICATION = "keiko-perf"
 T = TypeVar("T")
 
 _CONNECT_TIMEOUT_S = 10.0
-_GRACE_S = 5.0
-"""How long after its own timeout a server may take to say so."""
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
 """What SQL of ours is found on, within a `transaction()`."""
@@ -120,13 +121,13 @@ class Database:
             DatabaseUnavailable: the server cannot be reached, does not let us in, or is not
                 PostgreSQL 13 or newer.
         """
-        _check_timeouts(statement_timeout_s, lock_timeout_s, connect_timeout_s)
+        check_timeouts(statement_timeout_s, lock_timeout_s, connect_timeout_s)
         engine, is_ours = engine_of(source, connect_timeout_s)
         address = address_of(engine.url)
         try:
-            connection = await _open(engine, address, connect_timeout_s)
+            connection = await opened(engine, address, connect_timeout_s)
             try:
-                unprepared = await _without_prepared_statements(connection)
+                unprepared = await without_prepared_statements(connection)
                 database = cls(
                     connection,
                     address=address,
@@ -140,7 +141,7 @@ class Database:
                 finally:
                     unprepared()
             finally:
-                await _close(connection)
+                await closed(connection)
         finally:
             if is_ours:
                 await engine.dispose()
@@ -304,7 +305,7 @@ class Database:
     async def _answered(self, sent: Awaitable[T]) -> T:
         """What the driver hands back, in time; its errors in our words."""
         try:
-            return await _within(self._statement_timeout_s + _GRACE_S, sent)
+            return await within(self._statement_timeout_s + GRACE_S, sent)
         except Exception as error:  # what drivers raise has no common root
             failure = self._failure(error)
         # Raised out here so that not even the hidden context holds the driver's words.
@@ -313,7 +314,7 @@ class Database:
     def _failure(self, error: Exception) -> KeikoError:
         if isinstance(error, TimeoutError) and not is_lost_by_driver(error):
             return DatabaseUnavailable(
-                f"the server did not answer within {self._statement_timeout_s + _GRACE_S:g} s",
+                f"the server did not answer within {self._statement_timeout_s + GRACE_S:g} s",
                 cure="Check that the server is not frozen and the network holds",
             )
         return statement_failed(
@@ -325,85 +326,3 @@ class Database:
 
     async def _who_is_there(self) -> Server:
         return server_of((await self.send(WHO_IS_THERE))[0])
-
-
-def is_lost_by_driver(error: BaseException) -> bool:
-    """Whether a timeout was the driver's own (an OSError of the socket), not our patience's end."""
-    return isinstance(error, OSError) and error.errno is not None
-
-
-def _check_timeouts(*timeouts_s: float) -> None:
-    if not all(0 < timeout_s <= 86400 for timeout_s in timeouts_s):
-        raise UsageError(
-            "a timeout is a number of seconds over 0, at most a day",
-            cure="Pass a timeout such as 30.0",
-        )
-
-
-async def _open(engine: AsyncEngine, address: Address, timeout_s: float) -> AsyncConnection:
-    connection = engine.connect()
-    try:
-        await _within(timeout_s, connection.start())
-        # Our own BEGIN carries the tag and the mode; the driver's would carry neither.
-        return await connection.execution_options(isolation_level="AUTOCOMMIT")
-    except asyncio.CancelledError:
-        # It may have come about in the same moment.
-        await _close(connection)
-        raise
-    except Exception as error:  # what drivers raise while connecting has no common root
-        failure = connecting_failed(error, address, timeout_s=timeout_s)
-    await _close(connection)
-    raise failure
-
-
-async def _without_prepared_statements(connection: AsyncConnection) -> Callable[[], None]:
-    """
-    Let psycopg prepare nothing while the connection is ours: behind a pooler in transaction mode
-    the next statement may find itself on a server process that knows of none. asyncpg cannot be
-    told afterwards; an engine of it that such a pooler serves has been told by its owner.
-
-    Returns:
-        What lets it prepare statements again as before.
-    """
-    held: Any = (await connection.get_raw_connection()).driver_connection
-    if not hasattr(held, "prepare_threshold"):
-        return lambda: None
-    before = held.prepare_threshold
-    held.prepare_threshold = None
-
-    def as_before() -> None:
-        held.prepare_threshold = before
-
-    return as_before
-
-
-async def _close(connection: AsyncConnection) -> None:
-    """Give the connection back, even if we are cancelled meanwhile."""
-    closing = asyncio.ensure_future(connection.close())
-    try:
-        # The connection may be lost already, which was said by the statement that lost it.
-        with suppress(SQLAlchemyError, OSError):
-            await asyncio.shield(closing)
-    except asyncio.CancelledError:
-        await asyncio.wait({closing}, timeout=_GRACE_S)
-        raise
-
-
-async def _within(seconds: float, work: Awaitable[T]) -> T:
-    """
-    Await *work*, but not longer than *seconds*.
-
-    A driver answers a cancellation by asking the server to give up, and waits for its answer: a
-    frozen server gives none, so the second cancellation is the one that counts.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        if done:
-            return task.result()
-        raise TimeoutError
-    finally:
-        for _ in range(2):
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=_GRACE_S)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from keiko_perf.diagnosis.indexes import Index
@@ -23,11 +23,15 @@ class Price:
         cost: the plan's total cost, in the planner's units.
         used: the indexes in question that the plan uses.
         scans: what reading each table costs in the plan, by its bare name; None if not known.
+        rows: how many it expects the statement to give or change; None if not known.
+        ways: how it reads each table, by its bare name, such as `Seq Scan`.
     """
 
     cost: float
     used: frozenset[Index]
     scans: Mapping[str, float] | None = None
+    rows: float | None = None
+    ways: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class Session(Protocol):
@@ -69,6 +73,34 @@ class Session(Protocol):
     def can_assume(self, index: Index) -> bool:
         """Whether it can price an index of this kind."""
         ...
+
+
+@dataclass(slots=True)
+class Around:
+    """
+    A session that asks another one.
+
+    Args:
+        session: the other one.
+    """
+
+    session: Session
+
+    @property
+    def planner_calls(self) -> int:
+        return self.session.planner_calls
+
+    def can_assume(self, index: Index) -> bool:
+        return self.session.can_assume(index)
+
+    async def size_bytes(self, index: Index) -> int | None:
+        return await self.session.size_bytes(index)
+
+    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | IndexRefused | None]:
+        return await self.session.sizes(indexes)
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        return await self.session.price(text, parameters, indexes)
 
 
 class Pricer(Protocol):

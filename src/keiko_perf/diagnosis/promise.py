@@ -39,6 +39,8 @@ class PromisedGain:
         total_s: how long that had taken.
         cost_before: of one execution, in the planner's units.
         cost_after: what was promised.
+        way_before: how its plan read the index's table; empty if not known.
+        rows: how many rows all executions had given or changed; None if not known.
     """
 
     query: str
@@ -46,6 +48,8 @@ class PromisedGain:
     total_s: float
     cost_before: float
     cost_after: float
+    way_before: str = ""
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +70,14 @@ class Seen:
     Attributes:
         cost: what the planner says; None if it cannot be planned.
         is_used: whether its plan uses the index.
+        way: how the plan reads the index's table, in the planner's words; empty if not known.
         calls: how often it was executed in all, as recorded; None if it is not.
         total_s: how long that took.
     """
 
     cost: float | None
     is_used: bool
+    way: str = ""
     calls: float | None = None
     total_s: float = 0.0
 
@@ -210,6 +216,8 @@ def _promise(one: Mapping[str, Any]) -> Promise:
                 total_s=float(gain["total_s"]),
                 cost_before=float(gain["cost_before"]),
                 cost_after=float(gain["cost_after"]),
+                way_before=str(gain.get("plan_before", "")),
+                rows=None if gain.get("rows") is None else int(gain["rows"]),
             )
             for gain in one["gains"]
         ),

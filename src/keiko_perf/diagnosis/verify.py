@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
@@ -23,8 +24,10 @@ from keiko_perf.diagnosis.planner import (
     Planner,
     forget_prepared,
     index_names,
+    rows_of,
     scans_of,
     surely,
+    ways_of,
 )
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session
@@ -58,6 +61,11 @@ class HypoPg:
     async def is_there(database: Database) -> bool:
         """Whether the extension was created in the database, and may be used."""
         return await _hypopg_schema(database) is not None
+
+    @staticmethod
+    def can_assume(index: Index) -> bool:
+        """Whether it knows indexes of this kind."""
+        return index.method in ("btree", "brin")
 
     @asynccontextmanager
     async def session(self, database: Database) -> AsyncIterator[Session]:
@@ -132,7 +140,7 @@ class _Hypothetical:
         return self._planner.planner_calls
 
     def can_assume(self, index: Index) -> bool:
-        return index.method in ("btree", "brin")
+        return HypoPg.can_assume(index)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         await self._drop(self._there.keys() - indexes)
@@ -143,7 +151,7 @@ class _Hypothetical:
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
-        return Price(float(plan["Total Cost"]), frozenset(used), scans_of(plan))
+        return _price(plan, frozenset(used))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -281,11 +289,7 @@ class _Built:
         async with self._without(sorted(self._there.keys() - indexes)):
             plan = await self._planner.plan(text, parameters)
         names = set(index_names(plan))
-        return Price(
-            float(plan["Total Cost"]),
-            frozenset(i for i in indexes if self._there[i] in names),
-            scans_of(plan),
-        )
+        return _price(plan, frozenset(i for i in indexes if self._there[i] in names))
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -321,6 +325,11 @@ class _Built:
             await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
             raise
         await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
+
+
+def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
+    cost = float(plan["Total Cost"])
+    return Price(cost, used, scans_of(plan), rows_of(plan), ways_of(plan))
 
 
 async def _hypopg_schema(database: Database) -> str | None:

@@ -14,5 +14,6 @@ from __future__ import annotations
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.ranking import ranked
 from keiko_perf.doctor.symptoms import Symptoms
+from keiko_perf.doctor.tuning import tuning_of
 
-__all__ = ["Cause", "Symptoms", "ranked"]
+__all__ = ["Cause", "Symptoms", "ranked", "tuning_of"]

@@ -25,6 +25,7 @@ SLOW_STATEMENT_S = 0.02
 SLOW_CALL_S = 0.02
 LEAST_FACTOR = 2.0
 """An index that makes a statement no cheaper than this is not why it is slow."""
+LEAST_COUNTED = 5
 LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
 _CROWDED = 0.5
@@ -41,6 +42,10 @@ LOCK, REPEATED_CODE, INDEX, SLOW = (
 COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
 OUTSIDE = "loop.outside"
 POOL, HTTP, UNSEEN = "pool.exhausted", "http.slow", "service.unseen"
+THREADS = "threads.exhausted"
+BETWEEN = "statements.between"
+LEAST_BETWEEN = 0.5
+"""Of a statement's time as its service sees it: if the database needs less, it is elsewhere."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,12 +72,12 @@ class Claim:
     @property
     def is_curable(self) -> bool:
         """Whether it is known how it could be gone."""
-        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL)
+        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS, BETWEEN)
 
 
 def claims(seen: Symptoms) -> list[Claim]:
     """What each possible cause accounts for; whether it is worth a word is decided elsewhere."""
-    of_statements = list(_statements(seen))
+    of_statements = [*_statements(seen), *_unfinished(seen)]
     others = [*_loop(seen), *_hosts(seen), *_unseen(seen)]
     _move_what_repeating_computes(seen, of_statements, others)
     pool = _pool(seen, of_statements, others)
@@ -116,8 +121,30 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
         elif cure is not None:
             claim(INDEX, cure.sql, asked.statement, spent, left_s).about["cure"] = cure
         elif asked.mean_s >= SLOW_STATEMENT_S:
+            executed_s = _executed_s(asked, seen)
+            if executed_s is not None and executed_s < LEAST_BETWEEN * asked.mean_s:
+                between_s = left_s * (1.0 - executed_s / asked.mean_s)
+                left_s -= between_s
+                # What a busy machine takes from the service's thread is nobody's.
+                own_s = between_s * (1.0 - (seen.queued_ratio or 0.0))
+                one = claim(BETWEEN, "", asked.statement, spent, own_s)
+                if one.about["asked"] is asked:
+                    one.about["executed_s"] = executed_s
             claim(SLOW, asked.statement, asked.statement, spent, left_s)
     return found.values()
+
+
+def _unfinished(seen: Symptoms) -> Iterator[Claim]:
+    """
+    Locks before which statements stand that came to no end, so that no request tells of them. Who
+    waits for the connections that they keep waits for that lock.
+    """
+    for lock in seen.locks:
+        told = any(is_same(lock.statement, one.statement) for one in seen.asked)
+        if told or lock.looks < LEAST_LOOKS or not seen.looks:
+            continue
+        waited_s = lock.looks * seen.window_s / seen.looks
+        yield Claim(code=LOCK, subject=lock.on, about={"lock": lock, "unfinished_s": waited_s})
 
 
 def _spent(seen: Symptoms) -> Iterator[_Spent]:
@@ -149,6 +176,15 @@ def _spent(seen: Symptoms) -> Iterator[_Spent]:
         if whole_s and asked.statement != OTHER:
             waited_s = min(in_sql.get(asked.route, 0.0), whole_s)
             yield _Spent(asked, asked.total_s * waited_s / whole_s)
+
+
+def _executed_s(asked: Asked, seen: Symptoms) -> float | None:
+    """How long the database executed it each time; None where it did not count that."""
+    counted = [one for one in seen.statements if is_same(one.statement, asked.statement)]
+    calls = sum(one.count for one in counted)
+    if not asked.route or calls < LEAST_COUNTED:
+        return None
+    return sum(one.total_s for one in counted) / calls
 
 
 def _lock(statement: str, locks: Iterable[LockWait]) -> LockWait | None:
@@ -261,10 +297,17 @@ def _hosts(seen: Symptoms) -> Iterator[Claim]:
 
 
 def _unseen(seen: Symptoms) -> Iterator[Claim]:
+    """Who waits for a thread is not in one yet; what he does once he is, nothing tells."""
+    threads = seen.threads
+    waiting = 0.0 if threads is None else threads.waiting_ratio
+    pool = Claim(code=THREADS, subject="threads", about={"threads": threads})
     for one in seen.routes:
+        share = waiting if one.in_thread else 0.0
+        pool.by_route[one.route] += one.elsewhere_s * share
         claim = Claim(code=UNSEEN, subject=one.route)
-        claim.by_route[one.route] = one.elsewhere_s
+        claim.by_route[one.route] = one.elsewhere_s * (1.0 - share)
         yield claim
+    yield pool
 
 
 # The pool
@@ -301,15 +344,21 @@ def _held_for(
     The share of each claim that can be cured in the time that connections are held, and the share
     of the machine, which had no processor for the service: that is nobody's.
     """
-    held_s = 0.0 if seen.pool is None else seen.pool.hold_s
+    held_s = 0.0 if seen.pool is None else seen.pool.held_s(seen.window_s)
     if not held_s:
         return [], 0.0
+    unfinished = [
+        (one, min(one.about["unfinished_s"] / held_s, 1.0))
+        for one in of_statements
+        if "unfinished_s" in one.about
+    ]
     in_sql_s = min(sum(one.sql_s for one in seen.routes), held_s)
     asking_s = sum(one.total_s for one in of_statements if one.is_curable)
     shrink = min(1.0, in_sql_s / asking_s) if asking_s else 0.0
     shares = [(one, one.total_s * shrink / held_s) for one in of_statements if one.is_curable]
+    shares += unfinished
     at_s = sum(one.total_s - one.sql_s - one.pool_s for one in seen.routes)
-    idle = 1.0 - in_sql_s / held_s
+    idle = max(1.0 - in_sql_s / held_s - sum(share for _, share in unfinished), 0.0)
     if not at_s or not idle:
         return shares, 0.0
     shares += [(one, idle * one.total_s / at_s) for one in others if one.code != UNSEEN]

@@ -46,9 +46,11 @@ class Examined:
         seconds: how long it was looked at.
         statements: what was executed meanwhile.
         locks: who waited for locks.
+        looks: how often its sessions were looked at.
         cures: indexes that would help.
         recommendations: the same, as reports show them.
         findings: what the rules noticed.
+        max_connections: how many there may be; None if that could not be read.
         gaps: what could not be looked at.
     """
 
@@ -56,9 +58,11 @@ class Examined:
     seconds: float
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    looks: int = 0
     cures: tuple[IndexCure, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     findings: tuple[Finding, ...] = ()
+    max_connections: int | None = None
     gaps: tuple[Gap, ...] = ()
 
 
@@ -84,7 +88,7 @@ async def examine(
     earlier = await collect(database)
     work = asyncio.ensure_future(meanwhile())
     try:
-        looks, blind = await _watch(database, work)
+        looks, times, blind = await _watch(database, work)
         counted = await work
     finally:
         work.cancel()
@@ -114,24 +118,28 @@ async def examine(
             )
             for one in waited(looks)
         ),
+        looks=times,
         cures=tuple(cure for index in advice.indexes for cure in _cures(index)),
         recommendations=advice.recommendations,
         findings=judged.findings,
+        max_connections=None if evidence.connections is None else evidence.connections.most,
         gaps=_once((*judged.gaps, *advice.gaps, *blind)),
     )
 
 
 async def _watch(
     database: Database, work: asyncio.Future[Iterable[StatementTime]]
-) -> tuple[list[Look], tuple[Gap, ...]]:
-    """What sessions were at, until *work* is done; and why that may not be seen."""
+) -> tuple[list[Look], int, tuple[Gap, ...]]:
+    """What sessions were at, until *work* is done, in how many looks; why that may not be seen."""
     looks: list[Look] = []
+    times = 0
     while not work.done():
         try:
             looks += await look(database)
+            times += len(looks) <= MOST_LOOKS
         except StatementFailed as error:
             await asyncio.wait((work,))
-            return looks, (
+            return looks, times, (
                 Gap(
                     subject=say("who waits for whom in the database"),
                     reason=say("the server did not answer: {message}", message=error.message),
@@ -141,7 +149,7 @@ async def _watch(
             )  # fmt: skip
         del looks[MOST_LOOKS:]
         await asyncio.wait((work,), timeout=PAUSE_S)
-    return looks, ()
+    return looks, times, ()
 
 
 def _workload(evidence: Evidence, counted: Iterable[StatementTime]) -> Workload:

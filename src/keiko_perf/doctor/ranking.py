@@ -22,6 +22,7 @@ from keiko_perf.doctor.claims import (
     Claim,
     claims,
 )
+from keiko_perf.doctor.stuck import stuck_causes
 from keiko_perf.doctor.symptoms import Symptoms
 from keiko_perf.doctor.words import told
 from keiko_perf.doctor.words_of_process import memory_cause
@@ -47,6 +48,8 @@ _LEAST_S = {INDEX: LEAST_CURED_S, REPEATED_CODE: LEAST_CURED_S, BUSY: LEAST_BUSY
 
 def ranked(seen: Symptoms) -> tuple[Cause, ...]:
     """The causes of what users wait for; none if nothing is slow."""
+    if seen.is_stuck:
+        return stuck_causes(seen)
     total_s = seen.total_s
     named = [one for one in claims(seen) if total_s and is_worth_naming(one, seen)]
     named.sort(key=lambda one: (one.code in _UNSEEN, -one.total_s, one.code, one.subject))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from keiko_perf.doctor.advice import asked_again
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import RouteTime, Symptoms
@@ -50,6 +51,7 @@ class Seen:
         exemplars: slow requests.
         findings: what the rules noticed in the database.
         recommendations: indexes that would pay.
+        advice: what is advised beside the causes: caches, another event loop.
         gaps: what could not be looked at.
         is_blind: whether the service was asked, and does not record where its time goes.
         limit: what limits the service or will do so next; empty if it is not known.
@@ -61,6 +63,7 @@ class Seen:
     exemplars: tuple[Exemplar, ...] = ()
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
+    advice: tuple[Recommendation, ...] = ()
     gaps: tuple[Gap, ...] = ()
     is_blind: bool = False
     limit: str = ""
@@ -69,7 +72,7 @@ class Seen:
 
 def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Report:
     """The page: the first sentence names the first cause."""
-    severities = [_severity(one, seen.verdicts) for one in causes]
+    severities = [_severity(one, seen) for one in causes]
     findings = tuple(
         one.finding(severity) for one, severity in zip(causes, severities, strict=True)
     )
@@ -128,13 +131,15 @@ def _status(findings: Iterable[Finding], seen: Seen) -> Status:
     return status if status is not Status.UNDECIDED or not seen.symptoms.requests else Status.OK
 
 
-def _severity(cause: Cause, verdicts: Iterable[Verdict]) -> Severity:
-    """Severe is what makes a target missed, and memory that ends within the hour."""
+def _severity(cause: Cause, seen: Seen) -> Severity:
+    """Severe is what makes a target missed or all wait, and memory that ends within the hour."""
+    if seen.symptoms.is_stuck and cause.share is not None:
+        return Severity.CRITICAL
     if cause.share is None:
         left_s = cause.evidence.get("full_in_s")
         soon = isinstance(left_s, float) and left_s < _HOUR_S
         return Severity.CRITICAL if soon else Severity.WARNING
-    missed = any(one.outcome is Outcome.MISSED for one in verdicts)
+    missed = any(one.outcome is Outcome.MISSED for one in seen.verdicts)
     return Severity.CRITICAL if missed and cause.share >= SEVERE_SHARE else Severity.WARNING
 
 
@@ -149,12 +154,18 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
             *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
         ),
         findings=findings,
-        recommendations=(*cures, *others[:3]),
+        recommendations=(*cures, *others[:3], *seen.advice),
     )
 
 
 def _basis(seen: Seen) -> Message:
     symptoms = seen.symptoms
+    if symptoms.is_stuck:
+        return say(
+            "No request was answered within {window:duration}; {count:number} were under way.",
+            window=symptoms.window_s,
+            count=round(symptoms.in_flight or 0.0, 1),
+        )
     if symptoms.routes:
         return say(
             "{count:count} requests within {window:duration}, which took {total:duration} in all; "
@@ -181,12 +192,14 @@ def _times(seen: Seen) -> Section | None:
         _routes(seen.symptoms.routes),
         _asked(seen.symptoms.asked),
         _exemplars(seen.exemplars),
+        asked_again(seen.symptoms.repeats),
     )
-    if not any(one.rows for one in tables):
+    shown = tuple(one for one in tables if one is not None and one.rows)
+    if not shown:
         return None
     return Section(
         title=say("Where the time of requests went"),
-        tables=tuple(one for one in tables if one.rows),
+        tables=shown,
     )
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keiko_perf.model import Asked, BlockingCall
+from keiko_perf.model import Asked, BlockingCall, Repeats
+
+LEAST_STUCK = 1.0
+"""As many requests are under way all the time, or it may be one that just came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class PoolUse:
         failed: how often it was in vain.
         holds: how often a connection was given back.
         hold_s: for how long they were held in all.
-        size: how many there may be; None if there is no bound, or it is not known.
+        size: how many there may be in all workers; None if there is no bound, or it is not known.
         in_use: how many were in use on average; None if it is not known.
     """
 
@@ -66,6 +69,20 @@ class PoolUse:
     def mean_hold_s(self) -> float | None:
         """For how long a connection is held; None if none was given back."""
         return self.hold_s / self.holds if self.holds else None
+
+    def held_s(self, window_s: float) -> float:
+        """For how long connections were held, also those that did not come back."""
+        kept = self.kept(window_s) or 0.0
+        return self.hold_s + (kept * window_s if kept >= 1.0 else 0.0)
+
+    def kept(self, window_s: float) -> float | None:
+        """
+        How many connections were in use all the time, by none that came back: by
+        Little's law those that do come back keep as many busy as their holds take of the time.
+        """
+        if self.in_use is None or not window_s > 0:
+            return None
+        return max(self.in_use - self.hold_s / window_s, 0.0)
 
     @property
     def ceiling_per_s(self) -> float | None:
@@ -164,6 +181,28 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadUse:
+    """
+    The threads that handlers without async run in, of one worker, on average.
+
+    Attributes:
+        size: how many there may be.
+        in_use: how many are at work.
+        waiting: how many handlers wait for one.
+    """
+
+    size: float
+    in_use: float
+    waiting: float
+
+    @property
+    def waiting_ratio(self) -> float:
+        """Of those that wait or have one: how many wait. Of their time it is the same share."""
+        there = self.waiting + self.in_use
+        return self.waiting / there if there else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Symptoms:
     """
     Attributes:
@@ -175,14 +214,21 @@ class Symptoms:
         outgoing: calls of other services.
         statements: what the database executed; empty if it was not asked.
         locks: who waited for locks.
+        looks: how often the sessions of the database were looked at.
         cures: indexes that would help.
         growth: of the process's memory; None if it does not grow.
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
             processor; None if it is not known.
+        repeats: what was asked again within the last hour, as far as it was looked at.
+        workers: how many processes the service has.
+        loop: the module of their event loop's class; empty if it is not known.
+        max_connections: how many the database has for all its clients; None if it was not asked.
+        threads: None where no handler runs in a thread, or it is not known.
+        in_flight: how many requests were under way, on average; None if it is not known.
     """
 
-    window_s: float
+    window_s: float = 0.0
     routes: tuple[RouteTime, ...] = ()
     asked: tuple[Asked, ...] = ()
     blocking: tuple[BlockingCall, ...] = ()
@@ -190,10 +236,22 @@ class Symptoms:
     outgoing: tuple[HostTime, ...] = ()
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    looks: int = 0
     cures: tuple[IndexCure, ...] = ()
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None
+    repeats: tuple[Repeats, ...] = ()
+    workers: int = 1
+    loop: str = ""
+    max_connections: int | None = None
+    threads: ThreadUse | None = None
+    in_flight: float | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether requests are under way, and not one was answered."""
+        return not self.routes and (self.in_flight or 0.0) >= LEAST_STUCK
 
     @property
     def total_s(self) -> float:

@@ -5,7 +5,7 @@ Telling: what a service tells of itself (`/performance/attribution`), as symptom
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,11 @@ from keiko_perf.doctor.symptoms import (
     PoolUse,
     RouteTime,
     StatementTime,
+    Symptoms,
+    ThreadUse,
 )
 from keiko_perf.errors import ServiceUnavailable
-from keiko_perf.model import Asked, BlockingCall, Exemplar
+from keiko_perf.model import Asked, BlockingCall, Exemplar, Kept, Kind, Repeats
 
 VERSION = 1
 _PARTS = ("sql_s", "pool_s", "http_s", "code_s", "loop_s", "elsewhere_s")
@@ -31,27 +33,18 @@ class Told:
 
     Attributes:
         has_attribution: whether it records where the time goes.
-        window_s: how long was measured.
-        requests: how many there were.
-        routes, asked, blocking, pool, outgoing, growth: as of `Symptoms`.
-        statements: what the service sent, by its own count.
+        requests: how many there were, whether or not it does.
+        symptoms: what it shows of itself; that of the database is not among it.
+        sent: the statements that it sent, by its own count.
         exemplars: slow requests of each route.
-        queued_ratio: as of `Symptoms`.
         limit: what limits the service or will do so next, by the utilisation law, in its words.
     """
 
     has_attribution: bool
-    window_s: float
     requests: int = 0
-    routes: tuple[RouteTime, ...] = ()
-    asked: tuple[Asked, ...] = ()
-    blocking: tuple[BlockingCall, ...] = ()
-    pool: PoolUse | None = None
-    outgoing: tuple[HostTime, ...] = ()
-    statements: tuple[StatementTime, ...] = ()
+    symptoms: Symptoms = field(default_factory=Symptoms)
+    sent: tuple[StatementTime, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
-    growth: Growth | None = None
-    queued_ratio: float | None = None
     limit: str = ""
 
 
@@ -75,11 +68,27 @@ def told_by(document: Mapping[str, Any]) -> Told:
 
 def _told(document: Mapping[str, Any]) -> Told:
     routes = document.get("routes", ())
-    gauges = document.get("gauges", {})
     return Told(
         has_attribution=bool(document["attribution"]),
-        window_s=float(document["window_s"]),
         requests=sum(int(one["count"]) for one in routes),
+        symptoms=_symptoms(document, routes, document.get("gauges", {})),
+        sent=tuple(
+            StatementTime(
+                statement=str(one["name"]), count=int(one["count"]), total_s=float(one["total_s"])
+            )
+            for one in document.get("statements", ())
+        ),
+        exemplars=tuple(_exemplar(one) for one in document.get("exemplars", ())),
+        limit=str(document.get("limit", "")),
+    )
+
+
+def _symptoms(
+    document: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], gauges: Mapping[str, Any]
+) -> Symptoms:
+    workers = max(int(document.get("workers", 1)), 1)
+    return Symptoms(
+        window_s=float(document["window_s"]),
         routes=tuple(
             RouteTime(
                 route=str(one["name"]),
@@ -95,7 +104,7 @@ def _told(document: Mapping[str, Any]) -> Told:
             for one in document.get("asked", ())
         ),
         blocking=tuple(_call(one) for one in document.get("blocking", ())),
-        pool=_pool(document.get("pool"), gauges),
+        pool=_pool(document.get("pool"), gauges, workers),
         outgoing=tuple(
             HostTime(
                 host=str(one["name"]),
@@ -105,17 +114,26 @@ def _told(document: Mapping[str, Any]) -> Told:
             )
             for one in document.get("outgoing", ())
         ),
-        statements=tuple(
-            StatementTime(
-                statement=str(one["name"]), count=int(one["count"]), total_s=float(one["total_s"])
-            )
-            for one in document.get("statements", ())
-        ),
-        exemplars=tuple(_exemplar(one) for one in document.get("exemplars", ())),
-        limit=str(document.get("limit", "")),
         growth=_growth(document.get("memory", ()), gauges),
-        queued_ratio=None if (queued := gauges.get("cpu_queued_ratio")) is None else queued["mean"],
+        queued_ratio=_mean(gauges, "cpu_queued_ratio"),
+        threads=_threads(gauges),
+        in_flight=_mean(gauges, "in_flight"),
+        repeats=tuple(_repeats(one) for one in document.get("repeats", ())),
+        workers=workers,
+        loop=str(document.get("loop", "")),
     )
+
+
+def _mean(gauges: Mapping[str, Any], name: str) -> float | None:
+    return None if (gauge := gauges.get(name)) is None else float(gauge["mean"])
+
+
+def _threads(gauges: Mapping[str, Any]) -> ThreadUse | None:
+    size, in_use = _mean(gauges, "handler_threads_size"), _mean(gauges, "handler_threads_in_use")
+    waiting = _mean(gauges, "handler_threads_waiting")
+    if size is None or in_use is None or waiting is None:
+        return None
+    return ThreadUse(size=size, in_use=in_use, waiting=waiting)
 
 
 def _call(one: Mapping[str, Any]) -> BlockingCall:
@@ -130,18 +148,39 @@ def _call(one: Mapping[str, Any]) -> BlockingCall:
     )
 
 
-def _pool(told: Mapping[str, Any] | None, gauges: Mapping[str, Any]) -> PoolUse | None:
-    if told is None or not told["waits"]["count"]:
+def _repeats(one: Mapping[str, Any]) -> Repeats:
+    return Repeats(
+        kind=Kind(one["kind"]) if one["kind"] else None,
+        subject=str(one["subject"]),
+        calls=int(one["calls"]),
+        took_s=float(one["took_s"]),
+        kept=tuple(
+            Kept(
+                ttl_s=float(kept["ttl_s"]),
+                hits=int(kept["hits"]),
+                stale=int(kept["stale"]),
+                spared_s=float(kept["spared_s"]),
+            )
+            for kept in one["kept"]
+        ),
+    )
+
+
+def _pool(
+    told: Mapping[str, Any] | None, gauges: Mapping[str, Any], workers: int
+) -> PoolUse | None:
+    """Those of all workers together: waits and holds are counted over all of them."""
+    in_use, size = _mean(gauges, "pool_in_use"), _mean(gauges, "pool_size")
+    if told is None or not (told["waits"]["count"] or in_use):
         return None
-    size, in_use = gauges.get("pool_size"), gauges.get("pool_in_use")
     return PoolUse(
         waits=int(told["waits"]["count"]),
         wait_s=float(told["waits"]["total_s"]),
         failed=int(told["waits"]["failed"]),
         holds=int(told["holds"]["count"]),
         hold_s=float(told["holds"]["total_s"]),
-        size=None if size is None else float(size["mean"]),
-        in_use=None if in_use is None else float(in_use["mean"]),
+        size=None if size is None else size * workers,
+        in_use=None if in_use is None else in_use * workers,
     )
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from keiko_perf.doctor.advice import LineOf, advised
 from keiko_perf.doctor.ranking import ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import StatementTime, Symptoms
@@ -53,6 +54,7 @@ async def visit(
     database: Database | None,
     seconds: float,
     load: Callable[[], Awaitable[object]] | None = None,
+    line_of: LineOf | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
     """
@@ -63,6 +65,8 @@ async def visit(
         database: likewise.
         seconds: how long to look.
         load: makes load meanwhile, for about that long; without it users do.
+        line_of: the source of a place in the service's code, such as `app.py:42 find`, where it can
+            be read here.
         now: the wall clock.
 
     Raises:
@@ -89,7 +93,7 @@ async def visit(
         if service is None:
             return ()
         told = told_by(await service.attribution(time.monotonic() - began_s))
-        return told.statements
+        return told.sent
 
     examined = None
     if database is None:
@@ -100,7 +104,8 @@ async def visit(
         examined = await examine(database, meanwhile)
     verdicts = () if service is None else tuple(await service.verdicts())
     seen = seen_of(told, examined, verdicts, label="" if service is None else service.label)
-    return doctor_report(ranked(seen.symptoms), seen, now=now())
+    causes, advice = advised(ranked(seen.symptoms), seen.symptoms, line_of=line_of)
+    return doctor_report(causes, replace(seen, advice=advice), now=now())
 
 
 def seen_of(
@@ -127,19 +132,19 @@ def seen_of(
 
 
 def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
-    return Symptoms(
-        window_s=told.window_s if told is not None else examined.seconds if examined else 0.0,
-        routes=() if told is None else told.routes,
-        asked=() if told is None else told.asked,
-        blocking=() if told is None else told.blocking,
-        pool=None if told is None else told.pool,
-        outgoing=() if told is None else told.outgoing,
-        growth=None if told is None else told.growth,
-        statements=() if examined is None else examined.statements,
-        locks=() if examined is None else examined.locks,
-        cures=() if examined is None else examined.cures,
-        has_database=examined is not None,
-        queued_ratio=None if told is None else told.queued_ratio,
+    """What the service shows of itself, with what its database showed meanwhile."""
+    own = Symptoms() if told is None else told.symptoms
+    if examined is None:
+        return own
+    return replace(
+        own,
+        window_s=examined.seconds if told is None else own.window_s,
+        statements=examined.statements,
+        locks=examined.locks,
+        looks=examined.looks,
+        cures=examined.cures,
+        has_database=True,
+        max_connections=examined.max_connections,
     )
 
 
@@ -156,7 +161,7 @@ def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
             reason=say("the service does not record where its time goes"),
             remedy=say("Let it: PerformanceMonitor(attribution=True)"),
         )
-    elif told.requests and told.pool is None:
+    elif told.requests and told.symptoms.pool is None:
         yield Gap(
             subject=say("statements and waits for connections"),
             reason=say("no engine and no pool is watched; a driver used without SQLAlchemy tells "
@@ -164,25 +169,26 @@ def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
             remedy=say("monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of "
                        "asyncpg or psycopg"),
         )  # fmt: skip
-    elif told.requests and not told.asked:
+    elif told.requests and not told.symptoms.asked:
         yield Gap(
             subject=say("the statements of each route"),
             reason=say("no engine of SQLAlchemy is watched, or none was used: a driver alone tells "
                        "how long connections are waited for and held, and not what they do"),
             remedy=say("monitor.watch_engine(engine); --database URL shows the statements"),
         )  # fmt: skip
-    if told is not None and told.has_attribution and not told.requests:
+    seen = Symptoms() if told is None else told.symptoms
+    if told is not None and told.has_attribution and not told.requests and not seen.is_stuck:
         yield Gap(
             subject=say("what the requests of the service wait for"),
-            reason=say("no request was answered within {window:duration}", window=told.window_s),
+            reason=say("no request was answered within {window:duration}", window=seen.window_s),
             remedy=say("Look while it is used, or make load: --load 20"),
         )
-    if told is not None and (told.queued_ratio or 0.0) >= MUCH_QUEUED:
+    if (seen.queued_ratio or 0.0) >= MUCH_QUEUED:
         yield Gap(
             subject=say("how quick the service is by itself"),
             reason=say(
                 "of the time that it wanted to compute it waited {ratio:ratio} for a processor",
-                ratio=told.queued_ratio,
+                ratio=seen.queued_ratio,
             ),
             remedy=say("Look when the machine has less to do, or give the service a processor"),
         )

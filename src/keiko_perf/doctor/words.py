@@ -31,6 +31,7 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     c.INDEX: database.index,
     c.REPEATED_CODE: database.repeated,
     c.SLOW: database.slow,
+    c.BETWEEN: database.between,
     c.LOCK: database.locked,
     c.POOL: database.exhausted,
     c.COMPUTES: process.blocking,
@@ -38,5 +39,6 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     c.BUSY: process.busy,
     c.HTTP: process.http,
     c.UNSEEN: process.unseen,
+    c.THREADS: process.threads,
     c.OUTSIDE: process.outside,
 }

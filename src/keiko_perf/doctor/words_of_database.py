@@ -8,8 +8,11 @@ from keiko_perf.doctor import claims as c
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
-from keiko_perf.doctor.symptoms import IndexCure, LockWait
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse
 from keiko_perf.model import Asked, Recommendation, say
+
+MOST_KEPT = 0.4
+"""Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 
 
 def index(case: Case) -> Cause:
@@ -101,6 +104,29 @@ def slow(case: Case) -> Cause:
     )
 
 
+def between(case: Case) -> Cause:
+    asked: Asked = case.claim.about["asked"]
+    executed_s: float = case.claim.about["executed_s"]
+    return case.cause(
+        subject="between service and database",
+        said=say(
+            "{share:ratio} of the time that users wait is between the service and its database: "
+            "the statement {statement} takes {mean:duration} as the service sees it, and "
+            "{executed:duration} in the database",
+            share=case.share,
+            statement=statement_told(asked.statement),
+            mean=asked.mean_s,
+            executed=executed_s,
+        ),
+        evidence={**_of_statement(asked), "executed_s": executed_s},
+        explanation=say(
+            "The network, a pooler that has no connection left, or the service itself: a thread "
+            "that computes keeps the interpreter, and with it the driver, from its work. py-spy "
+            "dump shows what the threads do; SHOW POOLS in pgbouncer tells who waits there."
+        ),
+    )
+
+
 def locked(case: Case) -> Cause:
     lock: LockWait = case.claim.about["lock"]
     blocker = statement_told(lock.blocker, 100) if lock.blocker else say("another session")
@@ -137,6 +163,9 @@ def locked(case: Case) -> Cause:
 def exhausted(case: Case) -> Cause:
     pool = case.seen.pool
     size = None if pool is None else pool.size
+    kept = None if pool is None else pool.kept(case.seen.window_s)
+    if pool is not None and size and kept is not None and kept >= max(MOST_KEPT * size, 1.0):
+        return leaking(case, pool, kept)
     figures = {"share": case.share, "hold": None if pool is None else pool.mean_hold_s}
     return case.cause(
         subject="database pool",
@@ -175,6 +204,34 @@ def exhausted(case: Case) -> Cause:
             "Hold connections for a shorter time (no other work between the first statement and "
             "the commit, quicker statements), or raise pool_size as far as max_connections allows "
             "for all workers together. This is not verified: measure again after the change."
+        ),
+    )
+
+
+def leaking(case: Case, pool: PoolUse, kept: float) -> Cause:
+    return case.cause(
+        subject="database pool",
+        said=say(
+            "{share:ratio} of the time that users wait is for a database connection, while about "
+            "{kept:number} of the {size:number} of the pool are kept and do not come back",
+            share=case.share,
+            kept=round(kept, 1),
+            size=pool.size,
+        ),
+        evidence={
+            "kept": kept,
+            "in_use": pool.in_use,
+            "size": pool.size,
+            "hold_s": pool.mean_hold_s,
+            "waits": pool.waits,
+            "timeouts": pool.failed,
+        },
+        explanation=say(
+            "Somebody takes a connection and does not give it back, or keeps it for long: a "
+            "session without `async with`, a transaction that stays open, a background task. "
+            "pg_stat_activity shows them as idle, or idle in transaction, with their last "
+            "statement. A larger pool only puts it off. This is not verified: measure again after "
+            "the change."
         ),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from keiko_perf.doctor import claims as c
 from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.symptoms import Growth
+from keiko_perf.doctor.symptoms import Growth, ThreadUse
 from keiko_perf.model import BlockingCall, say
 
 _MANY_BLOCKS_PER_S = 50.0
@@ -113,6 +113,29 @@ def unseen(case: Case) -> Cause:
     )
 
 
+def threads(case: Case) -> Cause:
+    pool: ThreadUse = case.claim.about["threads"]
+    return case.cause(
+        subject="thread pool",
+        said=say(
+            "{share:ratio} of the time that users wait is for one of the {size:number} threads "
+            "that handlers without async run in, {each:duration} of each request; all are at work "
+            "and {waiting:number} more wait",
+            share=case.share,
+            size=pool.size,
+            each=case.each_s,
+            waiting=round(pool.waiting, 1),
+        ),
+        evidence={"size": pool.size, "in_use": pool.in_use, "waiting": pool.waiting},
+        explanation=say(
+            "Make the handlers async where what they wait for can be awaited, or allow more "
+            "threads: anyio.to_thread.current_default_thread_limiter().total_tokens. Threads that "
+            "compute share one interpreter; more of them cure nothing then. This is not verified: "
+            "measure again after the change."
+        ),
+    )
+
+
 def in_thread(case: Case) -> Cause:
     return case.cause(
         said=say(
@@ -175,8 +198,8 @@ def memory_cause(growth: Growth) -> Cause:
             "blocks_per_s": growth.blocks_per_s,
         },
         explanation=say(
-            "Python objects are kept: look for a cache or a list that only grows. tracemalloc, or "
-            "memray, tells who made what is kept."
+            "Python objects are kept: look for a cache or a list that only grows. keiko-perf "
+            "memory run tells by line who made what is kept, and so does memray."
         )
         if is_python
         else say(

@@ -13,7 +13,7 @@ from keiko_perf.loadtest.meter import ErrorLog, StepMeter, interval_s
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import MOST_STEPS, Plan
 from keiko_perf.loadtest.progress import StepProgress
-from keiko_perf.loadtest.reply import UNJUDGED, Reply
+from keiko_perf.loadtest.reply import USUAL, Reply
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
 from keiko_perf.loadtest.transport import Asked, Channel, Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
@@ -140,13 +140,7 @@ class Books:
     def settled(self, reply: Reply) -> bool:
         """A user had time to check an answer; whether it is a success."""
         due, meter = reply.due, self._meters[reply.request.step]
-        # The hot path: it was sent when it was due, and is what most are.
-        if (
-            reply.status < 400
-            and reply.judgement is UNJUDGED
-            and reply.sent == due
-            and meter.since <= due < meter.until
-        ):
+        if reply.judgement is USUAL and meter.since <= due < meter.until:
             record = meter.record
             record(reply.done - due)
             meter.received_bytes += reply.received_bytes

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from keiko_perf.loadtest.inside import is_inside
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.model import Histogram, Kind, Outcome, Series, Snapshot, Target, Verdict, say
 
@@ -32,7 +33,7 @@ class Break:
 
 def judge(result: Result, target: Target) -> Verdict:
     """The verdict over the whole run; the reason of a missed one says where it broke."""
-    verdict = target.judge(_settled(result) if result.first_settled else result.snapshot())
+    verdict = target.judge(_whole(result, target))
     if verdict.outcome is not Outcome.MISSED:
         return verdict
     found = broke(result, target)
@@ -55,16 +56,24 @@ def broke(result: Result, target: Target) -> Break | None:
         return None
     first: tuple[float, float] | None = None
     judged = missed = 0
-    for at, window in stretches(result, target.subject, _STRETCH):
+    for at, window in stretches_of(result, target, _STRETCH):
         if at < result.first_settled:
             continue
         outcome = target.judge(window).outcome
         judged += outcome is not Outcome.UNKNOWN
         if outcome is Outcome.MISSED:
             missed += 1
-            series = window.whole(Kind.STEP)
-            first = first or (at * result.interval_s, series.rate_per_s)
+            first = first or (at * result.interval_s, _due_per_s(result, target, at))
     return None if first is None else Break(*first, missed / judged)
+
+
+def _due_per_s(result: Result, target: Target, at: int) -> float:
+    """How many requests were due a second in the stretch that ends with the interval *at*."""
+    some = [one for one in result.steps if target.subject in (None, one.name)]
+    timeline, failures = together(some)
+    begun = max(0, at + 1 - _STRETCH)
+    count = sum(one.count for one in timeline[begun : at + 1]) + sum(failures[begun : at + 1])
+    return count / ((at + 1 - begun) * result.interval_s)
 
 
 def together(steps: Sequence[StepResult]) -> tuple[list[Histogram], list[int]]:
@@ -77,6 +86,19 @@ def together(steps: Sequence[StepResult]) -> tuple[list[Histogram], list[int]]:
         ],
         [sum(one.failures[at] for one in steps if at < len(one.failures)) for at in range(length)],
     )
+
+
+def stretches_of(result: Result, target: Target, width: int) -> Iterator[tuple[int, Snapshot]]:
+    """As `stretches`, of what a target is about: the requests, or the service itself."""
+    if not is_inside(target.kpi):
+        yield from stretches(result, target.subject, width)
+        return
+    moments = () if result.watched is None else result.watched.moments
+    for at in range(len(moments)):
+        some = moments[max(0, at + 1 - width) : at + 1]
+        merged = Snapshot.merged(one for one in some if one is not None)
+        if merged is not None:
+            yield at, merged
 
 
 def stretches(result: Result, subject: str | None, width: int) -> Iterator[tuple[int, Snapshot]]:
@@ -97,6 +119,16 @@ def stretches(result: Result, subject: str | None, width: int) -> Iterator[tuple
             failed=_counted(sum(failures[start : at + 1])),
         )
         yield at, Snapshot(started_at=result.started_at, window_s=window_s, series=(series,))
+
+
+def _whole(result: Result, target: Target) -> Snapshot | None:
+    """All that a target is held to over a whole run."""
+    if not is_inside(target.kpi):
+        return _settled(result) if result.first_settled else result.snapshot()
+    moments = () if result.watched is None else result.watched.moments
+    settled = Snapshot.merged(one for one in moments[result.first_settled :] if one is not None)
+    # That nothing was read is for the figure itself to say.
+    return settled or Snapshot(started_at=result.started_at, window_s=0.0)
 
 
 def _settled(result: Result) -> Snapshot:

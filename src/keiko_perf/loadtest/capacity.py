@@ -16,6 +16,7 @@ from enum import StrEnum
 from math import sqrt
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.inside import times_of
 from keiko_perf.model import Message, Target, Verdict, Window
 from keiko_perf.model.histogram import samples_needed
 
@@ -136,7 +137,8 @@ class Capacity:
 def step_s(targets: Sequence[Target], per_s: float, asked_s: float) -> float:
     """How long a step at *per_s* lasts: as asked, or as its percentiles need, within reason."""
     needed = max((_samples(one) for one in targets), default=1) * _SPARE_SAMPLES
-    return min(max(asked_s, needed / per_s), asked_s * _MOST_STRETCH)
+    by_itself_s = max((_by_itself_s(one) for one in targets), default=0.0) * _SPARE_SAMPLES
+    return min(max(asked_s, needed / per_s, by_itself_s), asked_s * _MOST_STRETCH)
 
 
 def start_per_s(targets: Sequence[Target], asked_s: float) -> float:
@@ -145,7 +147,19 @@ def start_per_s(targets: Sequence[Target], asked_s: float) -> float:
     return max(10.0, needed / asked_s)
 
 
+def _by_itself_s(target: Target) -> float:
+    """How long it takes to tell what is measured so often a second, whatever the load is."""
+    found = times_of(target.kpi)
+    if found is None or found[0].per_s is None:
+        return 0.0
+    return samples_needed(found[1]) / found[0].per_s
+
+
 def _samples(target: Target) -> int:
+    """How many requests it takes to tell the figure; each waits, and sends, at least once."""
+    found = times_of(target.kpi)
+    if found is not None:
+        return 1 if found[0].per_s is not None else samples_needed(found[1])
     name = target.kpi.name
     if not (name.startswith("latency_p") and name.endswith("_s")):
         return 1

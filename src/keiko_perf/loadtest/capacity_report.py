@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keiko_perf.loadtest.capacity import Capacity, Found, Passed, Purpose, Tried
-from keiko_perf.loadtest.resources import resources_table
+from keiko_perf.loadtest.resources import clock_sentences, resources_table
 from keiko_perf.loadtest.usl import Law, fitted
+from keiko_perf.loadtest.watched import Watched
 from keiko_perf.model import (
     Bottleneck,
     Chart,
@@ -59,7 +60,7 @@ class Asked:
         targets: what each step has to keep.
         at_least: the rates that the capacity is to reach, as targets of the throughput.
         is_watched: whether the service's own figures were read.
-        clock_error_s: by how much the instants of those may be off.
+        seen: what was seen of the service and its database in the last step; None if nothing was.
         notes: what whoever reads the figures should know.
         interrupted: whether it was stopped.
     """
@@ -68,7 +69,7 @@ class Asked:
     targets: tuple[Target, ...]
     at_least: tuple[Target, ...] = ()
     is_watched: bool = False
-    clock_error_s: float | None = None
+    seen: Watched | None = None
     notes: tuple[Message, ...] = ()
     interrupted: bool = False
 
@@ -254,11 +255,8 @@ def _beyond(overload: Tried, recovery: Tried | None, low: Tried) -> Iterator[Tex
 def _limits(limit: Bottleneck | None, asked: Asked) -> Iterator[Text]:
     if limit is not None:
         yield say("{found}.", found=limit.sentence)
-    if asked.clock_error_s is not None:
-        yield say(
-            "The service's figures stand on the load generator's clock, within {error:duration}.",
-            error=asked.clock_error_s,
-        )
+    if asked.seen is not None:
+        yield from clock_sentences(asked.seen)
 
 
 def _unwatched() -> Gap:

@@ -76,7 +76,7 @@ def _limit(targets: Sequence[Target], subjects: Sequence[str | None]) -> float |
     limits = (
         target.at_most
         for target in targets
-        if target.kpi.format == "duration" and target.subject in subjects
+        if target.kpi.name.startswith("latency_") and target.subject in subjects
     )
     return next((limit for limit in limits if limit is not None), None)
 

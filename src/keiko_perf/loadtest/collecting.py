@@ -7,81 +7,120 @@ block that is known, is handed over as it is. Any other goes the way of every co
 
 from __future__ import annotations
 
+import asyncio
+
 from keiko_perf.loadtest.connection import Http1Channel
+from keiko_perf.loadtest.delivery import Delivery
 from keiko_perf.loadtest.framing import Body
-from keiko_perf.loadtest.home import LARGEST_WHOLE_BYTES, Home, Phase
+from keiko_perf.loadtest.home import LARGEST_WHOLE_BYTES, Home, Phase, Repeatable
 from keiko_perf.loadtest.reading import Fields
 from keiko_perf.loadtest.request import Request
-from keiko_perf.loadtest.transport import Answer, Owner
+from keiko_perf.loadtest.transport import Answer, Channel, Owner
 
 _MOST_KNOWN = 16  # `Date` changes once a second, and more than the last ones are of no use
 _MOST_REPEATED = 512
-_IDLE, _HEAD = Phase.IDLE, Phase.HEAD
-_NOTHING = (0, b"", None)
+_IDLE, _HEAD, _CLOSED = Phase.IDLE, Phase.HEAD, Phase.CLOSED
+_NOTHING = (b"", 0, 0, Answer(0, (), b""))
 _tuple = tuple.__new__  # what a named tuple's own constructor calls, at half its cost
+
+
+def collecting(home: Home, owner: Owner) -> Http1Channel:
+    """A connection for *owner*, who may have users or not."""
+    delivery: Delivery | None = getattr(owner, "delivery", None)
+    return (
+        Http1Channel(home, owner) if delivery is None else CollectingChannel(home, owner, delivery)
+    )
 
 
 class CollectingChannel(Http1Channel):
     """One connection of users."""
 
-    __slots__ = ("_light", "_repeated", "_seen")
+    __slots__ = ("_came", "_clock", "_repeated", "_seen", "_tell_soon")
 
-    def __init__(self, home: Home, owner: Owner) -> None:
+    def __init__(self, home: Home, owner: Owner, delivery: Delivery) -> None:
         super().__init__(home, owner)
         # Header blocks that were seen before: the status, the headers, and the length of the body.
         self._seen: dict[bytes, tuple[int, Fields, int]] = {}
+        self._came: list[Channel] = delivery.came
+        self._tell_soon = delivery.tell_soon
         self._repeated = home.repeated
-        self._light: Request | None = None  # the one under way, until anything of its answer came
+        self._clock = home.clock
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._phase is not _CLOSED:
+            self.write = self._write
 
     def send(self, request: Request) -> None:
-        if request.is_light and self._phase is _IDLE:
-            self.request = self._light = request
-            self._phase = _HEAD
-            write = self._write
-            write(request.wire)
+        if self._phase is _IDLE and request.is_light:
+            self.request = request
+            self._write(request.wire)
         else:
             super().send(request)
 
     def data_received(self, data: bytes) -> None:
-        light = self._light
-        if light is not None:
-            self._light = None
-            # To compare is cheaper than to look for the end of the headers.
-            status, came, answer = self._repeated.get(light, _NOTHING)
-            if came == data:
-                self.received_bytes = len(data)
-                self.answer = answer
-                self._phase = _IDLE
-                answered = self._answered
-                answered(self, status)
+        request = self.request
+        # A light request leaves the phase as it is until it is known how its answer begins.
+        if request is None or self._phase is not _IDLE:
+            self._take(data)
+            return
+        # To compare is cheaper than to look for the end of the headers.
+        seen = self._repeated.get(request, _NOTHING)
+        if seen[0] != data:
+            seen = self._read(request, data)
+            if seen is _NOTHING:
+                self._phase = _HEAD
+                self._take(data)
                 return
-            if self._take_known(light, data):
-                return
-        self._take(data)
+        _, size, status, answer = seen
+        reply, clock = self.asked, self._clock
+        reply.done = clock()
+        reply.status = status
+        reply.answer = answer
+        reply.received_bytes = size
+        self.request = None
+        came = self._came
+        if not came:
+            self._tell_soon()
+        came.append(self)
 
-    def _take_known(self, request: Request, data: bytes) -> bool:
-        """Hand *data* over if it is a whole answer whose header block is known."""
+    def expire(self) -> None:
+        self._begin_head()
+        super().expire()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._begin_head()
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        self.write = None
+        super().close()
+
+    def _begin_head(self) -> None:
+        if self._phase is _IDLE and self.request is not None:
+            self._phase = _HEAD
+
+    def _read(self, request: Request, data: bytes) -> Repeatable:
+        """What *data* is, if it is a whole answer whose header block is known."""
         end = data.find(b"\r\n\r\n")
         block = data[:end]
         seen = self._seen.get(block)
         if seen is None:
             if end > 0:
                 self._learn(request, block)
-            return False
+            return _NOTHING
         status, fields, length = seen
         size = len(data)
         if size != end + 4 + length:
-            return False
-        self.received_bytes = size
-        self.answer = answer = _tuple(Answer, (status, fields, data[end + 4 :], False))
+            return _NOTHING
+        answer = _tuple(Answer, (status, fields, data[end + 4 :], False))
+        read = data, size, status, answer
         if size <= LARGEST_WHOLE_BYTES:
             repeated = self._repeated
             if len(repeated) >= _MOST_REPEATED:
                 repeated.clear()
-            repeated[request] = status, data, answer
-        self._phase = _IDLE
-        self._answered(self, status)
-        return True
+            repeated[request] = read
+        return read
 
     def _learn(self, request: Request, block: bytes) -> None:
         """Know *block* from now on, if another connection of the same home does."""
@@ -89,7 +128,9 @@ class CollectingChannel(Http1Channel):
         wishes = request.wishes
         if head is None or head.body is not Body.LENGTH or not head.keeps_alive:
             return
-        if wishes is not None and head.length <= wishes.max_body_bytes:
+        # What is more than a success that changes nothing is told at once.
+        is_usual = head.status < 400 and all(name != b"set-cookie" for name, _ in head.fields)
+        if is_usual and wishes is not None and head.length <= wishes.max_body_bytes:
             if len(self._seen) >= _MOST_KNOWN:
                 self._seen.clear()
             self._seen[block] = head.status, head.fields, head.length

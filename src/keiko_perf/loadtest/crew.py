@@ -157,22 +157,25 @@ class Crew(Desk, Engine):
         while True:
             while user.is_resting:
                 await until_called()
-            before, failed = user.last, user.failed
             if rests:
                 user.begun = self._clock()
+            failed, user.got_on = user.failed, False
             try:
                 if begins and not await self._begin(user):
                     continue
                 await run(user)
+                while user.got_on and not (begins or rests):  # nothing comes between
+                    outcomes.passed += 1
+                    failed, user.got_on = user.failed, False
+                    await run(user)
             except BaseException as error:  # the scenario's code
                 self._broke(user, error, failed)
                 self._rest(user, got_on=False)
             else:
                 outcomes.passed += 1
-                last = user.last
-                if rests or last is before or last is None:
+                if rests or not user.got_on:
                     # Who got no answer may not ask again at once, and for ever.
-                    self._rest(user, got_on=last is not before and last is not None)
+                    self._rest(user, got_on=user.got_on)
 
     async def _begin(self, user: User) -> bool:
         """What comes before an iteration; whether that may begin."""
@@ -220,7 +223,7 @@ class Crew(Desk, Engine):
         self._settle(user)
         if isinstance(error, asyncio.CancelledError):
             task = asyncio.current_task()
-            if not self._is_open or task is None or task.cancelling():
+            if not self.delivery.is_open or task is None or task.cancelling():
                 raise error
         elif not isinstance(error, Exception):
             raise error
@@ -278,7 +281,7 @@ class Crew(Desk, Engine):
     def _end_arrivals(self, drain_s: float | None = None) -> None:
         if not self._has_arrivals:
             return
-        self._is_open = False
+        self.delivery.shut()
         super()._end_arrivals(drain_s)
         waiting = {id(user) for user in self._under_way()}
         for task, user in self._tasks.items():
@@ -292,7 +295,7 @@ class Crew(Desk, Engine):
             self._given = await self._stage.set_up()
 
     async def _clean_up(self) -> None:
-        self._is_open = False
+        self.delivery.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -309,7 +312,8 @@ class Crew(Desk, Engine):
         return super()._pending() + unsettled
 
     def _look(self) -> None:
-        self._books.looks.count = self._in_flight
+        # An answer that came is no longer under way, though its user is not told yet.
+        self._books.looks.count = self._in_flight - len(self.delivery.came)
         super()._look()
 
     def _result(self) -> Result:

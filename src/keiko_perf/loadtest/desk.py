@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
 from keiko_perf.loadtest.books import Books
+from keiko_perf.loadtest.delivery import Delivery
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.reply import NOBODY, UNJUDGED, Asker, Reply, RequestFailed
+from keiko_perf.loadtest.reply import NOBODY, UNJUDGED, USUAL, Asker, Reply, RequestFailed
 from keiko_perf.loadtest.request import Request, Wishes
 from keiko_perf.loadtest.scenario import Scenario
 from keiko_perf.loadtest.traffic import Traffic
@@ -31,6 +32,7 @@ class Desk(Traffic):
         target: where the requests go.
         seed: of the users' chance.
         wishes: of every request.
+        delivery: the short way of what is usual.
     """
 
     def __init__(self, plan: Plan, transport: Transport, *more: Any, **options: Any) -> None:
@@ -52,10 +54,16 @@ class Desk(Traffic):
             if plan.accept_gzip:
                 headers.setdefault("accept-encoding", "gzip")
             self._headers[one.name] = headers
-        self._is_open = True  # whether users may ask
         self._line: deque[Reply] = deque()  # waits for a channel; sent is when that was noticed
-        self._without_cookies: Answer | None = None
         self._headers_without_cookies: object = None
+        self.delivery = Delivery(
+            self,
+            self._books,
+            idle=self._idle,
+            line=self._line,
+            clock=self._clock,
+            loop=self._loop,
+        )
 
     @property
     def _in_flight(self) -> int:
@@ -63,24 +71,20 @@ class Desk(Traffic):
 
     # What users call
 
-    def ask(self, user: User, request: Request) -> Reply:
+    def ask(self, user: Asker, request: Request) -> Reply:
         """Send *request* for *user*: its reply, to be awaited."""
-        if not self._is_open:
-            self.check_open()
+        self.check_open()
         last = user.last
         if last is not None:
             user.last = None
-            if not self._books.settled(last):
-                user.failed += 1
-            if user.more:
-                self._settle_more(user)
+            user.failed += not self._books.settled(last)
+            self._settle_more(user)
         clock = self._clock
         now, due = clock(), user.due
         if due:
             user.due = 0.0
         else:
             due = now
-        # One object for a request, filled here: a constructor would cost as much again.
         reply = Reply()
         reply.user = user
         reply.request = request
@@ -88,19 +92,19 @@ class Desk(Traffic):
         reply.sent = now
         reply.wake = NOBODY
         reply.error = None
+        reply.judgement = USUAL if due == now else UNJUDGED
         if self._idle:
             channel = self._idle.pop()
         elif len(self._channels) < self._most_channels:
             channel = self._new_channel()
         else:
+            reply.judgement = UNJUDGED
             self._line.append(reply)
             self._note_peak()
             self._books.waited += due >= self._books.begins
             return reply
         if due != now:
             self._books.sent(due, now)
-        channel.due = due
-        channel.sent = now
         channel.asked = reply
         channel.send(request)
         return reply
@@ -112,7 +116,7 @@ class Desk(Traffic):
         Raises:
             CancelledError: it is, and they are about to be cancelled.
         """
-        if not self._is_open:
+        if not self.delivery.is_open:
             raise asyncio.CancelledError
 
     def step(self, name: str) -> int:
@@ -136,29 +140,44 @@ class Desk(Traffic):
     def answered(self, channel: Channel, status: int) -> None:
         clock = self._clock
         reply: Reply = channel.asked
-        reply.done = now = clock()
+        reply.done = clock()
         reply.status = status
         reply.answer = answer = channel.answer
-        reply.judgement = UNJUDGED
         reply.received_bytes = channel.received_bytes
+        if status >= 400 and reply.judgement is USUAL:
+            reply.judgement = UNJUDGED
         if channel.redirects:
+            channel.due = reply.due
             self._books.redirected(channel)
+        if answer is not None:
+            self._look_for_cookies(reply, answer)
+        self.told(channel)
+
+    def told(self, channel: Channel) -> None:
+        """The reply that *channel* filled in is the user's."""
+        reply: Reply = channel.asked
         user = reply.user
         if user.last is not None:
             user.more.append(user.last)
         user.last = reply
-        # The same answer again and again is looked through once.
-        if answer is not self._without_cookies and answer is not None:
-            self._look_for_cookies(reply, answer)
-        wake = reply.wake or NOBODY
-        reply.wake = None
-        if self._line or not self._has_arrivals or not channel.is_open:
-            self._hand_on(channel, now, wake)
+        user.got_on = True
+        if not channel.is_open:
+            self._channels.discard(channel)
+        elif self._has_arrivals and not self._line:
+            # The user asks again where this wakes it, and finds the channel.
+            channel.request = None
+            self._idle.append(channel)
+            reply.wake_up()
             return
-        # The user asks again where this wakes it, and finds the channel.
-        channel.request = None
-        self._idle.append(channel)
-        wake()
+        self._hand_on(channel if channel.is_open else None, reply)
+
+    def _hand_on(self, channel: Channel | None, reply: Reply) -> None:
+        if not self._has_arrivals:
+            reply.wake_up()  # before the run may end; there is nothing more to ask for
+        # Who waits for a channel may have come after the answer did, so this is another instant.
+        self._go_on(channel, self._clock())
+        if self._has_arrivals:
+            reply.wake_up()
 
     def _look_for_cookies(self, reply: Reply, answer: Answer) -> None:
         # Connections repeat the headers that they know.
@@ -167,42 +186,33 @@ class Desk(Traffic):
             lines = [text for name, text in headers if name == b"set-cookie"]
             if lines:
                 reply.user.received(reply, lines)
-                return
-            self._headers_without_cookies = headers
-        self._without_cookies = answer
-
-    def _hand_on(self, channel: Channel, now: float, wake: Callable[[], None]) -> None:
-        if not channel.is_open:
-            self._channels.discard(channel)
-        if not self._has_arrivals:
-            wake()  # before the run may end; there is nothing more to ask for
-        self._go_on(channel if channel.is_open else None, now)
-        if self._has_arrivals:
-            wake()
+            else:
+                self._headers_without_cookies = headers
 
     def failed(self, channel: Channel, failure: Failure, detail: str) -> None:
         now = self._clock()
         reply: Reply = channel.asked
-        user, wake = reply.user, reply.wake or NOBODY
-        user.failed += 1
-        self._books.offered += channel.due >= self._books.begins
+        channel.due, channel.sent = reply.due, reply.sent
+        reply.user.failed += 1
+        reply.user.got_on = False
+        self._books.offered += reply.due >= self._books.begins
         self._books.failed(channel, failure, detail, now=now)
         self._channels.discard(channel)
         reply.error = RequestFailed(self.name_of(reply.request), failure, detail)
-        reply.wake = None
-        if not self._has_arrivals:
-            wake()
-        self._go_on(None, now)
-        if self._has_arrivals:
-            wake()
+        self._hand_on(None, reply)
+
+    def lost(self, channel: Channel) -> None:
+        super().lost(channel)
+        if channel in self.delivery.came:  # its answer is there, and the channel is not
+            self.delivery.came.remove(channel)
+            self.told(channel)
 
     def _go_on(self, channel: Channel | None, now: float, pause_s: float = 0.0) -> None:
         if self._line:
             reply = self._line.popleft()
             self._books.sent_late(reply.due, reply.sent, now)
             channel = channel or self._new_channel()
-            channel.due = reply.due
-            channel.sent = reply.sent = now
+            reply.sent = now
             channel.asked = reply
             channel.send(reply.request)
         elif channel is not None:
@@ -221,7 +231,7 @@ class Desk(Traffic):
             user.failed += not self._books.settled(last)
         self._settle_more(user)
 
-    def _settle_more(self, user: User) -> None:
+    def _settle_more(self, user: Asker) -> None:
         for reply in user.more:
             user.failed += not self._books.settled(reply)
         user.more.clear()
@@ -231,8 +241,22 @@ class Desk(Traffic):
         for channel in self._channels:
             if channel.request is not None:
                 yield channel.asked.user
+        for channel in self.delivery.came:
+            yield channel.asked.user
         for reply in self._line:
             yield reply.user
 
     def _pending(self) -> list[float]:
-        return super()._pending() + [reply.due for reply in self._line]
+        self._note_instants()
+        came = [channel.asked.due for channel in self.delivery.came]
+        return super()._pending() + came + [reply.due for reply in self._line]
+
+    def _sweep(self) -> None:
+        self._note_instants()
+        super()._sweep()
+
+    def _note_instants(self) -> None:
+        """Replies know them; channels are told when somebody looks at all of these."""
+        for channel in self._channels:
+            if channel.request is not None:
+                channel.due, channel.sent = channel.asked.due, channel.asked.sent

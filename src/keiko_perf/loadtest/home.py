@@ -16,8 +16,11 @@ from keiko_perf.loadtest.transport import Answer, Channel
 LARGEST_WHOLE_BYTES = 4096
 
 
-Repeated = dict[Request, tuple[int, bytes, Answer]]
-"""The last answer to each of so many requests: its status, how it came and how it was read."""
+Repeatable = tuple[bytes, int, int, Answer]
+"""An answer that may come again: how it came, its length, its status, and what it is."""
+
+Repeated = dict[Request, Repeatable]
+"""The last answer to each of so many requests."""
 
 
 class Known(dict[bytes, tuple[int, int]]):

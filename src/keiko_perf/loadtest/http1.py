@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from keiko_perf.loadtest import malloc, tls
-from keiko_perf.loadtest.collecting import CollectingChannel
+from keiko_perf.loadtest.collecting import collecting
 from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
 from keiko_perf.loadtest.framing import Body, Head, read_plain_head
@@ -91,7 +91,7 @@ class HttpTransport:
         elif self.follows:
             self._channel = FollowingChannel
         elif self._plan.scenarios:
-            self._channel = CollectingChannel
+            self._channel = collecting
         elif isinstance(self._plan.load, Users):
             self._channel = PromptedChannel
 

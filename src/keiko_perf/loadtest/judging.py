@@ -8,12 +8,13 @@ that is still under way cannot be judged yet.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 
-from keiko_perf.loadtest.breaking import judge, stretches
+from keiko_perf.loadtest.breaking import judge, stretches_of
+from keiko_perf.loadtest.inside import is_inside
 from keiko_perf.loadtest.progress import Progress
 from keiko_perf.loadtest.promise import Promise, Stopped
 from keiko_perf.loadtest.result import Result
@@ -60,7 +61,7 @@ def _each(result: Result, promise: Promise) -> Verdict:
     width = max(1, ceil(window_s / result.interval_s - 1e-9))
     judged = [
         (at, target.judge(window))
-        for at, window in stretches(result, target.subject, width)
+        for at, window in stretches_of(result, target, width)
         if at + 1 >= width + result.first_settled
     ]
     told = [(at, one) for at, one in judged if one.outcome is not Outcome.UNKNOWN]
@@ -102,14 +103,22 @@ class Judge:
     Args:
         promises: of which those that stop the run are looked at.
         warmup_s: how long the load is on before measuring begins.
+        inside: what the service did in the last so many seconds; None where that is not known.
     """
 
-    def __init__(self, promises: Iterable[Promise], *, warmup_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        promises: Iterable[Promise],
+        *,
+        warmup_s: float = 0.0,
+        inside: Callable[[float], Snapshot | None] = lambda _last_s: None,
+    ) -> None:
         self._promises = [
             (number, promise) for number, promise in enumerate(promises) if promise.stops
         ]
         longest_s = max((one.window_s or 0.0 for _, one in self._promises), default=0.0)
         self._warmup_s = warmup_s
+        self._inside = inside
         self._before: deque[tuple[float, tuple[Series, ...]]] = deque(
             maxlen=ceil(longest_s) + 2  # one progress a second
         )
@@ -133,6 +142,10 @@ class Judge:
 
     def _window(self, promise: Promise, at_s: float, wholes: tuple[Series, ...]) -> Snapshot | None:
         """What ended in the last stretch; None while that has not been measured for so long."""
+        if is_inside(promise.target.kpi):
+            last_s = at_s if promise.window_s is None else promise.window_s
+            is_long = at_s >= (promise.window_s or LEAST_S) - 0.5
+            return self._inside(last_s) if is_long else None
         if promise.window_s is None:
             return _snapshot(wholes, at_s) if at_s >= LEAST_S else None
         begun_s = at_s - promise.window_s

@@ -55,11 +55,14 @@ class Judgement:
 
 
 UNJUDGED = Judgement()
-"""What most are: the status alone counts."""
+"""The status alone counts."""
+
+USUAL = Judgement()
+"""What most are: likewise, and it is below 400, and the request was sent when it was due."""
 
 
 def NOBODY() -> None:  # noqa: N802 - a constant, compared by identity
-    """Whom to tell of an answer that nobody awaits yet."""
+    """Whom to tell of an answer beside the user's player: most often nobody."""
 
 
 class Asker(Protocol):
@@ -71,8 +74,12 @@ class Asker(Protocol):
         last: the last reply, until it is counted.
         more: others that were asked for together with it, likewise.
         failed: how many requests had no good answer.
+        due: when the next request is, if not when it is asked for; 0.0 is none.
+        got_on: whether the last request that ended had an answer.
     """
 
+    due: float
+    got_on: bool
     player: Player | None
     last: Reply | None
     more: list[Reply]
@@ -94,7 +101,8 @@ class Reply:
         request: what was sent.
         due: when it was due, on the engine's clock.
         sent: when it was sent, likewise.
-        wake: to be called when the answer is there or cannot come; None once it was.
+        wake: to be called when the answer is there or cannot come, beside the user's player, which
+            is run on in any case; None once it was.
         error: why there is no answer.
         done: when the answer was there, on the engine's clock.
         status: 100 to 999.
@@ -136,13 +144,8 @@ class Reply:
     def __await__(self) -> Generator[Any, None, Reply]:
         while self.wake is not None:
             player = self.user.player
-            if player is not None and player.is_on and self.wake is NOBODY:
-                self.wake = player.wake
-                try:
-                    yield player
-                finally:
-                    if self.wake is not None:  # given up
-                        self.wake = NOBODY
+            if player is not None and player.is_on:
+                yield player  # who is run on whenever an answer to its user comes
             else:
                 yield from self._future()
         if self.error is not None:
@@ -161,6 +164,14 @@ class Reply:
 
         self.wake = wake
         return future
+
+    def wake_up(self) -> None:
+        """Run on who waits for it: the answer is there, or cannot come."""
+        wake, self.wake = self.wake, None
+        if wake is not None:
+            wake()
+        if self.user.player is not None:
+            self.user.player.go_on()
 
     @property
     def name(self) -> str:
@@ -253,7 +264,8 @@ class Reply:
             expected = (status,) if isinstance(status, int) else status
             if self.status in expected:
                 self._check_open()
-                self.judgement = replace(self.judgement, is_expected=True)
+                if not self.is_ok:
+                    self.judgement = replace(self.judgement, is_expected=True)
         reason = why_not(self, status=status, json=json, contains=contains)
         if reason:
             self.fail(reason)

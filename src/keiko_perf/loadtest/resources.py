@@ -17,9 +17,23 @@ from keiko_perf.loadtest.watched import (
     RESPONSE,
     RUNNING,
     STATEMENTS,
+    Clock,
     Watched,
 )
-from keiko_perf.model import Chart, Column, Line, Message, Resource, Section, Table, bottleneck, say
+from keiko_perf.model import OTHER as REST
+from keiko_perf.model import (
+    Chart,
+    Column,
+    Gap,
+    Line,
+    Message,
+    Resource,
+    Section,
+    Table,
+    Text,
+    bottleneck,
+    say,
+)
 from keiko_perf.model.bottleneck_text import RESOURCES
 from keiko_perf.model.usage import Window
 
@@ -71,13 +85,62 @@ def watched_section(watched: Watched) -> Section:
     return Section(
         title=say("The service meanwhile"),
         paragraphs=tuple(_sentences(watched)),
-        tables=() if window is None or not window.uses else (resources_table(window),),
+        tables=(
+            *(() if window is None or not window.uses else (resources_table(window),)),
+            *((_spent_table(watched),) if watched.spent else ()),
+        ),
+        gaps=(_uncounted(),) if watched.database_error_s is not None and not watched.spent else (),
+    )
+
+
+def _spent_table(watched: Watched) -> Table:
+    """The statements that the database spent its time on, while the load was on."""
+    whole_s = sum(one.seconds for one in watched.spent)
+    return Table(
+        title=say("Statements meanwhile, as the database counted them"),
+        columns=(
+            Column(say("statement")),
+            Column(say("share of the time"), "ratio"),
+            Column(say("calls"), "count"),
+            Column(say("mean"), "duration"),
+            Column(say("time in all"), "duration"),
+        ),
+        rows=tuple(
+            (
+                _statement_words(one.statement),
+                one.seconds / whole_s if whole_s else None,
+                one.calls,
+                one.mean_s,
+                one.seconds,
+            )
+            for one in watched.spent
+        ),
+    )
+
+
+def _statement_words(statement: str) -> Text:
+    return say("all others") if statement == REST else statement
+
+
+def _uncounted() -> Gap:
+    return Gap(
+        subject=say("the statements that the database executed meanwhile"),
+        reason=say("pg_stat_statements told of none"),
+        remedy=say(
+            "As a superuser: CREATE EXTENSION pg_stat_statements, which has to be in "
+            "shared_preload_libraries, and GRANT pg_read_all_stats to the user of --database"
+        ),
     )
 
 
 def _sentences(watched: Watched) -> Iterator[Message]:
     if watched.window is not None and watched.window.uses:
         yield say("{found}.", found=bottleneck([watched.window]).sentence)
+    yield from clock_sentences(watched)
+
+
+def clock_sentences(watched: Watched) -> Iterator[Message]:
+    """How well the instants of service and database fit those of the load generator."""
     if watched.error_s is not None:
         yield say(
             "The service's figures stand on the load generator's clock, within {error:duration}.",
@@ -88,6 +151,29 @@ def _sentences(watched: Watched) -> Iterator[Message]:
             "The database's figures stand on the load generator's clock, within {error:duration}.",
             error=watched.database_error_s,
         )
+    if watched.clock is not None:
+        yield say("The clock of the service is {clock}.", clock=_clock_words(watched.clock))
+    if watched.database_clock is not None:
+        yield say(
+            "The clock of the database is {clock}.", clock=_clock_words(watched.database_clock)
+        )
+
+
+def _clock_words(clock: Clock) -> Message:
+    """Such as "12 ms ahead of the load generator's, within 0.4 ms"."""
+    if abs(clock.offset_s) <= clock.error_s:
+        return say("that of the load generator, within {error:duration}", error=clock.error_s)
+    if clock.offset_s > 0:
+        return say(
+            "{offset:duration} ahead of the load generator's, within {error:duration}",
+            offset=clock.offset_s,
+            error=clock.error_s,
+        )
+    return say(
+        "{offset:duration} behind the load generator's, within {error:duration}",
+        offset=-clock.offset_s,
+        error=clock.error_s,
+    )
 
 
 def watched_charts(watched: Watched) -> Iterator[Chart]:
@@ -112,6 +198,17 @@ def watched_charts(watched: Watched) -> Iterator[Chart]:
     yield from _chart(
         watched, say("Sessions of the database at work"), "number", (RUNNING, LOCK, IO, OTHER)
     )
+    lines = tuple(
+        Line(_statement_words(one.statement), one.points)
+        for one in watched.spent
+        if len(one.points) > 1
+    )
+    if lines:
+        yield Chart(
+            title=say("Statements of the database: executions at a time"),
+            format="number",
+            lines=lines,
+        )
 
 
 def _chart(

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -188,7 +188,10 @@ def _result(document: Mapping[str, Any]) -> Result:
         promises=tuple(Promise.from_dict(one) for one in document.get("promises", ())),
         stopped=_optional(Stopped.from_dict, document.get("stopped")),
         warmup=_optional(Warmup.from_dict, document.get("warmup")),
-        watched=_optional(Watched.from_dict, document.get("watched")),
+        watched=_optional(
+            partial(Watched.from_dict, interval_s=float(document["interval_s"])),
+            document.get("watched"),
+        ),
     )
 
 

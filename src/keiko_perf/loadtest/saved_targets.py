@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from keiko_perf.loadtest.inside import kpi_named
 from keiko_perf.model import Severity, Target
 from keiko_perf.model.kpi import (
     ERROR_RATIO,
@@ -60,9 +61,12 @@ def _kpi(name: str) -> Kpi:
     if name in _KNOWN:
         return _KNOWN[name]
     found = _QUANTILE.fullmatch(name)
-    if found is None:
+    if found is not None:
+        return latency_quantile(float(found[1].replace("_", ".")) / 100)
+    inside = kpi_named(name)
+    if inside is None:
         raise ValueError(f"no load test has the figure {name!r}")
-    return latency_quantile(float(found[1].replace("_", ".")) / 100)
+    return inside
 
 
 def _limit(value: Any) -> float | None:

@@ -3,10 +3,12 @@ Sentences: promises as a person writes them, read into values.
 
     p95 of POST /orders < 100ms for 10s, stop as failed
     p99<250ms, errors<0.1%, rps>500
+    pool.wait.p95<20ms, loop.lag.p99<50ms for 10s
 
 A sentence is a figure, `of` a step if it is not about all of them, a limit with its unit, `for` so
 long if it is about each stretch, and `stop as failed` if the run is to end with it. Several are
-parted by commas. What cannot be read is refused with a pointer at the character.
+parted by commas. Figures with a dot are those of the service itself (`inside`). What cannot be read
+is refused with a pointer at the character.
 """
 
 from __future__ import annotations
@@ -17,12 +19,20 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.inside import WORDS, is_inside, read_word
 from keiko_perf.loadtest.promise import Promise
 from keiko_perf.model import Kpi, Target
 from keiko_perf.model.kpi import ERROR_RATIO, THROUGHPUT, latency_quantile
 
 DURATIONS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
 FIGURES = "p50, p95, p99 and other percentiles, errors, or rps"
+_INSIDE = f"of the service itself: {', '.join(WORDS)}"
+_FORMS = {"duration": "20ms", "ratio": "80%", "number": "5"}
+_UNITS: dict[str, dict[str, float]] = {
+    "duration": DURATIONS_S,
+    "ratio": {"%": 0.01},
+    "number": {"": 1.0},
+}
 
 _BLANK = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_][\w.]*(?<!\.)")
@@ -78,7 +88,7 @@ class _Reader:
 
     def _promise(self) -> Promise:
         figure = self._figure()
-        subject = self._subject()
+        subject = self._subject(figure)
         sign_at = self._skip()
         sign = self._take(_SIGN)
         if sign is None:
@@ -112,12 +122,20 @@ class _Reader:
             return _Figure(ERROR_RATIO, True, {"%": 0.01}, "errors<0.1%")
         if word in ("rps", "throughput"):
             return _Figure(THROUGHPUT, False, {"": 1.0, "/s": 1.0, "/min": 1 / 60}, f"{word}>500")
+        inside = read_word(word)
+        if inside is not None:
+            form = f"{word}<{_FORMS[inside.format]}"
+            return _Figure(inside, True, _UNITS[inside.format], form)
         self._at = at
-        self._refuse(f"there is no figure {name!r}", f"Name one of {FIGURES}")
+        self._refuse(f"there is no figure {name!r}", f"Name one of {FIGURES}; {_INSIDE}")
 
-    def _subject(self) -> str | None:
+    def _subject(self, figure: _Figure) -> str | None:
+        at = self._skip()
         if self._take(_OF) is None:
             return None
+        if is_inside(figure.kpi):
+            self._at = at
+            self._refuse("a figure of the service is one of all requests", "Leave the step out")
         self._skip()
         quoted = _QUOTED.match(self._text, self._at)
         if quoted:
@@ -146,7 +164,7 @@ class _Reader:
         if unit and found:
             self._at = found.end()
         value = float(number) * figure.units[unit]
-        if figure.kpi is ERROR_RATIO and value > 1:
+        if figure.kpi.format == "ratio" and value > 1:
             self._at = number_at
             self._refuse("there are at most 100 %", f"Write it as {figure.form}")
         if not figure.is_upper and not value > 0:

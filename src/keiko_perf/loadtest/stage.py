@@ -99,7 +99,7 @@ class Stage(Desk):
     def _leave(self) -> None:
         for channel in tuple(self._channels):
             channel.close()
-        for kept in (self._channels, self._idle, self._line):
+        for kept in (self._channels, self._idle, self._line, self.delivery.came):
             kept.clear()
 
     def _ring(self) -> None:

@@ -139,6 +139,8 @@ def _value(value: float, format: str) -> Message:
         return say("{duration:duration}", duration=value)
     if format == "rate":
         return say("{rate:rate}", rate=value)
+    if format == "number":
+        return say("{number:number}", number=round(value, 2))
     return say("{share:ratio}", share=value)
 
 

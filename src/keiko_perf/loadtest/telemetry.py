@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from keiko_perf.model import Resource, Use, Window
+from keiko_perf.model import Histogram, Kind, Resource, Use, Window
 
 REQUESTS = "http_server_request_duration_seconds"
 WAITS = "db_client_connection_wait_time_seconds"
@@ -21,13 +21,32 @@ HOLDS = "db_client_connection_use_time_seconds"
 LAGS = "keiko_event_loop_lag_seconds"
 STATEMENTS = "db_client_operation_duration_seconds"
 POOL_SIZE = "keiko_pool_size"
+MEMORY = "keiko_memory_utilization_ratio"
 CPU_S = "cpu_seconds"
 """Of the service's processes, where whoever reads can see them."""
 WORKERS = "workers"
 
+RUNNING, LOCK, IO, OTHER = "running", "lock", "io", "other"
+SESSIONS = (RUNNING, LOCK, IO, OTHER)
+"""Active sessions of the database by what they wait for; those that wait for nothing run."""
+SQL_S, SQL_CALLS = "sql seconds: ", "sql calls: "
+"""Before a statement's text: for how long the database executed it so far, and how often."""
+CORES = "cores"
+"""That the database's sessions can run on, where whoever asks can see them."""
+OFFSET_S, OFFSET_ERROR_S = "clock offset", "clock offset error"
+"""By how much the clock of who was asked is ahead of the asker's, and how sure that is."""
+
 _COUNTED = (REQUESTS, WAITS, HOLDS, LAGS, STATEMENTS)
 _COUNTERS = tuple(f"{name}_{end}" for name in _COUNTED for end in ("sum", "count"))
-KNOWN = frozenset((*_COUNTERS, POOL_SIZE))
+KNOWN = frozenset((*_COUNTERS, POOL_SIZE, MEMORY))
+KINDS = {
+    REQUESTS: Kind.ROUTE,
+    WAITS: Kind.POOL,
+    HOLDS: Kind.HOLD,
+    LAGS: Kind.LOOP,
+    STATEMENTS: Kind.STATEMENT,
+}
+"""What the durations that are counted under a name are of."""
 _LINE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)")
 _LEAST_S = 0.5
 
@@ -39,11 +58,13 @@ class Reading:
         at_s: when, on the clock of whoever asked.
         error_s: by how much that may be off.
         values: the sums of what is counted, and gauges, by name.
+        histograms: all durations of what is counted, where they were asked for.
     """
 
     at_s: float
     error_s: float
     values: Mapping[str, float]
+    histograms: Mapping[Kind, Histogram] = field(default_factory=dict)
 
     def statements_since(self, first: Reading) -> float | None:
         """How many statements a request sent since *first*; None if that is not counted."""

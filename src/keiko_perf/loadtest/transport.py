@@ -9,6 +9,7 @@ the channel, so that no object is made for a request.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -114,7 +115,10 @@ class Channel:
         decoded_bytes: how long its body was after decompression, where the request takes gzip.
         redirects: how many redirects the last request followed, where the plan follows any.
         answer: the last answer, where the request collects it; else None.
-        asked: what the owner knows of the request; the channel takes no notice of it.
+        asked: what the owner knows of the request; but for a user's reply, which a channel fills
+            in, the channel takes no notice of it.
+        write: writes to the open connection. Where that is there, and the channel is idle, a light
+            request may be sent by setting `request` and writing its wire; elsewhere it is None.
     """
 
     __slots__ = (
@@ -127,9 +131,11 @@ class Channel:
         "redirects",
         "request",
         "sent",
+        "write",
     )
 
     def __init__(self) -> None:
+        self.write: Callable[[bytes], None] | None = None
         self.request: Request | None = None
         self.due = 0.0
         self.sent = 0.0

@@ -14,6 +14,7 @@ from math import erf, exp, lgamma, log, sqrt
 
 from keiko_perf.loadtest.breaking import judge
 from keiko_perf.loadtest.capacity import Passed, Trial, Tried
+from keiko_perf.loadtest.inside import is_inside, times_of
 from keiko_perf.loadtest.progress import Progress
 from keiko_perf.loadtest.result import Result, StepResult
 from keiko_perf.loadtest.validity import spoilt
@@ -85,7 +86,7 @@ def hopeless(progress: Progress, trial: Trial, targets: Sequence[Target]) -> boo
     answered = Histogram.merged(one.succeeded for one in whole)
     failed = sum(one.errors for one in whole)
     for target in targets:
-        if target.subject is not None or target.at_most is None:
+        if target.subject is not None or target.at_most is None or is_inside(target.kpi):
             continue
         if target.kpi is ERROR_RATIO:
             count = answered.count + failed
@@ -199,6 +200,8 @@ def _is_sure(result: Result, target: Target) -> bool:
     """
     if target.at_most is None:
         return True
+    if is_inside(target.kpi):
+        return _is_sure_inside(result, target)
     steps = [one for one in result.steps if target.subject in (None, one.name)]
     if target.kpi is ERROR_RATIO:
         share = target.limit
@@ -209,6 +212,18 @@ def _is_sure(result: Result, target: Target) -> bool:
     count = sum(one.response.succeeded.count for one in steps)
     over = sum(one.response.succeeded.count_above(target.limit) for one in steps)
     return _is_rare(over, count, share)
+
+
+def _is_sure_inside(result: Result, target: Target) -> bool:
+    """The same of what the service counted; a level is a mean, and as sure as it is."""
+    found = times_of(target.kpi)
+    if found is None or result.watched is None:
+        return True
+    times, q = found
+    counted = Histogram.merged(
+        one.whole(times.kind).succeeded for one in result.watched.moments if one is not None
+    )
+    return _is_rare(counted.count_above(target.limit), counted.count, 1 - q)
 
 
 def _failures(steps: Sequence[StepResult]) -> tuple[int, int]:

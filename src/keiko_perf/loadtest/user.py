@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.delivery import Delivery
 from keiko_perf.loadtest.feed import Row
 from keiko_perf.loadtest.headers import check_headers
 from keiko_perf.loadtest.player import Player
@@ -42,14 +43,13 @@ class Counter(Protocol):
         target: where the requests go.
         seed: of the users' chance.
         wishes: of every request.
+        delivery: takes the requests.
     """
 
     target: Target
     seed: int
     wishes: Wishes
-
-    def ask(self, user: User, request: Request) -> Awaitable[Reply]:
-        """Send *request* for *user*; what is awaited is the reply, or raises the failure."""
+    delivery: Delivery
 
     def check_open(self) -> None:
         """Turn users away once the load is over."""
@@ -88,6 +88,7 @@ class User:
         "due",
         "failed",
         "given",
+        "got_on",
         "has_started",
         "headers",
         "is_resting",
@@ -101,7 +102,7 @@ class User:
 
     def __init__(self, desk: Counter, scenario: Scenario, number: int) -> None:
         self._desk = desk
-        self._ask = desk.ask
+        self._ask = desk.delivery.ask
         self.scenario = scenario
         self.number = number
         self.row: Row = {}
@@ -118,6 +119,7 @@ class User:
         self.is_resting = True
         self.player: Player | None = None
         self.failed = 0
+        self.got_on = False  # whether the last request that ended had an answer
         self.last: Reply | None = None  # the last reply, until it is counted
         self.more: list[Reply] = []  # others that were asked for together with it, likewise
 
@@ -219,7 +221,7 @@ class User:
                 if len(self._known) >= _MOST_KNOWN:
                     self._known.clear()
                 self._known[key] = request
-        return self._desk.ask(self, request)
+        return self._ask(self, request)
 
     # Judging, waiting
 

@@ -2,15 +2,19 @@
 Watching: reads a monitored service's own figures while it is under load, four times a second.
 
 It asks `/performance/prometheus`, in a thread of its own, and on this machine the CPU time of the
-service's processes. A reading that fails is left out; that there are none is said.
+service's processes. A reading that fails is left out; that there are none is said. At the beginning
+the service is asked for its time, by how much its clock is off.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -19,13 +23,23 @@ import psutil
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest import telemetry
+from keiko_perf.loadtest.exposition import ACCEPT, read_protobuf
 from keiko_perf.loadtest.result import Result
-from keiko_perf.loadtest.telemetry import CPU_S, WORKERS, Reading, read_text
-from keiko_perf.model import Window
+from keiko_perf.loadtest.telemetry import (
+    CPU_S,
+    OFFSET_ERROR_S,
+    OFFSET_S,
+    WORKERS,
+    Reading,
+    read_text,
+)
+from keiko_perf.model import Kind, Window
 
 EVERY_S = 0.25
 MOST_READINGS = 40_000  # some three hours
 _PATH = "/performance/prometheus"
+_TIME_PATH = "/performance/attribution?last=1"
+_ASKED_FOR_TIME = 5
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 8 << 20
 _UNTIL_IT_ENDS_S = 2 * _TIMEOUT_S
@@ -43,13 +57,14 @@ class Watcher:
     Args:
         url: of the service; with or without `/performance`.
         token: that opens its dashboard.
+        kinds: of what all durations are read, and not just how many and how long in all.
 
     Raises:
         UsageError: the address names no host.
         ServiceUnavailable: on entering, the service does not answer, or nothing of the kind.
     """
 
-    def __init__(self, url: str, *, token: str = "") -> None:
+    def __init__(self, url: str, *, token: str = "", kinds: Collection[Kind] = ()) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(
@@ -59,8 +74,9 @@ class Watcher:
         self._is_https = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port or (443 if self._is_https else 80)
         path = parts.path.rstrip("/").removesuffix("/performance")
-        self._path = f"{path}{_PATH}"
-        self._headers = {"Accept": "text/plain"}
+        self._path, self._time_path = f"{path}{_PATH}", f"{path}{_TIME_PATH}"
+        self._kinds = frozenset(kinds)
+        self._headers = {"Accept": ACCEPT if self._kinds else "text/plain"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._connection: HTTPConnection | None = None
@@ -71,7 +87,8 @@ class Watcher:
 
     def __enter__(self) -> Watcher:
         try:
-            self._readings.append(self._first())
+            first = self._first()
+            self._readings.append(replace(first, values={**first.values, **self._clock()}))
         except BaseException:
             self._close()
             raise
@@ -103,7 +120,7 @@ class Watcher:
         due = time.monotonic()
         while not self._ended.wait(max(0.0, due - time.monotonic())):
             # A service that is overloaded answers late, or not; the next reading covers for it.
-            with contextlib.suppress(OSError, HTTPException, ValueError):
+            with contextlib.suppress(OSError, HTTPException, LookupError, ValueError):
                 self._readings.append(self._read())
             due = max(due + EVERY_S, time.monotonic())
 
@@ -128,26 +145,52 @@ class Watcher:
             ) from error
 
     def _read(self) -> Reading:
+        asked_s = time.monotonic()
+        body, kind = self._asked(self._path)
+        answered_s = time.monotonic()
+        if "protobuf" in kind:
+            values, histograms = read_protobuf(body, self._kinds)
+        else:
+            values, histograms = read_text(body.decode("utf-8", "replace")), {}
+        values |= self._local()
+        at_s = (asked_s + answered_s) / 2
+        return Reading(at_s, (answered_s - asked_s) / 2, values, histograms)
+
+    def _asked(self, path: str) -> tuple[bytes, str]:
+        """The body of an answer, and its media type."""
         if self._connection is None:
             kind = HTTPSConnection if self._is_https else HTTPConnection
             self._connection = kind(self._host, self._port, timeout=_TIMEOUT_S)
-        asked_s = time.monotonic()
         try:
-            self._connection.request("GET", self._path, headers=self._headers)
+            self._connection.request("GET", path, headers=self._headers)
             answer = self._connection.getresponse()
             body = answer.read(_MOST_BYTES)
         except BaseException:
             self._close()
             raise
-        answered_s = time.monotonic()
         if answer.status in (401, 403, 429):
             raise PermissionError(answer.status)
         if answer.status != 200:
             raise LookupError(answer.status)
-        values = read_text(body.decode("utf-8", "replace"))
-        values |= self._local()
-        at_s = (asked_s + answered_s) / 2
-        return Reading(at_s, (answered_s - asked_s) / 2, values)
+        return body, answer.headers.get("content-type") or ""
+
+    def _clock(self) -> dict[str, float]:
+        """
+        By how much the service's clock is ahead, by the quickest of some answers: it read its
+        clock between question and answer. Nothing where it does not tell.
+        """
+        found = []
+        for _ in range(_ASKED_FOR_TIME):
+            asked_s = time.time()
+            try:
+                body, _kind = self._asked(self._time_path)
+                answered_s = time.time()
+                told = datetime.fromisoformat(json.loads(body)["time"]).timestamp()
+            except (OSError, HTTPException, LookupError, TypeError, ValueError):
+                return {}
+            found.append(((answered_s - asked_s) / 2, told - (asked_s + answered_s) / 2))
+        error_s, offset_s = min(found)
+        return {OFFSET_S: offset_s, OFFSET_ERROR_S: error_s}
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -11,6 +11,7 @@ from keiko_perf.model.histogram import Histogram, samples_needed
 from keiko_perf.model.kpi import Kpi, Reading
 from keiko_perf.model.message import Message, Text, say
 from keiko_perf.model.pairing import noise_floor, paired
+from keiko_perf.model.repeats import Kept, Repeats
 from keiko_perf.model.report import Chart, Column, Line, Report, Section, Status, Table
 from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
@@ -33,6 +34,7 @@ __all__ = [
     "Gap",
     "Gauge",
     "Histogram",
+    "Kept",
     "Kind",
     "Kpi",
     "Limit",
@@ -42,6 +44,7 @@ __all__ = [
     "Outcome",
     "Reading",
     "Recommendation",
+    "Repeats",
     "Report",
     "Resource",
     "Section",

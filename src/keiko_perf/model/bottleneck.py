@@ -10,7 +10,7 @@ cannot be seen is not guessed. Under no strain there is no bottleneck, only the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from keiko_perf.model.bottleneck_text import grew, limit_words, next_words, nothing_words
@@ -27,6 +27,11 @@ WAITED_SHARE = 0.1
 """Of the response time: a resource that is waited for less than this is not what users feel."""
 
 MOSTLY_SHARE = 0.3
+
+QUEUED_SHARE = 0.3
+"""Of the time that one has a full resource, or the one around it, is spent queueing for it."""
+
+_OF_DATABASE = frozenset((Resource.DATABASE_CPU, Resource.DATABASE_IO))
 
 GREW_FACTOR = 1.5
 """A response time that grew by less, from the lightest load to the heaviest, did not grow."""
@@ -103,9 +108,17 @@ def bottleneck(windows: Iterable[Window]) -> Bottleneck:
 
 def judged(lightest: Window, heaviest: Window) -> Bottleneck:
     """What limits the service in the heaviest of two windows; they may be the same one."""
+    heaviest = _with_growth(lightest, heaviest)
     limits = [_limit(heaviest, use) for use in heaviest.uses]
     named = _causes_first([one for one in limits if _is_felt(one, limits, heaviest)], heaviest)
-    rest = [one for one in limits if one not in named and one.ceiling_per_s is not None]
+    rest = [
+        one
+        for one in limits
+        # What the load generator is able to do is no limit of the service.
+        if one not in named
+        and one.ceiling_per_s is not None
+        and one.resource is not Resource.GENERATOR
+    ]
     behind = min(rest, key=lambda one: one.ceiling_per_s or 0.0, default=None)
     phase, grown_s = _grown(lightest, heaviest)
     if named:
@@ -127,6 +140,29 @@ def judged(lightest: Window, heaviest: Window) -> Bottleneck:
         )
     sentence = nothing_words() if behind is None else next_words(behind)
     return Bottleneck(answer=Limitation.NONE, behind=behind, sentence=sentence)
+
+
+def _with_growth(lightest: Window, heaviest: Window) -> Window:
+    """
+    The heaviest window, with the waits for those resources of the database of which nobody knows
+    how many there are.
+
+    A request demands as much of a resource at any load; so what it has more of it under a heavier
+    one is waiting for a turn, which looks like having it from outside.
+    """
+    if lightest is heaviest:
+        return heaviest
+    before = {use.resource: lightest.demand_s(use) for use in lightest.uses}
+
+    def waited(use: Use) -> Use:
+        demand_s, light_s = heaviest.demand_s(use), before.get(use.resource)
+        if use.resource not in _OF_DATABASE or use.capacity is not None or use.wait_s is not None:
+            return use
+        if demand_s is None or light_s is None:
+            return use
+        return replace(use, wait_s=max(demand_s - light_s, 0.0))
+
+    return replace(heaviest, uses=tuple(map(waited, heaviest.uses)))
 
 
 def _in_service(window: Window) -> tuple[float, float]:
@@ -161,9 +197,25 @@ def _is_felt(limit: Limit, all_limits: Sequence[Limit], window: Window) -> bool:
         return ratio >= FULL_RATIO
     if share is None:
         return ratio >= FULL_RATIO
-    return (ratio >= FULL_RATIO and share >= WAITED_SHARE) or (
-        ratio >= OFTEN_FULL_RATIO and share >= MOSTLY_SHARE
+    if ratio >= OFTEN_FULL_RATIO and share >= MOSTLY_SHARE:
+        return True
+    return ratio >= FULL_RATIO and (share >= WAITED_SHARE or _queues_within(limit, all_limits))
+
+
+def _queues_within(limit: Limit, all_limits: Sequence[Limit]) -> bool:
+    """
+    Whether who has got to a full resource waits there for long, though most of the waiting is done
+    before another one that stands around it: as many sessions as a full pool lets through share
+    the cores of the database.
+    """
+    if limit.resource not in _OF_DATABASE:
+        return False
+    waits_s = limit.use.wait_s or 0.0
+    held_s = max(
+        (one.demand_s for one in all_limits if limit.resource in WITHIN.get(one.resource, ())),
+        default=0.0,
     )
+    return waits_s >= QUEUED_SHARE * max(held_s, limit.demand_s)
 
 
 def _waited_share(use: Use, window: Window) -> float | None:

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, islice
 from math import ceil, inf, isfinite, log, log2
-from struct import Struct
 from typing import Any, Self
 
-from keiko_perf.model.lanes import added, narrowed, summed, widened
-from keiko_perf.model.varint import Reader, write_varint
+from keiko_perf.model import codec
+from keiko_perf.model.codec import BIAS, SCALE, Kept
+from keiko_perf.model.lanes import added, summed
 
-SCALE = 6
 LOWEST_S = 1e-6
 HIGHEST_S = 3600.0
 
@@ -30,17 +29,10 @@ _BASE = 2.0 ** (1.0 / _PER_OCTAVE)
 # The arithmetic mean of a bucket's bounds is off by more at the low end than at the high end;
 # the harmonic mean errs equally, (base - 1) / (base + 1), and so by the least possible.
 _ESTIMATE = 2.0 * _BASE / (_BASE + 1.0)
-_BIAS = 1280  # more than -64 · log2(LOWEST_S)
-_TOP = _BIAS - 1
+_TOP = BIAS - 1
 _GROWTH = 64  # buckets added at once, an octave
 _NONE: tuple[float, ...] = ()
 _AT_ONCE = 4096  # durations that are recorded together
-_FORMAT = 1
-_PACKED_FORMAT = 2
-_PACKED = Struct("<BcQQQQhdd")
-_WIDTHS = ((b"B", 1, 1 << 8), (b"H", 2, 1 << 16), (b"I", 4, 1 << 32), (b"Q", 8, 1 << 64))
-"""The narrowest array that takes the largest count: its code, its bytes an item, its bound."""
-_WIDTH_OF = {code: width for code, width, _ in _WIDTHS}
 
 
 def samples_needed(q: float) -> int:
@@ -92,7 +84,7 @@ class Histogram:
             ValueError: it is negative, infinite or not a number. Nothing is recorded.
         """
         # Every request of a service and of a load test comes through here, hence the constants
-        # as literals: int() cuts towards zero, so its argument is kept positive by _BIAS = 1280,
+        # as literals: int() cuts towards zero, so its argument is kept positive by BIAS = 1280,
         # and 64 buckets make an octave.
         if 1e-6 <= value_s <= 3600.0:
             position = self._shift - int(1280.0 - log2(value_s) * 64.0)
@@ -220,6 +212,22 @@ class Histogram:
             if count:
                 yield 2.0 ** (index / _PER_OCTAVE), 2.0 ** ((index + 1) / _PER_OCTAVE), count
 
+    def grouped(self, width: int) -> list[tuple[int, int]]:
+        """
+        How many durations each group of *width* buckets holds, of those that hold any.
+
+        Group *g* ends at 2^((g + 1) · width / 64) seconds.
+        """
+        first, length = self._first, len(self._counts)
+        groups = range(first // width, (first + length - 1) // width + 1)
+        upto = list(accumulate(self._counts, initial=0))
+        ends = [upto[min((group + 1) * width - first, length)] for group in groups]
+        return [
+            (group, end - start)
+            for group, start, end in zip(groups, (0, *ends), ends, strict=False)
+            if end > start
+        ]
+
     def __bool__(self) -> bool:
         return self._min_s != inf
 
@@ -238,17 +246,7 @@ class Histogram:
 
     def to_dict(self) -> dict[str, Any]:
         """The histogram in JSON's types; `offset` and `counts` are OpenTelemetry's."""
-        first, counts = self._trimmed()
-        return {
-            "scale": SCALE,
-            "offset": first,
-            "counts": counts,
-            "below": self.below,
-            "above": self.above,
-            "sum_ns": self._sum_ns,
-            "min_s": self.min_s,
-            "max_s": self.max_s,
-        }
+        return codec.to_dict(self._kept())
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -258,40 +256,11 @@ class Histogram:
         Raises:
             ValueError: it is not such a document, or of another scale.
         """
-        try:
-            if document["scale"] != SCALE:
-                raise ValueError(f"a histogram of scale {document['scale']}, not {SCALE}")
-            return cls._of(
-                first=int(document["offset"]),
-                counts=[int(count) for count in document["counts"]],
-                below=int(document["below"]),
-                above=int(document["above"]),
-                sum_ns=int(document["sum_ns"]),
-                min_s=document["min_s"],
-                max_s=document["max_s"],
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a histogram's document: {error!r}") from error
+        return cls._of(codec.from_dict(document))
 
     def to_bytes(self) -> bytes:
         """The histogram in some tens to hundreds of bytes; runs of empty buckets take two."""
-        first, counts = self._trimmed()
-        out = bytearray((_FORMAT, SCALE))
-        for number in (self.below, self.above, self._sum_ns, first + _BIAS, len(counts)):
-            write_varint(out, number)
-        empty = 0
-        for count in counts:
-            if not count:
-                empty += 1
-                continue
-            if empty:
-                out.append(0)
-                write_varint(out, empty)
-                empty = 0
-            write_varint(out, count)
-        if self:
-            out += array("d", (self._min_s, self._max_s)).tobytes()
-        return bytes(out)
+        return codec.to_bytes(self._kept())
 
     @classmethod
     def from_bytes(cls, encoded: bytes) -> Self:
@@ -301,22 +270,7 @@ class Histogram:
         Raises:
             ValueError: the bytes are cut short, or not a histogram of this format.
         """
-        if encoded[:2] != bytes((_FORMAT, SCALE)):
-            raise ValueError("not a histogram of this format")
-        reader = Reader(encoded, 2)
-        below, above, sum_ns, first, length = (reader.varint() for _ in range(5))
-        if length > _BIAS * 2:
-            raise ValueError(f"a histogram of {length} buckets; there are fewer than {_BIAS * 2}")
-        counts: list[int] = []
-        while len(counts) < length:
-            count = reader.varint()
-            counts.extend((count,) if count else (0,) * min(reader.varint(), length))
-        ends = array("d")
-        ends.frombytes(reader.rest())
-        if len(ends) not in (0, 2) or len(counts) != length:
-            raise ValueError("a histogram cut short")
-        min_s, max_s = ends or (None, None)
-        return cls._of(first - _BIAS, counts, below, above, sum_ns, min_s, max_s)
+        return cls._of(codec.from_bytes(encoded))
 
     def pack(self) -> bytes:
         """
@@ -324,21 +278,7 @@ class Histogram:
 
         Nothing recorded is no bytes at all.
         """
-        if not self:
-            return b""
-        first, counts = self._used()
-        most = max(counts, default=0)
-        code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
-        return _PACKED.pack(
-            _PACKED_FORMAT,
-            code,
-            self.below,
-            self.above,
-            *divmod(self._sum_ns, 1 << 64),
-            first,
-            self._min_s,
-            self._max_s,
-        ) + narrowed(counts, width)
+        return codec.pack(self._kept()) if self else b""
 
     @classmethod
     def unpack(cls, encoded: bytes) -> Self:
@@ -348,19 +288,7 @@ class Histogram:
         Raises:
             ValueError: the bytes are cut short, or not a histogram of this format.
         """
-        if not encoded:
-            return cls()
-        if len(encoded) < _PACKED.size or encoded[0] != _PACKED_FORMAT:
-            raise ValueError("not a histogram of this format")
-        _, code, below, above, high, low, first, min_s, max_s = _PACKED.unpack_from(encoded)
-        width = _WIDTH_OF.get(code)
-        if width is None:
-            raise ValueError("not a histogram of this format")
-        body = encoded[_PACKED.size :]
-        if len(body) % width or len(body) // width > _BIAS * 2:
-            raise ValueError("a histogram cut short")
-        counts = widened(body, width)
-        return cls._of(first, counts, below, above, (high << 64) + low, min_s, max_s)
+        return cls._of(codec.unpack(encoded)) if encoded else cls()
 
     # Private
 
@@ -370,32 +298,27 @@ class Histogram:
         return _TOP - self._shift
 
     @classmethod
-    def _of(
-        cls,
-        first: int,
-        counts: Sequence[int],
-        below: int,
-        above: int,
-        sum_ns: int,
-        min_s: float | None,
-        max_s: float | None,
-    ) -> Self:
-        histogram = cls()
-        try:
-            histogram._counts = counts if isinstance(counts, array) else array("Q", counts)
-        except OverflowError as error:
-            raise ValueError("a histogram with a negative count") from error
-        if counts and not -_BIAS <= first <= first + len(counts) <= _BIAS:
-            raise ValueError("a histogram with buckets out of range")
-        histogram._shift, histogram._size = _TOP - first, len(counts)
-        histogram.below, histogram.above = below, above
+    def _of(cls, kept: Kept) -> Self:
+        first, counts, below, above, sum_ns, min_s, max_s = kept
+        histogram = cls.__new__(cls)
+        histogram._counts, histogram._size = counts, len(counts)
+        histogram._shift = _TOP - first
         histogram._sum_ns = sum_ns
-        count = histogram.count
-        if count and min_s is not None and max_s is not None:
-            histogram._min_s, histogram._max_s = float(min_s), float(max_s)
-        elif count or min_s is not None:
-            raise ValueError("a histogram whose counts and bounds contradict each other")
+        histogram._min_s = inf if min_s is None else min_s
+        histogram._max_s = 0.0 if max_s is None else max_s
+        histogram.below, histogram.above = below, above
         return histogram
+
+    def _kept(self) -> Kept:
+        """All that was counted, without the empty buckets at either end: equals look equal."""
+        # Windows are packed by the hundred, and most of what they hold is empty.
+        raw = self._counts.tobytes()
+        empty = (len(raw) - len(raw.lstrip(b"\0"))) // 8
+        end = -(-len(raw.rstrip(b"\0")) // 8)
+        first, counts = self._first + empty, self._counts[empty:end]
+        if end <= empty:
+            first, counts = 0, array("Q")
+        return Kept(first, counts, self.below, self.above, self._sum_ns, self.min_s, self.max_s)
 
     def _make_room(self, position: int) -> int:
         """Make *position* a valid one, whichever side it is on; return where it is now."""
@@ -459,17 +382,3 @@ class Histogram:
         index = self._first + bisect_left(cumulative, rank) - 1
         estimate: float = 2.0 ** (index / _PER_OCTAVE) * _ESTIMATE
         return min(max(estimate, self._min_s), self._max_s)
-
-    def _trimmed(self) -> tuple[int, list[int]]:
-        """The counts without the empty buckets at either end: equal histograms look equal."""
-        first, counts = self._used()
-        return first, counts.tolist()
-
-    def _used(self) -> tuple[int, array[int]]:
-        # Windows are packed by the hundred, and most of what they hold is empty.
-        raw = self._counts.tobytes()
-        empty = (len(raw) - len(raw.lstrip(b"\0"))) // 8
-        end = -(-len(raw.rstrip(b"\0")) // 8)
-        if end <= empty:
-            return 0, array("Q")
-        return self._first + empty, self._counts[empty:end]

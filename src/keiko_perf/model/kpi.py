@@ -64,33 +64,50 @@ class Kpi:
 
 @cache
 def latency_quantile(q: float) -> Kpi:
-    """
-    Quantile *q* of the time that successful requests took, in seconds.
+    """Quantile *q* of the time that successful requests took, in seconds."""
+    percent = f"{q * 100:g}"
+    return time_quantile(
+        q,
+        name=f"latency_p{percent.replace('.', '_')}_s",
+        label=say("response time p{percent}", percent=percent),
+        of=_requests,
+        why=say("no successful request was seen"),
+    )
 
-    With too few samples for the quantile a limit can still be known to be missed: of n requests
+
+def time_quantile(
+    q: float,
+    *,
+    name: str,
+    label: Message,
+    of: Callable[[Snapshot, str | None], Series],
+    why: Message,
+) -> Kpi:
+    """
+    Quantile *q* of the durations that a series has, in seconds.
+
+    With too few samples for the quantile a limit can still be known to be missed: of n durations
     that each meet it with probability q, at least k exceed it with P(X ≥ k), X ~ Bin(n, 1 - q).
     Where that is under 5 %, they don't meet it.
+
+    Args:
+        name, label: as of the `Kpi`.
+        of: the series, in a snapshot, of one subject or of all.
+        why: what it means that nothing was seen.
     """
-    percent = f"{q * 100:g}"
 
     def read(snapshot: Snapshot, subject: str | None) -> Reading:
-        series = _requests(snapshot, subject)
-        samples = series.succeeded.count
+        seen = of(snapshot, subject).succeeded
+        samples = seen.count
         if not samples:
-            return Reading(None, why=say("no successful request was seen"))
-        return Reading(series.succeeded.quantile(q), samples, samples_needed(q))
+            return Reading(None, why=why)
+        return Reading(seen.quantile(q), samples, samples_needed(q))
 
     def surely_above(snapshot: Snapshot, subject: str | None, limit_s: float) -> bool:
-        succeeded = _requests(snapshot, subject).succeeded
-        return _chance_of_at_least(succeeded.count_above(limit_s), succeeded.count, 1 - q) < 0.05
+        seen = of(snapshot, subject).succeeded
+        return _chance_of_at_least(seen.count_above(limit_s), seen.count, 1 - q) < 0.05
 
-    return Kpi(
-        f"latency_p{percent.replace('.', '_')}_s",
-        say("response time p{percent}", percent=percent),
-        "duration",
-        read,
-        surely_above,
-    )
+    return Kpi(name, label, "duration", read, surely_above)
 
 
 def _chance_of_at_least(k: int, n: int, p: float) -> float:
@@ -153,14 +170,14 @@ def _read_task_failures(snapshot: Snapshot, subject: str | None) -> Reading:
     return Reading(series.error_ratio, series.count)
 
 
-def gauge_mean(name: str, label: Message, why: Message) -> Kpi:
-    """The mean of a sampled ratio over the window; *why* says what its absence means."""
+def gauge_mean(name: str, label: Message, why: Message, *, format: str = "ratio") -> Kpi:
+    """The mean of what was sampled over the window; *why* says what its absence means."""
 
     def read(snapshot: Snapshot, _subject: str | None) -> Reading:
         gauge = snapshot.gauges.get(name)
         return Reading(gauge.mean, gauge.samples) if gauge else Reading(None, why=why)
 
-    return Kpi(name, label, "ratio", read)
+    return Kpi(name, label, format, read)
 
 
 LATENCY_P50 = latency_quantile(0.5)

@@ -15,6 +15,7 @@ from typing import Self
 
 from keiko_perf.model.asked import Asked, Exemplar, merged_asked, merged_exemplars
 from keiko_perf.model.blocking import BlockingCall, merged_calls
+from keiko_perf.model.repeats import Repeats, merged_repeats
 from keiko_perf.model.series import Kind, Series
 
 
@@ -65,6 +66,7 @@ class Snapshot:
         blocking: what held the event loop, that which took the most time first.
         asked: the statements of each route, those that took the most time first.
         exemplars: slow requests of each route, the slowest first.
+        repeats: what was asked again, and what a cache would have spared.
         worker: which process measured it; empty once merged over several.
     """
 
@@ -76,6 +78,7 @@ class Snapshot:
     blocking: tuple[BlockingCall, ...] = ()
     asked: tuple[Asked, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
+    repeats: tuple[Repeats, ...] = ()
     worker: str = ""
 
     def __post_init__(self) -> None:
@@ -122,6 +125,7 @@ class Snapshot:
             blocking=merged_calls(call for one in snapshots for call in one.blocking),
             asked=merged_asked(asked for one in snapshots for asked in one.asked),
             exemplars=merged_exemplars(shown for one in snapshots for shown in one.exemplars),
+            repeats=merged_repeats(asked for one in snapshots for asked in one.repeats),
             worker=workers.pop() if len(workers) == 1 else "",
         )
 

@@ -18,6 +18,27 @@ def write_varint(out: bytearray, number: int) -> None:
     out.append(number)
 
 
+def read_varints(encoded: bytes) -> list[int]:
+    """
+    All numbers of *encoded*.
+
+    Raises:
+        ValueError: the last one does not end.
+    """
+    numbers = []
+    number = shift = 0
+    for byte in encoded:
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            numbers.append(number)
+            number = shift = 0
+        else:
+            shift += 7
+    if shift:
+        raise ValueError("a number that was cut short")
+    return numbers
+
+
 class Reader:
     """Reads numbers from *encoded*, one after the other."""
 

@@ -12,14 +12,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Snapshot
 from keiko_perf.model.blocking import merged_calls
+from keiko_perf.model.varint import read_varints, write_varint
 from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.points import GAUGES, STRETCHES_S, Point, Sum, started_s_of
+from keiko_perf.monitoring.points import (
+    GAUGES,
+    STRETCHES_S,
+    Point,
+    Sum,
+    reach_s,
+    started_s_of,
+)
 
 LAYOUT = (
     """CREATE TABLE points (
@@ -32,10 +40,15 @@ LAYOUT = (
     requests INTEGER NOT NULL,
     failed INTEGER NOT NULL,
     refused INTEGER NOT NULL,
+    redirected INTEGER NOT NULL,
     p50_s REAL,
     p95_s REAL,
     p99_s REAL,
     lag_p99_s REAL,
+    lag_max_s REAL,
+    gc_max_s REAL,
+    pool_wait_p95_s REAL,
+    pool_waiting_peak REAL,
     tasks INTEGER NOT NULL,
     failed_tasks INTEGER NOT NULL,
     cpu_ratio REAL,
@@ -44,9 +57,17 @@ LAYOUT = (
     memory_ratio_samples INTEGER NOT NULL,
     pool_ratio REAL,
     pool_ratio_samples INTEGER NOT NULL,
+    concurrency_limit REAL,
+    concurrency_limit_samples INTEGER NOT NULL,
+    concurrency_in_use REAL,
+    concurrency_in_use_samples INTEGER NOT NULL,
+    concurrency_waiting REAL,
+    concurrency_waiting_samples INTEGER NOT NULL,
     in_flight_peak REAL,
+    heat BLOB NOT NULL,           -- successful requests by duration, coarsely
     durations BLOB NOT NULL,      -- of successful requests, a histogram
     lags BLOB NOT NULL,           -- of the event loops
+    waits BLOB NOT NULL,          -- for a connection of the pool
     PRIMARY KEY (stretch_s, started_s)
 ) WITHOUT ROWID""",
     "CREATE INDEX points_unfolded ON points (stretch_s, started_s) WHERE is_folded = 0",
@@ -58,32 +79,32 @@ LAYOUT = (
     "CREATE INDEX calls_by_start ON calls (started_us)",
 )
 """The tables, statement by statement."""
-_SHOWN = (
-    "covered_s", "requests", "failed", "refused", "p50_s", "p95_s", "p99_s", "lag_p99_s", "tasks",
-    "failed_tasks", *GAUGES, "in_flight_peak",
-)  # fmt: skip
-_SUMMED = ("first_us", "covered_s", "longest_s", "requests", "failed", "refused", "tasks",
-           "failed_tasks", "in_flight_peak")  # fmt: skip
-_COLUMNS = (*_SHOWN, "stretch_s", "started_s", "first_us", "longest_s", "is_folded",
-            *(f"{name}_samples" for name in GAUGES), "durations", "lags")  # fmt: skip
-_ALL = f"SELECT {', '.join(_COLUMNS)} FROM points WHERE stretch_s = ?"  # noqa: S608 - our own names
+_COUNTS = ("requests", "failed", "refused", "redirected", "tasks", "failed_tasks")
+_PEAKS = ("in_flight_peak", "pool_waiting_peak", "lag_max_s", "gc_max_s")
+_QUANTILES = ("p50_s", "p95_s", "p99_s", "lag_p99_s", "pool_wait_p95_s")
+_SUMMED = ("stretch_s", "started_s", "first_us", "covered_s", "longest_s", *_COUNTS, *_PEAKS)
+_HISTOGRAMS = ("durations", "lags", "waits")
+_MEANS = tuple(column for name in GAUGES for column in (name, f"{name}_samples"))
+_WHOLE = (*_SUMMED, *_HISTOGRAMS, *_MEANS)
+"""What a point is added up from."""
+_ALL = f"SELECT {', '.join(_WHOLE)} FROM points WHERE stretch_s = ?"  # noqa: S608 - our own names
+_ALL_BUT_LAGS = _ALL.replace(" lags,", " x'' AS lags,")
+_SHOWN = (*_COUNTS, *_PEAKS, *_QUANTILES, *GAUGES)
 _READ = (
-    "SELECT started_s, min(covered_s, max(stretch_s, longest_s)),"  # noqa: S608 - our own names
-    f" {', '.join(_SHOWN[1:])} FROM points"
-    " WHERE stretch_s = ? AND started_s > ? AND started_s < ?"
+    "SELECT started_s, min(covered_s, max(stretch_s, longest_s)), heat,"  # noqa: S608 - our own names
+    f" {', '.join(_SHOWN)} FROM points WHERE stretch_s = ? AND started_s > ? AND started_s < ?"
 )
+_WRITTEN = (*_WHOLE, "is_folded", "heat", *_QUANTILES)
 _WRITE = (
-    f"INSERT OR REPLACE INTO points ({', '.join(_COLUMNS)})"  # noqa: S608 - our own names
-    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f"INSERT OR REPLACE INTO points ({', '.join(_WRITTEN)})"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * len(_WRITTEN))})"
 )
 _SHORT_S, *_LONGER_S = STRETCHES_S
 _OPEN_S = 3 * _SHORT_S
 """After which a short point is folded. A window that comes later still is added to all."""
 _FOLDED_AT_ONCE = 100
-_KEPT = 1_100
-"""Points of each length but the longest that are kept: a chart's, and some."""
-_KEPT_FOR_GOOD_S = 3_600
 _FORGOTTEN_AT_ONCE = 10
+_ROW_BIAS = 128  # more than the rows below one second
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -91,13 +112,15 @@ _MICROSECOND = timedelta(microseconds=1)
 def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float) -> None:
     """Add *window* to its points and calls, and forget what is too old for any chart."""
     more, started_s = Sum.of(window), started_s_of(window, _SHORT_S)
-    row = _row_at(connection, _SHORT_S, started_s)
-    is_folded = row is not None and bool(row[_COLUMNS.index("is_folded")])
+    known = connection.execute(
+        "SELECT is_folded FROM points WHERE stretch_s = ? AND started_s = ?", (_SHORT_S, started_s)
+    ).fetchone()
+    is_folded = known is not None and bool(known[0])
     _add_to_point(connection, _SHORT_S, started_s, [more], is_folded=is_folded)
     if is_folded:
         for stretch_s in _LONGER_S:
             _add_to_point(connection, stretch_s, started_s // stretch_s * stretch_s, [more])
-    if row is None:
+    if known is None:
         _fold(connection, started_s - _OPEN_S)
         _forget(connection, started_s, retention_s)
     if window.blocking:
@@ -113,17 +136,59 @@ def read_points(
         started_s: Point(
             at=_EPOCH + timedelta(seconds=started_s),
             stretch_s=stretch_s,
+            covered_s=covered_s,
+            heat=_heat_of(heat),
             **dict(zip(_SHOWN, figures, strict=True)),
         )
-        for started_s, *figures in connection.execute(_READ, (stretch_s, *range_s))
+        for started_s, covered_s, heat, *figures in connection.execute(_READ, (stretch_s, *range_s))
     }
-    if stretch_s != _SHORT_S:
-        for started_s, short in _unfolded(connection, *range_s, stretch_s).items():
-            whole = _sum_at(connection, stretch_s, started_s)
-            for one in short:
-                whole.add(one)
-            found[started_s] = whole.point()
+    for whole in _still_open(connection, *range_s, stretch_s):
+        found[whole.started_s] = whole.point()
     return [found[started_s] for started_s in sorted(found)]
+
+
+def read_sums(
+    connection: sqlite3.Connection, start_at: datetime, end_at: datetime, stretch_s: int
+) -> list[Sum]:
+    """What they are added up from, but for the lags."""
+    range_s = start_at.timestamp() - stretch_s, end_at.timestamp()
+    rows = connection.execute(
+        f"{_ALL_BUT_LAGS} AND started_s > ? AND started_s < ?", (stretch_s, *range_s)
+    )
+    found = {one.started_s: one for one in map(_sum_of, rows)}
+    found |= {one.started_s: one for one in _still_open(connection, *range_s, stretch_s)}
+    return [found[started_s] for started_s in sorted(found)]
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """
+    Bring the points of the second layout up to date.
+
+    They were 20 s, 2 and 15 minutes, 1 and 12 h long; those that were half as long as ours are now
+    are added up, and what was not kept is not known.
+    """
+    connection.execute("ALTER TABLE points RENAME TO older_points")
+    connection.execute("DROP INDEX points_unfolded")
+    for statement in LAYOUT[:2]:
+        connection.execute(statement)
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(older_points)")}
+    known = ", ".join(one if one in columns else f"{_UNKNOWN.get(one, 'NULL')} AS {one}"
+                      for one in (*_WHOLE, "is_folded"))  # fmt: skip
+    rows = connection.execute(f"SELECT {known} FROM older_points ORDER BY started_s").fetchall()  # noqa: S608 - our own names
+    wholes: dict[tuple[int, int], Sum] = {}
+    open_: set[tuple[int, int]] = set()
+    for *row, is_folded in rows:
+        older = _sum_of(row)
+        older.lag_max_s = older.lags.max_s
+        stretch_s = next(one for one in STRETCHES_S if one >= older.stretch_s)
+        key = stretch_s, older.started_s // stretch_s * stretch_s
+        wholes.setdefault(key, Sum(*key)).add(older)
+        if not is_folded:
+            open_.add(key)
+    connection.executemany(
+        _WRITE, [_row_of(one, is_folded=key not in open_) for key, one in wholes.items()]
+    )
+    connection.execute("DROP TABLE older_points")
 
 
 def read_calls(
@@ -160,9 +225,7 @@ def _add_to_point(
     *,
     is_folded: bool = False,
 ) -> None:
-    whole = _sum_at(connection, stretch_s, started_s)
-    for one in more:
-        whole.add(one)
+    whole = _with(connection, stretch_s, started_s, more)
     connection.execute(_WRITE, _row_of(whole, is_folded=is_folded or stretch_s != _SHORT_S))
 
 
@@ -184,8 +247,7 @@ def _fold(connection: sqlite3.Connection, until_s: float) -> None:
 
 def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) -> None:
     for stretch_s in STRETCHES_S:
-        is_kept = stretch_s >= _KEPT_FOR_GOOD_S
-        kept_s = retention_s if is_kept else min(retention_s, _KEPT * stretch_s)
+        kept_s = min(retention_s, reach_s(stretch_s))
         connection.execute(
             "DELETE FROM points WHERE stretch_s = ? AND started_s IN (SELECT started_s FROM points"
             " WHERE stretch_s = ? AND is_folded = 1 AND started_s < ? ORDER BY started_s LIMIT ?)",
@@ -193,14 +255,17 @@ def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) ->
         )
 
 
-def _unfolded(
+def _still_open(
     connection: sqlite3.Connection, start_s: float, end_s: float, stretch_s: int
-) -> dict[int, list[Sum]]:
-    """Short points that the longer ones do not have yet, by the start of the longer one."""
+) -> list[Sum]:
+    """The longer points that do not have all of the short ones yet, with those."""
+    if stretch_s == _SHORT_S:
+        return []
     rows = connection.execute(
         f"{_ALL} AND is_folded = 0 AND started_s > ? AND started_s < ?", (_SHORT_S, start_s, end_s)
     )
-    return _by_start([_sum_of(row) for row in rows], stretch_s)
+    groups = _by_start(map(_sum_of, rows), stretch_s)
+    return [_with(connection, stretch_s, *one) for one in groups.items()]
 
 
 def _by_start(short: Iterable[Sum], stretch_s: int) -> dict[int, list[Sum]]:
@@ -210,45 +275,63 @@ def _by_start(short: Iterable[Sum], stretch_s: int) -> dict[int, list[Sum]]:
     return groups
 
 
-def _row_at(
-    connection: sqlite3.Connection, stretch_s: int, started_s: int
-) -> tuple[Any, ...] | None:
-    row: tuple[Any, ...] | None = connection.execute(
-        f"{_ALL} AND started_s = ?", (stretch_s, started_s)
-    ).fetchone()
-    return row
+def _with(
+    connection: sqlite3.Connection, stretch_s: int, started_s: int, more: Iterable[Sum]
+) -> Sum:
+    """A point as it is kept, and *more*."""
+    row = connection.execute(f"{_ALL} AND started_s = ?", (stretch_s, started_s)).fetchone()
+    whole = Sum(stretch_s, started_s) if row is None else _sum_of(row)
+    for one in more:
+        whole.add(one)
+    return whole
 
 
-def _sum_at(connection: sqlite3.Connection, stretch_s: int, started_s: int) -> Sum:
-    row = _row_at(connection, stretch_s, started_s)
-    return Sum(stretch_s, started_s) if row is None else _sum_of(row)
+_UNKNOWN = {
+    "redirected": "0",
+    "waits": "x''",
+    **{f"{name}_samples": "0" for name in GAUGES},
+}
+"""What the second layout did not keep; the rest of that is NULL."""
 
 
 def _row_of(whole: Sum, *, is_folded: bool) -> list[object]:
     point = whole.point()
-    shown: dict[str, object] = {name: getattr(point, name) for name in _SHOWN}
-    # A point tells no more time than it has; what it is added up from does.
-    shown["covered_s"] = whole.covered_s
-    samples = [whole.gauges[name].samples if name in whole.gauges else 0 for name in GAUGES]
-    own = (whole.stretch_s, whole.started_s, whole.first_us, whole.longest_s, is_folded, *samples)
-    return [*shown.values(), *own, whole.durations.pack(), whole.lags.pack()]
+    row: list[object] = [getattr(whole, name) for name in _SUMMED]
+    row += (getattr(whole, name).pack() for name in _HISTOGRAMS)
+    for name in GAUGES:
+        gauge = whole.gauges.get(name)
+        row += (None, 0) if gauge is None else (gauge.mean, gauge.samples)
+    return [*row, is_folded, _heat(point), *(getattr(point, name) for name in _QUANTILES)]
 
 
-def _sum_of(row: Iterable[Any]) -> Sum:
-    known = dict(zip(_COLUMNS, row, strict=True))
-    gauges = {
-        name: Gauge(known[name] * samples, samples, known[name])
-        for name in GAUGES
-        if (samples := known[f"{name}_samples"])
-    }
-    return Sum(
-        known["stretch_s"],
-        known["started_s"],
-        gauges=gauges,
-        durations=Histogram.unpack(known["durations"]),
-        lags=Histogram.unpack(known["lags"]),
-        **{name: known[name] for name in _SUMMED},
-    )
+def _heat(point: Point) -> bytes:
+    """The rows from the first to the last that hold any, as small numbers."""
+    packed = bytearray()
+    if point.heat:
+        counts = dict(point.heat)
+        first, last = point.heat[0][0], point.heat[-1][0]
+        for number in (first + _ROW_BIAS, *(counts.get(row, 0) for row in range(first, last + 1))):
+            write_varint(packed, number)
+    return bytes(packed)
+
+
+def _heat_of(packed: bytes) -> tuple[tuple[int, int], ...]:
+    numbers = read_varints(packed)
+    if not numbers:
+        return ()
+    return tuple(one for one in enumerate(numbers[1:], numbers[0] - _ROW_BIAS) if one[1])
+
+
+def _sum_of(row: Sequence[Any]) -> Sum:
+    known = dict(zip(_WHOLE, row, strict=True))
+    parts: dict[str, Any] = {name: known[name] for name in _SUMMED}
+    parts |= {name: Histogram.unpack(known[name]) for name in _HISTOGRAMS}
+    whole = Sum(**parts)
+    means = row[-len(_MEANS) :]
+    for name, mean, samples in zip(GAUGES, means[::2], means[1::2], strict=True):
+        if samples:
+            whole.gauges[name] = Gauge(mean * samples, samples, mean)
+    return whole
 
 
 def _add_calls(connection: sqlite3.Connection, window: Snapshot, retention_s: float) -> None:

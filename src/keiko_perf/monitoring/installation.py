@@ -17,6 +17,7 @@ from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, Protect, is_
 from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.monitoring.threadpool import ThreadPoolProbe
 
 _SEEN_BY = "keiko_perf.monitor"
 
@@ -48,6 +49,7 @@ def install(monitor: Monitor, app: Any, *, protect: Protect | None = None) -> No
             "the monitor cannot be installed in an application that is already running",
             cure="Call install before the application serves its first request",
         ) from error
+    monitor.recorder.add_probe(ThreadPoolProbe())
     setattr(app.state, STATE, monitor)
     monitor.is_recording = True
     app.router.routes.insert(0, DashboardRoute(protect))

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keiko_perf.monitoring.attribution import Account, current
+from keiko_perf.monitoring.looks import Look
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.requests import FAILED, GONE, Pieces
 from keiko_perf.monitoring.routes import ROUTED
@@ -55,8 +56,10 @@ class PerfMiddleware:
         self.recorder = recorder
         self.attribution = attribution
         self._kind: type[_Request] = _Request
+        self._curious: type[_Request] = _Curious
         if attribution and token:
-            self._kind = type("_Timed", (_Timed,), {"__slots__": (), "token": token})
+            self._curious = type("_Timed", (_Curious,), {"__slots__": (), "token": token})
+            self._kind = self._curious
 
     # A coroutine, since servers tell by that which version of ASGI it is; the only one but for the
     # last message's, and no request has a constructor: each call would cost a tenth of all.
@@ -65,7 +68,8 @@ class PerfMiddleware:
             await self._pass(scope, receive, send)
             return
         recorder = self.recorder
-        requests, clock, app, kind = recorder.requests, recorder.clock, self.app, self._kind
+        requests, clock, app = recorder.requests, recorder.clock, self.app
+        kind = self._kind if recorder.looks is None else self._curious
         requests.came.append(None)
         request = kind()
         request._scope = scope
@@ -209,17 +213,37 @@ class _Request:
             recorder.settle()
 
 
-class _Timed(_Request):
-    """The same, which tells whoever may know it where its time went."""
+class _Curious(_Request):
+    """The same, which looks whether answers repeat, and tells whoever may know it its parts."""
 
-    __slots__ = ()
+    __slots__ = ("_look",)
+    _look: Look | None
     token = ""
 
     def send(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start" and self._account and self._scope:
-            message = timed(message, self._scope, self._account, self.token, self._recorder.now)
+        kind, scope = message["type"], self._scope
+        if kind == "http.response.start" and scope is not None:
+            recorder = self._recorder
+            looks = recorder.looks
+            if looks is not None and message["status"] == _WHOLE:
+                self._look = looks.look(scope, message, self._started_s)
+            if self.token and self._account is not None:
+                message = timed(message, scope, self._account, self.token, recorder.now)
+        elif kind in _BODY and scope is not None:
+            look, body = getattr(self, "_look", None), message.get("body")
+            if look is not None and body:
+                look.add(body)
         return super().send(message)
 
+    def _note(self, scope: Any, status: int, length: int, pieces: Pieces | None) -> None:
+        look, recorder = getattr(self, "_look", None), self._recorder
+        if look is not None and status == _WHOLE and pieces is not GONE:
+            now_s = recorder.clock()
+            route = recorder.requests.names.of(scope, self._root_path)
+            look.end(route, at_s=now_s, took_s=now_s - self._started_s)
+        super()._note(scope, status, length, pieces)
 
+
+_WHOLE = 200
 _BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
 """The messages that carry the body; `pathsend`, which has no `more_body`, carries all of it."""

@@ -16,11 +16,11 @@ from contextlib import contextmanager, nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import inf, isfinite
+from math import inf
 from os import PathLike
 from typing import Any, Self
 
-from keiko_perf.model import BlockingCall, Outcome, Report, Snapshot, Target, Verdict, say
+from keiko_perf.model import BlockingCall, Report, Snapshot, Target
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring import process
 from keiko_perf.monitoring.alerting import Alerting
@@ -34,7 +34,9 @@ from keiko_perf.monitoring.export.push import OtlpExporter
 from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.importance import Importance, RouteTargets
 from keiko_perf.monitoring.journal import Journal
+from keiko_perf.monitoring.judging import Judging
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
+from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
 from keiko_perf.monitoring.recorder import Recorder, utc_now
@@ -46,8 +48,6 @@ from keiko_perf.monitoring.tasks import Tasks
 from keiko_perf.monitoring.ticking import ticking
 from keiko_perf.monitoring.watchdog import watching
 from keiko_perf.monitoring.watches import Watching
-from keiko_perf.monitoring.wording import sentence
-from keiko_perf.render import phrase
 
 _log = logging.getLogger("keiko_perf.monitor")
 
@@ -73,7 +73,7 @@ class MonitorStatistics:
     deliveries: Deliveries
 
 
-class PerformanceMonitor(Remembering, Exporting, Watching):
+class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
     """
     The monitor of one service. `task` is the decorator for its background tasks; the dashboard
     asks the async functions in `reports` for what else is known, such as of the database.
@@ -104,6 +104,9 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         attribution: whether to tell where the time of each request went: its statements, the wait
             for the pool, its own code, the wait for the event loop. It costs some 5 µs a request
             and 4 µs a statement.
+        repeats: whether to look at some of the answers of endpoints and statements, for what a
+            cache would spare, for less than 1 µs a request; as *attribution* if not given. Digests
+            alone are kept.
 
     Raises:
         UsageError: a window is not positive, or longer than what is judged, or that over a year;
@@ -132,15 +135,14 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         sample: Callable[[Recorder], None] = process.sample,
         blocking_after_s: float | None = 0.05,
         attribution: bool = False,
+        repeats: bool | None = None,
     ) -> None:
         targets, notify = tuple(targets), None if notify is None else tuple(notify)
         refuse_windows(window_s, metrics_window_s, blocking_after_s)
         refuse_strangers(kpis, targets, token, notify)
         self.kpis = kpis or PerformanceKPIs()
         self.importance = Importance(routes, limit_ms=self.kpis.api_response_time_p95)
-        self.checks: Mapping[str, Target] = checks(
-            *self.kpis.targets(), *self.importance.targets(), *targets
-        )
+        self.checks = checks(*self.kpis.targets(), *self.importance.targets(), *targets)
         kept = store_of(store)
         self.store = SteadyStore(kept)
         self.journal = Journal(kept)
@@ -151,7 +153,8 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         self.window_s = window_s
         self.attribution = attribution
         self._blocking_after_s = blocking_after_s
-        self.recorder = Recorder(max_series=max_series, now=now, clock=clock)
+        looks = Looks() if (attribution if repeats is None else repeats) else None
+        self.recorder = Recorder(max_series=max_series, now=now, clock=clock, looks=looks)
         self.metrics_collector = MetricsCollector(
             self.recorder, self.store, metrics_window_s=metrics_window_s, now=now
         )
@@ -175,7 +178,8 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         self._chores: list[Chore] = []
         self._ticks = self._failed_ticks = 0
         self._sampled_s = -inf
-        self._broken: set[str] = set()  # what was complained of already
+        self._is_sampler_broken = False
+        self._broken_kpis = set()
 
     def __repr__(self) -> str:
         return f"<PerformanceMonitor of {len(self.checks)} targets>"
@@ -217,38 +221,7 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
         """
         self._chores.append(Chore(seconds, work))
 
-    # The guide's questions
-
-    async def check_performance_health(self) -> dict[str, bool | None]:
-        """Whether each target holds now, by check; None where too little is known to tell."""
-        held = {Outcome.MET: True, Outcome.MISSED: False, Outcome.UNKNOWN: None}
-        return {name: held[verdict.outcome] for name, verdict in (await self.verdicts()).items()}
-
-    async def get_performance_alerts(self) -> list[dict[str, str]]:
-        """The targets that are missed now: `metric`, `severity` and `message` of each."""
-        return [
-            {
-                "metric": name,
-                "severity": verdict.target.severity.word,
-                "message": phrase(sentence(verdict)),
-            }
-            for name, verdict in (await self.verdicts()).items()
-            if verdict.outcome is Outcome.MISSED
-        ]
-
-    # Beyond them
-
-    async def verdicts(self) -> dict[str, Verdict]:
-        """All targets, by check, held against what was measured last."""
-        return self.judge(await self.current())
-
-    def judge(self, snapshot: Snapshot | None) -> dict[str, Verdict]:
-        """All targets, by check, held against *snapshot*."""
-        whole = self.importance.that_matters(snapshot)
-        return {
-            name: self._judged(target, whole if target.subject is None else snapshot)
-            for name, target in self.checks.items()
-        }
+    # What was measured
 
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""
@@ -346,25 +319,13 @@ class PerformanceMonitor(Remembering, Exporting, Watching):
 
     # Private
 
-    def _judged(self, target: Target, snapshot: Snapshot | None) -> Verdict:
-        try:
-            verdict = target.judge(snapshot)
-        except Exception:  # a stranger's KPI: the other targets are judged nevertheless
-            if target.kpi.name not in self._broken:
-                self._broken.add(target.kpi.name)
-                _log.exception("the KPI %s cannot be computed", target.kpi.name)
-        else:
-            if verdict.value is None or isfinite(verdict.value):
-                return verdict
-        return Verdict(target, Outcome.UNKNOWN, say("it cannot be computed"))
-
     def _take_sample(self) -> None:
         self._sampled_s = self.recorder.clock()
         try:
             self._sample(self.recorder)
         except Exception:  # a stranger's sampler, or a kernel's file that is like no other
-            if "sample" not in self._broken:
-                self._broken.add("sample")
+            if not self._is_sampler_broken:
+                self._is_sampler_broken = True
                 _log.exception("the process cannot be sampled; the monitor goes on without it")
 
     async def _run(self) -> None:

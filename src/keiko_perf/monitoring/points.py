@@ -10,15 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Self
 
 from keiko_perf.model import Gauge, Histogram, Kind, Snapshot
+from keiko_perf.monitoring.pools.occupancy import POOL_WAITING
 from keiko_perf.monitoring.tally import IN_FLIGHT
 
 MAX_POINTS = 1000
-STRETCHES_S = (20, 120, 900, 3600, 43_200)
-"""How long points are: 1,000 of them are 5 h, 33 h, 10 days, 41 days, 16 months."""
-GAUGES = ("cpu_ratio", "memory_ratio", "pool_ratio")
+STRETCHES_S = (20, 240, 1800, 7200, 43_200)
+"""How long points are: 360 of them are 2 h, a day, a week, a month, half a year."""
+KEPT = 1_100
+"""Points of a length that are kept: a chart's, and some. The longer ones are for good."""
+_KEPT_FOR_GOOD_S = 7_200
+BUCKETS_PER_ROW = 16
+"""Of a heat map: a row holds durations up to 2^(1/4), 19 %, apart."""
+GAUGES = (
+    *("cpu_ratio", "memory_ratio", "pool_ratio"),
+    *("concurrency_limit", "concurrency_in_use", "concurrency_waiting"),
+)
+"""Those of which a chart shows the mean."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -35,12 +46,19 @@ class Point:
         requests: how many were answered, `failed` and `refused` among them.
         failed: how many failed.
         refused: how many were refused (4xx).
+        redirected: how many of those that succeeded were redirected (3xx).
         p50_s, p95_s, p99_s: of the time that successful ones took.
-        lag_p99_s: how late the event loops were.
+        lag_p99_s, lag_max_s: how late the event loops were.
+        gc_max_s: the longest pause of the collector.
+        pool_wait_p95_s: of the waits for a connection of the pool.
+        pool_waiting_peak: the most that waited for one at once in a worker.
         tasks: how many background tasks were run, `failed_tasks` among them.
         failed_tasks: how many failed.
         cpu_ratio, memory_ratio, pool_ratio: the means.
+        concurrency_limit, concurrency_in_use, concurrency_waiting: the means.
         in_flight_peak: the most requests that a worker answered at once.
+        heat: how many successful requests are in which row of a heat map: row *r* ends at
+            2^((r + 1) / 4) seconds.
     """
 
     at: datetime
@@ -49,16 +67,25 @@ class Point:
     requests: int = 0
     failed: int = 0
     refused: int = 0
+    redirected: int = 0
     p50_s: float | None = None
     p95_s: float | None = None
     p99_s: float | None = None
     lag_p99_s: float | None = None
+    lag_max_s: float | None = None
+    gc_max_s: float | None = None
+    pool_wait_p95_s: float | None = None
+    pool_waiting_peak: float | None = None
     tasks: int = 0
     failed_tasks: int = 0
     cpu_ratio: float | None = None
     memory_ratio: float | None = None
     pool_ratio: float | None = None
+    concurrency_limit: float | None = None
+    concurrency_in_use: float | None = None
+    concurrency_waiting: float | None = None
     in_flight_peak: float | None = None
+    heat: tuple[tuple[int, int], ...] = ()
 
     @property
     def throughput_per_s(self) -> float | None:
@@ -73,13 +100,23 @@ def stretch_for(start_at: datetime, end_at: datetime, *, max_points: int = MAX_P
     return next(fitting, STRETCHES_S[-1])
 
 
+def reach_s(stretch_s: int) -> float:
+    """How far back there are points of a length."""
+    return inf if stretch_s >= _KEPT_FOR_GOOD_S else KEPT * stretch_s
+
+
 def points_of(windows: Iterable[Snapshot], stretch_s: int) -> list[Point]:
     """The points of some windows, of any workers and in any order."""
+    return [one.point() for one in sums_of(windows, stretch_s)]
+
+
+def sums_of(windows: Iterable[Snapshot], stretch_s: int) -> list[Sum]:
+    """What those are added up from, in their order."""
     sums: dict[int, Sum] = {}
     for window in windows:
         started_s = started_s_of(window, stretch_s)
         sums.setdefault(started_s, Sum(stretch_s, started_s)).add(Sum.of(window))
-    return [sums[started_s].point() for started_s in sorted(sums)]
+    return [sums[started_s] for started_s in sorted(sums)]
 
 
 @dataclass(slots=True)
@@ -91,9 +128,15 @@ class Sum:
         stretch_s: how long it is.
         started_s: when it began, in seconds since 1970.
         first_us: when the first window began, in microseconds since 1970; None before any.
+        redirected: how many requests were redirected (3xx).
         gauges: those of `GAUGES` that were sampled.
+        in_flight_peak: the most requests that a worker answered at once.
+        pool_waiting_peak: the most that waited for a connection in one worker.
+        lag_max_s: how late an event loop was at most.
+        gc_max_s: the longest pause of the collector.
         durations: of successful requests.
         lags: of the event loops.
+        waits: for a connection of the pool.
     """
 
     stretch_s: int = 0
@@ -104,12 +147,17 @@ class Sum:
     requests: int = 0
     failed: int = 0
     refused: int = 0
+    redirected: int = 0
     tasks: int = 0
     failed_tasks: int = 0
-    gauges: dict[str, Gauge] = field(default_factory=dict)
     in_flight_peak: float | None = None
+    pool_waiting_peak: float | None = None
+    lag_max_s: float | None = None
+    gc_max_s: float | None = None
     durations: Histogram = field(default_factory=Histogram)
     lags: Histogram = field(default_factory=Histogram)
+    waits: Histogram = field(default_factory=Histogram)
+    gauges: dict[str, Gauge] = field(default_factory=dict)
 
     @classmethod
     def of(cls, window: Snapshot) -> Self:
@@ -126,15 +174,21 @@ class Sum:
             whole.failed += failed
             whole.refused += refused
             whole.requests += failed + refused
+            whole.redirected += series.redirected
         whole.requests += whole.durations.count
         for series in window.of(Kind.TASK):
             whole.tasks += series.count
             whole.failed_tasks += series.errors
         for series in window.of(Kind.LOOP):
             whole.lags.merge(series.succeeded)
+        whole.lag_max_s = whole.lags.max_s
+        for series in window.of(Kind.POOL):
+            whole.waits.merge(series.succeeded)
+        for series in window.of(Kind.GC):
+            whole.gc_max_s = _greater(whole.gc_max_s, series.succeeded.max_s)
         whole.gauges = {name: window.gauges[name] for name in GAUGES if name in window.gauges}
-        in_flight = window.gauges.get(IN_FLIGHT)
-        whole.in_flight_peak = None if in_flight is None else in_flight.peak
+        whole.in_flight_peak = _peak(window, IN_FLIGHT)
+        whole.pool_waiting_peak = _peak(window, POOL_WAITING)
         return whole
 
     def add(self, other: Sum) -> None:
@@ -144,15 +198,19 @@ class Sum:
         self.requests += other.requests
         self.failed += other.failed
         self.refused += other.refused
+        self.redirected += other.redirected
         self.tasks += other.tasks
         self.failed_tasks += other.failed_tasks
         self.durations.merge(other.durations)
         self.lags.merge(other.lags)
+        self.waits.merge(other.waits)
         for name, gauge in other.gauges.items():
             known = self.gauges.get(name)
             self.gauges[name] = gauge if known is None else known.merge(gauge)
-        if other.in_flight_peak is not None:
-            self.in_flight_peak = max(self.in_flight_peak or 0.0, other.in_flight_peak)
+        self.in_flight_peak = _greater(self.in_flight_peak, other.in_flight_peak)
+        self.pool_waiting_peak = _greater(self.pool_waiting_peak, other.pool_waiting_peak)
+        self.lag_max_s = _greater(self.lag_max_s, other.lag_max_s)
+        self.gc_max_s = _greater(self.gc_max_s, other.gc_max_s)
 
     def _cover(self, other: Sum) -> None:
         """Windows of several workers overlap: time counts once. A gap between them does not."""
@@ -169,34 +227,49 @@ class Sum:
     def point(self) -> Point:
         """What it is by now."""
         p50_s, p95_s, p99_s = self.durations.quantiles((0.5, 0.95, 0.99))
-        cpu_ratio, memory_ratio, pool_ratio = map(self._mean, GAUGES)
         return Point(
             at=_EPOCH + timedelta(seconds=self.started_s),
             stretch_s=self.stretch_s,
-            # Workers do not cut at the same moment: their last windows reach into the next point,
-            # which begins with as much of its own.
-            covered_s=min(self.covered_s, max(self.stretch_s, self.longest_s)),
+            covered_s=self.told_s,
             requests=self.requests,
             failed=self.failed,
             refused=self.refused,
+            redirected=self.redirected,
             p50_s=p50_s,
             p95_s=p95_s,
             p99_s=p99_s,
             lag_p99_s=self.lags.quantile(0.99),
+            lag_max_s=self.lag_max_s,
+            gc_max_s=self.gc_max_s,
+            pool_wait_p95_s=self.waits.quantile(0.95),
+            pool_waiting_peak=self.pool_waiting_peak,
             tasks=self.tasks,
             failed_tasks=self.failed_tasks,
-            cpu_ratio=cpu_ratio,
-            memory_ratio=memory_ratio,
-            pool_ratio=pool_ratio,
             in_flight_peak=self.in_flight_peak,
+            heat=tuple(self.durations.grouped(BUCKETS_PER_ROW)),
+            **{name: gauge.mean for name, gauge in self.gauges.items()},
         )
 
-    def _mean(self, name: str) -> float | None:
-        gauge = self.gauges.get(name)
-        return None if gauge is None else gauge.mean
+    @property
+    def told_s(self) -> float:
+        """How much of its time was measured."""
+        # Workers do not cut at the same moment: their last windows reach into the next point,
+        # which begins with as much of its own.
+        return min(self.covered_s, max(self.stretch_s, self.longest_s))
 
 
 def started_s_of(window: Snapshot, stretch_s: int) -> int:
     """The stretch that a window is in: that of its middle, for it may begin a little early."""
     middle_s = (window.started_at - _EPOCH).total_seconds() + window.window_s / 2
     return int(middle_s // stretch_s) * stretch_s
+
+
+def _peak(window: Snapshot, name: str) -> float | None:
+    gauge = window.gauges.get(name)
+    return None if gauge is None else gauge.peak
+
+
+def _greater(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)

@@ -23,8 +23,9 @@ from math import isfinite
 from threading import RLock
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Snapshot
+from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Repeats, Snapshot
 from keiko_perf.monitoring.attribution import Lag
+from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.requests import DISCONNECTED, Requests, Spent
 from keiko_perf.monitoring.routes import RouteNames
 from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally
@@ -78,6 +79,7 @@ class Recorder:
         now: the wall clock, aware UTC, for when.
         max_series: how many names each kind, the gauges and the counters may have in a window.
         worker: what to call this process; its host and process id if not given.
+        looks: what is seen of questions that repeat; None if nobody looks.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Recorder:
         now: Callable[[], datetime] = utc_now,
         max_series: int = 200,
         worker: str | None = None,
+        looks: Looks | None = None,
     ) -> None:
         if max_series < 1:
             raise UsageError(
@@ -97,6 +100,7 @@ class Recorder:
         self.max_series = max_series
         self.now = now
         self.lag = Lag()
+        self.looks = looks
         self._worker = worker
         self._lock = RLock()
         self.in_threads: set[str] = set()  # routes whose handlers run in a thread
@@ -267,13 +271,16 @@ class Recorder:
             tally, self._tally = self._tally, self._begin(clock_s)
             self._windows += 1
             # What comes in from here on belongs to the next.
-            return self._freeze(tally, clock_s, self._tally.under_way, started_at)
+            repeats = () if self.looks is None else self.looks.cut()
+            return self._freeze(tally, clock_s, self._tally.under_way, started_at, repeats)
 
     def peek(self) -> Snapshot:
         """The window so far, which goes on. The snapshot shares nothing with it."""
         with self._lock:
             self._settle()
-            return self._freeze(self._tally.copy(), self.clock(), self.requests.under_way, None)
+            repeats = () if self.looks is None else self.looks.peek()
+            tally, under_way = self._tally.copy(), self.requests.under_way
+            return self._freeze(tally, self.clock(), under_way, None, repeats)
 
     def statistics(self) -> RecorderStatistics:
         """How full the recorder is."""
@@ -296,12 +303,18 @@ class Recorder:
         self.requests.count(self._tally, max_series=self.max_series, now=self.now())
 
     def _freeze(
-        self, tally: Tally, clock_s: float, in_flight: int, started_at: datetime | None
+        self,
+        tally: Tally,
+        clock_s: float,
+        in_flight: int,
+        started_at: datetime | None,
+        repeats: tuple[Repeats, ...],
     ) -> Snapshot:
         return tally.freeze(
             window_s=max(clock_s - tally.began_s, 0.0),
             started_at=started_at or tally.began_at,
             in_flight=in_flight,
+            repeats=repeats,
             # Those that came in are those that are finished, and those that are still under way.
             arrived=max(tally.arrived + in_flight - tally.under_way, 0),
             # Asked here and not in the constructor: a server may fork after the app is built.

@@ -24,10 +24,11 @@ from typing import TypeVar
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.monitoring import charts, windows
-from keiko_perf.monitoring.points import MAX_POINTS, Point, points_of, stretch_for
+from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, points_of, stretch_for
 
-SCHEMA_VERSION = 2
-"""1 had windows only; it is read as it is, and brought up to date by whoever writes."""
+SCHEMA_VERSION = 3
+"""1 had windows only, 2 other points. Either is read as it is; who writes brings it up to date."""
+_WITH_CALLS = 2
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
@@ -105,23 +106,38 @@ class SqliteStore:
         return self._do("read", read)
 
     def points(
-        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+        self,
+        start_at: datetime,
+        end_at: datetime,
+        *,
+        max_points: int = MAX_POINTS,
+        stretch_s: int | None = None,
     ) -> list[Point]:
-        """As of `Charted`; of a store of an older layout they are read from its windows."""
-        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
+        """As of `Charted`; of a store of an older layout they are made from its windows."""
+        length_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
 
         def read(connection: sqlite3.Connection) -> list[Point]:
             if _pragma(connection, "user_version") < SCHEMA_VERSION:
-                return points_of(windows.read(connection, start_at, end_at), stretch_s)
-            return charts.read_points(connection, start_at, end_at, stretch_s)
+                return points_of(windows.read(connection, start_at, end_at), length_s)
+            return charts.read_points(connection, start_at, end_at, length_s)
 
         return self.look(read, absent=[])
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        """As of `Charted`; None of a store of an older layout."""
+
+        def read(connection: sqlite3.Connection) -> list[Sum] | None:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                return None
+            return charts.read_sums(connection, start_at, end_at, stretch_s)
+
+        return self.look(read, absent=None)
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """As of `Charted`."""
 
         def read(connection: sqlite3.Connection) -> tuple[BlockingCall, ...]:
-            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+            if _pragma(connection, "user_version") < _WITH_CALLS:
                 return ()  # it knew of none
             return charts.read_calls(connection, start_at, end_at)
 
@@ -230,14 +246,18 @@ class SqliteStore:
         connection.execute(f"PRAGMA max_page_count = {self._max_bytes // page_bytes}")
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        """Bring a store of the first layout up to date: it had windows, and nothing beside them."""
+        """Bring a store of an older layout up to date."""
         with windows.transaction(connection):
-            if _pragma(connection, "user_version") >= SCHEMA_VERSION:
+            version = _pragma(connection, "user_version")
+            if version >= SCHEMA_VERSION:
                 return  # another worker was first
-            for statement in charts.LAYOUT:
-                connection.execute(statement)
-            for one in windows.read(connection, _FIRST, _LAST):
-                charts.add(connection, one, retention_s=self._retention_s)
+            if version < _WITH_CALLS:
+                for statement in charts.LAYOUT:
+                    connection.execute(statement)
+                for one in windows.read(connection, _FIRST, _LAST):
+                    charts.add(connection, one, retention_s=self._retention_s)
+            else:
+                charts.migrate(connection)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _recognise(self, connection: sqlite3.Connection) -> int:

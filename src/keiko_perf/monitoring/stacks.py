@@ -77,6 +77,8 @@ def _short(filename: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _is_packaged(filename: str) -> bool:
+    if filename.startswith(_OURS):
+        return False  # what watches is called from what it watches, as when garbage is collected
     if filename.startswith(_PACKAGES) or "/site-packages/" in filename:
         return True
     return not (filename.startswith(_LIBRARY) or filename.startswith("<"))
@@ -99,4 +101,5 @@ _PACKAGES = _with_separator(
     *site.getsitepackages(),
     site.getusersitepackages(),
 )
+_OURS = os.path.dirname(__file__) + os.sep
 _LIBRARY = _with_separator(sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))

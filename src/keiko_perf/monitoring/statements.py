@@ -91,7 +91,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     from sqlalchemy import event
 
     names = Names(engine.dialect.paramstyle)
-    clock, record = recorder.clock, recorder.record
+    clock, record, looks = recorder.clock, recorder.record, recorder.looks
     place = Places(clock).here
     # One execution at a time uses a context, and an engine may be watched by several recorders.
     begun = f"_keiko_perf_begun_{id(recorder)}"
@@ -116,23 +116,28 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
 
     def after(
         _connection: Connection,
-        _cursor: object,
+        cursor: object,
         _statement: str,
-        _parameters: object,
+        parameters: object,
         context: Any,
-        _executemany: bool,
+        executemany: bool,
     ) -> None:
-        finish(context, failed=False)
+        done = finish(context, failed=False)
+        if looks is not None and done is not None and not executemany:
+            statement, name, duration_s = done
+            looks.executed(
+                statement, parameters, cursor, name=name, at_s=clock(), took_s=duration_s
+            )
 
     def failed(error: ExceptionContext) -> None:
         # A failure to fetch or to commit comes here too: then the execution was recorded already.
         if error.statement is not None:
             finish(error.execution_context, failed=True)
 
-    def finish(context: Any, *, failed: bool) -> None:
+    def finish(context: Any, *, failed: bool) -> tuple[str, str, float] | None:
         known = None if context is None else context.__dict__.pop(begun, None)
         if known is None:
-            return
+            return None
         # As it was before its comment, which may be another for each request.
         account, started_s, statement = known
         now_s = clock()
@@ -141,6 +146,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
             account.executed(name, started_s, now_s, place)
         if name is not None:
             record(_STATEMENT, name, now_s - started_s, failed=failed)
+        return None if name is None or name == OTHER else (statement, name, now_s - started_s)
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)

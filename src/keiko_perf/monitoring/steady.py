@@ -20,6 +20,7 @@ from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring.points import (
     MAX_POINTS,
     Point,
+    Sum,
     points_of,
     started_s_of,
     stretch_for,
@@ -89,22 +90,28 @@ class SteadyStore:
         return sorted([*stored, *more], key=lambda one: one.started_at)
 
     def points(
-        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+        self,
+        start_at: datetime,
+        end_at: datetime,
+        *,
+        max_points: int = MAX_POINTS,
+        stretch_s: int | None = None,
     ) -> list[Point]:
         """
-        The points of a chart of all workers, at most *max_points*, in their order.
+        The points of a chart of all workers, at most *max_points* or *stretch_s* long, in order.
 
         Stretches in which nothing was measured have no point. It takes some milliseconds, whatever
         the range, while the store works; of a store of another kind, and where something is held
         back, the windows are read.
         """
-        store, stretch_s = self._store, stretch_for(start_at, end_at, max_points=max_points)
+        store = self._store
+        stretch_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
         if not isinstance(store, Charted):
             return points_of(self.between(start_at, end_at), stretch_s)
         with self._counting:
             held_back = [one for one in self._held_back if start_at <= one.started_at < end_at]
         try:
-            found = store.points(start_at, end_at, max_points=max_points)
+            found = store.points(start_at, end_at, stretch_s=stretch_s)
         except Exception as error:  # a stranger's store
             self._failed(error)
             return points_of(self.between(start_at, end_at), stretch_s)
@@ -120,6 +127,27 @@ class SteadyStore:
             *(one for one in found if one.at < first_at),
             *points_of(newer, stretch_s),
         ]
+
+    @property
+    def has_points(self) -> bool:
+        """Whether a chart is read from points that are there, and not made from the windows."""
+        return isinstance(self._store, Charted) and not self._held_back
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        """
+        What the points of one length that touch the range are added up from, in their order.
+
+        None where that is not to be had: the windows tell it then. That is so of a store of another
+        kind, and while something is held back.
+        """
+        store = self._store
+        if not isinstance(store, Charted) or self._held_back:
+            return None
+        try:
+            return store.sums(start_at, end_at, stretch_s)
+        except Exception as error:  # a stranger's store
+            self._failed(error)
+            return None
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops of all workers in that time, the longest in all first."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from keiko_perf.errors import UsageError
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.monitoring import charts, windows
-from keiko_perf.monitoring.points import MAX_POINTS, Point, stretch_for
+from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, stretch_for
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.sqlite import SqliteStore
@@ -58,8 +58,25 @@ class Store(Protocol):
 class Charted(Protocol):
     """A store that also keeps what charts show, so that it need not be read from the windows."""
 
-    def points(self, start_at: datetime, end_at: datetime, *, max_points: int) -> list[Point]:
-        """The points of a chart from *start_at* to *end_at*, as long as `stretch_for` says."""
+    def points(
+        self,
+        start_at: datetime,
+        end_at: datetime,
+        *,
+        max_points: int = MAX_POINTS,
+        stretch_s: int | None = None,
+    ) -> list[Point]:
+        """
+        The points of a chart from *start_at* to *end_at*, in their order.
+
+        They are as long as `stretch_for` says, or *stretch_s*, one of `STRETCHES_S`.
+        """
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        """
+        What the points of one length that touch the range are added up from, in their order, but
+        for the histogram of lags, of which charts show the longest; None where it is not kept.
+        """
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops in the windows that began in that time."""
@@ -99,11 +116,20 @@ class MemoryStore:
             return windows.read(self._connection, start_at, end_at)
 
     def points(
-        self, start_at: datetime, end_at: datetime, *, max_points: int = MAX_POINTS
+        self,
+        start_at: datetime,
+        end_at: datetime,
+        *,
+        max_points: int = MAX_POINTS,
+        stretch_s: int | None = None,
     ) -> list[Point]:
-        stretch_s = stretch_for(start_at, end_at, max_points=max_points)
+        length_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
         with self._lock:
-            return charts.read_points(self._connection, start_at, end_at, stretch_s)
+            return charts.read_points(self._connection, start_at, end_at, length_s)
+
+    def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
+        with self._lock:
+            return charts.read_sums(self._connection, start_at, end_at, stretch_s)
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         with self._lock:

@@ -24,6 +24,7 @@ from keiko_perf.model.asked import (
     merged_exemplars,
 )
 from keiko_perf.model.blocking import MAX_PLACES, merged_calls
+from keiko_perf.model.repeats import Repeats, merged_repeats
 
 ARRIVED = "arrived"
 FOLDED = "folded"
@@ -168,7 +169,14 @@ class Tally:
         )
 
     def freeze(
-        self, *, window_s: float, started_at: datetime, in_flight: int, arrived: int, worker: str
+        self,
+        *,
+        window_s: float,
+        started_at: datetime,
+        in_flight: int,
+        arrived: int,
+        worker: str,
+        repeats: tuple[Repeats, ...] = (),
     ) -> Snapshot:
         """The tally as a snapshot, which takes over its histograms."""
         counters = self.counters.copy()
@@ -201,6 +209,7 @@ class Tally:
             blocking=merged_calls(self.blocking.copy().values()),
             asked=merged_asked(_asked(*one) for one in self.asked.copy().items()),
             exemplars=merged_exemplars(one for shown in self.shown.values() for one in shown),
+            repeats=merged_repeats(repeats),
             worker=worker,
         )
 

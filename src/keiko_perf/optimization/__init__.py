@@ -10,7 +10,7 @@ from keiko_perf.optimization.bar import progress_bar
 from keiko_perf.optimization.batch import Batch, Drained, Outcomes
 from keiko_perf.optimization.blocking_advice import advise_blocking, advise_uvloop
 from keiko_perf.optimization.cache import Cache
-from keiko_perf.optimization.cache_advice import CacheAdvisor, Repeats, advise_caching
+from keiko_perf.optimization.cache_advice import CacheAdvisor, advise_caching
 from keiko_perf.optimization.cache_entry import CacheStatistics
 from keiko_perf.optimization.cached import Cached, cached
 from keiko_perf.optimization.care import Care
@@ -75,7 +75,6 @@ __all__ = [
     "RedisCache",
     "RedisStatistics",
     "Relief",
-    "Repeats",
     "RolledBack",
     "SignedPickle",
     "WorkCancelled",

@@ -4,6 +4,7 @@ After the start: what is there for good need not be looked at by each collection
 
 from __future__ import annotations
 
+import ast
 import gc
 import linecache
 import re
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from keiko_perf.errors import UsageError
 
-_PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+)( .*)?")
+_PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+)( (?P<function>.*))?")
+_LONGEST = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,38 @@ def freeze_after_startup(*, new_objects: int = 10_000) -> Frozen:
 
 
 def source_line(place: str) -> str:
-    """The source of a place such as `app.py:42 find`; empty if it cannot be read."""
+    """
+    The source of a place such as `app.py:42 find`, from where Python's files are.
+
+    Empty if it cannot be read, or the line is in no function of that name: then the file here is
+    another than the one that runs there.
+    """
     found = _PLACE.fullmatch(place)
     if found is None:
         return ""
     roots = (Path.cwd(), *map(Path, site.getsitepackages()))
     for root in roots:
-        line = linecache.getline(str(root / found["file"]), int(found["line"]))
-        if line:
+        path, number = str(root / found["file"]), int(found["line"])
+        line = linecache.getline(path, number)
+        if line and _is_in(found["function"] or "", number, "".join(linecache.getlines(path))):
             return line.strip()
     return ""
+
+
+def _is_in(function: str, number: int, source: str) -> bool:
+    name = function.rpartition(".")[2]
+    if not name or name.startswith("<"):
+        return True
+    if len(source) > _LONGEST:
+        return False
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    around = [
+        node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node.lineno <= number <= (node.end_lineno or node.lineno)
+    ]
+    return bool(around) and max(around, key=lambda node: node.lineno).name == name

@@ -10,6 +10,7 @@ difference is told.
 from __future__ import annotations
 
 import linecache
+import site
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class MemoryTracer:
         if not frames >= 1:
             raise UsageError(f"frames={frames!r} shows no line", cure="Give a number from 1 on")
         self._frames = frames
-        self._is_ours = is_ours or _is_ours
+        self._is_ours = is_ours or is_own_file
         self._root = root
         self._snaps: list[Snap] = []
         self._started_it = False
@@ -198,7 +199,8 @@ class MemoryTracer:
         return len(steps) >= 3 and rises >= _GROWS_RATIO * len(steps) and sizes[-1] == max(sizes)
 
 
-def _is_ours(file: str) -> bool:
+def is_own_file(file: str) -> bool:
+    """Whether *file* is the program's own: neither installed nor Python's."""
     return not (file.startswith("<") or "site-packages" in file or file.startswith(_PYTHON))
 
 
@@ -206,7 +208,10 @@ _PYTHON = str(Path(linecache.__file__).parent)
 
 
 def _short(file: str) -> str:
-    try:
-        return str(Path(file).relative_to(Path.cwd()))
-    except ValueError:
-        return file
+    """As seen from the working directory, or from where Python's and installed files are."""
+    for root in (*map(Path, site.getsitepackages()), Path(_PYTHON), Path.cwd()):
+        try:
+            return str(Path(file).relative_to(root))
+        except ValueError:
+            continue
+    return file

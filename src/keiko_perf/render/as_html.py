@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 
 from keiko_perf.model import Change, Outcome, Report, Section, Severity, Target, say
-from keiko_perf.render import blocks, figures
+from keiko_perf.render import advice, blocks, figures, signs
 from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
 from keiko_perf.render.units import show
@@ -73,7 +73,7 @@ def _hero(report: Report, lang: str) -> Markup:
             "div",
             tag(
                 "p",
-                blocks.icon(which),
+                signs.icon(which),
                 tag("span", phrase(word, lang)),
                 class_="status",
             ),
@@ -161,14 +161,14 @@ def _section(section: Section, number: int, lang: str) -> Markup:
         blocks.paragraphs(section.paragraphs, lang),
         blocks.verdicts(section.verdicts, lang) if section.verdicts else None,
         blocks.comparisons(section.comparisons, lang) if section.comparisons else None,
-        blocks.findings(section.findings, lang) if section.findings else None,
-        blocks.recommendations(section.recommendations, lang) if section.recommendations else None,
+        advice.findings(section.findings, lang) if section.findings else None,
+        advice.recommendations(section.recommendations, lang) if section.recommendations else None,
         joined(charts),
         joined(
             blocks.tree(one, lang, id=f"{id}-tree-{i}") for i, one in enumerate(section.trees, 1)
         ),
         joined(tables),
-        blocks.gaps(section.gaps, lang) if section.gaps else None,
+        advice.gaps(section.gaps, lang) if section.gaps else None,
     ]
     title = tag("h2", phrase(section.title, lang), id=f"{id}-title")
     return tag("section", title, *parts, id=id, aria_labelledby=f"{id}-title")

@@ -12,10 +12,6 @@ from keiko_perf.model import (
     Chart,
     Column,
     Comparison,
-    Finding,
-    Gap,
-    Message,
-    Recommendation,
     Table,
     Text,
     Tree,
@@ -24,47 +20,16 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import branches, figures
 from keiko_perf.render.bars import before_after_bars, interval_bar, limit_bar
-from keiko_perf.render.language import figure_name
 from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
-from keiko_perf.render.sql import highlighted
+from keiko_perf.render.signs import badge, toned
 from keiko_perf.render.svg import HUES, NARROW, WIDE, draw, has_data
 from keiko_perf.render.tables import cells, heading, is_number
-from keiko_perf.render.units import format_of, show
-from keiko_perf.render.words import Word, name, tone, verified
+from keiko_perf.render.units import show
+from keiko_perf.render.words import tone
 
 _LONG_CELL = 160
 """A longer cell is folded to its beginning; it opens to the whole."""
-
-_ICONS = {
-    "good": "M4.5 8.5 7 11l4.5-6",
-    "bad": "M5 5l6 6M11 5l-6 6",
-    "warn": "M8 4v5M8 11.6v.2",
-    "unsure": "M6 6.2a2 2 0 1 1 3 1.7c-.7.4-1 .8-1 1.4M8 11.6v.2",
-    "calm": "M8 7.5v4M8 4.6v.2",
-}
-
-
-def badge(word: Word, lang: str) -> Markup:
-    """The word for an outcome with its sign, in its colour."""
-    return toned(tone(word), phrase(name(word), lang))
-
-
-def toned(which: str, text: str) -> Markup:
-    """A word with the sign and in the colour of a tone."""
-    return tag("span", icon(which), tag("span", text), class_=f"badge {which}")
-
-
-def icon(which: str) -> Markup:
-    """The sign of a tone."""
-    return tag(
-        "svg",
-        tag("circle", cx=8, cy=8, r=8),
-        tag("path", d=_ICONS[which]),
-        class_="icon",
-        viewBox="0 0 16 16",
-        aria_hidden="true",
-    )
 
 
 def verdicts(values: Sequence[Verdict], lang: str) -> Markup:
@@ -153,117 +118,6 @@ def _interval(comparison: Comparison, lang: str) -> Markup | None:
         tag("p", phrase(say("95 % interval {interval}", interval=told), lang), class_="told"),
         class_="interval-block",
     )
-
-
-def findings(values: Sequence[Finding], lang: str) -> Markup:
-    """What was noticed, the worst first."""
-    worst_first = sorted(values, key=lambda one: -one.severity)
-    return tag("div", *(_finding(one, lang) for one in worst_first), class_="cards")
-
-
-def _finding(finding: Finding, lang: str) -> Markup:
-    return tag(
-        "article",
-        tag(
-            "p",
-            badge(finding.severity, lang),
-            tag("code", finding.code, class_="code"),
-            class_="meta",
-        ),
-        tag("h3", phrase(finding.summary, lang)),
-        tag("p", tag("code", breakable(finding.subject)), class_="subject"),
-        paragraphs((finding.explanation,) if finding.explanation else (), lang),
-        _evidence(finding.evidence, lang),
-        finding.cure and _sql(say("What cures it"), finding.cure, lang),
-        finding.example and _command(say("To see one again"), finding.example, lang),
-        _link(finding.link, lang),
-        class_=f"card finding {tone(finding.severity)}",
-    )
-
-
-def recommendations(values: Sequence[Recommendation], lang: str) -> Markup:
-    """What to do, with the statement that does it."""
-    return tag("div", *(_recommendation(one, lang) for one in values), class_="cards")
-
-
-def _recommendation(one: Recommendation, lang: str) -> Markup:
-    how = phrase(verified(one.verified_by), lang)
-    return tag(
-        "article",
-        tag(
-            "p",
-            toned("good" if one.verified_by else "warn", how),
-            tag("code", one.code, class_="code"),
-            class_="meta",
-        ),
-        tag("h3", phrase(one.summary, lang)),
-        tag("p", tag("code", breakable(one.subject)), class_="subject"),
-        _sql(say("The change"), one.statement, lang),
-        _evidence(one.evidence, lang),
-        _folded(
-            say("Statements that gain: {count:count}", count=len(one.statements)),
-            one.statements,
-            lang,
-        ),
-        _folded(
-            say("Makes superfluous: {count:count}", count=len(one.replaces)), one.replaces, lang
-        ),
-        one.undo and _folded(say("How to take it back"), (one.undo,), lang),
-        class_="card finding recommendation",
-    )
-
-
-def _folded(title: Message, statements: Sequence[str], lang: str) -> Markup | None:
-    if not statements:
-        return None
-    texts = (_pre(statement) for statement in statements)
-    return tag("details", tag("summary", phrase(title, lang)), *texts)
-
-
-def _sql(title: Message, statement: str, lang: str) -> Markup:
-    hint = tag("span", phrase(say("a click selects all of it"), lang), class_="hint")
-    return tag(
-        "div",
-        tag("p", tag("span", phrase(title, lang)), hint, class_="sql-title"),
-        _pre(statement),
-        class_="sql",
-    )
-
-
-def _command(title: Message, line: str, lang: str) -> Markup:
-    return tag(
-        "div",
-        tag("p", tag("span", phrase(title, lang)), class_="sql-title"),
-        tag("pre", tag("code", line)),
-        class_="sql",
-    )
-
-
-def _pre(statement: str) -> Markup:
-    return tag("pre", tag("code", highlighted(statement)))
-
-
-def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> Markup | None:
-    if not evidence:
-        return None
-    figures_ = (
-        tag(
-            "div",
-            tag("dt", figure_name(key, lang)),
-            tag("dd", show(value, format_of(key), lang)),
-        )
-        for key, value in evidence.items()
-    )
-    return tag("dl", *figures_, class_="evidence")
-
-
-def _link(link: str | None, lang: str) -> Markup | None:
-    if not link:
-        return None
-    if not link.startswith(("https://", "http://")):
-        return tag("p", phrase(say("Manual: {link}", link=link), lang), class_="link")
-    text = phrase(say("More in the manual"), lang)
-    return tag("p", tag("a", text, href=link, rel="noopener noreferrer"), class_="link")
 
 
 def chart(value: Chart, lang: str, *, id: str) -> Markup:
@@ -390,27 +244,6 @@ def _step_details(branch: Branch) -> Markup | None:
         return None
     lines = (tag("p", tag("span", f"{name}: "), tag("code", text)) for name, text in branch.details)
     return tag("div", *lines, class_="step-details")
-
-
-def gaps(values: Sequence[Gap], lang: str) -> Markup:
-    """What could not be looked at; it is not an all-clear."""
-    rows = (
-        tag(
-            "li",
-            tag("strong", phrase(gap.subject, lang)),
-            tag("p", phrase(gap.reason, lang)),
-            tag(
-                "p",
-                tag("b", phrase(say("Remedy"), lang)),
-                " ",
-                phrase(gap.remedy, lang),
-                class_="remedy",
-            ),
-        )
-        for gap in values
-    )
-    title = tag("h3", icon("unsure"), phrase(say("What could not be looked at"), lang))
-    return tag("div", title, tag("ul", *rows), class_="card gaps")
 
 
 def paragraphs(values: Sequence[Text], lang: str) -> Markup:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from math import floor, inf, isfinite, isnan, log10
+from math import floor, inf, isclose, isfinite, isnan, log10
 
 Shown = Callable[[float], str]
 _Steps = tuple[tuple[float, str], ...]
@@ -132,6 +132,8 @@ def _bytes(value: float) -> str:
 
 def _ratio(value: float) -> str:
     percent = value * 100
+    if isclose(percent, 100, rel_tol=1e-11):
+        return "100 %"  # a mean of ones is off by as much as floats are
     if 99 < percent < 100:
         decimals = min(4, max(1, 1 - floor(log10(100 - percent))))
         shown = f"{percent:.{decimals}f}"

@@ -107,4 +107,6 @@ def verified(by: str | None) -> Message:
         return say("verified: built, measured by the planner, rolled back")
     if by == "estimate":
         return say("estimated: the planner would use a like one (HypoPG)")
+    if by == "scratch":
+        return say("verified: built on a sample, priced by the planner, rolled back")
     return say("verified by {how}", how=by)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,30 +16,23 @@ from rich.text import Text
 
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
+from keiko_perf.cli.load.asking import asks, tell_left_out
 from keiko_perf.cli.load.ending import last_line
 from keiko_perf.cli.load.options import (
     CaFile,
-    CurlLine,
-    HarFile,
-    Header,
+    DatabaseUrl,
     IsInsecure,
     IsOwnTarget,
     IsPoisson,
-    JsonBody,
     MaxDuration,
-    Method,
-    OpenApi,
     Processes,
-    TargetArgument,
     Timeout,
-    Token,
-    Url,
     WatchUrl,
-    Writes,
 )
 from keiko_perf.cli.load.promises import check_subjects
+from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, source
-from keiko_perf.cli.load.values import headers, seconds
+from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
     INTERRUPTED,
     Destination,
@@ -60,17 +52,16 @@ from keiko_perf.loadtest import (
     Plan,
     Poisson,
     Progress,
-    Result,
-    bearer,
     read_promises,
     run_in_own_loop,
 )
 from keiko_perf.loadtest.capacity import Passed, Search, Trial, Tried, start_per_s
 from keiko_perf.loadtest.capacity_report import Asked, capacity_report
+from keiko_perf.loadtest.meanwhile import Meanwhile
 from keiko_perf.loadtest.target import Tls
 from keiko_perf.loadtest.trial import hopeless, judged
-from keiko_perf.loadtest.watching import Watcher, begun_s
-from keiko_perf.model import Message, Target, Window
+from keiko_perf.loadtest.watched import Watched
+from keiko_perf.model import Message, Target
 from keiko_perf.model.kpi import THROUGHPUT
 from keiko_perf.render import phrase
 from keiko_perf.render.units import show as shown
@@ -84,9 +75,9 @@ _REST_S = 1.0
 """After a step that failed, for what the service still has on its hands."""
 
 
+@asks
 def capacity_command(
-    target: TargetArgument = None,
-    url: Url = None,
+    given: Given,
     slo: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,14 +96,7 @@ def capacity_command(
         float, typer.Option(help="How long a step lasts, unless its percentiles need more.")
     ] = 10.0,
     watch: WatchUrl = None,
-    openapi: OpenApi = None,
-    writes: Writes = False,
-    har: HarFile = None,
-    curl: CurlLine = None,
-    method: Method = None,
-    header: Header = None,
-    json_body: JsonBody = None,
-    token: Token = "",
+    database: DatabaseUrl = None,
     poisson: IsPoisson = False,
     processes: Processes = 1,
     timeout: Timeout = "10s",
@@ -126,20 +110,7 @@ def capacity_command(
 ) -> None:
     """Find the highest rate at which TARGET keeps its promises, and with --watch what limits it."""
     kept, required = _promised(slo or [DEFAULT_SLO])
-    sent = bearer(token) | headers(header or [])
-    asked = source(
-        Given(
-            target=target,
-            url=url,
-            openapi=openapi,
-            writes=writes,
-            har=har,
-            curl=curl,
-            method=method,
-            body=json_body,
-            headers=sent,
-        )
-    )
+    asked = source(given)
     if processes < 1:
         raise UsageError(f"{processes} processes", cure="Use 1 or more")
     if not step_seconds >= _SHORTEST_S:
@@ -157,7 +128,7 @@ def capacity_command(
         duration_s=step_seconds,
         timeout_s=seconds(timeout),
         connections=_CONNECTIONS,
-        headers=sent,
+        headers=given.headers,
         own_target=own_target,
         limits=Limits(duration_s=seconds(max_duration), per_s=max(most * 2, first)),
         tls=Tls(ca_file="" if ca is None else str(ca), verify=asked.verify and not insecure),
@@ -167,18 +138,23 @@ def capacity_command(
     if output is not None:
         check_writable(output)
     console = progress_console()
-    with ExitStack() as stack:
-        watcher = stack.enter_context(Watcher(watch, token=token)) if watch is not None else None
-        steps = _Steps(
-            plan=plan,
-            targets=kept,
-            console=console,
-            processes=processes,
-            load=Poisson if poisson else ConstantRate,
-            watcher=watcher,
-        )
+    tell_left_out(asked, console)
+    meanwhile = Meanwhile(
+        watch=watch,
+        database=sessions_of(database) if database else None,
+        token=given.token,
+        targets=kept,
+    )
+    steps = _Steps(
+        plan=plan,
+        targets=kept,
+        console=console,
+        processes=processes,
+        load=Poisson if poisson else ConstantRate,
+        meanwhile=meanwhile,
+    )
+    with meanwhile:
         _carry_out(search, steps, longest_s=seconds(max_duration))
-        error_s = watcher.error_s if watcher is not None else None
     found = capacity_report(
         search.capacity,
         Asked(
@@ -186,7 +162,7 @@ def capacity_command(
             targets=kept,
             at_least=required,
             is_watched=watch is not None,
-            clock_error_s=error_s,
+            seen=steps.seen,
             notes=steps.notes,
             interrupted=steps.is_interrupted,
         ),
@@ -230,10 +206,11 @@ class _Steps:
     console: Console
     processes: int
     load: Callable[[float], ConstantRate | Poisson]
-    watcher: Watcher | None
+    meanwhile: Meanwhile
     begun_s: float = field(default_factory=time.monotonic)
     notes: tuple[Message, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    seen: Watched | None = None
     is_interrupted: bool = False
 
     @property
@@ -250,17 +227,18 @@ class _Steps:
         )
         ended = _Hopeless(trial, self.targets)
         started_s = self.passed_s
-        course = Course(plan.load, self.targets, warmup_s=plan.warmup_s)
+        course = Course(plan.load, self.targets, warmup_s=plan.warmup_s, meanwhile=self.meanwhile)
         with LiveView(self.console, course) as view:
             result = run_in_own_loop(plan, view, processes=self.processes, stops=ended)
         self.is_interrupted = result.interrupted and not ended.is_hopeless
         self.notes, self.environment = result.notes, dict(result.environment)
+        self.seen = self.meanwhile.watched(result)
         return judged(
-            result,
+            replace(result, watched=self.seen),
             trial,
             self.targets,
             started_s=started_s,
-            window=None if self.watcher is None else _window(self.watcher, result),
+            window=None if self.seen is None else self.seen.window,
             was_hopeless=ended.is_hopeless,
         )
 
@@ -305,9 +283,3 @@ def _carry_out(search: Search, steps: _Steps, *, longest_s: float) -> None:
         steps.tell(number, tried)
         if tried.passed is Passed.NO:
             time.sleep(_REST_S)
-
-
-def _window(watcher: Watcher, result: Result) -> Window | None:
-    """What the service did while the step was measured."""
-    began = begun_s(result)
-    return watcher.window(began, began + min(result.duration_s, result.planned_s))

@@ -4,35 +4,27 @@ load run: put a service under load, show how it goes, report what it took.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.arrivals import Asked, arrivals
+from keiko_perf.cli.load.asking import asks, tell_left_out
 from keiko_perf.cli.load.ending import last_line
 from keiko_perf.cli.load.options import (
     AcceptsGzip,
     CaFile,
     CertFile,
     Connections,
-    CurlLine,
     DatabaseUrl,
     Duration,
     FollowRedirects,
-    HarFile,
-    Header,
     IsInsecure,
     IsOwnTarget,
     IsPoisson,
-    JsonBody,
     KeyFile,
     MaxDuration,
     MaxErrors,
@@ -40,9 +32,7 @@ from keiko_perf.cli.load.options import (
     MaxP95,
     MaxP99,
     MaxRate,
-    Method,
     MinRate,
-    OpenApi,
     Processes,
     Rate,
     ReplayFile,
@@ -51,22 +41,18 @@ from keiko_perf.cli.load.options import (
     SloText,
     Spike,
     StagesText,
-    TargetArgument,
     ThinkTime,
     Timeout,
-    Token,
     UnixSocket,
-    Url,
     UserCount,
     UsesProxy,
     Warmup,
     WatchUrl,
-    Writes,
 )
 from keiko_perf.cli.load.promises import Promised, check_subjects, promises
 from keiko_perf.cli.load.sessions import sessions_of
-from keiko_perf.cli.load.source import Given, Source, source
-from keiko_perf.cli.load.values import headers, seconds
+from keiko_perf.cli.load.source import Given, source
+from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
     INTERRUPTED,
     Destination,
@@ -86,7 +72,6 @@ from keiko_perf.loadtest import (
     Plan,
     Poisson,
     Users,
-    bearer,
     read_promises,
     report,
     run_in_own_loop,
@@ -94,27 +79,16 @@ from keiko_perf.loadtest import (
 )
 from keiko_perf.loadtest.breaking import together
 from keiko_perf.loadtest.judging import Judge
-from keiko_perf.loadtest.sampling import Sampler
+from keiko_perf.loadtest.meanwhile import Meanwhile
 from keiko_perf.loadtest.steady import warmup as warmup_of
 from keiko_perf.loadtest.target import Tls
-from keiko_perf.loadtest.watched import watched
-from keiko_perf.loadtest.watching import Watcher, begun_s
 
-_MOST_TOLD = 5
 AUTO = "auto"
 
 
+@asks
 def run_command(
-    target: TargetArgument = None,
-    url: Url = None,
-    openapi: OpenApi = None,
-    writes: Writes = False,
-    har: HarFile = None,
-    curl: CurlLine = None,
-    method: Method = None,
-    header: Header = None,
-    json_body: JsonBody = None,
-    token: Token = "",
+    given: Given,
     rate: Rate = None,
     users: UserCount = None,
     stages: StagesText = None,
@@ -176,20 +150,7 @@ def run_command(
         ),
         others=[one.target for one in promised],
     )
-    sent = bearer(token) | headers(header or [])
-    asked = source(
-        Given(
-            target=target,
-            url=url,
-            openapi=openapi,
-            writes=writes,
-            har=har,
-            curl=curl,
-            method=method,
-            body=json_body,
-            headers=sent,
-        )
-    )
+    asked = source(given)
     plan = Plan(
         base_url=asked.base_url,
         steps=asked.steps,
@@ -199,7 +160,7 @@ def run_command(
         warmup_s=0.0 if warmup == AUTO else seconds(warmup),
         timeout_s=seconds(timeout),
         connections=connections,
-        headers=sent,
+        headers=given.headers,
         own_target=own_target,
         limits=Limits(duration_s=seconds(max_duration), per_s=max_rate),
         tls=Tls(
@@ -225,30 +186,26 @@ def run_command(
     for file in filter(None, (save_to, output)):
         check_writable(file)
     console = progress_console()
-    _tell_left_out(asked, console)
-    judge = Judge(promised, warmup_s=plan.warmup_s)
+    tell_left_out(asked, console)
     shown = (*targets, *(one.target for one in promised))
-    with ExitStack() as stack:
-        watcher = stack.enter_context(Watcher(watch, token=token)) if watch else None
-        sampler = stack.enter_context(Sampler(sessions_of(database))) if database else None
-        course = Course(plan.load, shown, warmup_s=plan.warmup_s)
-        view = stack.enter_context(LiveView(console, course))
+    meanwhile = Meanwhile(
+        watch=watch,
+        database=sessions_of(database) if database else None,
+        token=given.token,
+        targets=shown,
+    )
+    judge = Judge(promised, warmup_s=plan.warmup_s, inside=meanwhile.lately)
+    course = Course(plan.load, shown, warmup_s=plan.warmup_s, meanwhile=meanwhile)
+    with meanwhile, LiveView(console, course) as view:
         result = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
-        began = begun_s(result)
+        seen = meanwhile.watched(result)
     result = replace(
         result,
         targets=targets,
         promises=promised,
         stopped=judge.stopped,
         warmup=warmup_of(together(result.steps)[0]) if warmup == AUTO else None,
-        watched=watched(
-            watcher.readings if watcher is not None else (),
-            sampler.readings if sampler is not None else (),
-            begun_s=began,
-            duration_s=result.duration_s,
-        )
-        if watcher is not None or sampler is not None
-        else None,
+        watched=seen,
     )
     try:
         if save_to is not None:
@@ -259,18 +216,6 @@ def run_command(
         exit_code = INTERRUPTED
     console.print(last_line(exit_code, saved=save_to, written=output), soft_wrap=True)
     raise typer.Exit(exit_code)
-
-
-def _tell_left_out(asked: Source, console: Console) -> None:
-    """What an import did not take: whoever reads the figures has to know."""
-    for line in islice(_left_out(asked), _MOST_TOLD):
-        console.print(Text(line, "dim"), soft_wrap=True)
-    if len(asked.left_out) > _MOST_TOLD:
-        console.print(Text(f"left out: {len(asked.left_out) - _MOST_TOLD} more", "dim"))
-
-
-def _left_out(asked: Source) -> Iterator[str]:
-    return (f"left out: {one.what}, {one.why}" for one in asked.left_out)
 
 
 def _path(file: Path | None) -> str:

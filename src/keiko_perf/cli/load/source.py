@@ -40,6 +40,7 @@ class Given:
     method: str | None = None
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,14 @@ async def statement_statistics(
     return _statements(rows, info or {}, database)
 
 
+async def counters_view(database: Database) -> str | None:
+    """The view pg_stat_statements with its schema; None if there is none that counts by time."""
+    extension = await database.row(_EXTENSION)
+    if extension is None or _version(extension["version"]) < (1, 8):
+        return None
+    return f"{quoted(extension['schema'])}.pg_stat_statements"
+
+
 def _statements(rows: list[dict[str, Any]], info: dict[str, Any], database: Database) -> Statements:
     # Of hidden ones not even the identifiers are told: they are all in one row.
     hidden = sum(int(row["entries"]) for row in rows if row["query"] in (None, HIDDEN))

@@ -14,15 +14,8 @@ from datetime import UTC, datetime
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.dashboard.timelines import with_current
-from keiko_perf.monitoring.points import (
-    MAX_POINTS,
-    STRETCHES_S,
-    Point,
-    points_of,
-    started_s_of,
-    stretch_for,
-)
+from keiko_perf.monitoring.dashboard.timelines import newest
+from keiko_perf.monitoring.points import MAX_POINTS, STRETCHES_S, Point, stretch_for
 from keiko_perf.monitoring.steady import SteadyStore
 
 MAX_HOURS = 8784.0
@@ -85,24 +78,8 @@ def history(
     found = {one.at: one for one in store.points(start_at, end_at, max_points=max_points)}
     if step_s == STRETCHES_S[0]:
         # Of a longer point the window that goes on is too small a part to read all of it again.
-        found |= {one.at: one for one in _newest(store, end_at, step_s, window_s, current)}
+        found |= {one.at: one for one in newest(store, end_at, window_s, current)}
     return History(step_s, _without_holes(found.values(), end_at, step_s, window_s, max_points))
-
-
-def _newest(
-    store: SteadyStore,
-    end_at: datetime,
-    step_s: int,
-    window_s: float,
-    current: Snapshot | None,
-) -> list[Point]:
-    """The point that is not over yet, from its windows and the one that goes on."""
-    first_s = end_at.timestamp() // step_s * step_s
-    windows = with_current(
-        store.between(datetime.fromtimestamp(first_s - window_s, UTC), end_at), current
-    )
-    inside = [one for one in windows if started_s_of(one, step_s) >= first_s]
-    return points_of(inside, step_s)
 
 
 def _without_holes(

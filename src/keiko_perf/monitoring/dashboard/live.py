@@ -16,6 +16,7 @@ from typing import Any
 
 from keiko_perf.model import Kind, Outcome, Snapshot, Verdict
 from keiko_perf.monitoring.dashboard import since
+from keiko_perf.monitoring.dashboard.chunks import Chunks
 from keiko_perf.monitoring.dashboard.happenings import Happenings
 from keiko_perf.monitoring.dashboard.history import history
 from keiko_perf.monitoring.dashboard.pulse import Pulse
@@ -57,6 +58,7 @@ class Live:
         self.pulse = pulse or Pulse()
         self._clock = clock
         self._timelines = Timelines(monitor)
+        self._chunks = Chunks(monitor)
         self._reports = Reports(monitor, clock=clock)
         self._happenings = Happenings(monitor, clock=clock)
         self._kept: dict[Hashable, tuple[float, Any]] = {}
@@ -277,7 +279,7 @@ class Live:
 
     def _read_tables(self, view: View, now: datetime, current: Snapshot, lang: str) -> Document:
         start_at, end_at = view.bounds(now)
-        windows = self.monitor.store.between(start_at, end_at)
+        windows = self._chunks.between(start_at, end_at, now)
         if view.last_s is not None:
             windows = with_current(windows, current)
         document = tables(windows)

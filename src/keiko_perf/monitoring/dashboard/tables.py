@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from keiko_perf.model import BlockingCall, Kind, Series, Snapshot
+from keiko_perf.model import BlockingCall, Kind, Repeats, Series, Snapshot
 from keiko_perf.monitoring.attribution.split import Part
 from keiko_perf.monitoring.attribution.table import parts_by_route
 from keiko_perf.monitoring.dashboard.view import ident
@@ -82,11 +82,13 @@ def _rows(
     all_s = sum(one.sum_s for one in ordered)
     before, after = (_by_name(half, kind) for half in halves)
     parts_s = {} if whole is None or kind is not Kind.ROUTE else parts_by_route(whole)
+    repeats = {} if whole is None else {(one.kind, one.subject): one for one in whole.repeats}
     rows = [
         {
             **_row(one, all_s, measured_s),
             "trend": _trend(before.get(one.name), after.get(one.name)),
             "parts": _parts(one, parts_s.get(one.name, {})),
+            "repeats": _repeats(repeats.get((kind, one.name))),
         }
         for one in ordered[:MAX_ROWS]
     ]
@@ -125,6 +127,24 @@ def _parts(series: Series, parts_s: Mapping[Part, float]) -> list[Row] | None:
         for part, part_s in sorted(parts_s.items(), key=lambda item: -item[1])
         if part_s
     ]
+
+
+def _repeats(one: Repeats | None) -> Row | None:
+    """What caches would have answered, by how long they keep it; None where nobody looked."""
+    if one is None:
+        return None
+    return {
+        "calls": one.calls,
+        "mean": one.took_s / one.calls,
+        "kept": [
+            {
+                "ttl": kept.ttl_s,
+                "hits": kept.hits / one.calls,
+                "stale": kept.stale / kept.hits if kept.hits else None,
+            }
+            for kept in one.kept
+        ],
+    }
 
 
 def _blocking(call: BlockingCall) -> Row:

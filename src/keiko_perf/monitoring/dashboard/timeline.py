@@ -8,17 +8,15 @@ nothing was measured there is no value: a gap is a gap.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from math import ceil, floor, log2
+from dataclasses import dataclass, replace
+from math import ceil, floor
 
-from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model import Histogram, Snapshot
 from keiko_perf.monitoring.dashboard.view import Subject
-from keiko_perf.monitoring.pools import POOL_WAITING
-
-ROWS_PER_OCTAVE = 4
-"""Of the heat map: a row holds durations up to 2^(1/4), 19 %, apart."""
+from keiko_perf.monitoring.points import BUCKETS_PER_ROW, Sum
+from keiko_perf.monitoring.points import Point as Figures
 
 SUBJECT_COLUMNS = ("p50", "p95", "p99", "ok", "redirected", "refused", "failed", "errors")
 PROCESS_COLUMNS = (
@@ -73,6 +71,39 @@ def points(
     return [_point(number, stretches.get(number, []), subject) for number in numbers]
 
 
+def points_of_sums(sums: Iterable[Sum], numbers: range, *, step_s: float) -> list[Point]:
+    """
+    The points *numbers* of the whole service, from what a store has added up already.
+
+    Args:
+        sums: of one length, of which *step_s* is a multiple, in any order. They are used up.
+        numbers: which points.
+        step_s: how far they stand apart.
+    """
+    wholes: dict[int, Sum] = {}
+    for one in sums:
+        number = int(one.started_s // step_s)
+        if number in wholes:
+            wholes[number].add(one)
+        else:
+            one.stretch_s = round(step_s)
+            wholes[number] = one
+    found = {number: whole.point() for number, whole in wholes.items()}
+    return [
+        _of_service(number, found[number]) if number in found else _gap(number)
+        for number in numbers
+    ]
+
+
+def points_of_figures(figures: Iterable[Figures], numbers: range) -> list[Point]:
+    """The points *numbers* of the whole service, from those of the same length of a store."""
+    found = {round(one.at.timestamp() // one.stretch_s): one for one in figures}
+    return [
+        _of_service(number, found[number]) if number in found else _gap(number)
+        for number in numbers
+    ]
+
+
 def _covered(window: Snapshot, step_s: float) -> Iterable[int]:
     """The points whose middle lies in *window*; of a short one, that of its own middle."""
     start = window.started_at.timestamp() / step_s
@@ -84,72 +115,61 @@ def _covered(window: Snapshot, step_s: float) -> Iterable[int]:
 
 def _point(number: int, windows: list[Snapshot], subject: Subject | None) -> Point:
     if not windows:
-        return Point(number, (None,) * len(columns(subject)))
+        return _gap(number, subject)
     covered_s = _covered_s(windows)
-    kind = Kind.ROUTE if subject is None else subject.kind
-    series = [
-        one
-        for window in windows
-        for one in window.of(kind)
-        if subject is None or subject.is_of(one.name)
-    ]
-    succeeded = Histogram.merged(one.succeeded for one in series)
-    values = [*_of_subject(series, succeeded, covered_s)]
     if subject is None:
-        values.extend(_of_process(windows, covered_s))
-    return Point(number, tuple(map(_rounded, values)), _heat(succeeded))
+        whole = Sum()
+        for window in windows:
+            whole.add(Sum.of(window))
+        return _of_service(number, replace(whole.point(), covered_s=covered_s))
+    series = [
+        one for window in windows for one in window.of(subject.kind) if subject.is_of(one.name)
+    ]
+    durations = Histogram.merged(one.succeeded for one in series)
+    answers = _answers(
+        durations.count,
+        sum(one.redirected for one in series),
+        sum(one.refused.count for one in series),
+        sum(one.errors for one in series),
+        covered_s,
+    )
+    values = (*durations.quantiles((0.5, 0.95, 0.99)), *answers)
+    return _made(number, values, tuple(durations.grouped(BUCKETS_PER_ROW)))
 
 
-def _of_subject(
-    series: list[Series], succeeded: Histogram, covered_s: float
+def _of_service(number: int, figures: Figures) -> Point:
+    succeeded = figures.requests - figures.refused - figures.failed
+    counts = (succeeded, figures.redirected, figures.refused, figures.failed)
+    values = (
+        *(figures.p50_s, figures.p95_s, figures.p99_s, *_answers(*counts, figures.covered_s)),
+        *(figures.cpu_ratio, figures.memory_ratio, figures.lag_max_s, figures.gc_max_s),
+        *(figures.pool_ratio, figures.pool_waiting_peak, figures.pool_wait_p95_s),
+        *(figures.concurrency_limit, figures.concurrency_in_use, figures.concurrency_waiting),
+        *_tasks(figures),
+    )
+    return _made(number, values, figures.heat)
+
+
+def _made(number: int, values: Iterable[float | None], heat: tuple[tuple[int, int], ...]) -> Point:
+    return Point(number, tuple(map(_rounded, values)), heat)
+
+
+def _gap(number: int, subject: Subject | None = None) -> Point:
+    return Point(number, (None,) * len(columns(subject)))
+
+
+def _answers(
+    succeeded: int, redirected: int, refused: int, failed: int, covered_s: float
 ) -> Iterator[float | None]:
-    yield from succeeded.quantiles((0.5, 0.95, 0.99))
-    redirected = sum(one.redirected for one in series)
-    refused = sum(one.refused.count for one in series)
-    failed = sum(one.errors for one in series)
-    for count in (succeeded.count - redirected, redirected, refused, failed):
+    for count in (succeeded - redirected, redirected, refused, failed):
         yield count / covered_s if covered_s else None
-    everything = succeeded.count + refused + failed
+    everything = succeeded + refused + failed
     yield failed / everything if everything else None
 
 
-def _of_process(windows: list[Snapshot], covered_s: float) -> Iterator[float | None]:
-    yield _mean_of(windows, "cpu_ratio")
-    yield _mean_of(windows, "memory_ratio")
-    yield _longest(windows, Kind.LOOP)
-    yield _longest(windows, Kind.GC)
-    yield _mean_of(windows, "pool_ratio")
-    yield _most(windows, POOL_WAITING)
-    waits = [one.succeeded for window in windows for one in window.of(Kind.POOL)]
-    yield Histogram.merged(waits).quantile(0.95) if waits else None
-    for name in ("concurrency_limit", "concurrency_in_use", "concurrency_waiting"):
-        yield _mean_of(windows, name)
-    tasks = [one for window in windows for one in window.of(Kind.TASK)]
-    runs, failures = sum(one.count for one in tasks), sum(one.errors for one in tasks)
-    is_told = bool(tasks) and covered_s > 0
-    yield (runs - failures) / covered_s * 60 if is_told else None
-    yield failures / covered_s * 60 if is_told else None
-
-
-def _mean_of(windows: list[Snapshot], name: str) -> float | None:
-    """The mean of a gauge over all of the windows; None if none has it."""
-    gauges = [one.gauges[name] for one in windows if name in one.gauges]
-    if not gauges:
-        return None
-    whole = gauges[0]
-    for gauge in gauges[1:]:
-        whole = Gauge.merge(whole, gauge)
-    return whole.mean
-
-
-def _longest(windows: list[Snapshot], kind: Kind) -> float | None:
-    longest = [one.succeeded.max_s for window in windows for one in window.of(kind)]
-    return max((one for one in longest if one is not None), default=None)
-
-
-def _most(windows: list[Snapshot], gauge: str) -> float | None:
-    """The peak of a gauge in any of the processes."""
-    return max((one.gauges[gauge].peak for one in windows if gauge in one.gauges), default=None)
+def _tasks(figures: Figures) -> Iterator[float | None]:
+    for count in (figures.tasks - figures.failed_tasks, figures.failed_tasks):
+        yield count / figures.covered_s * 60 if figures.tasks and figures.covered_s else None
 
 
 def _covered_s(windows: list[Snapshot]) -> float:
@@ -157,13 +177,6 @@ def _covered_s(windows: list[Snapshot]) -> float:
     bare = (Snapshot(started_at=one.started_at, window_s=one.window_s) for one in windows)
     merged = Snapshot.merged(bare)
     return merged.window_s if merged else 0.0
-
-
-def _heat(durations: Histogram) -> tuple[tuple[int, int], ...]:
-    rows: Counter[int] = Counter()
-    for _, upper_s, count in durations.buckets():
-        rows[ceil(log2(upper_s) * ROWS_PER_OCTAVE - 1e-9) - 1] += count
-    return tuple(sorted(rows.items()))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -15,9 +15,17 @@ from math import floor
 from threading import Lock
 
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.dashboard.timeline import Point, points
+from keiko_perf.monitoring.dashboard.timeline import (
+    Point,
+    points,
+    points_of_figures,
+    points_of_sums,
+)
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View
+from keiko_perf.monitoring.points import STRETCHES_S, points_of, reach_s, started_s_of
+from keiko_perf.monitoring.points import Point as Figures
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.monitoring.steady import SteadyStore
 
 _MAX_KEPT = 12
 """Kinds of timelines; each of them up to a few thousand small points."""
@@ -76,15 +84,13 @@ class Timelines:
         missing = [number for number in numbers if number not in kept]
         if missing:
             wanted = range(missing[0], missing[-1] + 1)
-            made = {
-                one.number: one
-                for one in points(
-                    self._windows(wanted, step_s, now, current),
-                    wanted,
-                    step_s=step_s,
-                    subject=view.subject,
-                )
-            }
+            fresh = None
+            if view.subject is None:
+                fresh = self._of_points(wanted, step_s, now, current)
+            if fresh is None:
+                windows = self._windows(wanted, step_s, now, current)
+                fresh = points(windows, wanted, step_s=step_s, subject=view.subject)
+            made = {one.number: one for one in fresh}
             kept |= made
             self._keep(view.subject, step_s, made, now)
         found = [kept[number] for number in numbers]
@@ -93,6 +99,25 @@ class Timelines:
         while found and found[-1].is_empty and found[-1].number > recent:
             found.pop()
         return Timeline(step_s, tuple(found))
+
+    def _of_points(
+        self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
+    ) -> list[Point] | None:
+        """These points from those of the store; None if it has none of that length."""
+        store = self._monitor.store
+        start_s, end_s = wanted[0] * step_s, (wanted[-1] + 1) * step_s
+        stretch_s = max((one for one in STRETCHES_S if step_s % one == 0), default=None)
+        if stretch_s is None or now.timestamp() - start_s > reach_s(stretch_s):
+            return None
+        bounds = datetime.fromtimestamp(start_s, UTC), datetime.fromtimestamp(end_s, UTC)
+        if stretch_s == step_s and store.has_points:
+            figures = store.points(*bounds, stretch_s=stretch_s)
+            if stretch_s == STRETCHES_S[0]:
+                # Of a longer point the window that goes on is too small a part.
+                figures += newest(store, min(now, bounds[1]), self._monitor.window_s, current)
+            return points_of_figures(figures, wanted)
+        sums = store.sums(*bounds, stretch_s)
+        return None if sums is None else points_of_sums(sums, wanted, step_s=step_s)
 
     def _windows(
         self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
@@ -128,6 +153,18 @@ class Timelines:
     def _grace_s(self) -> float:
         """How long after its end a point may still change: other workers cut their windows late."""
         return 2 * self._monitor.window_s + _GRACE_S
+
+
+def newest(
+    store: SteadyStore, end_at: datetime, window_s: float, current: Snapshot | None
+) -> list[Figures]:
+    """The shortest of a store's points that is not over yet, with the window that goes on."""
+    step_s = STRETCHES_S[0]
+    first_s = end_at.timestamp() // step_s * step_s
+    windows = with_current(
+        store.between(datetime.fromtimestamp(first_s - window_s, UTC), end_at), current
+    )
+    return points_of([one for one in windows if started_s_of(one, step_s) >= first_s], step_s)
 
 
 def with_current(windows: list[Snapshot], current: Snapshot | None) -> list[Snapshot]:

@@ -16,6 +16,7 @@ from hashlib import sha256
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind
+from keiko_perf.monitoring.points import STRETCHES_S
 
 RANGES_S = {"15m": 900.0, "1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
 MAX_POINTS = 360
@@ -24,9 +25,11 @@ MAX_POINTS = 360
 _MINUTE_S, _HOUR_S = 60, 3_600
 _STEPS_S = (
     *(1, 2, 5, 10, 15, 20, 30),
-    *(_MINUTE_S * n for n in (1, 2, 5, 10, 15, 30)),
-    *(_HOUR_S * n for n in (1, 2, 3, 6, 12, 24, 48)),
+    *(_MINUTE_S * n for n in (1, 2, 4, 8, 12, 30)),
+    *(_HOUR_S * n for n in (1, 2, 4, 6, 12, 24, 48)),
 )
+"""From 20 s on those that a store keeps, which it has at once, and multiples of them."""
+_SHORT_S = 1_800.0
 _SUBJECTS = {"endpoint": Kind.ROUTE, "task": Kind.TASK, "statement": Kind.STATEMENT}
 _MAX_KEY = 400
 _LONGEST_S = 366 * 86_400.0
@@ -77,8 +80,11 @@ class View:
     def step_s(self, window_s: float) -> int:
         """How far its points stand apart, if windows are *window_s* long."""
         start_at, end_at = self.bounds(datetime.now(UTC))
-        least_s = max(window_s, (end_at - start_at).total_seconds() / MAX_POINTS)
-        return next((one for one in _STEPS_S if one >= least_s), _STEPS_S[-1] * 4)
+        seconds = (end_at - start_at).total_seconds()
+        kept_s = STRETCHES_S[0] if seconds > _SHORT_S else 1
+        least_s = max(window_s, seconds / MAX_POINTS)
+        fitting = (one for one in _STEPS_S if one >= least_s and one % kept_s == 0)
+        return next(fitting, _STEPS_S[-1] * 4)
 
 
 def view_of(parameters: Mapping[str, str]) -> View:

@@ -10,19 +10,16 @@ answer: a service that is restarted because it is slow does not get quicker.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from keiko_perf.errors import StoreUnavailable
-from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.export.attributed import attributed
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.health import MEDIA, document_of, status_of
-from keiko_perf.monitoring.export.insight import insight_of
 from keiko_perf.monitoring.export.negotiation import answer
 from keiko_perf.monitoring.export.view import Exported, view_of
 from keiko_perf.monitoring.protocol import Monitor
@@ -30,7 +27,6 @@ from keiko_perf.monitoring.protocol import Monitor
 Answer = Callable[[Request], Awaitable[Response]]
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LEAST_LAST_S, _MOST_LAST_S = 1.0, 86_400.0
-_MEMORY_S, _RECENT_S, _STEP_S = 3_600.0, 120.0, 30.0
 _WHICH_LAST = "last= is a number of seconds from 1 to 86400\n"
 _ELSEWHERE = PlainTextResponse(
     "this is told by the service itself, and not by whoever looks at its store\n",
@@ -109,36 +105,11 @@ async def scraped(monitor: Exported, request: Request) -> Response:
 
 
 async def _attribution(monitor: Monitor, last_s: float | None) -> Response:
-    now = monitor.now()
     try:
-        snapshot = await monitor.metrics_collector.snapshot(last_s)
-        windows = await asyncio.to_thread(_last_hour, monitor, now)
+        document = await attributed(monitor, last_s)
     except StoreUnavailable as error:
         return PlainTextResponse(f"{error}\n", status_code=503, headers=_HEADERS)
-    document = insight_of(
-        snapshot,
-        windows,
-        has_attribution=monitor.attribution,
-        build=cast(Exporting, monitor).build(),
-        now=now,
-        in_threads=monitor.recorder.in_threads,
-    )
     return JSONResponse(document, headers=_HEADERS)
-
-
-def _last_hour(monitor: Monitor, now: datetime) -> list[Snapshot]:
-    """
-    The windows of the last minutes, and of the hour before them one now and then.
-
-    That is enough for what grows slowly; to read all would keep the service from its work.
-    """
-    recent_at = now - timedelta(seconds=_RECENT_S)
-    at, window = now - timedelta(seconds=_MEMORY_S), timedelta(seconds=monitor.window_s)
-    found = []
-    while at < recent_at:
-        found += monitor.store.between(at, min(at + window, recent_at))
-        at += max(timedelta(seconds=_STEP_S), window)
-    return [*found, *monitor.store.between(recent_at, now)]
 
 
 def _seconds(text: str | None) -> float | None:

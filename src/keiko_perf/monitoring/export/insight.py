@@ -2,8 +2,8 @@
 Insight: where the time of requests went, as a JSON document for the doctor. Pure.
 
 By route the parts of the time, the statements and the slowest requests; what held the event loop;
-the pool; other services; and how the memory of each worker went. It holds names of routes,
-normalised statements, hosts and lines of code, and no value of a parameter.
+the pool; other services; what was asked again; and how the memory of each worker went. It holds
+names of routes, normalised statements, hosts and lines of code, and no value of a parameter.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from keiko_perf.model import Kind, Series, Snapshot
 from keiko_perf.model.bottleneck import bottleneck
+from keiko_perf.model.repeats import merged_repeats
 from keiko_perf.model.usage import Window, window_of
 from keiko_perf.monitoring.attribution import Part
 from keiko_perf.render import phrase
@@ -34,6 +35,7 @@ def insight_of(
     build: Mapping[str, str],
     now: datetime,
     in_threads: Collection[str] = (),
+    loop: str = "",
 ) -> dict[str, Any]:
     """
     The document, in JSON's types.
@@ -45,6 +47,7 @@ def insight_of(
         build: what runs.
         now: when, aware UTC.
         in_threads: the routes whose handlers run in a thread.
+        loop: the module of the event loop's class.
     """
     windows = tuple(windows)
     document: dict[str, Any] = {
@@ -58,6 +61,9 @@ def insight_of(
     if snapshot is None:
         return document
     return document | {
+        "loop": loop,
+        "workers": _workers(snapshot, windows),
+        "repeats": _repeats(snapshot, windows),
         "limit": phrase(bottleneck([_window(snapshot, windows)]).sentence),
         "gauges": {
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
@@ -112,8 +118,35 @@ def insight_of(
 
 def _window(snapshot: Snapshot, windows: Iterable[Snapshot]) -> Window:
     """What the resources did, of as many processes as the snapshot was merged of."""
+    return window_of(snapshot, workers=_workers(snapshot, windows))
+
+
+def _workers(snapshot: Snapshot, windows: Iterable[Snapshot]) -> int:
     recent = {one.worker for one in windows if one.ended_at >= snapshot.started_at and one.worker}
-    return window_of(snapshot, workers=max(len(recent), 1))
+    return max(len(recent), 1)
+
+
+def _repeats(snapshot: Snapshot, windows: Iterable[Snapshot]) -> list[dict[str, Any]]:
+    """What was asked again: a minute has to pass until it is known what a minute would spare."""
+    seen = merged_repeats(one for window in windows for one in window.repeats)
+    return [
+        {
+            "kind": one.kind,
+            "subject": one.subject,
+            "calls": one.calls,
+            "took_s": one.took_s,
+            "kept": [
+                {
+                    "ttl_s": kept.ttl_s,
+                    "hits": kept.hits,
+                    "stale": kept.stale,
+                    "spared_s": kept.spared_s,
+                }
+                for kept in one.kept
+            ],
+        }
+        for one in seen or snapshot.repeats
+    ]
 
 
 def _routes(snapshot: Snapshot, in_threads: Collection[str]) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from keiko_perf.model import Histogram
-from keiko_perf.model.histogram import LOWEST_S, SCALE
+from keiko_perf.model.codec import SCALE
+from keiko_perf.model.histogram import LOWEST_S
 from keiko_perf.monitoring.export.families import Family, Labels, Sample, Sort
 
 _CUMULATIVE = 2

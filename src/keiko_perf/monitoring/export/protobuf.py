@@ -9,10 +9,12 @@ the fields in Prometheus' `metrics.proto`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil, log2
 from struct import pack
 
 from keiko_perf.model import Histogram
-from keiko_perf.model.histogram import LOWEST_S, SCALE
+from keiko_perf.model.codec import SCALE
+from keiko_perf.model.histogram import HIGHEST_S, LOWEST_S
 from keiko_perf.model.varint import write_varint
 from keiko_perf.monitoring.export.families import Family, Sample, Sort
 
@@ -21,6 +23,7 @@ PROTOBUF = (
 )
 _TYPES = {Sort.COUNTER: 0, Sort.GAUGE: 1, Sort.HISTOGRAM: 4}
 _VARINT, _DOUBLE, _BYTES = 0, 1, 2
+_TOP = ceil(log2(HIGHEST_S) * (1 << SCALE))
 
 
 def as_protobuf(families: Iterable[Family]) -> bytes:
@@ -69,8 +72,11 @@ def _histogram(histogram: Histogram) -> bytes:
     _put_double(out, 6, LOWEST_S)
     _put_varint(out, 7, histogram.below)
     counts: list[int] = list(document["counts"])
+    first = int(document["offset"])
     if histogram.above:
-        counts.append(histogram.above)
+        # In the bucket above the range, however far that is from what else there is.
+        first = first if counts else _TOP
+        counts += [*(0,) * (_TOP - first - len(counts)), histogram.above]
     if not counts:
         # An empty span tells a native histogram without observations from a classic one.
         span = bytearray()
@@ -80,7 +86,7 @@ def _histogram(histogram: Histogram) -> bytes:
         return bytes(out)
     before = 0
     deltas = bytearray()
-    for offset, length in _spans(counts, int(document["offset"])):
+    for offset, length in _spans(counts, first):
         span = bytearray()
         _put_varint(span, 1, _zigzag(offset))
         _put_varint(span, 2, length)

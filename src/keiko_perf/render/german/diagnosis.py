@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "Its GIN indexes are estimated, as without --scratch-schema": (
+        "Seine GIN-Indizes sind geschätzt wie ohne --scratch-schema"
+    ),
+    "a sample of {table}": "eine Stichprobe von {table}",
+    "it could not be taken: {reason}": "sie konnte nicht genommen werden: {reason}",
     "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what is"
     " left, or build it again.": (
         "Ein CREATE INDEX CONCURRENTLY oder REINDEX CONCURRENTLY ging nicht gut aus. Den"

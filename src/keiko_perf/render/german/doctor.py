@@ -261,14 +261,112 @@ TEMPLATES = {
     "The memory of a worker grows by {pace:bytes} a minute and does not stop": (
         "Der Speicher eines Arbeitsprozesses wächst um {pace:bytes} je Minute und hört nicht auf"
     ),
-    "Python objects are kept: look for a cache or a list that only grows. tracemalloc, or memray, "
-    "tells who made what is kept.": (
+    "Asked again: the share of the answers that a cache would have given, by how long it keeps "
+    "them": (
+        "Wieder gefragt: der Anteil der Antworten, den ein Cache gegeben hätte, danach, wie lange "
+        "er sie behält"
+    ),
+    "endpoint or statement": "Endpunkt oder Anweisung",
+    "Advice": "Rat",
+    "What would make it quicker": "Was ihn schneller machte",
+    "{count:count} change(s) advised": "{count:count} Änderung(en) empfohlen",
+    "looked at": "angesehen",
+    "out of date": "veraltet",
+    "{ttl:duration}": "{ttl:duration}",
+    "Python objects are kept: look for a cache or a list that only grows. keiko-perf memory run "
+    "tells by line who made what is kept, and so does memray.": (
         "Python-Objekte werden behalten: nach einem Cache oder einer Liste suchen, die nur wächst. "
-        "tracemalloc oder memray sagt, wer machte, was behalten wird."
+        "keiko-perf memory run sagt nach Zeilen, wer machte, was behalten wird; memray auch."
     ),
     "Something is kept: a cache without a bound, or memory of a C library. memray tells who made "
     "what is kept.": (
         "Etwas wird behalten: ein Cache ohne Grenze, oder Speicher einer C-Bibliothek. memray "
         "sagt, wer machte, was behalten wird."
     ),
+    "{share:ratio} of the time that users wait is between the service and its database: the "
+    "statement {statement} takes {mean:duration} as the service sees it, and {executed:duration} "
+    "in the database": (
+        "{share:ratio} der Zeit, die Nutzer warten, vergeht zwischen dem Dienst und seiner "
+        "Datenbank: die Anweisung {statement} dauert, wie der Dienst es sieht, {mean:duration}, in "
+        "der Datenbank {executed:duration}"
+    ),
+    "The network, a pooler that has no connection left, or the service itself: a thread that "
+    "computes keeps the interpreter, and with it the driver, from its work. py-spy dump shows what "
+    "the threads do; SHOW POOLS in pgbouncer tells who waits there.": (
+        "Das Netz, ein Pooler ohne freie Verbindung oder der Dienst selbst: ein Thread, der "
+        "rechnet, hält den Interpreter und damit den Treiber von der Arbeit ab. py-spy dump zeigt, "
+        "was die Threads tun; SHOW POOLS in pgbouncer sagt, wer dort wartet."
+    ),
+    "No request was answered within {window:duration}; {count:number} were under way.": (
+        "Keine Anfrage wurde in {window:duration} beantwortet; {count:number} waren unterwegs."
+    ),
+    "{count:number} requests are under way and not one was answered within {window:duration}: "
+    "{statement} waits for a lock on {on}, which a transaction holds whose last statement was "
+    "{blocker}": (
+        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet: "
+        "{statement} wartet auf eine Sperre auf {on}; sie hält eine Transaktion, deren letzte "
+        "Anweisung diese war: {blocker}"
+    ),
+    "Let that transaction commit, or end it: pg_stat_activity has its pid, and "
+    "pg_terminate_backend(pid) rolls it back. A migration takes such a lock with SET lock_timeout, "
+    "tries again if it is refused, and commits at once. This is not verified.": (
+        "Lassen Sie diese Transaktion abschließen, oder beenden Sie sie: pg_stat_activity hat ihre "
+        "pid, und pg_terminate_backend(pid) rollt sie zurück. Eine Migration nimmt eine solche "
+        "Sperre mit SET lock_timeout, versucht es nach einer Absage erneut und schließt sofort ab. "
+        "Das ist nicht geprüft."
+    ),
+    "{count:number} requests are under way and not one was answered within {window:duration}: all "
+    "{size:number} connections of the pool are in use, and none comes back": (
+        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet: "
+        "alle {size:number} Verbindungen des Pools sind belegt, und keine kommt zurück"
+    ),
+    "Somebody takes a connection and does not give it back, or waits with it for something else. "
+    "pg_stat_activity shows what their sessions are at; with --database the doctor looks there. "
+    "This is not verified.": (
+        "Jemand nimmt eine Verbindung und gibt sie nicht zurück oder wartet mit ihr auf etwas "
+        "anderes. pg_stat_activity zeigt, was ihre Sitzungen tun; mit --database sieht der Doktor "
+        "dort nach. Das ist nicht geprüft."
+    ),
+    "{count:number} requests are under way and not one was answered within {window:duration}; what "
+    "they wait for is outside of what can be seen here": (
+        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet; "
+        "worauf sie warten, liegt außerhalb dessen, was hier zu sehen ist"
+    ),
+    "py-spy dump shows what the threads of the process do. With --database the sessions of the "
+    "database are looked at as well.": (
+        "py-spy dump zeigt, was die Threads des Prozesses tun. Mit --database werden auch die "
+        "Sitzungen der Datenbank angesehen."
+    ),
+    "{share:ratio} of the time that users wait is for a database connection, while about "
+    "{kept:number} of the {size:number} of the pool are kept and do not come back": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt einer Datenbankverbindung, während etwa "
+        "{kept:number} der {size:number} des Pools behalten werden und nicht zurückkommen"
+    ),
+    "Somebody takes a connection and does not give it back, or keeps it for long: a session "
+    "without `async with`, a transaction that stays open, a background task. pg_stat_activity "
+    "shows them as idle, or idle in transaction, with their last statement. A larger pool only "
+    "puts it off. This is not verified: measure again after the change.": (
+        "Jemand nimmt eine Verbindung und gibt sie nicht zurück oder behält sie lange: eine "
+        "Sitzung ohne `async with`, eine Transaktion, die offen bleibt, eine Hintergrundaufgabe. "
+        "pg_stat_activity zeigt sie als idle oder idle in transaction, mit ihrer letzten "
+        "Anweisung. Ein größerer Pool schiebt es nur auf. "
+    )
+    + _MEASURE,
+    "{share:ratio} of the time that users wait is for one of the {size:number} threads that "
+    "handlers without async run in, {each:duration} of each request; all are at work and "
+    "{waiting:number} more wait": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt einem der {size:number} Threads, in denen "
+        "Funktionen ohne async laufen, {each:duration} jeder Anfrage; alle sind beschäftigt, und "
+        "{waiting:number} weitere warten"
+    ),
+    "Make the handlers async where what they wait for can be awaited, or allow more threads: "
+    "anyio.to_thread.current_default_thread_limiter().total_tokens. Threads that compute share one "
+    "interpreter; more of them cure nothing then. This is not verified: measure again after the "
+    "change.": (
+        "Machen Sie die Funktionen async, wo sich auf das, worauf sie warten, mit await warten "
+        "lässt, oder erlauben Sie mehr Threads: "
+        "anyio.to_thread.current_default_thread_limiter().total_tokens. Threads, die rechnen, "
+        "teilen sich einen Interpreter; mehr von ihnen helfen dann nicht. "
+    )
+    + _MEASURE,
 }

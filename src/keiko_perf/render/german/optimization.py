@@ -7,6 +7,9 @@ TEMPLATES = {
         "Auf dem Gipfel hielt das Programm {peak:bytes}; {held:bytes} wurden nie zurückgegeben"
     ),
     "By line": "Nach Zeilen",
+    "The program failed; until then no line of it held more and more memory": (
+        "Das Programm scheiterte; bis dahin hielt keine seiner Zeilen immer mehr Speicher"
+    ),
     "Held at the peak": "Gehalten auf dem Gipfel",
     "It holds no more than {ago:duration} before": "Er hält nicht mehr als {ago:duration} zuvor",
     "It holds {grown:bytes} more than {ago:duration} before": (
@@ -54,10 +57,13 @@ TEMPLATES = {
     ),
     "more and more": "immer mehr",
     "not steadily": "nicht stetig",
-    "{share:ratio} of the calls asked for what had been answered before, and got the same answer: a"
-    " cache would have saved {saved:duration}": (
-        "{share:ratio} der Aufrufe fragten, was schon beantwortet war, und bekamen dieselbe"
-        " Antwort: ein Cache hätte {saved:duration} gespart"
+    "{share:ratio} of the {calls:count} answers that were looked at could have come from a cache"
+    " that keeps them for {ttl:duration}: it would have spared {spared:duration} of the"
+    " {took:duration} that they took, and {stale:count} of its answers would have been out of"
+    " date": (
+        "{share:ratio} der {calls:count} angesehenen Antworten hätte ein Cache geben können, der"
+        " sie {ttl:duration} lang behält: er hätte {spared:duration} der {took:duration} gespart,"
+        " die sie dauerten, und {stale:count} seiner Antworten wären veraltet gewesen"
     ),
     "{count:count} place(s) of the program hold more and more memory": (
         "{count:count} Stelle(n) des Programms halten immer mehr Speicher"

@@ -65,6 +65,9 @@ TEMPLATES = {
     "verified: built, measured by the planner, rolled back": (
         "geprüft: angelegt, vom Planer bewertet, zurückgerollt"
     ),
+    "verified: built on a sample, priced by the planner, rolled back": (
+        "geprüft: an einer Stichprobe angelegt, vom Planer bewertet, zurückgerollt"
+    ),
     "verified: the planner would use it (HypoPG)": (
         "geprüft: der Planer würde ihn verwenden (HypoPG)"
     ),

@@ -108,6 +108,15 @@ export function parts(row) {
   return element("div", { class: "panel parts" }, [bar, element("dl", {}, list)]);
 }
 
+/** What caches would have answered, by how long they keep an answer. */
+export function repeats({ repeats: { calls, kept } }) {
+  const list = kept.map((one) => element("div", {}, [
+    element("dt", {}, [t("kept", { time: `${show.count(one.ttl)} s` })]),
+    element("dd", {}, [show.ratio(one.hits), one.stale === null ? null : element("span", { class: "each" }, [t("outOfDate", { share: show.ratio(one.stale) })])].filter(Boolean)),
+  ]));
+  return element("div", { class: "panel parts" }, [element("p", { class: "aside" }, [t("askedAgainHelp", { count: show.count(calls) })]), element("dl", {}, list)]);
+}
+
 /** The part that most of an endpoint's time went to. */
 export function mostOf(row) {
   const [first] = row.parts ?? [];

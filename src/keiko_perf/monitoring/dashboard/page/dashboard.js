@@ -6,7 +6,7 @@
  */
 
 import { address, question, RANGES, read } from "./address.js";
-import { facts, parts, showCards } from "./cards.js";
+import { facts, parts, repeats, showCards } from "./cards.js";
 import { Charts } from "./charts.js";
 import { byId, element, replace, SIGNS, tell } from "./dom.js";
 import { Stream } from "./stream.js";
@@ -161,6 +161,7 @@ function showSubject() {
     view.kind === "statement" ? tables.sql(name, "whole") : element("h2", { class: "code" }, [name]),
     row && view.kind !== "blocking" ? facts(row) : null,
     row?.parts ? section("parts", t("whereTimeWent"), [parts(row)]) : null,
+    row?.repeats ? section("repeats", t("askedAgain"), [repeats(row)]) : null,
     row && view.kind === "blocking" ? stack(row) : null,
     page.document && !row ? element("p", { class: "nothing" }, [t("subjectGone")]) : null,
   ].filter(Boolean));

@@ -28,6 +28,7 @@ const ENGLISH = {
   notRecording: "Requests are not recorded yet: this page shows the process alone. Where the application is made, add:", storeBroken: "The store cannot be written; windows are held back until it works again. The log says why.",
   badAddress: "This address makes no sense: {why}", whole: "The whole statement", when: "When", kind: "Kind", deploy: "deploy", note: "note", change: "change", sure: "How sure", cure: "Cure", verified: "Verified by",
   diagnosed: "Database", gap: "Not looked at",
+  askedAgain: "Would a cache pay?", askedAgainHelp: "The share of {count} answers that were looked at which a cache would have given, by how long it keeps them", kept: "kept for {time}", outOfDate: "of these {share} out of date",
 };
 
 const GERMAN = {
@@ -58,6 +59,7 @@ const GERMAN = {
   notRecording: "Anfragen werden noch nicht aufgezeichnet: diese Seite zeigt nur den Prozess. Wo die Anwendung entsteht, gehört dazu:", storeBroken: "Der Speicher lässt sich nicht schreiben; Fenster werden zurückgehalten, bis er wieder geht. Das Protokoll sagt, warum.",
   badAddress: "Diese Adresse ergibt keinen Sinn: {why}", whole: "Die ganze Anweisung", when: "Wann", kind: "Art", deploy: "Deploy", note: "Notiz", change: "Änderung", sure: "Wie sicher", cure: "Abhilfe", verified: "Geprüft durch",
   diagnosed: "Datenbank", gap: "Nicht angesehen",
+  askedAgain: "Lohnt ein Cache?", askedAgainHelp: "Der Anteil von {count} angesehenen Antworten, den ein Cache gegeben hätte, danach, wie lange er sie behält", kept: "{time} behalten", outOfDate: "davon {share} veraltet",
 };
 
 const words = document.documentElement.lang === "de" ? GERMAN : ENGLISH;

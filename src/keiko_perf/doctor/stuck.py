@@ -1,0 +1,124 @@
+"""
+Stuck: requests are under way and not one was answered, so nothing tells where their time goes.
+
+Then the database tells, if its sessions stand before a lock, else the pool, if it has no connection
+left, else nothing does, and that is said. Pure.
+"""
+
+from __future__ import annotations
+
+from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.claims import LEAST_LOOKS, LOCK, POOL, UNSEEN
+from keiko_perf.doctor.shape import told
+from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms
+from keiko_perf.model import Message, Text, say
+
+_FULL = 0.9
+
+
+def stuck_causes(seen: Symptoms) -> tuple[Cause, ...]:
+    """The one cause that all wait for."""
+    lock = max(
+        (one for one in seen.locks if one.looks >= LEAST_LOOKS),
+        key=lambda one: one.looks,
+        default=None,
+    )
+    if lock is not None:
+        return (_locked(lock, seen),)
+    pool = seen.pool
+    if pool is not None and pool.size and (pool.in_use or 0.0) >= _FULL * pool.size:
+        return (_exhausted(pool, seen),)
+    return (
+        _cause(
+            UNSEEN,
+            "service",
+            seen,
+            said=say(
+                "{count:number} requests are under way and not one was answered within "
+                "{window:duration}; what they wait for is outside of what can be seen here",
+                count=_near(seen),
+                window=seen.window_s,
+            ),
+            explanation=say(
+                "py-spy dump shows what the threads of the process do. With --database the "
+                "sessions of the database are looked at as well."
+            ),
+        ),
+    )
+
+
+def _locked(lock: LockWait, seen: Symptoms) -> Cause:
+    blocker: Text = told(lock.blocker, 100) if lock.blocker else say("another session")
+    return _cause(
+        LOCK,
+        lock.on,
+        seen,
+        said=say(
+            "{count:number} requests are under way and not one was answered within "
+            "{window:duration}: {statement} waits for a lock on {on}, which a transaction holds "
+            "whose last statement was {blocker}",
+            count=_near(seen),
+            window=seen.window_s,
+            statement=told(lock.statement, 80),
+            on=lock.on,
+            blocker=blocker,
+        ),
+        evidence={
+            "lock_wait_ratio": lock.ratio,
+            "looks": lock.looks,
+            "on": lock.on,
+            "blocker_state": lock.blocker_state or None,
+        },
+        explanation=say(
+            "Let that transaction commit, or end it: pg_stat_activity has its pid, and "
+            "pg_terminate_backend(pid) rolls it back. A migration takes such a lock with SET "
+            "lock_timeout, tries again if it is refused, and commits at once. This is not verified."
+        ),
+    )
+
+
+def _exhausted(pool: PoolUse, seen: Symptoms) -> Cause:
+    return _cause(
+        POOL,
+        "database pool",
+        seen,
+        said=say(
+            "{count:number} requests are under way and not one was answered within "
+            "{window:duration}: all {size:number} connections of the pool are in use, and none "
+            "comes back",
+            count=_near(seen),
+            window=seen.window_s,
+            size=pool.size,
+        ),
+        evidence={"size": pool.size, "in_use": pool.in_use, "timeouts": pool.failed},
+        explanation=say(
+            "Somebody takes a connection and does not give it back, or waits with it for something "
+            "else. pg_stat_activity shows what their sessions are at; with --database the doctor "
+            "looks there. This is not verified."
+        ),
+    )
+
+
+def _near(seen: Symptoms) -> float:
+    return round(seen.in_flight or 0.0, 1)
+
+
+def _cause(
+    code: str,
+    subject: str,
+    seen: Symptoms,
+    *,
+    said: Message,
+    explanation: Text,
+    evidence: dict[str, float | int | str | None] | None = None,
+) -> Cause:
+    return Cause(
+        code=code,
+        subject=subject,
+        share=1.0,
+        each_s=seen.window_s,
+        route="",
+        said=said,
+        evidence={"in_flight": seen.in_flight, **(evidence or {})},
+        explanation=explanation,
+    )

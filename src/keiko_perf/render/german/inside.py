@@ -1,0 +1,56 @@
+"""What is said of a service and its database while a load test goes on."""
+
+from __future__ import annotations
+
+TEMPLATES = {
+    "As a superuser: CREATE EXTENSION pg_stat_statements, which has to be in "
+    "shared_preload_libraries, and GRANT pg_read_all_stats to the user of --database": (
+        "Als Superuser: CREATE EXTENSION pg_stat_statements, was in shared_preload_libraries "
+        "stehen muss, und GRANT pg_read_all_stats an den Benutzer von --database"
+    ),
+    "Statements meanwhile, as the database counted them": (
+        "Anweisungen währenddessen, wie die Datenbank sie zählte"
+    ),
+    "Statements of the database: executions at a time": (
+        "Anweisungen der Datenbank: gleichzeitige Ausführungen"
+    ),
+    "The clock of the database is {clock}.": "Die Uhr der Datenbank {clock}.",
+    "The clock of the service is {clock}.": "Die Uhr des Dienstes {clock}.",
+    "all others": "alle anderen",
+    "hold of a database connection": "Haltezeit einer Datenbankverbindung",
+    "lag of the event loop": "Verzug der Ereignisschleife",
+    "memory of the service": "Speicher des Dienstes",
+    "pg_stat_statements told of none": "pg_stat_statements nannte keine",
+    "requests in the service": "Anfragen im Dienst",
+    "requests that wait for a connection": "Anfragen, die auf eine Verbindung warten",
+    "response time inside the service": "Antwortzeit im Dienst",
+    "running sessions of the database": "laufende Sitzungen der Datenbank",
+    "sessions that wait for I/O": "Sitzungen, die auf E/A warten",
+    "sessions that wait for a lock": "Sitzungen, die auf eine Sperre warten",
+    "share of the pool in use": "belegter Anteil des Pools",
+    "that of the load generator, within {error:duration}": (
+        "geht wie die des Lastgenerators, auf {error:duration} genau"
+    ),
+    "the service's own figures were not read": (
+        "die eigenen Zahlen des Dienstes wurden nicht gelesen"
+    ),
+    "the service's processes cannot be seen from here": (
+        "die Prozesse des Dienstes sind von hier nicht zu sehen"
+    ),
+    "the sessions of the database were not looked at": (
+        "die Sitzungen der Datenbank wurden nicht angesehen"
+    ),
+    "the statements that the database executed meanwhile": (
+        "die Anweisungen, die die Datenbank währenddessen ausführte"
+    ),
+    "time of a statement": "Zeit einer Anweisung",
+    "wait for a database connection": "Warten auf eine Datenbankverbindung",
+    "{number:number}": "{number:number}",
+    "{offset:duration} ahead of the load generator's, within {error:duration}": (
+        "geht gegen die des Lastgenerators {offset:duration} vor, auf {error:duration} genau"
+    ),
+    "{offset:duration} behind the load generator's, within {error:duration}": (
+        "geht gegen die des Lastgenerators {offset:duration} nach, auf {error:duration} genau"
+    ),
+    "{what} {percentile}": "{what} {percentile}",
+}

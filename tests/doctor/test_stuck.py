@@ -1,0 +1,166 @@
+"""What never came to an end: requests, connections, sessions before a lock, handlers in a queue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import anyio.from_thread
+import anyio.to_thread
+import pytest
+
+from keiko_perf.doctor import Symptoms, ranked
+from keiko_perf.doctor.report import Seen, doctor_report
+from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
+from keiko_perf.doctor.telling import told_by
+from keiko_perf.model import Asked, Status
+from keiko_perf.monitoring.threadpool import ThreadPoolProbe
+from keiko_perf.render import FORMATS, phrase, render
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+LOCK = LockWait(
+    statement="SELECT * FROM items WHERE id = $1",
+    ratio=1.0,
+    looks=500,
+    on="items",
+    blocker="ALTER TABLE items ADD COLUMN extra int",
+    blocker_state="idle in transaction",
+)
+FULL = PoolUse(waits=0, wait_s=0.0, failed=0, holds=0, hold_s=0.0, size=5.0, in_use=5.0)
+
+
+def stuck(**more: object) -> Symptoms:
+    return Symptoms(**({"window_s": 20.0, "in_flight": 40.0} | more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seen", "code", "said"),
+    [
+        (
+            stuck(locks=(LOCK,), looks=100, pool=FULL, has_database=True),
+            "locks.waiting",
+            "whose last statement was ALTER TABLE items ADD COLUMN extra int",
+        ),
+        (stuck(pool=FULL), "pool.exhausted", "all 5 connections of the pool are in use"),
+        (stuck(), "service.unseen", "outside of what can be seen here"),
+    ],
+)
+def test_where_not_one_request_is_answered_it_is_said_what_they_wait_for(
+    seen: Symptoms, code: str, said: str
+) -> None:
+    (cause,) = ranked(seen)
+    assert cause.code == code
+    assert phrase(cause.said).startswith("40 requests are under way and not one was answered")
+    assert said in phrase(cause.said)
+    report = doctor_report((cause,), Seen(symptoms=seen), now=NOON)
+    assert report.status is Status.MISSED
+    for format in FORMATS:
+        assert render(report, format, lang="de")
+
+
+def test_a_service_that_nobody_asks_is_not_stuck() -> None:
+    assert ranked(stuck(in_flight=0.2)) == ranked(stuck(in_flight=None)) == ()
+
+
+def test_who_waits_for_connections_that_stand_before_a_lock_waits_for_the_lock() -> None:
+    # All time out after 3 s; the five statements that have the connections never end.
+    routes = (RouteTime(route="GET /items", count=100, pool_s=300.0, code_s=1.0),)
+    pool = PoolUse(waits=100, wait_s=300.0, failed=100, holds=0, hold_s=0.0, size=5.0, in_use=5.0)
+    seen = Symptoms(window_s=20.0, routes=routes, pool=pool, locks=(LOCK,), looks=100,
+                    has_database=True)  # fmt: skip
+    cause = ranked(seen)[0]
+    assert (cause.code, cause.subject) == ("locks.waiting", "items")
+    assert cause.share == pytest.approx(300 / 301, rel=0.01)
+    assert "ALTER TABLE" in phrase(cause.said)
+
+
+def test_connections_that_do_not_come_back_are_told_from_a_pool_that_is_too_small() -> None:
+    routes = (RouteTime(route="GET /items", count=100, sql_s=9.0, pool_s=60.0),)
+    small = PoolUse(waits=100, wait_s=60.0, failed=0, holds=400, hold_s=98.0, size=5.0, in_use=4.9)
+    (cause,) = ranked(Symptoms(window_s=20.0, routes=routes, pool=small))
+    assert "each of which is held for 245 ms" in phrase(cause.said)
+    leaking = PoolUse(
+        waits=100, wait_s=60.0, failed=9, holds=100, hold_s=16.0, size=5.0, in_use=4.8
+    )
+    (cause,) = ranked(Symptoms(window_s=20.0, routes=routes, pool=leaking))
+    assert cause.code == "pool.exhausted"
+    assert "about 4 of the 5 of the pool are kept and do not come back" in phrase(cause.said)
+    assert cause.evidence["timeouts"] == 9
+    never = PoolUse(waits=100, wait_s=60.0, failed=100, holds=0, hold_s=0.0, size=5.0, in_use=5.0)
+    (cause,) = ranked(Symptoms(window_s=20.0, routes=routes, pool=never))
+    assert "about 5 of the 5" in phrase(cause.said)
+    assert "no data" not in phrase(cause.said)
+
+
+def test_a_statement_that_the_database_is_quick_with_is_slow_on_the_way() -> None:
+    routes = (RouteTime(route="GET /items", count=100, sql_s=7.0, code_s=1.0),)
+    asked = (
+        Asked(
+            route="GET /items", statement="SELECT 1 FROM items WHERE id = $1", requests=100,
+            count=100, total_s=7.0, most=1,
+        ),
+    )  # fmt: skip
+    counted = StatementTime(statement="SELECT $1 FROM items WHERE id = $2", count=100, total_s=0.02)
+    seen = Symptoms(window_s=20.0, routes=routes, asked=asked, has_database=True,
+                    statements=(counted,))  # fmt: skip
+    (cause,) = ranked(seen)
+    assert cause.code == "statements.between"
+    assert "70 ms as the service sees it, and 200 µs in the database" in phrase(cause.said)
+    slow = replace(seen, statements=(replace(counted, total_s=6.5),))
+    assert [one.code for one in ranked(slow)] == ["statements.slow"]
+    assert [one.code for one in ranked(replace(seen, statements=()))] == ["statements.slow"]
+
+
+def test_who_waits_for_a_thread_is_told_from_who_has_one() -> None:
+    routes = (
+        RouteTime(route="GET /sync", count=100, elsewhere_s=300.0, in_thread=True),
+        RouteTime(route="GET /async", count=100, elsewhere_s=10.0),
+    )
+    threads = ThreadUse(size=40.0, in_use=40.0, waiting=80.0)
+    causes = ranked(Symptoms(window_s=20.0, routes=routes, threads=threads))
+    assert [one.code for one in causes] == ["threads.exhausted", "service.unseen"]
+    assert causes[0].share == pytest.approx(200 / 310)
+    assert "one of the 40 threads" in phrase(causes[0].said)
+    idle = ThreadUse(size=40.0, in_use=3.0, waiting=0.0)
+    (cause,) = ranked(Symptoms(window_s=20.0, routes=routes, threads=idle))
+    assert "which runs in a thread" in phrase(cause.said)
+
+
+def test_what_a_service_tells_of_threads_and_requests_under_way_is_read() -> None:
+    gauges = {
+        "handler_threads_size": 40.0,
+        "handler_threads_in_use": 12.0,
+        "handler_threads_waiting": 0.5,
+        "in_flight": 7.0,
+        "pool_in_use": 5.0,
+        "pool_size": 5.0,
+    }
+    pool = {
+        "waits": {"count": 0, "total_s": 0.0, "failed": 0},
+        "holds": {"count": 0, "total_s": 0.0},
+    }
+    document = {
+        "version": 1,
+        "attribution": True,
+        "window_s": 20.0,
+        "routes": [],
+        "gauges": {name: {"mean": value, "peak": value} for name, value in gauges.items()},
+        "pool": pool,
+    }
+    seen = told_by(document).symptoms
+    assert seen.threads == ThreadUse(size=40.0, in_use=12.0, waiting=0.5)
+    assert seen.is_stuck
+    assert seen.pool == FULL
+
+
+async def test_the_threads_of_the_loop_are_read_once_one_was_used() -> None:
+    probe = ThreadPoolProbe()
+    assert probe() == {}
+    seen = await anyio.to_thread.run_sync(lambda: anyio.from_thread.run_sync(probe))
+    assert seen["handler_threads_in_use"] == 1.0
+    assert seen["handler_threads_size"] >= 1.0
+    assert probe()["handler_threads_in_use"] == 0.0
+
+
+def test_without_a_loop_there_is_no_pool_of_threads() -> None:
+    assert ThreadPoolProbe()() == {}
