@@ -2,7 +2,8 @@
 How often a comparison is wrong: the same service twice, and one that is 10 % slower, 20 times each.
 
     python benchmarks/compare.py              simulated runs, some seconds
-    python benchmarks/compare.py --real       pairs of runs of a real server, some minutes
+    python benchmarks/compare.py --real       pairs of runs of a real server, half an hour
+    python benchmarks/compare.py --real --tally compare.jsonl --budget 60     the same in pieces
 
 Simulated runs differ from one to the next as real ones do (4 % in the p95), on a machine that
 drifts. A per-request test, as load testers have it that compare at all, calls nearly every pair of
@@ -18,14 +19,18 @@ from collections.abc import Callable, Sequence
 from math import erfc, log, sqrt
 from random import Random
 from statistics import fmean, median, variance
+from typing import Any
 
 from keiko_perf.loadtest import ConstantRate, Plan, run_in_own_loop
 from keiko_perf.loadtest.ab import order
 from keiko_perf.loadtest.served import served
 from keiko_perf.model import Change, Comparison, Histogram, paired, say
+from pieces import Pieces, add_options
 
 TIMES = 20
 MOST_PAIRS = 40
+MOST_REAL_PAIRS = 14
+FACTORS = {"the same twice": 1.0, "10 % slower": 1.1}
 SPREAD = 0.04
 REQUESTS = 2000
 LABEL = say("response time p{percent}", percent="95")
@@ -114,18 +119,33 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--real", action="store_true")
     asked.add_argument("--times", type=int, default=TIMES)
+    add_options(asked)
     options = asked.parse_args()
-    make = real if options.real else simulated
-    for name, factor in (("the same twice", 1.0), ("10 % slower", 1.1)):
-        found = [
-            until_decided(make(factor, seed), most=MOST_PAIRS) for seed in range(options.times)
-        ]
-        changes = [one.change.value for one, _, _ in found]
-        told = ", ".join(f"{changes.count(one)} {one}" for one in sorted(set(changes)))
-        pairs = [count for _, count, _ in found]
-        naive = sum(one for _, _, one in found)
-        print(f"{name:15} {told}; pairs {min(pairs)} to {max(pairs)}, median {median(pairs):g}")
-        print(f"{'':15} a test of all requests calls {naive} of {len(found)} first pairs different")
+    make, most = (real, MOST_REAL_PAIRS) if options.real else (simulated, MOST_PAIRS)
+    pieces = Pieces(options)
+    # In turns, so that each piece tells of both.
+    todo = [(name, seed) for seed in range(options.times) for name in FACTORS]
+    for name, seed in todo[len(pieces.found) :]:
+        if not pieces.has_time:
+            break
+        comparison, pairs, naive = until_decided(make(FACTORS[name], seed), most=most)
+        pieces.add(
+            {"name": name, "change": comparison.change.value, "pairs": pairs, "naive": naive}
+        )
+    for name in FACTORS:
+        tell(name, [one for one in pieces.found if one["name"] == name])
+    print(f"{len(todo) - len(pieces.found)} left")
+
+
+def tell(name: str, found: Sequence[dict[str, Any]]) -> None:
+    if not found:
+        return
+    changes = [one["change"] for one in found]
+    told = ", ".join(f"{changes.count(one)} {one}" for one in sorted(set(changes)))
+    pairs = [one["pairs"] for one in found]
+    naive = sum(one["naive"] for one in found)
+    print(f"{name:15} {told}; pairs {min(pairs)} to {max(pairs)}, median {median(pairs):g}")
+    print(f"{'':15} a test of all requests calls {naive} of {len(found)} first pairs different")
 
 
 if __name__ == "__main__":

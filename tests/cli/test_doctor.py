@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -77,10 +78,11 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return lambda *words: CliRunner().invoke(cli, ["doctor", *words])
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 def test_the_statement_that_lacks_an_index_is_the_first_sentence(
-    database: str, serve: Serve, invoke: Callable[..., Any]
+    driver: str, database: str, serve: Serve, invoke: Callable[..., Any]
 ) -> None:
-    with serve(service(database)) as url:
+    with serve(service(database.replace("+psycopg", f"+{driver}"))) as url:
         done = invoke("--url", url, "--database", database, "--seconds", "4", "--load", "15",
                       "--format", "json")  # fmt: skip
     assert done.exit_code in (0, 3), done.output
@@ -103,6 +105,39 @@ def test_of_a_service_alone_its_slowest_part_is_told_and_what_was_not_looked_at(
     assert done.exit_code in (0, 3), done.output
     assert "WHERE agent = $1" in done.stdout
     assert "no database was named" in done.stdout
+
+
+def without_sqlalchemy(database: str, driver: str) -> FastAPI:
+    """A service that asks by the driver alone, which nothing watches."""
+    dsn = database.replace("+psycopg", "")
+    monitor = PerformanceMonitor(attribution=True, token=TOKEN, window_s=1.0)
+    app = FastAPI()
+
+    @app.get("/naps")
+    async def naps() -> None:
+        if driver == "asyncpg":
+            connection = await asyncpg.connect(dsn)
+            await connection.execute("SELECT pg_sleep(0.05)")
+            await connection.close()
+            return
+        async with await psycopg.AsyncConnection.connect(dsn) as db:
+            await db.execute("SELECT pg_sleep(0.05)")
+
+    monitor.install(app)
+    return app
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_of_a_driver_without_sqlalchemy_it_is_said_that_it_is_not_seen(
+    driver: str, database: str, serve: Serve, invoke: Callable[..., Any]
+) -> None:
+    with serve(without_sqlalchemy(database, driver)) as url:
+        done = invoke("--url", url, "--seconds", "2", "--load", "10", "--format", "json")
+    told = json.loads(done.stdout)
+    assert [one["code"] for one in told["causes"]][:1] == ["service.unseen"], done.stdout
+    gaps = json.dumps([one for section in told["sections"] for one in section["gaps"]])
+    assert "a driver used without SQLAlchemy tells nothing of its statements" in gaps
+    assert "monitor.watch_pool(pool)" in gaps
 
 
 def test_a_service_without_attribution_is_told_how_to_have_it(

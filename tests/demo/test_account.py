@@ -17,6 +17,9 @@ from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import Key, Table, TableName
 from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.doctor import Cause, Symptoms, ranked
+from keiko_perf.doctor.report import Seen, doctor_report
+from keiko_perf.doctor.symptoms import RouteTime
 from keiko_perf.fakes import Answer, run_virtually, series, snapshot
 from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
@@ -101,6 +104,43 @@ def test_a_proven_fix_is_the_headline_and_its_comparison_comes_first(found: Acco
     (fix,) = report.recommendations
     assert fix.statement == INDEX.statement
     assert fix.verified_by == "hypopg"
+
+
+def diagnosed(*causes: Cause) -> Report:
+    routes = (RouteTime(route=HOT_ROUTE, count=200, sql_s=2.0, code_s=1.0),)
+    symptoms = Symptoms(window_s=30.0, routes=routes, has_database=True)
+    return doctor_report(causes or ranked(symptoms), Seen(symptoms=symptoms), now=NOW)
+
+
+def test_the_page_is_the_doctors_before_and_after(found: Account) -> None:
+    cause = Cause(
+        code="indexes.missing",
+        subject=HOT_SQL,
+        share=0.9,
+        each_s=0.1,
+        route=HOT_ROUTE,
+        said=say("most of the time is one statement"),
+        explanation=say("no index would help"),
+        cure=INDEX.statement,
+        verified_by="hypopg",
+    )
+    asked = replace(found, diagnosis=diagnosed(cause), recheck=diagnosed())
+    report = account(asked, now=NOW)
+    titles = [phrase(one.title) for one in report.sections]
+    assert titles[:2] == [
+        "The proof: the same load before and after",
+        "The doctor: why is it slow?",
+    ]
+    assert [one.code for one in report.findings] == ["indexes.missing"]
+    assert "most of the time is one statement" in told(report)
+    assert "The doctor, asked again: Nothing slow was found" in told(report)
+    # What it would have advised is in the fix, once.
+    (fix,) = report.recommendations
+    assert fix.statement == INDEX.statement
+    unmended = account(replace(asked, advice=NO_ADVICE, after=None), now=NOW)
+    assert phrase(unmended.headline) == (
+        "It is no index that is missing: most of the time is one statement"
+    )
 
 
 def test_no_secret_is_in_any_form_of_it(found: Account) -> None:

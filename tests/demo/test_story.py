@@ -102,6 +102,9 @@ def test_it_proves_that_one_index_cures_the_slow_endpoint(temporary: Path) -> No
     shown = re.sub("<[^>]+>", "", page.read_text())  # keywords stand in spans of their own
     assert "CREATE INDEX CONCURRENTLY" in shown
     assert "proof" in shown
+    asked = next(one for one in report["sections"] if "doctor" in json.dumps(one["title"]))
+    assert asked["findings"][0]["code"] == "indexes.missing"
+    assert "The doctor, asked again" in shown
 
 
 @pytest.mark.slow

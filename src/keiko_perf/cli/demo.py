@@ -30,7 +30,7 @@ from keiko_perf.cli.output import (
 )
 from keiko_perf.config import load_settings
 from keiko_perf.errors import MissingExtra
-from keiko_perf.model import Message, Report
+from keiko_perf.model import Message, Report, Text
 from keiko_perf.render import phrase
 
 _HTML = Path("keiko-perf-report.html")
@@ -65,8 +65,9 @@ def demo(
 ) -> None:
     """From a slow service to a proven fix, on a real PostgreSQL, in about two minutes."""
     try:
+        import keiko_perf.demo.story  # noqa: F401 - it needs all that the demo does
+        from keiko_perf.demo.options import Options
         from keiko_perf.demo.settings import Fault
-        from keiko_perf.demo.story import Options
     except ImportError as error:
         name = (error.name or "").partition(".")[0]
         raise MissingExtra(name, extra="demo", purpose="the demo") from error
@@ -201,7 +202,7 @@ class TerminalTeller:
         words = escape(phrase(doing, self._language)) if doing else ""
         self._live.update(self._chapter, total=1.0, completed=ratio, doing=words)
 
-    def done(self, outcome: Message) -> None:
+    def done(self, outcome: Text) -> None:
         words = escape(phrase(outcome, self._language))
         elapsed_s = 0.0
         if self._live is not None and self._chapter is not None:

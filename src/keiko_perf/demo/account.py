@@ -45,6 +45,9 @@ _WORTH_BUILDING = 1.5
 """Below this factor the difference would drown in the noise of a measurement."""
 _BUSY_RATIO = 0.95
 _MOST_REFUSED = 20
+_TABLES = 2
+"""Of the doctor's: where the time went by route, and by statement."""
+_ROWS = 6
 _REFUSED_UNASKED = frozenset({"exists", "unique"})
 """Why a candidate is refused without a question: what is there already serves it."""
 
@@ -82,6 +85,8 @@ class Account:
         workload: the statements of the first load.
         advice: which index would help.
         hot_step: the step that suffers most from the missing index.
+        diagnosis: what the doctor says of the first load; None if it was not asked.
+        recheck: what it says of the second one.
     """
 
     where: Place
@@ -93,6 +98,8 @@ class Account:
     workload: Workload
     advice: Advice
     hot_step: str
+    diagnosis: Report | None = None
+    recheck: Report | None = None
 
 
 def is_worth_building(advice: Advice) -> bool:
@@ -105,11 +112,12 @@ def is_worth_building(advice: Advice) -> bool:
 def account(found: Account, *, now: datetime | None = None) -> Report:
     """The report of the whole story."""
     comparisons = _comparisons(found)
-    sections = [_before(found), _why(found), _fix(found)]
+    sections = [*_diagnosed(found), _before(found), _why(found), _fix(found)]
     if found.after is not None:
         hot = [one for one in comparisons if one.subject == found.hot_step]
         sections.insert(0, _proof(hot, found, found.after))
-        sections.append(_after(found.after, [one for one in comparisons if one not in hot]))
+        others = [one for one in comparisons if one not in hot]
+        sections.append(_after(found.after, others, found.recheck))
     sections.append(_method(found))
     return Report(
         command="demo",
@@ -134,6 +142,9 @@ def _status(found: Account, comparisons: tuple[Comparison, ...]) -> Status:
 def _headline(found: Account, comparisons: tuple[Comparison, ...]) -> Message:
     hot = next((one for one in comparisons if one.subject == found.hot_step), None)
     if hot is None or hot.ratio is None or hot.low is None or hot.high is None:
+        causes = () if found.diagnosis is None else found.diagnosis.sections[0].findings
+        if found.diagnosis is not None and causes:
+            return say("It is no index that is missing: {finding}", finding=causes[0].summary)
         inside = findings(found.before.snapshot)
         if inside:
             return say("It is no index that is missing: {finding}", finding=inside[0].summary)
@@ -154,6 +165,20 @@ def _headline(found: Account, comparisons: tuple[Comparison, ...]) -> Message:
         factor=1 / hot.ratio,
         before=hot.before,
         after=hot.after,
+    )
+
+
+def _diagnosed(found: Account) -> Iterator[Section]:
+    """What the doctor said of the slow service; its cure is shown with what it did."""
+    if found.diagnosis is None:
+        return
+    causes, *others = found.diagnosis.sections
+    tables = tuple(table for one in others for table in one.tables)
+    yield Section(
+        title=say("The doctor: why is it slow?"),
+        paragraphs=(found.diagnosis.headline, *causes.paragraphs),
+        findings=causes.findings,
+        tables=tuple(one.first(_ROWS) for one in tables[:_TABLES]),
     )
 
 
@@ -183,14 +208,19 @@ def _before(found: Account) -> Section:
 
 def _why(found: Account) -> Section:
     judgement = judge(found.evidence)
+    # What the service itself shows is in the doctor's words already, if it was asked.
+    is_told = found.diagnosis is not None
     return Section(
         title=say("Why: what the service and its database were busy with"),
         paragraphs=tuple(_slow_statement(found)),
         findings=(
             *(one for one in judgement.findings if one.code.startswith("statements.")),
-            *findings(found.before.snapshot),
+            *(() if is_told else findings(found.before.snapshot)),
         ),
-        tables=(*_parts(found.before.snapshot), statements_table(found.workload)),
+        tables=(
+            *(() if is_told else _parts(found.before.snapshot)),
+            statements_table(found.workload),
+        ),
     )
 
 
@@ -250,7 +280,7 @@ def _proof(hot: list[Comparison], found: Account, after: Measured) -> Section:
     )
 
 
-def _after(after: Measured, others: list[Comparison]) -> Section:
+def _after(after: Measured, others: list[Comparison], recheck: Report | None) -> Section:
     return Section(
         title=say("After: is the service fine now?"),
         paragraphs=(
@@ -259,6 +289,11 @@ def _after(after: Measured, others: list[Comparison]) -> Section:
                 "in the same order. Now {missed:count} of {all:count} targets are missed.",
                 missed=sum(one.outcome is Outcome.MISSED for one in after.verdicts),
                 all=len(after.verdicts),
+            ),
+            *(
+                ()
+                if recheck is None
+                else (say("The doctor, asked again: {said}.", said=recheck.headline),)
             ),
         ),
         verdicts=after.verdicts,

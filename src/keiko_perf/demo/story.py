@@ -1,11 +1,12 @@
 """
 Story: from a slow service to a proven fix.
 
-    place → seed → service → load → verdicts and alerts → slow statement → index, priced →
-    index, built → the same load again → comparison
+    place → seed → service → load, under the doctor's eyes → why it is slow → index, priced →
+    index, built → the same load and the same question again → comparison
 
-Each hop hands a value to the next, and the account makes a report of them. The teller is told
-what happens as it happens. Only the demo builds the index: its tables are its own.
+Each hop hands a value to the next, and the account makes the doctor's page of them, before and
+after. The teller is told what happens as it happens. Only the demo builds the index: its tables are
+its own.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from keiko_perf.demo.account import Account, Measured, account, is_worth_building
+from keiko_perf.demo.asking import service_of
 from keiko_perf.demo.child import running_service
+from keiko_perf.demo.options import Options
 from keiko_perf.demo.place import Place, place
 from keiko_perf.demo.programs import Programs, find_programs
-from keiko_perf.demo.rows import FULL_TASKS, Sizes
+from keiko_perf.demo.rows import Sizes
 from keiko_perf.demo.schema import SCHEMA
 from keiko_perf.demo.seed import Progress as SeedProgress
 from keiko_perf.demo.seed import seed
-from keiko_perf.demo.settings import DemoSettings, Fault
+from keiko_perf.demo.settings import DemoSettings
 from keiko_perf.demo.traffic import HOT_STEP, HOT_TARGET, steps
 from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.advisor import advise
@@ -41,72 +44,23 @@ from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
-from keiko_perf.errors import DatabaseUnavailable, UsageError
+from keiko_perf.doctor.visit import visit
+from keiko_perf.errors import DatabaseUnavailable
 from keiko_perf.loadtest.headers import bearer
 from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import Progress as LoadProgress
 from keiko_perf.loadtest.running import run
-from keiko_perf.model import Message, Outcome, Report, Snapshot, say
+from keiko_perf.model import Message, Outcome, Report, Snapshot, Text, say
 from keiko_perf.monitoring.alerts import Alert, AlertState, Patience, step
-from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
+from keiko_perf.monitoring.kpis import checks
 from keiko_perf.monitoring.sqlite import SqliteStore
-
-LEAST_MEASURE_S = 30
-"""A comparison draws stretches of 5 s, and needs at least six of them."""
 
 _WARM_UP_S = 4.0
 _WINDOW_S = 1.0
 _MINUTE = 60
 _PATIENCE = Patience(for_s=5.0, good_windows=3)
 _BUILD_TIMEOUT_S = 300
-_LEAST_TASKS = 100
-_LARGEST_SCALE = 20.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """
-    Attributes:
-        database: the URL of a running PostgreSQL; None starts a private one.
-        rate_per_s: how many requests a second the service is asked.
-        measure_s: how long each of the two measurements lasts.
-        faults: what is wrong with the service.
-        scale: of the seeded rows; 1 is 1.6 million, most of them tasks.
-        kpis: what the service promises.
-
-    Raises:
-        UsageError: a figure makes no sense.
-    """
-
-    database: str | None = field(default=None, repr=False)
-    rate_per_s: float = 15.0
-    measure_s: int = LEAST_MEASURE_S
-    faults: frozenset[Fault] = frozenset({Fault.MISSING_INDEX})
-    scale: float = 1.0
-    kpis: PerformanceKPIs = field(default_factory=PerformanceKPIs)
-
-    def __post_init__(self) -> None:
-        if self.measure_s < LEAST_MEASURE_S:
-            raise UsageError(
-                f"{self.measure_s} s are too short to compare two measurements",
-                cure=f"Measure for {LEAST_MEASURE_S} s or longer",
-            )
-        if round(FULL_TASKS * self.scale) < _LEAST_TASKS:
-            raise UsageError(
-                f"a scale of {self.scale:g} leaves too few rows to seed",
-                cure=f"Give at least {_LEAST_TASKS / FULL_TASKS:.1g}",
-            )
-        if self.scale > _LARGEST_SCALE:
-            raise UsageError(
-                f"a scale of {self.scale:g} would fill a disk",
-                cure=f"Give at most {_LARGEST_SCALE:g}",
-            )
-        if not 0 < self.rate_per_s <= 1000:
-            raise UsageError(
-                f"{self.rate_per_s:g} requests a second make no demonstration",
-                cure="Ask for a rate over 0 and up to 1000",
-            )
 
 
 class Teller(Protocol):
@@ -118,7 +72,7 @@ class Teller(Protocol):
     def progress(self, ratio: float, doing: Message | None = None) -> None:
         """It is done to this share, 0 to 1."""
 
-    def done(self, outcome: Message) -> None:
+    def done(self, outcome: Text) -> None:
         """It is done, with this outcome."""
 
 
@@ -191,8 +145,10 @@ async def _troubleshoot(
     async with Database.connect(where.url) as database:
         earlier = await collect(database)
         teller.begin(say("Measuring the service under load"))
-        before = await _measured(plan, settings, options, teller)
+        before, diagnosis = await _under_the_doctor(plan, settings, options, teller, database)
         teller.done(_slowness(before))
+        teller.begin(say("Asking the doctor why it is slow"))
+        teller.done(diagnosis.headline)
 
         teller.begin(say("Looking for the slow statement"))
         evidence = between(earlier, await collect(database))
@@ -204,13 +160,17 @@ async def _troubleshoot(
         teller.done(_advised(advice))
 
     after: Measured | None = None
+    recheck: Report | None = None
     if is_worth_building(advice):
         teller.begin(say("Building the index, since this database is the demo's own"))
         await _build(where.url, advice.recommendations[0].statement)
         teller.done(say("The index is built"))
         teller.begin(say("Measuring again under the same load"))
-        after = await _measured(plan, settings, options, teller)
+        async with Database.connect(where.url) as database:
+            after, recheck = await _under_the_doctor(plan, settings, options, teller, database)
         teller.done(_slowness(after))
+        teller.begin(say("Asking the doctor again"))
+        teller.done(recheck.headline)
     return account(
         Account(
             where=where,
@@ -222,6 +182,8 @@ async def _troubleshoot(
             workload=workload,
             advice=advice,
             hot_step=HOT_STEP,
+            diagnosis=diagnosis,
+            recheck=recheck,
         )
     )
 
@@ -249,6 +211,24 @@ def _plan(url: str, sizes: Sizes, settings: DemoSettings, options: Options) -> P
         timeout_s=30.0,
         headers=bearer(settings.token),
     )
+
+
+async def _under_the_doctor(
+    plan: Plan, settings: DemoSettings, options: Options, teller: Teller, database: Database
+) -> tuple[Measured, Report]:
+    """One load, and why its requests took as long as they did."""
+    measured: list[Measured] = []
+
+    async def load() -> None:
+        measured.append(await _measured(plan, settings, options, teller))
+
+    report = await visit(
+        service=service_of(plan.base_url, settings.token),
+        database=database,
+        seconds=options.measure_s,
+        load=load,
+    )
+    return measured[0], report
 
 
 async def _measured(

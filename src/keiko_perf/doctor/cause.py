@@ -48,7 +48,7 @@ class Cause:
             severity=severity,
             subject=self.subject,
             summary=self.said,
-            evidence=self.evidence,
+            evidence={name: one for name, one in self.evidence.items() if one is not None},
             explanation=self.explanation,
             cure=self.cure,
         )

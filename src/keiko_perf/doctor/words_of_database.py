@@ -42,7 +42,13 @@ def index(case: Case) -> Cause:
         recommendation=Recommendation(
             code=c.INDEX,
             subject=cure.on,
-            summary=said,
+            summary=say(
+                "An index on {index} cuts the statement from {mean:duration} to about "
+                "{after:duration}",
+                index=cure.on,
+                mean=asked.mean_s,
+                after=after_s,
+            ),
             statement=cure.sql,
             verified_by=cure.verified_by,
             evidence=evidence,

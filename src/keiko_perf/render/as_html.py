@@ -57,6 +57,9 @@ def _style() -> Markup:
     return Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8"))
 
 
+_LONG = 110
+
+
 def _hero(report: Report, lang: str) -> Markup:
     word, which = conclusion(report)
     created = report.created_at.isoformat(timespec="seconds")
@@ -77,13 +80,18 @@ def _hero(report: Report, lang: str) -> Markup:
                 tag("span", phrase(word, lang)),
                 class_="status",
             ),
-            tag("h1", phrase(report.headline, lang)),
+            _headline(phrase(report.headline, lang)),
             tag("p", phrase(report.title, lang), class_="about"),
             class_=f"banner {which}",
         ),
         _glance(report, lang),
         class_="hero",
     )
+
+
+def _headline(text: str) -> Markup:
+    """A sentence that names a statement is read, and not looked at: it is set smaller."""
+    return tag("h1", text, class_="long" if len(text) > _LONG else None)
 
 
 def _glance(report: Report, lang: str) -> Markup | None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "Asking the doctor again": "Der Doktor wird noch einmal gefragt",
+    "Asking the doctor why it is slow": "Der Doktor wird gefragt, warum er langsam ist",
+    "The doctor, asked again: {said}.": "Der Doktor, noch einmal gefragt: {said}.",
+    "The doctor: why is it slow?": "Der Doktor: warum ist er langsam?",
     "A comparison draws stretches of 5 s from both measurements; the interval holds 95 % of"
     " the ratios that come out.": (
         "Ein Vergleich zieht Abschnitte von 5 s aus beiden Messungen; das Intervall enthält 95"

@@ -297,6 +297,9 @@ TEMPLATES = {
         "rechnet, hält den Interpreter und damit den Treiber von der Arbeit ab. py-spy dump zeigt, "
         "was die Threads tun; SHOW POOLS in pgbouncer sagt, wer dort wartet."
     ),
+    "An index on {index} cuts the statement from {mean:duration} to about {after:duration}": (
+        "Ein Index auf {index} verkürzt die Anweisung von {mean:duration} auf etwa {after:duration}"
+    ),
     "No request was answered within {window:duration}; {count:number} were under way.": (
         "Keine Anfrage wurde in {window:duration} beantwortet; {count:number} waren unterwegs."
     ),
