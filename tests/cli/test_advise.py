@@ -135,6 +135,41 @@ def test_what_happened_between_snapshots_is_a_workload(
 
 
 @pytest.mark.postgres
+def test_what_is_copied_in_between_snapshots_counts_as_written(
+    url: str, tmp_path: Path, postgres: Cluster, absent: Callable[[str], NoReturn]
+) -> None:
+    if not postgres.has_statement_statistics:
+        absent("pg_stat_statements. apt install postgresql-contrib")
+
+    def snapshot(kept: Path) -> None:
+        arguments = ["snapshot", "-d", url, "--history", str(kept)]
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+
+    quiet, busy = tmp_path / "quiet.sqlite", tmp_path / "busy.sqlite"
+    with psycopg.connect(plain(url), autocommit=True) as db:
+        db.execute("CREATE TABLE log (id int, tenant int, line text)")
+        db.execute(
+            "INSERT INTO log SELECT i, i % 500, repeat('x', 50) FROM generate_series(1, 20000) i"
+        )
+        db.execute("VACUUM ANALYZE log")
+        # What is not told yet would count as written between the snapshots.
+        db.execute("SELECT pg_stat_force_next_flush()")
+        snapshot(quiet)
+        snapshot(busy)
+        db.execute("SELECT count(*) FROM log WHERE tenant = 17").fetchall()
+        snapshot(quiet)
+        with db.cursor() as cursor, cursor.copy("COPY log FROM STDIN") as copy:
+            copy.write("".join(f"{i}\t{i % 500}\tx\n" for i in range(5000)))
+        db.execute("SELECT pg_stat_force_next_flush()")
+        snapshot(busy)
+        _, report = ask(url, "advise", "--history", str(quiet), "--kinds", "plain")
+        assert [one["table"] for one in report["indexes"]] == ["log"]
+        _, report = ask(url, "advise", "--history", str(busy), "--kinds", "plain")
+        assert report["indexes"] == []
+        db.execute("DROP TABLE log")
+
+
+@pytest.mark.postgres
 def test_only_the_kinds_that_are_named(url: str, workload: Path) -> None:
     arguments = ("advise", "--workload", str(workload), "--kinds", "plain", "--max-indexes", "1")
     _, report = ask(url, *arguments)

@@ -43,7 +43,9 @@ def url(postgres: Cluster) -> Iterator[str]:
 @pytest.mark.postgres
 async def test_slow_queries_are_those_above_the_limit_by_mean_time(url: str) -> None:
     analyzer = DatabasePerformanceAnalyzer(url)
-    assert await analyzer.analyze_slow_queries() == []
+    # What fills the tables may take a second, too, where the machine is busy.
+    assert all(o["mean_exec_time_ms"] > 1000 for o in await analyzer.analyze_slow_queries())
+    assert not any("pg_sleep" in o["query"] for o in await analyzer.analyze_slow_queries(10_000))
     slow = [o for o in await analyzer.analyze_slow_queries(120) if "pg_sleep" in o["query"]]
     (sleep,) = slow
     assert set(sleep) == {

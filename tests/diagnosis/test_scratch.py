@@ -217,6 +217,20 @@ async def test_a_table_that_somebody_keeps_locked_is_a_gap_and_the_estimate_stay
 
 
 @pytest.mark.postgres
+async def test_a_partitioned_table_is_no_sample_of_its_partitions(url: str) -> None:
+    with sync(url) as db:
+        db.execute("CREATE TABLE parted (id int, doc jsonb) PARTITION BY RANGE (id)")
+        db.execute("CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10000)")
+        db.execute("INSERT INTO parted SELECT i, '{}' FROM generate_series(0, 9999) i")
+        db.execute("ANALYZE parted")
+    workload = Workload.of([Statement(text="SELECT id FROM parted WHERE doc @> $1", calls=9)])
+    async with Database.connect(url) as database:
+        advice = await advise(database, workload, scratch=Scratch(SCHEMA))
+    assert advice.indexes == ()
+    assert any("partitioned" in phrase(one.reason) for one in advice.gaps)
+
+
+@pytest.mark.postgres
 @pytest.mark.parametrize("after", [3, 8, 12])
 async def test_a_cancellation_leaves_nothing(url: str, after: int) -> None:
     asked = 0

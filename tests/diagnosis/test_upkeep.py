@@ -16,6 +16,7 @@ from keiko_perf.diagnosis.upkeep import (
     upkeep,
     vacuum_cost,
     wal_bytes,
+    with_counters,
     writes_of,
 )
 from keiko_perf.diagnosis.workload import Statement
@@ -139,6 +140,19 @@ def test_an_index_that_is_made_holds_equal_keys_once() -> None:
     assert built_bytes(OWNER, numbers, 1e9) > 8e6
     # Of an expression, and of other kinds, the planner's size stands.
     assert built_bytes(LOWER, table, 1e6) == built_bytes(BRIN, table, 1e6) == 1e6
+
+
+def test_what_only_the_tables_counters_saw_is_written_as_well() -> None:
+    name = TableName("app", "item")
+    tables = {name: replace(TABLE, name=name, inserted_ratio=0.5, updated_ratio=0.3)}
+    seen = {name: Writes(inserted=100.0)}
+    found = with_counters(seen, {"app.item": 1100.0, "other": 5.0}, tables)
+    assert found[name].inserted == pytest.approx(600)
+    assert found[name].updated == ((frozenset(), pytest.approx(300)),)
+    assert found[name].deleted == pytest.approx(200)
+    assert with_counters(seen, {"app.item": 90.0}, tables) == seen  # the statements saw more
+    public = {TableName("public", "item"): TABLE}
+    assert with_counters({}, {"item": 10.0}, public) != {}
 
 
 def test_a_sample_tells_how_long_the_whole_takes() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from keiko_perf.doctor import tuning_of
 from keiko_perf.model import BlockingCall, Kind
@@ -11,6 +13,8 @@ from keiko_perf.monitoring.dashboard.reports import Reports
 from keiko_perf.monitoring.dashboard.tables import tables
 from keiko_perf.monitoring.looks import Look, Looks
 from keiko_perf.monitoring.recorder import Recorder
+from keiko_perf.monitoring.sqlite import SqliteStore
+from keiko_perf.monitoring.stored import StoredMonitor
 from keiko_perf.render import render
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -37,6 +41,17 @@ async def test_a_call_that_blocks_is_shown_with_the_line_to_write_instead() -> N
     assert (row["code"], row["subject"]) == ("loop.sleep", "service/routes.py:42 find")
     assert row["cure"] == "await asyncio.sleep(seconds)\n# instead of: time.sleep(0.1)"
     assert reports.rows("de")[0]["summary"].startswith("service/routes.py:42 find hielt")
+
+
+async def test_a_service_is_advised_from_its_store_as_well(tmp_path: Path) -> None:
+    path, now = tmp_path / "service.db", datetime.now(UTC)
+    SqliteStore(path).append(
+        replace(monitor_of_a_blocked_service().recorder.snapshot(), started_at=now, window_s=1.0)
+    )
+    monitor = StoredMonitor(path, now=lambda: now + timedelta(seconds=2))
+    report = await tuning_of(monitor)()
+    assert [one.code for one in report.sections[0].recommendations] == ["loop.waiting"]
+    await monitor.stop()
 
 
 async def test_without_anything_to_advise_nothing_is_shown() -> None:

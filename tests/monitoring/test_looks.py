@@ -16,7 +16,13 @@ from keiko_perf.demo.cluster import Cluster
 from keiko_perf.model import Kind, Repeats, Snapshot
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.looks import LONGEST_BYTES, MOST_SUBJECTS, Looks
+from keiko_perf.monitoring.looks import (
+    LONGEST_BYTES,
+    MOST_ROWS,
+    MOST_SUBJECTS,
+    Looks,
+    rows_of,
+)
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
 
@@ -270,3 +276,31 @@ async def test_the_rows_of_a_statement_repeat_or_do_not(postgres: Cluster, drive
     assert (same.kept[2].hits, same.kept[2].stale) == (4, 0)
     assert (changing.kept[2].hits, changing.kept[2].stale) == (4, 4)
     assert len(seen) == 2  # neither one of many rows, nor what writes
+
+
+async def test_what_cannot_be_told_apart_is_no_mistake_of_the_services(service: Service) -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError("odd")
+
+    looks = Looks(pause_s=0.0)
+    rows = type("Cursor", (), {"_rows": [(1,)]})()
+    for parameters, cursor in (((Odd(),), rows), ({"a": []}, object()), (["a"], rows)):
+        looks.executed("SELECT 1", parameters, cursor, name="SELECT $1", at_s=0.0, took_s=0.1)
+    (seen,) = looks.peek()
+    assert seen.calls == 1  # a list has no hash, but can be written down
+
+    scope = {"method": "GET", "path": "/", "endpoint": "a"}  # what a server may leave out
+    assert looks.look(scope, {}, 0.0) is not None
+
+
+def test_rows_that_are_many_or_long_are_not_looked_at() -> None:
+    def cursor(*rows: tuple[object, ...]) -> object:
+        return type("Cursor", (), {"_rows": rows})()
+
+    assert rows_of(cursor((1, "a"), (2, "b"))) != rows_of(cursor((1, "a"), (2, "c")))
+    assert rows_of(cursor()) == b""
+    assert rows_of(cursor(*[(1,)] * (MOST_ROWS + 1))) is None
+    assert rows_of(cursor(("x" * (LONGEST_BYTES + 1),))) is None
+    assert rows_of(cursor(*[("x" * 1_000,)] * 300)) is None
+    assert rows_of(object()) is None

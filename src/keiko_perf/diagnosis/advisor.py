@@ -44,7 +44,7 @@ from keiko_perf.diagnosis.schema import Schema, TableName
 from keiko_perf.diagnosis.scratch import Scratch, Trial, Tried, try_out
 from keiko_perf.diagnosis.search import Chosen, Found, Search
 from keiko_perf.diagnosis.trying import Remembering, WithTried
-from keiko_perf.diagnosis.upkeep import Upkeep, Writes, upkeep, writes_of
+from keiko_perf.diagnosis.upkeep import Upkeep, Writes, upkeep, with_counters, writes_of
 from keiko_perf.diagnosis.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.workload import Workload
 from keiko_perf.model import Gap, Message, say
@@ -123,7 +123,16 @@ async def advise(
         advice = await _unverified(database, proposals, schema, most, hidden=hidden)
         return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
     return await _verified(
-        database, pricer, queries, proposals, schema, limits, gaps, hidden=hidden, scratch=scratch
+        database,
+        pricer,
+        queries,
+        proposals,
+        schema,
+        limits,
+        gaps,
+        hidden=hidden,
+        scratch=scratch,
+        written=workload.written,
     )
 
 
@@ -184,8 +193,9 @@ async def _verified(
     *,
     hidden: int,
     scratch: Scratch | None,
+    written: Mapping[str, float],
 ) -> Advice:
-    writes = writes_of(queries)
+    writes = with_counters(writes_of(queries), written, schema.tables)
     for refusal in await overrated(database, proposals.wanted_by, schema.tables):
         proposals.refusals[refusal.index] = refusal
         del proposals.wanted_by[refusal.index]

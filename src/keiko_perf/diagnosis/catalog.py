@@ -121,6 +121,7 @@ def _table(
     indexes: Collection[Mapping[str, Any]],
 ) -> Table:
     updates = row["updates"] or 0
+    written = updates + (row["inserts"] or 0) + (row["deletes"] or 0)
     rows = max(float(row["rows"]), 0.0)
     return Table(
         name=TableName(row["schema"], row["name"]),
@@ -132,6 +133,8 @@ def _table(
         is_partitioned=row["kind"] == "p",
         is_readable=row["is_readable"],
         hot_ratio=min((row["hot_updates"] or 0) / updates, 1.0) if updates else 0.0,
+        inserted_ratio=(row["inserts"] or 0) / written if written else 1.0,
+        updated_ratio=updates / written if written else 0.0,
     )
 
 
@@ -204,7 +207,9 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relpages::float8 * current_setting('block_size')::float8 AS size_bytes,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
            AS is_readable,
+       pg_catalog.pg_stat_get_tuples_inserted(c.oid) AS inserts,
        pg_catalog.pg_stat_get_tuples_updated(c.oid) AS updates,
+       pg_catalog.pg_stat_get_tuples_deleted(c.oid) AS deletes,
        pg_catalog.pg_stat_get_tuples_hot_updated(c.oid) AS hot_updates
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -138,6 +138,8 @@ class Table:
         is_partitioned: whether it is the parent of partitions.
         is_readable: whether the role may SELECT from it.
         hot_ratio: the share of updates that had to touch no index, 0 to 1.
+        inserted_ratio: the share of inserts among all rows written so far, 0 to 1.
+        updated_ratio: that of updates; the rest are deletes.
     """
 
     name: TableName
@@ -149,6 +151,8 @@ class Table:
     is_partitioned: bool = False
     is_readable: bool = True
     hot_ratio: float = 0.0
+    inserted_ratio: float = 1.0
+    updated_ratio: float = 0.0
 
     @property
     def shown_name(self) -> str:

@@ -252,7 +252,10 @@ class _Refusing:
             return Refusal(
                 index,
                 "unverified",
-                say("the planner cannot be asked about it: it depends on a parameter's value"),
+                say(
+                    "the planner cannot be asked about it: it depends on a parameter's value;"
+                    " --scratch-schema tries it on a sample"
+                ),
             )
         seeming = self._gains(bit, 0)
         alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]

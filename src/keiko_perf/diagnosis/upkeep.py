@@ -9,7 +9,7 @@ rows, and prints the time and the bytes of WAL beside what is reckoned here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import exp, log2
 
@@ -114,6 +114,33 @@ def writes_of(queries: Iterable[Query]) -> dict[TableName, Writes]:
             else:
                 known = Writes(known.inserted, known.updated, known.deleted + rows)
             found[write.table] = known
+    return found
+
+
+def with_counters(
+    writes: Mapping[TableName, Writes],
+    written: Mapping[str, float],
+    tables: Mapping[TableName, Table],
+) -> dict[TableName, Writes]:
+    """
+    The writes of a workload, and those that its statements don't show.
+
+    What a table's counters saw beyond them (by COPY, triggers, functions, statements that were not
+    kept) is taken for inserts, updates of columns that no index speaks of, and deletes, in the
+    shares that the table's writes have had so far.
+    """
+    found = dict(writes)
+    for name, table in tables.items():
+        known = found.get(name, Writes())
+        # As a history of snapshots names them.
+        shown = name.name if name.schema == "public" else f"{name.schema}.{name.name}"
+        unseen = written.get(shown, 0.0) - known.rows
+        if unseen > 0:
+            found[name] = Writes(
+                known.inserted + unseen * table.inserted_ratio,
+                (*known.updated, (frozenset(), unseen * table.updated_ratio)),
+                known.deleted + unseen * max(1 - table.inserted_ratio - table.updated_ratio, 0.0),
+            )
     return found
 
 

@@ -8,7 +8,7 @@ its reason, so that a recommendation never rests on a guess about it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from keiko_perf.diagnosis.delta import together
@@ -70,6 +70,8 @@ class Workload:
         not_queries: how many were neither queries nor writes.
         unnamed_calls: executions that fell over the recorder's bound on different statements.
         left_out: statements that were recorded, but not taken in: those that took least time.
+        written: rows that each table's own counters saw written meanwhile, also by COPY, triggers
+            and functions; by its name, with its schema unless that is `public`.
     """
 
     statements: tuple[Statement, ...] = ()
@@ -77,6 +79,7 @@ class Workload:
     not_queries: int = 0
     unnamed_calls: int = 0
     left_out: int = 0
+    written: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def total_s(self) -> float:
@@ -139,7 +142,11 @@ class Workload:
     @classmethod
     def from_periods(cls, periods: Iterable[Period]) -> Self:
         """The workload between snapshots; a text that was cut when it was kept is not read."""
+        periods = list(periods)
         kept = together(one for period in periods for one in period.statements)
+        written: dict[str, float] = {}
+        for table in (one for period in periods for one in period.tables):
+            written[table.name] = written.get(table.name, 0.0) + table.written
         cut = [one for one in kept if one.characters > len(one.query)]
         whole = cls.of(
             Statement(text=one.query, calls=one.calls, total_s=one.total_s, rows=one.rows)
@@ -153,7 +160,7 @@ class Workload:
             )
             for one in cut
         )
-        return replace(whole, unparsed=(*whole.unparsed, *unparsed))
+        return replace(whole, unparsed=(*whole.unparsed, *unparsed), written=written)
 
     @classmethod
     def from_series(cls, series: Iterable[Series]) -> Self:

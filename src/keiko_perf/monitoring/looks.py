@@ -77,7 +77,7 @@ class Looks:
             subject = self._admit(self._of_routes, id(owner), Kind.ROUTE, owner)
             if subject is None:
                 return None
-        path, query = scope["path"], scope["query_string"]
+        path, query = scope["path"], scope.get("query_string", b"")
         mark = hash((path, query)) & MASK
         if mark >= subject.share and mark not in subject.heavy:
             return None
@@ -85,7 +85,7 @@ class Looks:
             return None
         if _is_private(message.get("headers", ())):
             return None
-        asker = sorted(pair for pair in scope["headers"] if pair[0] in _MATTERS)
+        asker = sorted(pair for pair in scope.get("headers", ()) if pair[0] in _MATTERS)
         question = subject.digest(
             path.encode("utf-8", "surrogatepass"), query, *(part for pair in asker for part in pair)
         )
@@ -112,17 +112,17 @@ class Looks:
             subject = self._admit(self._of_statements, name, Kind.STATEMENT, None)
             if subject is None:
                 return
-        mark = _mark(parameters)
-        if not subject.wants(mark, at_s):
+        try:
+            mark = _mark(parameters)
+            if not subject.wants(mark, at_s) or (rows := rows_of(cursor)) is None:
+                return
+            question = subject.digest(statement.encode("utf-8", "replace"), _written(parameters))
+        except Exception:  # a stranger's type, or one driver's own idea of rows
             return
-        rows = rows_of(cursor)
-        if rows is None:
-            return
-        digest = subject.digest
-        question = digest(statement.encode("utf-8", "replace"), _written(parameters))
+        said = subject.digest(rows)
         with self._lock:
             subject.name = name
-            subject.saw(mark, question, digest(rows), at_s=at_s, took_s=took_s)
+            subject.saw(mark, question, said, at_s=at_s, took_s=took_s)
 
     def cut(self) -> tuple[Repeats, ...]:
         """What was seen since the last cut."""
@@ -212,11 +212,20 @@ def rows_of(cursor: Any) -> bytes | None:
             return None
         columns = range(result.nfields)
         rows = [[result.get_value(row, one) for one in columns] for row in range(result.ntuples)]
-    try:
-        written = repr(list(rows)).encode("utf-8", "replace") if len(rows) <= MOST_ROWS else b""
-    except Exception:  # a stranger's type, or one driver's own idea of rows
-        return None
-    return written if 0 < len(written) <= LONGEST_BYTES else None
+    return _all_written(rows) if len(rows) <= MOST_ROWS else None
+
+
+def _all_written(rows: Iterable[Any]) -> bytes | None:
+    """None if it is too much; what is long is not even begun."""
+    made = bytearray()
+    for row in rows:
+        for value in row:
+            if isinstance(value, str | bytes) and len(value) > LONGEST_BYTES:
+                return None
+        made += _written(row)
+        if len(made) > LONGEST_BYTES:
+            return None
+    return bytes(made)
 
 
 def _told(subject: _Subject, calls: int, took_s: float, kept: tuple[Kept, ...]) -> Repeats:
@@ -239,5 +248,5 @@ def _mark(parameters: Any) -> int:
         return hash(_written(parameters)) & MASK
 
 
-def _written(parameters: Any) -> bytes:
-    return repr(parameters).encode("utf-8", "replace")
+def _written(value: Any) -> bytes:
+    return repr(value).encode("utf-8", "replace")

@@ -223,8 +223,10 @@ TEMPLATES = {
         "der Index wurde nicht angelegt: es gibt keinen dieses Namens"
     ),
     "the index {name} serves it already": "der Index {name} leistet es schon",
-    "the planner cannot be asked about it: it depends on a parameter's value": (
-        "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab"
+    "the planner cannot be asked about it: it depends on a parameter's value;"
+    " --scratch-schema tries it on a sample": (
+        "der Planer kann danach nicht gefragt werden: es hängt vom Wert eines Parameters ab;"
+        " --scratch-schema probiert ihn an einer Stichprobe"
     ),
     "the planner would not use it": "der Planer würde ihn nicht benutzen",
     "the planner has no statistics of the expression and guesses that it has"
