@@ -8,23 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keiko_perf.loadtest.capacity import Capacity, Found, Passed, Purpose, Tried
-from keiko_perf.loadtest.resources import clock_sentences, resources_table
+from keiko_perf.loadtest.capacity import Capacity, Found, Passed, Tried
+from keiko_perf.loadtest.capacity_tables import charts, resources, steps
+from keiko_perf.loadtest.resources import clock_sentences
 from keiko_perf.loadtest.usl import Law, fitted
 from keiko_perf.loadtest.watched import Watched
 from keiko_perf.model import (
     Bottleneck,
-    Chart,
-    Column,
     Gap,
     Limitation,
-    Line,
     Message,
     Outcome,
     Report,
     Section,
     Status,
-    Table,
     Target,
     Text,
     Verdict,
@@ -34,20 +31,6 @@ from keiko_perf.model import (
 
 _HELD_SHARE = 0.9
 """Beyond its capacity a service still gets at least so much of it done, or it gives way."""
-
-_PURPOSES = {
-    Purpose.RAMP: say("doubling"),
-    Purpose.BISECT: say("halving"),
-    Purpose.AGAIN: say("once more"),
-    Purpose.OVERLOAD: say("overload"),
-    Purpose.RECOVERY: say("recovery"),
-}
-_OUTCOMES = {
-    Passed.YES: say("passed"),
-    Passed.NO: say("failed"),
-    Passed.UNSURE: say("unsure"),
-    Passed.INVALID: say("invalid"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,14 +188,14 @@ def _sections(
     yield Section(
         title=say("What limits it"),
         paragraphs=tuple(_limits(limit, asked)),
-        tables=tuple(_resources(capacity)),
+        tables=tuple(resources(capacity)),
         gaps=() if asked.is_watched else (_unwatched(),),
     )
     yield Section(
         title=say("How it was found"),
         paragraphs=tuple(_how(capacity, asked)),
-        charts=tuple(_charts(capacity, asked.targets)),
-        tables=(_steps(capacity),),
+        charts=tuple(charts(capacity, asked.targets)),
+        tables=(steps(capacity),),
     )
 
 
@@ -293,87 +276,4 @@ def _model(found: Law) -> Message:
         "through. A model, not a measurement.",
         fit=round(found.fit, 3),
         most=most,
-    )
-
-
-def _steps(capacity: Capacity) -> Table:
-    return Table(
-        title=say("Steps"),
-        columns=(
-            Column(say("step")),
-            Column(say("asked for"), "rate"),
-            Column(say("answered"), "rate"),
-            Column(say("failed"), "ratio"),
-            Column("p50", "duration"),
-            Column("p95", "duration"),
-            Column(say("in flight"), "number"),
-            Column(say("outcome")),
-            Column(say("why")),
-        ),
-        rows=tuple(
-            (
-                _PURPOSES[one.trial.purpose],
-                one.per_s,
-                one.achieved_per_s,
-                one.error_ratio,
-                one.p50_s,
-                one.p95_s,
-                round(one.in_flight, 1),
-                _OUTCOMES[one.passed],
-                one.reasons[0] if one.reasons else "",
-            )
-            for one in capacity.tried
-        ),
-    )
-
-
-def _resources(capacity: Capacity) -> Iterator[Table]:
-    windows = [one.window for one in capacity.tried if one.window is not None]
-    if not windows:
-        return
-    heaviest = max(windows, key=lambda one: one.rate_per_s * (one.response_s or 0.0))
-    yield resources_table(heaviest)
-
-
-def _charts(capacity: Capacity, targets: Sequence[Target]) -> Iterator[Chart]:
-    """The search over time: what was asked for and answered, and the response times."""
-    tried = capacity.tried
-    if len(tried) < 2:
-        return
-    marks: tuple[tuple[float, Text], ...] = tuple(
-        (one.started_s, _PURPOSES[one.trial.purpose])
-        for before, one in zip((None, *tried), tried, strict=False)
-        if before is None or before.trial.purpose is not one.trial.purpose
-    )
-
-    def line(name: Text, values: Sequence[float | None]) -> Line:
-        points: list[tuple[float, float | None]] = []
-        for one, value in zip(tried, values, strict=True):
-            points += [
-                (one.started_s, value),
-                (one.started_s + one.duration_s, value),
-                (one.started_s + one.duration_s, None),
-            ]
-        return Line(name, tuple(points[:-1]))
-
-    yield Chart(
-        title=say("Requests a second over the search"),
-        format="rate",
-        lines=(
-            line(say("asked for"), [one.per_s for one in tried]),
-            line(say("answered"), [one.achieved_per_s for one in tried]),
-        ),
-        marks=marks,
-    )
-    limits = [one.at_most for one in targets if one.kpi.name == "latency_p95_s"]
-    yield Chart(
-        title=say("Response time over the search"),
-        format="duration",
-        lines=(
-            line("p50", [one.p50_s for one in tried]),
-            line("p95", [one.p95_s for one in tried]),
-        ),
-        limit=limits[0] if limits else None,
-        marks=marks,
-        logarithmic=True,
     )

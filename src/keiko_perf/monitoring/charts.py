@@ -239,10 +239,7 @@ def _fold(connection: sqlite3.Connection, until_s: float) -> None:
     for stretch_s in _LONGER_S:
         for started_s, group in _by_start(short, stretch_s).items():
             _add_to_point(connection, stretch_s, started_s, group)
-    connection.executemany(
-        "UPDATE points SET is_folded = 1 WHERE stretch_s = ? AND started_s = ?",
-        [(_SHORT_S, one.started_s) for one in short],
-    )
+    connection.executemany(_WRITE, [_row_of(one, is_folded=True) for one in short])
 
 
 def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) -> None:
@@ -258,12 +255,12 @@ def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) ->
 def _still_open(
     connection: sqlite3.Connection, start_s: float, end_s: float, stretch_s: int
 ) -> list[Sum]:
-    """The longer points that do not have all of the short ones yet, with those."""
-    if stretch_s == _SHORT_S:
-        return []
+    """The points that may still grow: short ones, and the longer ones with those in them."""
     rows = connection.execute(
         f"{_ALL} AND is_folded = 0 AND started_s > ? AND started_s < ?", (_SHORT_S, start_s, end_s)
     )
+    if stretch_s == _SHORT_S:
+        return list(map(_sum_of, rows))
     groups = _by_start(map(_sum_of, rows), stretch_s)
     return [_with(connection, stretch_s, *one) for one in groups.items()]
 
@@ -295,12 +292,15 @@ _UNKNOWN = {
 
 
 def _row_of(whole: Sum, *, is_folded: bool) -> list[object]:
-    point = whole.point()
     row: list[object] = [getattr(whole, name) for name in _SUMMED]
     row += (getattr(whole, name).pack() for name in _HISTOGRAMS)
     for name in GAUGES:
         gauge = whole.gauges.get(name)
         row += (None, 0) if gauge is None else (gauge.mean, gauge.samples)
+    if not is_folded:
+        # It grows with each window: what follows from it is told by whoever reads it.
+        return [*row, is_folded, b"", *(None for _ in _QUANTILES)]
+    point = whole.point()
     return [*row, is_folded, _heat(point), *(getattr(point, name) for name in _QUANTILES)]
 
 

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import isnan, nan
 from struct import Struct
 
@@ -53,7 +54,11 @@ def encode(snapshot: Snapshot) -> bytes:
     head, body = bytearray((_FORMAT,)), bytearray()
 
     def put(part: bytes) -> None:
-        write_varint(head, len(part))
+        length = len(part)
+        if length < 0x80:  # as `write_varint` would, without asking it a hundred times a window
+            head.append(length)
+        else:
+            write_varint(head, length)
         body.extend(part)
 
     write_varint(head, len(snapshot.series))
@@ -61,7 +66,7 @@ def encode(snapshot: Snapshot) -> bytes:
         put(_to_utf8(series.kind))
         put(_to_utf8(series.name))
         for histogram in (series.succeeded, series.failed, series.refused):
-            put(histogram.pack())
+            put(histogram.pack() if histogram else b"")
         write_varint(head, series.sent_bytes)
         write_varint(head, series.redirected)
     write_varint(head, len(snapshot.gauges))
@@ -317,7 +322,9 @@ def _unpacked(encoded: bytes) -> bytes:
     return plain
 
 
-# A path may hold bytes that are no text, which Python keeps as lone surrogates.
+# A path may hold bytes that are no text, which Python keeps as lone surrogates. The names of a
+# window are those of the one before.
+@lru_cache(maxsize=1024)
 def _to_utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 

@@ -170,12 +170,12 @@ class Sum:
         routes = window.of(Kind.ROUTE)
         whole.durations = Histogram.merged(series.succeeded for series in routes)
         for series in routes:
-            failed, refused = series.failed.count, series.refused.count
-            whole.failed += failed
-            whole.refused += refused
-            whole.requests += failed + refused
+            if series.failed:
+                whole.failed += series.failed.count
+            if series.refused:
+                whole.refused += series.refused.count
             whole.redirected += series.redirected
-        whole.requests += whole.durations.count
+        whole.requests = whole.durations.count + whole.failed + whole.refused
         for series in window.of(Kind.TASK):
             whole.tasks += series.count
             whole.failed_tasks += series.errors
