@@ -2,8 +2,8 @@
 What it adds to say where the time of requests goes: CPU time a request and a statement, in process.
 
 A request is one call of an ASGI application that answers at once, after so many suspensions and
-statements (SQLite in memory, `SELECT 1`). With attribution and without take turns, and what is
-printed is the difference of the least of each: other programs only ever add to CPU time.
+statements (SQLite in memory, `SELECT 1`). With attribution and without take turns, a short slice
+each, and what is printed is the median of the differences between neighbours, with the quartiles.
 
     python benchmarks/attribution.py [rounds]
 """
@@ -14,6 +14,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from statistics import quantiles
 from typing import Any
 
 import uvloop
@@ -24,8 +25,8 @@ from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.statements import watch_engine
 
-REQUESTS = 2_000
-ROUNDS = 15
+REQUESTS = 500
+ROUNDS = 200
 STATEMENTS = 10
 START = {"type": "http.response.start", "status": 200, "headers": []}
 BODY = {"type": "http.response.body", "body": b"Hello, world!", "more_body": False}
@@ -35,15 +36,19 @@ SELECT = text("SELECT 1")
 
 
 class Agent:
-    """What a router leaves in the scope."""
+    """A route."""
 
     endpoint = None
     path_format = "/agents/{agent_id}"
 
 
+LEFT = {"route": Agent, "endpoint": None, "path_params": {"agent_id": 4711}, "router": None}
+"""What a router leaves in the scope."""
+
+
 def suspended(times: int) -> App:
     async def app(scope: Any, _receive: Any, send: Any) -> None:
-        scope["route"] = Agent
+        scope.update(LEFT)
         for _ in range(times):
             await asyncio.sleep(0)
         await send(START)
@@ -54,7 +59,7 @@ def suspended(times: int) -> App:
 
 def asking(engine: Engine) -> App:
     async def app(scope: Any, _receive: Any, send: Any) -> None:
-        scope["route"] = Agent
+        scope.update(LEFT)
         with engine.connect() as db:
             for _ in range(STATEMENTS):
                 db.execute(SELECT)
@@ -80,28 +85,29 @@ async def drive(app: App, requests: int) -> float:
     return (time.process_time() - started_s) / requests * 1e6
 
 
-def added(app: App, recorder: Recorder, *, rounds: int, requests: int = REQUESTS) -> float:
-    """What attribution adds to a request of *app* where nothing disturbs it, in microseconds."""
+def added(app: App, recorder: Recorder, *, rounds: int, requests: int = REQUESTS) -> list[float]:
+    """What attribution adds to a request of *app*, in microseconds: the three quartiles."""
     variants = {on: PerfMiddleware(app, recorder, attribution=on) for on in (False, True)}
-    took: dict[bool, list[float]] = {False: [], True: []}
+    differences_us = []
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for _ in range(rounds + 1):
-            for on, variant in variants.items():
-                took[on].append(runner.run(drive(variant, requests)))
-    return min(took[True][1:]) - min(took[False][1:])
+        for _ in range(rounds):
+            took = {on: runner.run(drive(one, requests)) for on, one in variants.items()}
+            differences_us.append(took[True] - took[False])
+    return quantiles(differences_us[rounds // 10 :], n=4)
 
 
 def main(rounds: int) -> None:
-    print(f"CPU time that attribution adds, least of {rounds} interleaved rounds")
+    print(f"CPU time that attribution adds, {rounds} interleaved rounds: median (quartiles)")
     for times in (0, 1, 3):
-        plus_us = added(suspended(times), Recorder(), rounds=rounds)
-        print(f"a request that is suspended {times} times {plus_us:6.2f} µs")
+        low_us, plus_us, high_us = added(suspended(times), Recorder(), rounds=rounds)
+        print(f"a request, suspended {times} times {plus_us:9.2f} µs ({low_us:.2f}, {high_us:.2f})")
     recorder = Recorder()
     engine = create_engine("sqlite://", poolclass=StaticPool)
     watch_engine(engine, recorder)
-    whole_us = added(asking(engine), recorder, rounds=rounds, requests=REQUESTS // STATEMENTS)
-    alone_us = added(suspended(0), recorder, rounds=rounds)
-    print(f"a statement {(whole_us - alone_us) / STATEMENTS:31.2f} µs")
+    _, alone_us, _ = added(suspended(0), recorder, rounds=rounds)
+    asked_us = added(asking(engine), recorder, rounds=rounds, requests=REQUESTS // STATEMENTS)
+    low_us, plus_us, high_us = ((one - alone_us) / STATEMENTS for one in asked_us)
+    print(f"a statement {plus_us:26.2f} µs ({low_us:.2f}, {high_us:.2f})")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_the_commands_of_the_page_run(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "workload.sql").write_text(block("sql"))
     (tmp_path / "workload.json").write_text(block("json"))
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 6
     for command in COMMANDS:
         done = CliRunner().invoke(cli, [*shlex.split(command), "--database", url])
         undecided = 6 if " verify " in command else 0  # nothing that it advised is made yet

@@ -63,7 +63,7 @@ class Planner:
     def price(self, number: int, indexes: Chosen) -> float:
         mine = self.columns[number]
         relevant = frozenset(
-            one for one in indexes if all((one[0], column) in mine for column in one[1:2])
+            one for one in indexes if any((one[0], column) in mine for column in one[1:])
         )
         if (number, relevant) not in self._known:
             self._assume(relevant)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import psycopg
@@ -13,7 +15,9 @@ from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.catalog import recorded_workload
 from keiko_perf.diagnosis.frontdoor import missing_indexes, suggest_for_table
+from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.price import Around, IndexRefused, Session
 from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.errors import DatabaseUnavailable, UsageError
@@ -245,6 +249,40 @@ async def test_a_name_that_is_taken_gets_a_number(url: str) -> None:
             connection.execute("DROP TABLE tasks_agent_id_idx")
 
 
+async def test_what_is_larger_than_the_budget_by_itself_is_refused_for_it(url: str) -> None:
+    advice = await advised(url, INBOX, budget_bytes=100_000)
+    assert made(advice) == []
+    code, size = refused(advice)["agent_id"]
+    assert code == "budget"
+    assert int(size) > 100_000
+    assert advice.reason is not None
+
+
+class Refusing(HypoPg):
+    """HypoPG on a server that makes no index over two columns."""
+
+    @asynccontextmanager
+    async def session(self, database: Database) -> AsyncIterator[Session]:
+        async with super().session(database) as session:
+            yield Narrow(session)
+
+
+@dataclass(slots=True)
+class Narrow(Around):
+    async def sizes(self, indexes: Iterable[Index]) -> dict[Index, int | IndexRefused | None]:
+        found = await self.session.sizes(indexes)
+        return {
+            one: IndexRefused(one, "too wide") if len(one.keys) > 1 else size
+            for one, size in found.items()
+        }
+
+
+async def test_what_the_server_cannot_make_is_refused_in_its_words(url: str) -> None:
+    advice = await advised(url, INBOX, pricer=Refusing())
+    assert made(advice) == ["CREATE INDEX CONCURRENTLY tasks_agent_id_idx ON tasks (agent_id)"]
+    assert refused(advice)["agent_id, status"] == ("impossible", "too wide")
+
+
 async def test_a_join_is_served_where_it_looks_up(url: str) -> None:
     advice = await advised(
         url, "SELECT s.name FROM settings s JOIN tasks t ON t.agent_id = s.id WHERE s.name = $1"
@@ -338,6 +376,7 @@ async def test_without_hypopg_candidates_are_shown_as_not_verified_with_the_cure
             connection.execute(TABLES)
         advice = await advised(url, INBOX, "SELECT 1 FROM settings WHERE name = $1")
         assert made(advice) == [INBOX_INDEX]  # and nothing on a table of 40 rows
+        assert refused(advice)["agent_id"][0] == "second_choice"
         (recommendation,) = advice.recommendations
         assert recommendation.verified_by is None
         assert recommendation.statements == (INBOX,)
@@ -459,6 +498,39 @@ async def test_the_front_doors_answer_from_what_the_server_recorded(url: str) ->
     assert row["suggested_index"] == f"{INBOX_INDEX};"
     assert row["verified_by"] == "hypopg"
     assert 0.9 < row["benefit"] < 1
+
+
+@pytest.mark.slow
+async def test_a_thousand_statements_are_read_and_priced_with_few_questions_each(
+    postgres: Cluster,
+) -> None:
+    url = await postgres.create_database("thousand")
+    try:
+        with sync(url) as connection:
+            for table in range(10):
+                connection.execute(
+                    f"CREATE TABLE t{table} AS SELECT i AS id, i % 97 AS a, i * 7919 % 4001 AS b,"
+                    " i * 31 % 1009 AS c, repeat('x', 60) AS note FROM generate_series(1, 6000) i"
+                )
+            connection.execute("ANALYZE")
+        advice = await advised(
+            url,
+            *(
+                f"SELECT note FROM t{i % 10} WHERE {'abc'[i % 3]} = {i}"
+                + (f" AND {'bca'[i % 3]} > {i}" if i % 2 else "")
+                for i in range(1000)
+            ),
+            max_indexes=20,
+        )
+        assert advice.gaps == ()
+        assert len(advice.indexes) == 20
+        assert "b" in {one.index.columns[0] for one in advice.indexes}
+        assert 1000 <= advice.planner_calls < 4000
+        assert advice.cost_before
+        assert advice.cost_after is not None
+        assert advice.cost_after < advice.cost_before / 2
+    finally:
+        await postgres.drop_database("thousand")
 
 
 async def test_without_recorded_statements_the_front_door_names_the_cure(

@@ -117,3 +117,12 @@ def test_the_size_of_a_partial_index_tells_how_many_rows_it_holds() -> None:
     whole = 1e6 * (8 + 8 + 8) * 1.3 * 8192 / 8136
     assert share_held(index("a", where="b = 1"), TABLE, whole / 50) == pytest.approx(0.02)
     assert share_held(index("a"), TABLE, 1.0) == 1.0
+
+
+def test_a_joins_column_in_front_is_not_the_same_as_behind_what_is_fixed() -> None:
+    # Where the other table does not lead to it, an index that begins with the join serves nothing.
+    shape = read("SELECT 1 FROM t JOIN u ON u.id = t.other WHERE t.a = 1")
+    table = TableName("", "t")
+    fixed_first = Index(table, (Key("a"), Key("other")))
+    join_first = Index(table, (Key("other"), Key("a")))
+    assert projection(fixed_first, shape) != projection(join_first, shape)

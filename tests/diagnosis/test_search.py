@@ -312,3 +312,50 @@ async def test_whatever_is_chosen_fits_and_costs_less(
     assert sum(sizes[one] for one in chosen) <= budget
     cost = sum([(await plans.price(one, 2, frozenset(chosen))).cost for one in plans.plans])
     assert cost < 200 or not chosen
+
+
+async def test_what_there_is_no_room_for_beside_the_better_ones_is_refused_for_the_budget() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, frozenset({A}): 10.0},
+            ONLY_C: {NONE: 500.0, frozenset({C}): 10.0},
+        }
+    )
+    result = await found(
+        plans,
+        query(ONLY_A),
+        query(ONLY_C),
+        candidates=(A, C),
+        max_indexes=None,
+        budget_bytes=15,
+        sizes=(10, 10),
+    )
+    assert [one.index for one in result.chosen] == [A]
+    (refusal,) = result.refusals
+    assert (refusal.index, refusal.code) == (C, "budget")
+    assert refusal.reason.values["budget"] == 15
+
+
+async def test_what_was_not_compared_before_the_time_was_up_is_refused_as_late() -> None:
+    plans = Plans({ONLY_A: {NONE: 1000.0, frozenset({A}): 10.0}})
+    costs = Costs(plans, (query(ONLY_A),), (A,))
+    limits = Limits(max_indexes=10, is_late=lambda: plans.planner_calls >= 2)
+    result = await Search(costs, {A: 0.0}, limits).run()
+    assert result.chosen == ()
+    assert reasons(result) == {A: "late"}
+    assert plans.planner_calls == 2
+
+
+async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1_000_000.0, frozenset({A}): 10.0},
+            ONLY_C: {NONE: 100.0, frozenset({C}): 90.0},
+        }
+    )
+    result = await found(
+        plans, query(ONLY_A), query(ONLY_C), candidates=(A, C), budget_bytes=99, sizes=(10, 10)
+    )
+    (refusal,) = result.refusals
+    assert (refusal.index, refusal.code) == (C, "small_gain")
+    assert refusal.reason.values == {"least": 0.0002}

@@ -76,16 +76,16 @@ def test_a_larger_index_dirties_more_pages_and_a_partial_one_fewer_entries() -> 
 @pytest.mark.parametrize(
     ("index", "columns"),
     [
-        (OWNER, {"owner"}),
-        (COVERING, {"owner", "title"}),  # HOT looks at what is included as well
-        (OPEN, {"owner", "state"}),  # and at what the WHERE speaks of
-        (LOWER, {"code"}),
-        (TRIGRAMS, {"title"}),
+        (OWNER, ["owner"]),
+        (COVERING, ["owner", "title"]),  # HOT looks at what is included as well
+        (OPEN, ["owner", "state"]),  # and at what the WHERE speaks of
+        (LOWER, ["code"]),
+        (TRIGRAMS, ["title"]),
     ],
     ids=str,
 )
-def test_an_index_speaks_of_all_columns_in_it(index: Index, columns: set[str]) -> None:
-    assert columns_of(index, TABLE) == columns
+def test_an_index_speaks_of_all_columns_in_it(index: Index, columns: list[str]) -> None:
+    assert columns_of(index, TABLE) == set(columns)
 
 
 @pytest.mark.parametrize(

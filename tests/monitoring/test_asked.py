@@ -99,7 +99,8 @@ async def test_without_attribution_neither_is_kept(engine: AsyncEngine) -> None:
 def test_what_is_over_the_bound_is_counted_together() -> None:
     recorder = Recorder()
     for number in range(MAX_ASKED + 50):
-        recorder.spent("GET /", SPLIT, asked={f"SELECT {number}": [2, 0.01, ""]})
+        asked = {f"SELECT {number}": [2, 0.01, ""]}
+        recorder.request("GET /", SPLIT.total_s, spent=(SPLIT, asked))
     snapshot = recorder.snapshot()
     assert len(snapshot.asked) == MAX_ASKED + 1
     assert snapshot.asked[-1].route == snapshot.asked[-1].statement == OTHER
@@ -110,8 +111,8 @@ def test_of_many_routes_only_so_many_keep_requests_and_each_its_slowest() -> Non
     recorder = Recorder()
     for number in range(100):
         slow = SPLIT._replace(sql_s=number / 100)
-        recorder.spent(f"GET /{number % 50}", slow)
-        recorder.spent("GET /0", slow)
+        for route in (f"GET /{number % 50}", "GET /0"):
+            recorder.request(route, slow.total_s, spent=(slow, None))
     exemplars = recorder.snapshot().exemplars
     assert len({one.route for one in exemplars}) == 20
     first = [one.duration_s for one in exemplars if one.route == "GET /0"]

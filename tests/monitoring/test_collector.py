@@ -37,8 +37,7 @@ class Service:
 
     def requests(self, count: int, duration_s: float, *, failed: bool = False) -> None:
         for _ in range(count):
-            self.recorder.arrived()
-            self.recorder.answered("GET /", duration_s, failed=failed)
+            self.recorder.request("GET /", duration_s, status=500 if failed else 200)
 
     def cut(self) -> Snapshot:
         window = self.recorder.snapshot()

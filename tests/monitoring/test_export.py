@@ -179,8 +179,7 @@ def test_otlp_is_what_opentelemetrys_own_messages_take_and_loses_nothing():
 
 def answer(recorder, count, duration_s=0.01):
     for _ in range(count):
-        recorder.arrived()
-        recorder.answered("GET /", duration_s)
+        recorder.request("GET /", duration_s)
 
 
 def counted(totals):

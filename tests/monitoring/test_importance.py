@@ -21,8 +21,7 @@ def monitor_of(*routes):
 
 def answer(monitor, route, count, duration_s, *, failed=0):
     for number in range(count):
-        monitor.recorder.arrived()
-        monitor.recorder.answered(route, duration_s, failed=number < failed)
+        monitor.recorder.request(route, duration_s, status=500 if number < failed else 200)
 
 
 async def test_a_route_is_held_against_its_own_targets_in_the_guides_units():

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 import time
 import tracemalloc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -498,6 +501,31 @@ async def test_an_exception_that_was_handled_within_is_judged_by_its_status(
     async with client(app) as http:
         assert (await http.get("/")).status_code == 409
     assert (only(recorder).count, only(recorder).errors) == (1, 0)
+
+
+async def test_nothing_of_a_request_is_held_until_it_is_counted(recorder: Recorder) -> None:
+    class Session:
+        """What an application leaves in its scope."""
+
+    left: list[weakref.ref[Session]] = []
+
+    async def root(request: Request) -> Response:
+        request.state.session = session = Session()
+        left.append(weakref.ref(session))
+        return PlainTextResponse("ok")
+
+    app = served(recorder, Route("/{id}", root))
+    gc.disable()  # it goes at once, not once it is found in a cycle
+    try:
+        await drive(app, request_scope(path="/1"))
+        assert [one() for one in left] == [None]
+    finally:
+        gc.enable()
+    assert routes_of(recorder) == {"GET /{id}": 1}
+
+
+def test_servers_can_tell_which_version_of_asgi_it_is(recorder: Recorder) -> None:
+    assert inspect.iscoroutinefunction(PerfMiddleware(PlainTextResponse("ok"), recorder).__call__)
 
 
 async def test_a_failure_to_send_is_passed_on_and_counted_once(recorder: Recorder) -> None:

@@ -81,8 +81,7 @@ def watched(time, **options):
 
 def serve_requests(monitor, time, *, count, duration_s, seconds=10.0, failed=0):
     for number in range(count):
-        monitor.recorder.arrived()
-        monitor.recorder.answered("GET /agents", duration_s, failed=number < failed)
+        monitor.recorder.request("GET /agents", duration_s, status=500 if number < failed else 200)
     time.s += seconds
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.fakes import FakeClock
 from keiko_perf.model import OTHER, Gauge, Histogram, Kind, Snapshot
 from keiko_perf.monitoring.recorder import FOLDED, IN_FLIGHT, Recorder
+from keiko_perf.monitoring.requests import AT_ONCE
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -120,11 +123,12 @@ def test_a_gauge_remembers_its_peak(recorder: Recorder) -> None:
 
 
 def test_requests_in_flight_outlive_the_window_in_which_they_came(recorder: Recorder) -> None:
-    recorder.arrived()
-    recorder.arrived()
-    recorder.departed()
+    requests = recorder.requests
+    requests.came.append(None)
+    requests.came.append(None)
+    requests.note("GET /b", 0.1)
     first = recorder.snapshot()
-    recorder.answered("GET /a", 0.2)
+    requests.note("GET /a", 0.2)
     second = recorder.snapshot()
     assert first.counters == {"arrived": 2}
     assert (first.gauges[IN_FLIGHT].mean, first.gauges[IN_FLIGHT].peak) == (1.0, 2.0)
@@ -132,6 +136,71 @@ def test_requests_in_flight_outlive_the_window_in_which_they_came(recorder: Reco
     assert second.whole(Kind.ROUTE).count == 1
     assert recorder.in_flight == 0
     assert IN_FLIGHT not in recorder.snapshot().gauges
+
+
+def test_the_peak_is_that_of_those_who_were_there_at_once(recorder: Recorder) -> None:
+    requests = recorder.requests
+    for _ in range(3):
+        requests.came.append(None)
+    requests.note("GET /a", 0.1)
+    requests.note("GET /a", 0.1)
+    requests.came.append(None)
+    for _ in range(2):
+        requests.note("GET /a", 0.1)
+    assert recorder.snapshot().gauges[IN_FLIGHT].peak == 3
+    requests.came.append(None)
+    assert recorder.snapshot().gauges[IN_FLIGHT].peak == 1
+
+
+def test_requests_are_counted_before_many_wait_to_be(recorder: Recorder) -> None:
+    requests = recorder.requests
+    for _ in range(5_000):  # under way for long
+        requests.came.append(None)
+    recorder.settle()
+    for _ in range(10 * AT_ONCE):
+        recorder.request("GET /a", 0.1)
+        assert len(requests.over) < AT_ONCE
+    assert recorder.in_flight == 5_000
+    assert recorder.peek().whole(Kind.ROUTE).count == 10 * AT_ONCE
+
+
+def test_of_a_request_its_status_is_its_outcome(recorder: Recorder) -> None:
+    for status in (200, 304, 404, 500):
+        recorder.request("GET /a", 0.1, status=status, sent_bytes=10)
+    series = recorder.peek().find(Kind.ROUTE, "GET /a")
+    assert series is not None
+    parts = series.succeeded, series.refused, series.failed
+    assert [part.count for part in parts] == [2, 1, 1]
+    assert (series.redirected, series.sent_bytes) == (1, 40)
+
+
+def test_requests_over_the_bound_of_names_are_each_counted_as_folded(recorder: Recorder) -> None:
+    for number in range(5):
+        for status in (200, 200, 500):
+            recorder.request(f"GET /{number}", 0.1, status=status)
+    snapshot = recorder.peek()
+    assert {one.name: one.count for one in snapshot.of(Kind.ROUTE)} == {
+        "GET /0": 3, "GET /1": 3, "GET /2": 3, OTHER: 6,
+    }  # fmt: skip
+    assert snapshot.counters[FOLDED] == 6
+
+
+def test_what_the_collector_of_garbage_counts_amid_it_is_not_counted_twice() -> None:
+    recorder = Recorder()
+    requests = recorder.requests
+
+    class Counts(deque[Any]):
+        def popleft(self) -> Any:
+            one = super().popleft()
+            if len(self) == 3:
+                recorder.settle()  # as what is finalised amid it might
+            return one
+
+    requests.over = Counts()
+    for _ in range(6):
+        recorder.request("GET /a", 0.1)
+    assert recorder.peek().whole(Kind.ROUTE).count == 6
+    assert recorder.in_flight == 0
 
 
 def test_probes_are_asked_for_samples(recorder: Recorder) -> None:
@@ -186,8 +255,7 @@ def test_nothing_is_lost_or_counted_twice_while_threads_record_and_windows_are_c
         for turn in range(each):
             recorder.record(Kind.TASK, f"task {turn % 7}", 10.0 ** (turn % 6 - 4))
             recorder.count("turns")
-            recorder.arrived()
-            recorder.answered(f"GET /{number}", 0.01)
+            recorder.request(f"GET /{number}", 0.01)
 
     threads = [Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:

@@ -173,8 +173,7 @@ async def test_the_monitor_alerts_by_its_slos_and_exports_them():
     )
     for _ in range(3):
         for number in range(200):
-            monitor.recorder.arrived()
-            monitor.recorder.answered("GET /", 0.01, failed=number % 10 == 0)
+            monitor.recorder.request("GET /", 0.01, status=200 if number % 10 else 500)
         clock.advance(10)
         await monitor.tick()
     await monitor._alerting.courier.flush()

@@ -44,11 +44,11 @@ log = (PLACE / f"{os.getpid()}.log").open("a", buffering=1)
 class Logged(deque):
     \"\"\"What one recorder of all workers would have been told.\"\"\"
 
-    def append(self, finished):
-        log.write(json.dumps(finished) + "\\n")
-        super().append(finished)
+    def append(self, over):
+        log.write(json.dumps([monitor.recorder.requests.name(over), over[3], over[5]]) + "\\n")
+        super().append(over)
 
-monitor.recorder.finished = Logged()
+monitor.recorder.requests.over = Logged()
 
 @app.get("/work/{number}")
 async def work(number: int):
@@ -117,7 +117,7 @@ def test_four_workers_are_counted_exactly_and_merged_and_each_answers_for_all(
     assert found is not None
     assert found.count == asked == one_recorder.count
     assert found.succeeded == one_recorder
-    assert found.sent_bytes == sum(one[3] for one in told if "work" in one[0])
+    assert found.sent_bytes == sum(one[2] for one in told if "work" in one[0])
 
 
 def test_in_a_short_chaos_nothing_is_lost_of_a_worker_that_lived() -> None:

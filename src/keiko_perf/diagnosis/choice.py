@@ -2,18 +2,21 @@
 Choice: which set of indexes saves most within the limits.
 
 First greedily: always what saves most for its size, less what the workload's writes cost; a single
-index, or all those that a plan uses together. Then what was chosen is exchanged for what was not,
-as long as that saves more; and the same from a second start, all that the plans would use, without
-what is missed least. The same questions get the same answer.
+index, or all those that a plan uses together. Within a budget what was chosen is then exchanged for
+what was not, as long as that saves more, and packed anew with all that was learned (see `packing`
+and `nomination`). The same questions get the same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import combinations
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.ledger import Ledger
+from keiko_perf.diagnosis.nomination import Nomination
 from keiko_perf.diagnosis.weighing import NEGLIGIBLE, Limits, Weighing, set_of
 
 __all__ = ["Choice", "Limits", "set_of"]
@@ -33,32 +36,54 @@ _MOST_WEIGHED = 60
 _MOST_ROUNDS = 40
 
 
+@dataclass(slots=True)
 class Choice(Weighing):
     """Chooses by what the candidates weigh."""
 
-    __slots__ = ()
+    _nomination: Nomination | None = None
 
     async def run(self) -> list[int]:
         """The chosen candidates, the most useful for its size first."""
-        chosen = await self._greedily(0)
         if self.limits.budget_bytes is not None:
-            return await self._from_several_starts(chosen)
-        return await self._without_superfluous(chosen)
+            return await self._packed()
+        return await self._without_superfluous(await self._greedily(0))
 
-    async def _from_several_starts(self, order: list[int]) -> list[int]:
-        """The best of what exchanges lead to from several sets; what was asked once is known."""
-        best = await self._settled(order)
-        if self._is_late():
-            return best
-        self.most_calls = self.costs.session.planner_calls + len(self.live) // 2
-        other = await self._settled(await self._greedily(self._relaxed()))
-        if await self._exactly(set_of(other)) < await self._exactly(set_of(best)):
-            return other
-        return best
+    async def _packed(self) -> list[int]:
+        """The best set after exchanges, and packed anew with all that was learned by them."""
+        order = await self._settled(await self._greedily(0))
+        ledger = Ledger(self)
+        self._nomination = Nomination(ledger)
+        best = await self._better_of(set_of(order), order, ledger)
+        return await self._without_superfluous(self._by_use(best, ledger))
+
+    async def _better_of(self, best: Bits, start: list[int], ledger: Ledger) -> Bits:
+        """The best so far, or what exchanges from another start lead to."""
+        assert self._nomination is not None
+        other = set_of(await self._settled(start))
+        again = await self._nomination.best(other)
+        return min(best, other, again, key=ledger.cost)
+
+    def _by_use(self, some: Bits, ledger: Ledger) -> list[int]:
+        """The most useful for its size first."""
+        order: list[int] = []
+        while rest := some & ~set_of(order):
+            taken = set_of(order)
+            order.append(
+                max(
+                    bits_of(rest),
+                    key=lambda bit: (
+                        ledger.saved(taken, taken | 1 << bit) / self.size(1 << bit),
+                        -bit,
+                    ),
+                )
+            )
+        return order
 
     def _is_late(self) -> bool:
-        """Whether the time is up, or as much was asked as a second start is worth."""
-        return self.limits.is_late() or self.costs.session.planner_calls >= self.most_calls
+        """Whether the time is up, or as much was asked as it is worth."""
+        if self._nomination is not None:
+            return self._nomination.is_late()
+        return self.limits.is_late()
 
     async def _settled(self, order: list[int]) -> list[int]:
         """The chosen after all exchanges, in which each is worth having."""
@@ -68,18 +93,6 @@ class Choice(Weighing):
             return kept
         return await self._without_superfluous(await self._greedily(set_of(kept)))
 
-    def _relaxed(self) -> Bits:
-        """All that plans use if everything is there, without what is missed least for its size."""
-        some = 0
-        for number in self.live:
-            everything = self.costs.projected(number, self.costs.relevant(number))
-            for answer in self.costs.known(number):
-                if answer.asked == everything:
-                    some |= answer.used
-        while some and not self._is_within(some):
-            some &= ~(1 << min(bits_of(some), key=lambda one: (self._loss(one, some), one)))
-        return some
-
     def _cost(self, chosen: Bits) -> float:
         """What the statements cost with the chosen, at most."""
         return sum(self.weights[one] * self.costs.bounds(one, chosen)[1] for one in self.live)
@@ -88,11 +101,6 @@ class Choice(Weighing):
         """What the workload costs with the chosen, at most."""
         live = sum(self.weights[one] * self.costs.bounds(one, 0)[1] for one in self.live)
         return self.base - live + self._cost(chosen)
-
-    async def _exactly(self, chosen: Bits) -> float:
-        """What reads and writes cost with just the chosen, not with what stands for them."""
-        costs = [self.weights[one] * await self.costs.exact(one, chosen) for one in self.live]
-        return sum(costs) + self.upkeep_of(chosen)
 
     # Greedily
 

@@ -83,7 +83,21 @@ def _to_use(
     if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
         return None
     size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
-    return frozenset(equal), tail, covers, index.where, size
+    return frozenset(equal), _without_joins(index, use), tail, covers, index.where, size
+
+
+def _without_joins(index: Index, use: Use) -> Hashable:
+    """
+    What it is where no other table has given a join's value: the columns in front of that one.
+    Of several joins' columns each may be the one that was given, so that their order counts.
+    """
+    joined = {join.column for join in use.joins} - {*use.equals, *use.listed, *use.nulls}
+    names = [key.column for key in index.keys]
+    places = [place for place, name in enumerate(names) if name in joined]
+    if not places:
+        return ()
+    rest = tuple(names[places[0] :]) if len(places) > 1 else ()
+    return frozenset(names[: places[0]]), rest
 
 
 def _is_there(equal: tuple[str, ...], tail: tuple[str, ...], use: Use, table: Table) -> bool:

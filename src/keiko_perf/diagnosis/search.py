@@ -17,12 +17,16 @@ from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.price import TableLocked
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import StatementRefused
-from keiko_perf.model import say
+from keiko_perf.model import Message, say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
-LEAST_GAIN_OF_BUDGET = 0.10
-"""The same within a budget: what is too small to be felt is not bought."""
+LEAST_GAIN_FOR_ALL = 0.03
+"""The same within a budget of one that saves …"""
+_MUCH_FOR_ALL = 0.005
+"""… this share of the whole workload's cost, and more than …"""
+_DESCENT = 1.0
+"""… the way down an index, which costs a hypothetical one nothing."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
 LEAST_SHARE_OF_BUDGET = 0.0002
@@ -159,11 +163,6 @@ class Search:
         """What all candidates together must save a statement for it to be weighed at all."""
         return LEAST_GAIN if self.limits.budget_bytes is None else _LEAST_HELP
 
-    @property
-    def least_gain(self) -> float:
-        """By which share an index must make at least one statement cheaper."""
-        return LEAST_GAIN if self.limits.budget_bytes is None else LEAST_GAIN_OF_BUDGET
-
     def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
         """Whether what an index saves is worth having it, where it does more than what is there."""
         gains = [one for one in gains if self.costs.does_more(one[0], bit)]
@@ -172,9 +171,17 @@ class Search:
 
     def is_notable(self, gains: list[tuple[int, float, float]], saved: float) -> bool:
         """Whether somebody would notice."""
-        if not any(is_gain(before, after, self.least_gain) for _, before, after in gains):
-            return False
         has_budget = self.limits.budget_bytes is not None
+        is_for_all = (
+            has_budget
+            and saved >= _MUCH_FOR_ALL * self._cost_before
+            and any(
+                is_gain(before, after, LEAST_GAIN_FOR_ALL) and before - after > _DESCENT
+                for _, before, after in gains
+            )
+        )
+        if not is_for_all and not any(is_gain(before, after) for _, before, after in gains):
+            return False
         share = LEAST_SHARE_OF_BUDGET if has_budget else LEAST_SHARE
         if saved >= share * self._cost_before:
             return True
@@ -267,24 +274,8 @@ class _Refusing:
             )
         if not alone:
             return Refusal(index, "unused", say("the planner would not use it"))
-        least = self.search.least_gain
-        if not any(is_gain(before, after, least) for _, before, after in alone):
-            return Refusal(
-                index,
-                "small_gain",
-                say("it makes no statement cheaper by {least:ratio} or more", least=least),
-            )
         if not self.search.is_notable(alone, saved):
-            return Refusal(
-                index,
-                "small_gain",
-                say(
-                    "it saves less than {least:ratio} of the workload's cost, and makes no"
-                    " statement {factor:factor} cheaper",
-                    least=LEAST_SHARE,
-                    factor=FAR_CHEAPER,
-                ),
-            )
+            return Refusal(index, "small_gain", self._why_small(alone))
         if saved <= upkeep:
             return Refusal(
                 index,
@@ -296,6 +287,19 @@ class _Refusing:
                 ),
             )
         return self._beside_others(bit, index)
+
+    def _why_small(self, gains: list[tuple[int, float, float]]) -> Message:
+        if not any(is_gain(before, after) for _, before, after in gains):
+            return say("it makes no statement cheaper by {least:ratio} or more", least=LEAST_GAIN)
+        if self.search.limits.budget_bytes is not None:
+            share = LEAST_SHARE_OF_BUDGET
+            return say("it saves less than {least:ratio} of the workload's cost", least=share)
+        return say(
+            "it saves less than {least:ratio} of the workload's cost, and makes no"
+            " statement {factor:factor} cheaper",
+            least=LEAST_SHARE,
+            factor=FAR_CHEAPER,
+        )
 
     def _beside_others(self, bit: int, index: Index) -> Refusal:
         limits = self.search.limits

@@ -39,6 +39,8 @@ __all__ = ["HypoPg", "IndexRefused", "Price", "Pricer", "RolledBackBuild", "Sess
 _LONGEST_LOCKED_S = 0.1
 """For how long the locks of plans are kept: giving them back after each costs a question more."""
 _SIZED_AT_ONCE = 200
+_PATIENCE = {"idle_in_transaction_session_timeout": "300s"}
+"""Between two questions the search may reckon for a while, on a slow machine."""
 _LEAVES = """
 SELECT n.nspname::text AS schema, leaf.relname::text AS name
 FROM pg_catalog.pg_class c
@@ -81,7 +83,7 @@ class HypoPg:
                 "the extension HypoPG is not there",
                 cure="CREATE EXTENSION hypopg, as the database's owner",
             )
-        async with database.transaction(settings=GENERIC):
+        async with database.transaction(settings=GENERIC | _PATIENCE):
             try:
                 await database.rows(f"SELECT {place}.hypopg_reset()")
                 yield _Hypothetical(database, place)

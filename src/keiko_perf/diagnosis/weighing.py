@@ -52,7 +52,6 @@ class Weighing:
         pays: whether it is worth having an index, by the gains of statements (number, before,
             after).
         base: the cost of the whole workload without any of the candidates.
-        most_calls: after so many questions the best so far stands.
     """
 
     costs: Costs
@@ -62,7 +61,6 @@ class Weighing:
     pays: Callable[[int, list[tuple[int, float, float]]], bool]
     base: float
     weights: dict[int, float] = field(default_factory=dict)
-    most_calls: float = float("inf")
     _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
     _now: float = 0.0
     _sizes: dict[Bits, float] = field(default_factory=dict)

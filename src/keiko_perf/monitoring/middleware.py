@@ -21,7 +21,8 @@ from typing import Any
 from keiko_perf.monitoring.attribution import Account, current
 from keiko_perf.monitoring.looks import Look
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.routes import RouteNames
+from keiko_perf.monitoring.requests import FAILED, GONE, Pieces
+from keiko_perf.monitoring.routes import ROUTED
 from keiko_perf.monitoring.server_timing import timed
 from keiko_perf.monitoring.websockets import Connection
 
@@ -54,147 +55,195 @@ class PerfMiddleware:
         self.app = app
         self.recorder = recorder
         self.attribution = attribution
-        self._token = token or ""
-        self._names = RouteNames(recorder.in_threads).of
+        self._kind: type[_Request] = _Request
+        self._curious: type[_Request] = _Curious
+        if attribution and token:
+            self._curious = type("_Timed", (_Curious,), {"__slots__": (), "token": token})
+            self._kind = self._curious
 
+    # A coroutine, since servers tell by that which version of ASGI it is; the only one but for the
+    # last message's, and no request has a constructor: each call would cost a tenth of all.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = _Request(scope, receive, send, self.recorder, self._names)
-            try:
-                answering = self.app(scope, request.receive, request.send)
-                if self.attribution and current.get() is None:
-                    recorder = self.recorder
-                    request.account = account = Account(
-                        answering, recorder.clock, recorder.lag, recorder
-                    )
-                    account.where = self._names, scope, request.root_path
-                    request.token = self._token
-                    current.set(account)
-                    try:
-                        await account
-                    finally:
-                        # Not by its token: a coroutine that is thrown away ends elsewhere.
-                        current.set(None)
-                else:
-                    await answering
-            except CancelledError:
-                request.is_gone = True
-                raise
-            finally:
-                if not request.is_over:
-                    request.cut_short()
-        elif scope["type"] == "websocket":
-            with Connection(scope, receive, send, self.recorder, self._names) as connection:
-                await self.app(scope, connection.receive, connection.send)
-        else:
+        if scope["type"] != "http":
+            await self._pass(scope, receive, send)
+            return
+        recorder = self.recorder
+        requests, clock, app = recorder.requests, recorder.clock, self.app
+        kind = self._kind if recorder.looks is None else self._curious
+        requests.came.append(None)
+        request = kind()
+        request._scope = scope
+        request._receive = receive
+        request._send = send
+        request._recorder = recorder
+        request._account = request._pieces = None
+        request._status = 0
+        # A mounted application lengthens it in place; what it began with is no part of a route.
+        request._root_path = scope.get("root_path", "")
+        request._started_s = clock()
+        try:
+            if self.attribution and current.get() is None:
+                account = request._account = Account(
+                    app(scope, request.receive, request.send),
+                    clock,
+                    recorder.lag,
+                    recorder,
+                    request._started_s,
+                )
+                account.where = requests.names.of, scope, request._root_path
+                current.set(account)
+                try:
+                    await account
+                finally:
+                    # Not by its token: a coroutine that is thrown away ends elsewhere.
+                    current.set(None)
+            else:
+                await app(scope, request.receive, request.send)
+        except CancelledError:
+            request._pieces = GONE
+            raise
+        finally:
+            if request._scope is not None:
+                request.cut_short()
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
             await self.app(scope, receive, send)
+            return
+        recorder = self.recorder
+        with Connection(scope, receive, send, recorder, recorder.requests.names.of) as connection:
+            await self.app(scope, connection.receive, connection.send)
 
 
 class _Request:
     """
     One request on its way through: the application's `receive` and `send`.
 
-    What most requests never change stands in the class: it need not be set for each of them.
+    It has its scope until it is over: frameworks leave in there what holds our `send`, and that
+    would be a cycle that only the collector of garbage finds.
     """
 
-    _status = 0
-    _sent_bytes = 0
-    _first_s: float | None = None
-    _look: Look | None = None
-    account: Account | None = None
-    token = ""
-    is_gone = False
-    is_over = False
-
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, recorder: Recorder, names: Names
-    ) -> None:
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._recorder = recorder
-        self._names = names
-        # A mounted application lengthens it in place; what it began with is no part of a route.
-        self.root_path = scope.get("root_path", "")
-        flying = recorder.flying
-        flying.add(self)
-        if len(flying) > recorder.peak_flying:
-            recorder.peak_flying = len(flying)
-        self._started_s = recorder.clock()
+    __slots__ = (
+        "_account",
+        "_pieces",
+        "_receive",
+        "_recorder",
+        "_root_path",
+        "_scope",
+        "_send",
+        "_started_s",
+        "_status",
+    )
+    _account: Account | None
+    _pieces: Pieces | None
+    _receive: Receive
+    _recorder: Recorder
+    _root_path: str
+    _scope: Scope | None
+    _send: Send
+    _started_s: float
+    _status: int
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        receive = self._receive
+        message = await receive()
         if message["type"] == "http.disconnect":
-            self.is_gone = True
+            self._pieces = GONE
         return message
 
     # No coroutine of its own, except for the last message: it is called for each piece of a stream.
     def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
-            self._status = status = message["status"]
-            looks = self._recorder.looks
-            if looks is not None and status == _WHOLE:
-                look = looks.look(self._scope, message, self._started_s)
-                if look is not None:
-                    self._look = look
-            if self.token and self.account is not None:
-                message = timed(message, self._scope, self.account, self.token, self._recorder.now)
-        elif kind in _BODY and not self.is_over:
-            body = message.get("body")
-            if body:
-                self._sent_bytes += len(body)
-                if self._look is not None:
-                    self._look.add(body)
-            if not message.get("more_body"):
+            self._status = message["status"]
+        elif kind in _BODY:
+            if message.get("more_body"):
+                self._begin(message)
+            elif self._scope is not None:
                 return self._send_last(message)
-            if self._first_s is None:
-                self._first_s = self._recorder.clock()
-        return self._send(message)
+        send = self._send
+        return send(message)
+
+    def _begin(self, message: Message) -> None:
+        """Note one of several pieces."""
+        length, pieces = len(message.get("body", b"")), self._pieces
+        if pieces is None:
+            self._pieces = length, self._recorder.clock() - self._started_s
+        elif pieces is not GONE:
+            self._pieces = pieces[0] + length, pieces[1]
 
     async def _send_last(self, message: Message) -> None:
         # Over before it is sent: many servers report a disconnect once they have the last byte.
-        self.is_over = True
-        gone = self.is_gone
+        scope, self._scope = self._scope, None
+        pieces, send = self._pieces, self._send
         try:
-            await self._send(message)
+            await send(message)
         finally:
-            self._finish(None if gone else self._status)
+            body = message.get("body")
+            self._note(scope, self._status, len(body) if body else 0, pieces)
 
     def cut_short(self) -> None:
         """The application came to its end without a complete answer."""
-        self.is_over = True
-        self._finish(None if self.is_gone else _FAILED)
+        scope, self._scope = self._scope, None
+        self._note(scope, FAILED, 0, self._pieces)
 
-    def _finish(self, status: int | None) -> None:
-        recorder = self._recorder
-        # Frameworks leave in the scope what holds our `send`: a cycle that only the collector of
-        # garbage would find.
-        scope, self._scope = self._scope, _OVER
-        if status is None:
-            recorder.finished.append((None, 0.0, 0, 0, None))
-        else:
-            now_s = recorder.clock()
-            duration_s = now_s - self._started_s
-            route = self._names(scope, self.root_path)
-            first_s = None if self._first_s is None else self._first_s - self._started_s
-            recorder.finished.append((route, duration_s, status, self._sent_bytes, first_s))
-            look, account = self._look, self.account
-            if look is not None and status == _WHOLE:
-                look.end(route, at_s=now_s, took_s=duration_s)
-            if account is not None:
-                asked = account.asked
-                # The first would be a cycle as well; what runs on after the answer is not counted.
-                account.where = account.asked = None
-                recorder.spendings.append((route, account.parts_s(), asked, status))
-        recorder.flying.discard(self)
-        if len(recorder.finished) >= _AT_ONCE:
+    def _note(self, scope: Any, status: int, length: int, pieces: Pieces | None) -> None:
+        recorder, root_path = self._recorder, self._root_path
+        clock, requests, account = recorder.clock, recorder.requests, self._account
+        now_s = clock()
+        try:
+            routed = ROUTED(scope)
+        except KeyError:
+            routed = requests.names.of(scope, root_path)
+        came = len(requests.came)
+        requests.over.append(
+            (
+                routed,
+                root_path,
+                scope.get("fastapi"),
+                now_s - self._started_s,
+                status,
+                length,
+                came,
+                pieces,
+                None if account is None else account.closed(now_s),
+            )
+        )
+        if came >= requests.enough:
             recorder.settle()
 
 
-_AT_ONCE = 200
-_FAILED = 500
+class _Curious(_Request):
+    """The same, which looks whether answers repeat, and tells whoever may know it its parts."""
+
+    __slots__ = ("_look",)
+    _look: Look | None
+    token = ""
+
+    def send(self, message: Message) -> Awaitable[None]:
+        kind, scope = message["type"], self._scope
+        if kind == "http.response.start" and scope is not None:
+            recorder = self._recorder
+            looks = recorder.looks
+            if looks is not None and message["status"] == _WHOLE:
+                self._look = looks.look(scope, message, self._started_s)
+            if self.token and self._account is not None:
+                message = timed(message, scope, self._account, self.token, recorder.now)
+        elif kind in _BODY and scope is not None:
+            look, body = getattr(self, "_look", None), message.get("body")
+            if look is not None and body:
+                look.add(body)
+        return super().send(message)
+
+    def _note(self, scope: Any, status: int, length: int, pieces: Pieces | None) -> None:
+        look, recorder = getattr(self, "_look", None), self._recorder
+        if look is not None and status == _WHOLE and pieces is not GONE:
+            now_s = recorder.clock()
+            route = recorder.requests.names.of(scope, self._root_path)
+            look.end(route, at_s=now_s, took_s=now_s - self._started_s)
+        super()._note(scope, status, length, pieces)
+
+
 _WHOLE = 200
-_OVER: Scope = {}
 _BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
 """The messages that carry the body; `pathsend`, which has no `more_body`, carries all of it."""

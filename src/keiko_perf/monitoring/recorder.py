@@ -16,27 +16,19 @@ import logging
 import os
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from threading import RLock
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import (
-    OTHER,
-    BlockingCall,
-    Exemplar,
-    Gauge,
-    Histogram,
-    Kind,
-    Repeats,
-    Snapshot,
-)
-from keiko_perf.monitoring.attribution import Lag, Part
+from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Repeats, Snapshot
+from keiko_perf.monitoring.attribution import Lag
 from keiko_perf.monitoring.looks import Looks
-from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally, Told
+from keiko_perf.monitoring.requests import DISCONNECTED, Requests, Spent
+from keiko_perf.monitoring.routes import RouteNames
+from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally
 
 __all__ = [
     "ARRIVED",
@@ -50,25 +42,11 @@ __all__ = [
     "utc_now",
 ]
 
-DISCONNECTED = "disconnected"
 WEBSOCKETS = "websockets"
 """The gauge of connections that are open."""
 
-MAX_SPLIT = 20
-"""Of how many routes a window tells where their time went."""
-LEAST_PART_S = 1e-6
-"""What took less time than a histogram can tell is no part."""
-
 _log = logging.getLogger(__name__)
 
-Finished = tuple[str | None, float, int, int, float | None]
-"""
-A request: its route, how long it took, its status, the bytes sent, when the first piece was sent.
-
-One without a route was left by its client; one that failed without an answer has the status 500.
-"""
-Spending = tuple[str, Sequence[float], Mapping[str, Told] | None, int]
-"""Where the time of a request went: its route, the parts, its statements, its status."""
 Probe = Callable[[], Mapping[str, float]]
 """Samples quantities, by name; what cannot be sampled now is left out."""
 
@@ -125,13 +103,8 @@ class Recorder:
         self.looks = looks
         self._worker = worker
         self._lock = RLock()
-        self._in_flight = 0
-        # What the middleware tells for each request, at the price of an append; see `_settle`.
-        self.flying: set[object] = set()
-        self.peak_flying = 0
         self.in_threads: set[str] = set()  # routes whose handlers run in a thread
-        self.finished: deque[Finished] = deque()
-        self.spendings: deque[Spending] = deque()
+        self.requests = Requests(RouteNames(self.in_threads))
         self._websockets = 0
         self._windows = 0
         self._probes: list[Probe] = []
@@ -203,71 +176,30 @@ class Recorder:
             else:
                 self._tally.fold()
 
-    def arrived(self) -> None:
-        """A request came in. `departed` or `answered` has to follow, once."""
-        with self._lock:
-            tally = self._tally
-            tally.arrived += 1
-            self._in_flight = in_flight = self._in_flight + 1
-            if in_flight > tally.peak_in_flight:
-                tally.peak_in_flight = in_flight
-
-    def answered(
+    def request(
         self,
         route: str,
         duration_s: float,
         *,
-        failed: bool = False,
-        refused: bool = False,
+        status: int = 200,
         sent_bytes: int = 0,
+        spent: Spent | None = None,
     ) -> None:
         """
-        A request that came in was answered: `record` and `departed` in one.
+        Count a request that came in and is over, as the middleware does.
 
         Args:
             route: which one it took.
             duration_s: until the last byte of the answer.
-            failed: whether it was the service that failed.
-            refused: whether it was the asker who got it wrong; a failure is no refusal.
+            status: of its answer; 5xx is a failure of the service, 4xx a refusal.
             sent_bytes: the length of the answer's body.
+            spent: where its time went.
         """
-        with self._lock:
-            self._in_flight -= 1
-            cell = self._tally.cells[_ROUTE].get(route)
-            if cell is None:
-                cell = self._tally.admit(_ROUTE, route, self.max_series)
-            if failed:
-                cell.failed.record(duration_s)
-            elif refused:
-                cell.refused.record(duration_s)
-            else:
-                cell.succeeded.record(duration_s)
-            cell.sent_bytes += sent_bytes
-
-    def spent(
-        self,
-        route: str,
-        split: Sequence[float],
-        *,
-        asked: Mapping[str, Told] | None = None,
-        status: int = 200,
-    ) -> None:
-        """
-        Where the time of a request went: each part of it into a series of its own.
-
-        Args:
-            route: which one it took.
-            split: its time, in the order of `Part`.
-            asked: its statements: how often, for how long in all, and the line that repeats it.
-            status: of its answer.
-        """
-        self.spendings.append((route, split, asked, status))
-        self.settle()
-
-    def departed(self) -> None:
-        """A request that came in is over, and has no duration that means anything."""
-        with self._lock:
-            self._in_flight -= 1
+        requests = self.requests
+        requests.came.append(None)
+        requests.note(route, duration_s, status=status, sent_bytes=sent_bytes, spent=spent)
+        if len(requests.came) >= requests.enough:
+            self.settle()
 
     def settle(self) -> None:
         """Count the requests that the middleware said were finished; it does so now and then."""
@@ -323,7 +255,8 @@ class Recorder:
     @property
     def in_flight(self) -> int:
         """How many requests came in and are not answered yet."""
-        return self._in_flight + len(self.flying)
+        with self._lock:
+            return self.requests.under_way
 
     def snapshot(self, started_at: datetime | None = None) -> Snapshot:
         """
@@ -337,15 +270,17 @@ class Recorder:
             clock_s = self.clock()
             tally, self._tally = self._tally, self._begin(clock_s)
             self._windows += 1
+            # What comes in from here on belongs to the next.
             repeats = () if self.looks is None else self.looks.cut()
-            return self._freeze(tally, clock_s, started_at, repeats)
+            return self._freeze(tally, clock_s, self._tally.under_way, started_at, repeats)
 
     def peek(self) -> Snapshot:
         """The window so far, which goes on. The snapshot shares nothing with it."""
         with self._lock:
             self._settle()
             repeats = () if self.looks is None else self.looks.peek()
-            return self._freeze(self._tally.copy(), self.clock(), None, repeats)
+            tally, under_way = self._tally.copy(), self.requests.under_way
+            return self._freeze(tally, self.clock(), under_way, None, repeats)
 
     def statistics(self) -> RecorderStatistics:
         """How full the recorder is."""
@@ -361,95 +296,27 @@ class Recorder:
     # Private
 
     def _begin(self, clock_s: float) -> Tally:
-        self.peak_flying = flying = len(self.flying)
-        return Tally(clock_s, self.now(), self._in_flight + flying, flying=flying)
+        under_way = self.requests.under_way
+        return Tally(clock_s, self.now(), under_way, under_way=under_way)
 
     def _settle(self) -> None:
-        """
-        Count what is finished. A request costs least if it is only noted, and counted among others.
-
-        Noting takes no lock: to append to a deque, and to add to a set, is one step.
-        """
-        finished, tally = self.finished, self._tally
-        tally.peak_in_flight = max(tally.peak_in_flight, self.peak_flying + self._in_flight)
-        for _ in range(len(finished)):
-            route, duration_s, status, sent_bytes, first_s = finished.popleft()
-            tally.arrived += 1
-            if route is None:
-                tally.counters[DISCONNECTED] = tally.counters.get(DISCONNECTED, 0) + 1
-                continue
-            cell = tally.cells[_ROUTE].get(route)
-            if cell is None:
-                cell = tally.admit(_ROUTE, route, self.max_series)
-            if status >= 500:
-                cell.failed.record(duration_s)
-            elif status >= 400:
-                cell.refused.record(duration_s)
-            else:
-                cell.succeeded.record(duration_s)
-                if status >= 300:
-                    cell.redirected += 1
-            cell.sent_bytes += sent_bytes
-            if first_s is not None:
-                self.record(Kind.FIRST_BYTE, route, first_s, failed=status >= 500)
-        if self.spendings:
-            self._settle_spendings(tally)
-
-    def _settle_spendings(self, tally: Tally) -> None:
-        spendings, most = self.spendings, min(self.max_series, MAX_SPLIT)
-        parts = [(kind, tally.cells[kind]) for kind in _PARTS]
-        for _ in range(len(spendings)):
-            route, split, asked, status = spendings.popleft()
-            if asked:
-                tally.ask(route, asked)
-            for (kind, cells), part_s in zip(parts, split, strict=True):
-                if part_s >= LEAST_PART_S:
-                    cell = cells.get(route)
-                    if cell is None:
-                        cell = tally.admit(kind, route, most)
-                    cell.succeeded.record(part_s)
-            duration_s = sum(split)
-            if tally.is_worth_showing(route, duration_s):
-                tally.show(self._example(route, duration_s, status, split, asked or {}))
-
-    def _example(
-        self,
-        route: str,
-        duration_s: float,
-        status: int,
-        split: Sequence[float],
-        asked: Mapping[str, Told],
-    ) -> Exemplar:
-        dearest = sorted(asked.items(), key=lambda one: -one[1][1])[:_MOST_STATEMENTS]
-        return Exemplar(
-            route=route,
-            at=self.now(),
-            duration_s=duration_s,
-            status=status,
-            parts_s=tuple(split),
-            statements=tuple((name, told[0], told[1]) for name, told in dearest),
-        )
+        self.requests.count(self._tally, max_series=self.max_series, now=self.now())
 
     def _freeze(
         self,
         tally: Tally,
         clock_s: float,
+        in_flight: int,
         started_at: datetime | None,
         repeats: tuple[Repeats, ...],
     ) -> Snapshot:
         return tally.freeze(
             window_s=max(clock_s - tally.began_s, 0.0),
             started_at=started_at or tally.began_at,
-            in_flight=self.in_flight,
+            in_flight=in_flight,
             repeats=repeats,
             # Those that came in are those that are finished, and those that are still under way.
-            arrived=max(tally.arrived + len(self.flying) - tally.flying, 0),
+            arrived=max(tally.arrived + in_flight - tally.under_way, 0),
             # Asked here and not in the constructor: a server may fork after the app is built.
             worker=self._worker or f"{socket.gethostname()}:{os.getpid()}",
         )
-
-
-_MOST_STATEMENTS = 5
-"""Of a slow request; those that took most time."""
-_PARTS = tuple(part.kind for part in Part)
-_ROUTE = Kind.ROUTE  # looked up once, for each request comes by

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 UNMATCHED = "(unmatched)"
@@ -33,6 +34,12 @@ _METHODS = frozenset(
     )
 )
 _MAX_KNOWN = 2_000
+_LEFT_BEHIND = ("route", "endpoint", "method", "root_path", "path", "path_params", "router")
+CONTEXT = "effective_route_context"
+"""Of a router that FastAPI includes lazily: which of its inclusions it is."""
+ROUTED = itemgetter(*_LEFT_BEHIND)
+"""What Starlette and FastAPI leave in the scope, all at once: enough to find the name later."""
+Routed = tuple[Any, ...]
 
 
 class RouteNames:
@@ -52,6 +59,19 @@ class RouteNames:
         # name: as long as it is here, its id is no other's.
         self._known: dict[tuple[int, str, str], tuple[str, object]] = {}
 
+    def later(self, routed: Routed, root_path: str, fastapi: Mapping[str, Any] | None) -> str:
+        """
+        The same as `of`, from what was taken out of the scope.
+
+        Args:
+            routed: what `ROUTED` took.
+            root_path: what `root_path` was before the routing.
+            fastapi: what the scope has under this name, or None.
+        """
+        scope = dict(zip(_LEFT_BEHIND, routed, strict=True))
+        scope["fastapi"] = fastapi
+        return self.of(scope, root_path)
+
     def of(self, scope: Mapping[str, Any], root_path: str) -> str:
         """
         The name for the request of *scope*, once it was routed.
@@ -65,7 +85,7 @@ class RouteNames:
         if fastapi is not None and route is not None:
             # Newer versions of FastAPI include routers lazily: there is one route for all
             # inclusions, and only the context of the inclusion knows the whole path.
-            context = fastapi.get("effective_route_context")
+            context = fastapi.get(CONTEXT)
             if context is not None and context.original_route is route:
                 route = context
         owner = scope.get("endpoint") if route is None else route

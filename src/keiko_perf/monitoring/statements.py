@@ -106,13 +106,13 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     ) -> None:
         if context is None:
             return
-        account = current.get()
+        account, now_s = current.get(), clock()
         if account is not None:
             if account.owner is recorder:
-                account.open(_SQL)
+                account.open(_SQL, now_s)
             else:
                 account = None
-        context.__dict__[begun] = account, clock(), statement
+        context.__dict__[begun] = account, now_s, statement
 
     def after(
         _connection: Connection,
@@ -140,13 +140,13 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
             return None
         # As it was before its comment, which may be another for each request.
         account, started_s, statement = known
-        duration_s = clock() - started_s
+        now_s = clock()
         name = names.of(statement, other=OTHER)
         if account is not None:
-            account.executed(name, duration_s, place)
+            account.executed(name, started_s, now_s, place)
         if name is not None:
-            record(_STATEMENT, name, duration_s, failed=failed)
-        return None if name is None or name == OTHER else (statement, name, duration_s)
+            record(_STATEMENT, name, now_s - started_s, failed=failed)
+        return None if name is None or name == OTHER else (statement, name, now_s - started_s)
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)

@@ -76,7 +76,7 @@ class Tally:
         gauges: by name.
         counters: by name.
         blocking: what held the event loop, by place.
-        flying: how many requests the middleware was at when it began.
+        under_way: how many requests were under way when it began.
         asked: by route and statement: requests, executions, seconds, the most of one request, and
             the line that repeats it.
         shown: by route, its slowest requests.
@@ -90,7 +90,7 @@ class Tally:
     gauges: dict[str, Gauge] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     blocking: dict[str, BlockingCall] = field(default_factory=dict)
-    flying: int = 0
+    under_way: int = 0
     asked: dict[tuple[str, str], Cost] = field(default_factory=dict)
     shown: dict[str, list[Exemplar]] = field(default_factory=dict)
 
@@ -163,7 +163,7 @@ class Tally:
             self.gauges.copy(),
             self.counters.copy(),
             self.blocking.copy(),
-            self.flying,
+            self.under_way,
             {key: cost.copy() for key, cost in self.asked.copy().items()},
             {route: shown.copy() for route, shown in self.shown.copy().items()},
         )

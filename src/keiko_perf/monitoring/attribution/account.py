@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from threading import Lock
-from types import TracebackType
+from types import CoroutineType
 from typing import Any
 
 from keiko_perf.model import OTHER
@@ -54,6 +54,7 @@ class Account:
         clock: monotonic seconds.
         lag: how late the event loop is.
         owner: whose account it is, such as a recorder; others don't tell it anything.
+        began_s: when the request came in; by default it is now.
 
     Attributes:
         asked: by statement: how often it was executed, for how many seconds in all, and the line
@@ -64,14 +65,13 @@ class Account:
 
     __slots__ = (
         "_at_s",
+        "_awaitable",
         "_began_s",
         "_beneath",
         "_lag",
         "_open",
         "_part",
-        "_send",
         "_spent_s",
-        "_steps",
         "asked",
         "clock",
         "owner",
@@ -79,11 +79,14 @@ class Account:
     )
 
     def __init__(
-        self, awaitable: Awaitable[Any], clock: Callable[[], float], lag: Lag, owner: object = None
+        self,
+        awaitable: Awaitable[Any],
+        clock: Callable[[], float],
+        lag: Lag,
+        owner: object = None,
+        began_s: float | None = None,
     ) -> None:
-        self._steps: Any = awaitable.__await__()
-        # Awaitables that are no coroutines may do without `send`.
-        self._send: Callable[[Any], Any] = getattr(self._steps, "send", None) or self._next
+        self._awaitable = awaitable
         self.owner = owner
         self.clock = clock
         self._lag = lag
@@ -92,96 +95,99 @@ class Account:
         self.asked: dict[str, list[Any]] | None = None
         self.where: tuple[Callable[[Any, str], str], Any, str] | None = None
         self._part = self._beneath = CODE
-        self._began_s = self._at_s = clock()
+        self._began_s = self._at_s = clock() if began_s is None else began_s
 
-    # In the place of the coroutine
-
+    # In the place of the coroutine. Written out, as each call in it would cost as much as all the
+    # rest, and without the lock: if a thread of the same request tells something at the same
+    # instant, `end` sets the sum right.
     def __await__(self) -> Generator[Any, Any, Any]:
-        return self  # type: ignore[return-value]
-
-    def __iter__(self) -> Account:
-        return self
-
-    # Written out, as each call in it would cost as much as all the rest, and without the lock: if a
-    # thread of the same request tells something at the same instant, `end` sets the sum right.
-    def __next__(self, value: Any = None) -> Any:
-        """Begin the next step of the request."""
-        clock, spent_s, part = self.clock, self._spent_s, self._part
-        now_s, at_s, lag = clock(), self._at_s, self._lag
-        passed_s = now_s - at_s
-        self._at_s = now_s
-        if lag.came_s > at_s and lag.came_s - lag.due_s > LATE_S:
-            late_s = lag.came_s - (lag.due_s if lag.due_s > at_s else at_s)
-            spent_s[LOOP] += late_s
-            passed_s -= late_s
-        spent_s[part] += passed_s
-        self._beneath = CODE
-        if part == ELSEWHERE:
-            self._part = CODE
-        try:
-            return self._send(value)
-        finally:
-            now_s = clock()
+        steps: Any = self._awaitable
+        if type(steps) is not CoroutineType:
+            steps = steps.__await__()
+        send = getattr(steps, "send", None)
+        clock, lag, spent_s = self.clock, self._lag, self._spent_s
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            try:
+                if error is not None:
+                    waited_for = _thrown(steps, error)
+                elif send is not None:
+                    waited_for = send(value)
+                else:  # awaitables that are no coroutines may do without
+                    waited_for = next(steps)
+            except StopIteration as end:
+                return end.value
+            finally:
+                error = None  # else it would hold its own traceback
             part = self._part
+            now_s = clock()
             spent_s[part] += now_s - self._at_s
             self._at_s = now_s
             self._beneath = ELSEWHERE
             if part == CODE:
                 self._part = ELSEWHERE
-
-    send = __next__
-
-    def throw(
-        self,
-        error: BaseException,
-        value: object = None,
-        traceback: TracebackType | None = None,
-    ) -> Any:
-        """Begin the next step with an error, such as a cancellation."""
-        send, self._send = self._send, getattr(self._steps, "throw", _raised)
-        try:
-            return self.send(error)
-        finally:
-            self._send = send
-
-    def close(self) -> None:
-        """End the request, as the interpreter does with a coroutine that nobody awaits further."""
-        if hasattr(self._steps, "close"):
-            self._steps.close()
+            try:
+                value = yield waited_for
+            except GeneratorExit:
+                if hasattr(steps, "close"):
+                    steps.close()
+                raise
+            except BaseException as thrown:  # such as a cancellation, which it is told in its place
+                error = thrown
+            part, at_s = self._part, self._at_s
+            self._at_s = now_s = clock()
+            passed_s = now_s - at_s
+            if lag.came_s > at_s and lag.came_s - lag.due_s > LATE_S:
+                late_s = lag.came_s - (lag.due_s if lag.due_s > at_s else at_s)
+                spent_s[LOOP] += late_s
+                passed_s -= late_s
+            spent_s[part] += passed_s
+            self._beneath = CODE
+            if part == ELSEWHERE:
+                self._part = CODE
 
     # What it is told, from any thread
 
     # Written out as well: each statement comes by twice.
-    def open(self, part: int) -> None:
+    def open(self, part: int, now_s: float | None = None) -> None:
         """Something begins: a statement, a wait for the pool, a call of another service."""
+        if now_s is None:
+            clock = self.clock
+            now_s = clock()
         with _lock:
             opened = self._open
             if opened is None:
                 opened = self._open = [0, 0, 0]
             opened[part] += 1
             # What is open already and comes first stays.
-            if part < self._part:
-                now_s = self.clock()
-                self._spent_s[self._part] += now_s - self._at_s
+            before = self._part
+            if part < before:
+                self._spent_s[before] += now_s - self._at_s
                 self._at_s = now_s
                 self._part = part
 
     def shut(self, part: int) -> None:
         """It ended, however it did."""
+        clock = self.clock
+        now_s = clock()
         with _lock:
-            self._shut(part)
+            self._shut(part, now_s)
 
-    def executed(self, statement: str | None, duration_s: float, place: Callable[[], str]) -> None:
+    def executed(
+        self, statement: str | None, began_s: float, now_s: float, place: Callable[[], str]
+    ) -> None:
         """
         A statement ended that was opened.
 
         Args:
             statement: its name; None if it is nothing to count.
-            duration_s: how long it took.
+            began_s: when.
+            now_s: when it ended, just now.
             place: the line that executes it; asked for once it was repeated.
         """
         with _lock:
-            self._shut(SQL)
+            self._shut(SQL, now_s)
             if statement is None:
                 return
             asked = self.asked
@@ -193,7 +199,7 @@ class Account:
                     statement = OTHER
                 told = asked.setdefault(statement, [0, 0.0, ""])
             told[0] += 1
-            told[1] += duration_s
+            told[1] += now_s - began_s
             if told[0] != REPEATED:
                 return
         told[2] = place()
@@ -202,9 +208,11 @@ class Account:
         """Where the time of the request went until now."""
         return Split(*self.parts_s())
 
-    def parts_s(self) -> list[float]:
-        """The same as numbers, in the order of `Part`, and cheaper."""
-        now_s, parts_s = self.clock(), self._spent_s
+    def parts_s(self, now_s: float | None = None) -> list[float]:
+        """The same as numbers, in the order of `Part`, and cheaper; until *now_s*, if known."""
+        if now_s is None:
+            now_s = self.clock()
+        parts_s = self._spent_s
         parts_s[self._part] += now_s - self._at_s
         self._at_s = now_s
         # Where two threads told something at the same instant, this sets the sum right.
@@ -213,24 +221,32 @@ class Account:
         rest_s = rest_s if rest_s > 0.0 else 0.0
         return [sql_s, pool_s, http_s, code_s, loop_s, rest_s]
 
+    def closed(self, now_s: float) -> tuple[list[float], dict[str, list[Any]] | None]:
+        """
+        Its parts until *now_s*, all but the last, which is the rest, and its statements.
+
+        What runs on after that is not counted.
+        """
+        asked, parts_s = self.asked, self._spent_s
+        self.where = self.asked = None  # the first would be a cycle
+        parts_s[self._part] += now_s - self._at_s
+        self._at_s = now_s
+        return parts_s[:-1], asked
+
     # Private
 
-    def _shut(self, part: int) -> None:
+    def _shut(self, part: int, now_s: float) -> None:
         opened = self._open
         if opened is None or not opened[part]:
             return  # it began before the request
         opened[part] -= 1
         if opened[part] or part != self._part:
             return
-        now_s = self.clock()
         self._spent_s[part] += now_s - self._at_s
         self._at_s = now_s
         self._part = (
             SQL if opened[0] else POOL if opened[1] else HTTP if opened[2] else self._beneath
         )
-
-    def _next(self, _value: object) -> Any:
-        return next(self._steps)
 
 
 # Plain numbers: to look a member of an enumeration up costs as much as to read the clock.
@@ -257,6 +273,8 @@ def shut(owner: object, part: Part) -> None:
         account.shut(part)
 
 
-def _raised(error: BaseException) -> None:
-    """What is thrown into an awaitable that cannot be thrown into."""
-    raise error
+def _thrown(steps: Any, error: BaseException) -> Any:
+    """The next step of *steps* after *error*, which those that cannot be thrown into just raise."""
+    if not hasattr(steps, "throw"):
+        raise error
+    return steps.throw(error)

@@ -157,6 +157,9 @@ TEMPLATES = {
     "it makes no statement cheaper by {least:ratio} or more": (
         "er macht keine Anweisung um {least:ratio} oder mehr billiger"
     ),
+    "it saves less than {least:ratio} of the workload's cost": (
+        "er spart weniger als {least:ratio} der Kosten der Last"
+    ),
     "it saves less than {least:ratio} of the workload's cost, and makes no statement"
     " {factor:factor} cheaper": (
         "er spart weniger als {least:ratio} der Kosten der Last und macht keine"

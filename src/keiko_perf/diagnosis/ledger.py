@@ -1,0 +1,126 @@
+"""
+Ledger: what is sure of every set of indexes, without asking anything.
+
+A statement costs at most what its cheapest known plan costs that uses only indexes of the set. An
+index that no known plan uses is worth nothing here, however promising it may be.
+"""
+
+from __future__ import annotations
+
+from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.weighing import Weighing, set_of
+
+
+class Ledger:
+    """
+    Args:
+        weighing: the statements, the candidates, their sizes and the limits.
+    """
+
+    def __init__(self, weighing: Weighing) -> None:
+        self.weighing = weighing
+        self._costs = weighing.costs
+        self._known = {number: weighing.costs.known(number) for number in weighing.live}
+        self._relevant = {number: weighing.costs.relevant(number) for number in weighing.live}
+        self._answers = dict.fromkeys(weighing.live, 0)
+        self._plans: dict[int, list[tuple[Bits, float]]] = {}
+        self._most: dict[int, dict[Bits, float]] = {}
+        self._members = {number: self._alike(number) for number in weighing.live}
+
+    def most(self, number: int, some: Bits) -> float:
+        """What a statement costs at most with *some* indexes."""
+        mine = some & self._relevant[number]
+        if self._answers[number] != len(self._known[number]):
+            self._learn(number)
+        known = self._most[number].get(mine)
+        if known is None:
+            there = self._costs.projected(number, mine)
+            known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
+            self._most[number][mine] = known
+        return known
+
+    def _learn(self, number: int) -> None:
+        """Take in what the planner has said of a statement since."""
+        cheapest: dict[Bits, float] = {}
+        for one in self._known[number]:
+            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
+        self._plans[number] = sorted(cheapest.items(), key=lambda one: one[1])
+        self._most[number] = {}
+        self._answers[number] = len(self._known[number])
+
+    def cost(self, some: Bits) -> float:
+        """What reads and writes of the whole workload cost at most with *some* indexes."""
+        return self.weighing.base - self.saved(0, some)
+
+    def saved(self, before: Bits, after: Bits) -> float:
+        """How much less it costs with *after* than with *before*."""
+        weighing = self.weighing
+        found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
+        for number in weighing.affected(before ^ after):
+            found += weighing.weights[number] * (
+                self.most(number, before) - self.most(number, after)
+            )
+        return found
+
+    def pays(self, bit: int, some: Bits) -> bool:
+        """Whether it is worth having an index beside the others."""
+        without = some & ~(1 << bit)
+        gains = []
+        for number in self.weighing.affected(1 << bit):
+            before, after = self.most(number, without), self.most(number, some)
+            if before != after:
+                gains.append((number, before, after))
+        return bool(gains) and self.weighing.pays(bit, gains)
+
+    def room(self, some: Bits) -> float:
+        budget = self.weighing.limits.budget_bytes
+        return float("inf") if budget is None else budget - self.weighing.size(some)
+
+    def surplus(self, some: Bits) -> int:
+        """How many there are too many."""
+        most = self.weighing.limits.max_indexes
+        return 0 if most is None else some.bit_count() - most
+
+    def fits(self, some: Bits) -> bool:
+        return self.surplus(some) <= 0 and self.room(some) >= 0
+
+    def used(self, number: int) -> Bits:
+        """Every index that a known plan of a statement uses."""
+        some = 0
+        for one in self._costs.known(number):
+            some |= one.used
+        return some
+
+    def moves(self) -> list[Bits]:
+        """
+        What some plan uses, or what is the same to its statement, one by one and together. Of
+        those that are the same to all statements the smallest.
+        """
+        serves: dict[int, list[tuple[int, int]]] = {}
+        together: dict[Bits, None] = {}
+        for number in self.weighing.live:
+            for one in self._costs.known(number):
+                if one.used.bit_count() > 1:
+                    together[one.used] = None
+            for stand_in in bits_of(self.used(number)):
+                for bit in bits_of(self._members[number].get(stand_in, 0)):
+                    serves.setdefault(bit, []).append((number, stand_in))
+        smallest: dict[tuple[tuple[int, int], ...], int] = {}
+        for bit, uses in sorted(serves.items()):
+            known = smallest.setdefault(tuple(uses), bit)
+            if self.weighing.size(1 << bit) < self.weighing.size(1 << known):
+                smallest[tuple(uses)] = bit
+        return [*(1 << bit for bit in sorted(smallest.values())), *together]
+
+    def _alike(self, number: int) -> dict[int, Bits]:
+        """For each candidate that stands for others in a statement all that it stands for."""
+        found: dict[int, Bits] = {}
+        for bit in bits_of(self._costs.relevant(number)):
+            stand_in = self._costs.projected(number, 1 << bit).bit_length() - 1
+            found[stand_in] = found.get(stand_in, 0) | 1 << bit
+        return found
+
+
+def without(some: Bits, *bits: int) -> Bits:
+    """The set without these candidates."""
+    return some & ~set_of(bits)

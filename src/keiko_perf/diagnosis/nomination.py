@@ -1,0 +1,191 @@
+"""
+Nomination: the plans worth knowing, found with few questions.
+
+The planner is asked about few, large sets for each statement: all candidates, the narrow ones,
+those that it has not used yet. What a plan uses is nominated, with what the statement then costs,
+and nothing else is weighed. Of the best set it is asked again, and whether anything else would help
+beside it or in the place of one of its indexes, until there is nothing new or enough was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.ledger import Ledger
+from keiko_perf.diagnosis.packing import Packing
+from keiko_perf.diagnosis.weighing import set_of
+
+_MOST_ROUNDS = 30
+_WORTH_ASKING = 2e-4
+"""Of what the workload costs: what could save less is not asked about."""
+_WORTH_EXPLORING = (1e-3, 2e-4)
+"""The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
+_FOR_EACH = 4
+"""Questions that are asked for each index of ordinary size for which there is room."""
+_LEAST_CHOSEN = 3
+_AT_ONCE = 4
+"""Questions about what else would help, before the best set is looked for again."""
+
+
+class Nomination:
+    """Asks for plans, and packs what they use."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._weighing = ledger.weighing
+        self._costs = ledger.weighing.costs
+        self._calls_before = self._costs.session.planner_calls
+        self._most_calls = self._worth_asking()
+        self._share = 1.0
+        self._asked_beside: set[tuple[int, Bits]] = set()
+
+    async def best(self, start: Bits = 0, *, share: float = 1.0) -> Bits:
+        """
+        The best set when the planner nominates nothing new.
+
+        Args:
+            start: a set that may be a good one.
+            share: of the questions that are worth asking in all, so many may be asked by now.
+        """
+        self._share = share
+        best = self._packing().best(start)
+        if not start:
+            await self._explore()
+            best = self._packing().best(best)
+        for worth in _WORTH_EXPLORING:
+            for _ in range(_MOST_ROUNDS):
+                if self.is_late() or not (
+                    await self._check(best) or await self._look_further(best, worth)
+                ):
+                    break
+                best = self._packing().better(best)
+        best = self._packing().thorough(best)
+        if await self._check(best):
+            best = self._packing().better(best)
+        self._share = 1.0
+        return best
+
+    def is_late(self) -> bool:
+        """Whether the time is up, or as much was asked as it is worth."""
+        asked = self._costs.session.planner_calls - self._calls_before
+        return self._weighing.limits.is_late() or asked >= self._share * self._most_calls
+
+    def _worth_asking(self) -> float:
+        """Some questions for each index of ordinary size that there is room for."""
+        limits = self._weighing.limits
+        sizes = [
+            self._weighing.size(1 << bit)
+            for bit, index in enumerate(self._costs.candidates)
+            if index.is_plain and len(index.keys) == 1
+        ]
+        most = min(len(sizes), limits.max_indexes or len(sizes))
+        if sizes and limits.budget_bytes is not None:
+            most = min(most, round(limits.budget_bytes * len(sizes) / sum(sizes)))
+        return _FOR_EACH * max(_LEAST_CHOSEN, most)
+
+    def _packing(self) -> Packing:
+        return Packing(self.ledger, self.ledger.moves())
+
+    async def _explore(self) -> None:
+        """Ask each statement which of the narrow ones it would use, and which in their place."""
+        for width, factor, is_rest in ((1, 1.0, False), (1, 2.0, True), (2, 1.0, False)):
+            worth = factor * _WORTH_EXPLORING[0] * self._weighing.base
+            for number in sorted(self._weighing.live, key=lambda one: (-self._potential(one), one)):
+                if self._potential(number) < worth or self.is_late():
+                    break
+                everything = self._costs.relevant(number)
+                some = set_of(bit for bit in bits_of(everything) if self._width(bit) <= width)
+                wanted = self._costs.projected(number, some)
+                await self._ask(number, wanted & ~self.ledger.used(number) if is_rest else wanted)
+
+    def _potential(self, number: int) -> float:
+        low, _ = self._costs.bounds(number, self._costs.relevant(number))
+        return self._weighing.weights[number] * (self.ledger.most(number, 0) - low)
+
+    def _width(self, bit: int) -> int:
+        index = self._costs.candidates[bit]
+        return len(index.keys) + len(index.include)
+
+    async def _ask(self, number: int, wanted: Bits) -> bool:
+        """Ask unless what is known decides it; whether it was asked."""
+        if not wanted:
+            return False
+        for one in self._costs.known(number):
+            if one.used & ~wanted == 0 and wanted & ~one.asked == 0:
+                return False
+        await self._costs.ask(number, wanted)
+        return True
+
+    async def _check(self, chosen: Bits) -> bool:
+        """Ask about what is in doubt with the chosen; whether it costs less than was known."""
+        is_better = False
+        worth = _WORTH_ASKING * self.ledger.cost(chosen)
+        for number in self._weighing.affected(chosen):
+            if self.is_late():
+                break
+            low, _ = self._costs.bounds(number, chosen)
+            most = self.ledger.most(number, chosen)
+            if self._weighing.weights[number] * (most - low) > worth:
+                await self._ask(number, self._costs.projected(number, chosen))
+                is_better |= self.ledger.most(number, chosen) < most
+        return is_better
+
+    async def _look_further(self, chosen: Bits, worth: float) -> bool:
+        """
+        Ask whether what no plan has used yet would help beside the chosen, or in the place of one
+        of them; whether anything was asked.
+        """
+        per_byte = self._least_per_byte(chosen)
+        worth *= self.ledger.cost(chosen)
+        beside = self._questions(self._weighing.live, chosen, per_byte)
+        instead = [
+            question
+            for bit in bits_of(chosen)
+            for question in self._questions(
+                self._weighing.affected(1 << bit), chosen & ~(1 << bit), per_byte
+            )
+        ]
+        return await self._put(beside, worth) or await self._put(instead, worth)
+
+    async def _put(self, questions: Iterable[tuple[float, int, Bits]], worth: float) -> bool:
+        """Ask those that promise most; whether anything was asked."""
+        asked = 0
+        most_at_once = max(_AT_ONCE, len(self._weighing.live) // 6)
+        for most, number, wanted in sorted(questions, key=lambda one: (-one[0], *one[1:])):
+            if most < worth or asked >= most_at_once or self.is_late():
+                break
+            if (number, wanted) not in self._asked_beside:
+                self._asked_beside.add((number, wanted))
+                asked += await self._ask(number, wanted)
+        return asked > 0
+
+    def _questions(
+        self, numbers: Iterable[int], chosen: Bits, per_byte: float
+    ) -> Iterator[tuple[float, int, Bits]]:
+        """How much each statement could save at most with what it has not used, and that."""
+        for number in numbers:
+            mine = self._costs.projected(number, chosen)
+            rest = self._costs.projected(number, self._costs.relevant(number))
+            rest &= ~self.ledger.used(number)
+            if not rest:
+                continue
+            low, _ = self._costs.bounds(number, mine | rest)
+            most = self._weighing.weights[number] * (self.ledger.most(number, chosen) - low)
+            rest = set_of(
+                bit for bit in bits_of(rest) if per_byte * self._weighing.size(1 << bit) <= 2 * most
+            )
+            if rest and most > 0:
+                yield most, number, mine | rest
+
+    def _least_per_byte(self, chosen: Bits) -> float:
+        """What the least useful of the chosen saves for its size, if there is no room left."""
+        if self.ledger.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
+            return 0.0
+        return min(
+            (
+                self.ledger.saved(chosen & ~(1 << bit), chosen) / self._weighing.size(1 << bit)
+                for bit in bits_of(chosen)
+            ),
+            default=0.0,
+        )

@@ -1,0 +1,135 @@
+"""What is sure of sets of indexes, and the best of them by that, beside trying every set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.diagnosis.test_search import (
+    A_AND_C,
+    BOTH,
+    NONE,
+    ONLY_A,
+    ONLY_B,
+    ONLY_C,
+    A,
+    B,
+    C,
+    Plans,
+    query,
+)
+
+from keiko_perf.diagnosis.choice import Limits, set_of
+from keiko_perf.diagnosis.costs import Bits, Costs
+from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.ledger import Ledger
+from keiko_perf.diagnosis.nomination import Nomination
+from keiko_perf.diagnosis.packing import Packing
+from keiko_perf.diagnosis.weighing import Weighing
+
+ALL = (A, B, C)
+Known = Mapping[frozenset[Index], float]
+
+
+async def ledger_of(
+    plans: Plans,
+    *,
+    budget: float,
+    sizes: tuple[float, ...],
+    asked: tuple[frozenset[Index], ...] = (),
+    max_indexes: int | None = None,
+) -> Ledger:
+    """What is known once each statement was asked about nothing and about the sets *asked*."""
+    costs = Costs(plans, tuple(query(text) for text in plans.plans), ALL, sizes)
+    live = tuple(range(len(plans.plans)))
+    for number in live:
+        for some in (NONE, *asked):
+            await costs.ask(number, costs.projected(number, bits(some)))
+    base = sum([await costs.price(number, 0) for number in live])
+    return Ledger(
+        Weighing(
+            costs=costs,
+            live=live,
+            upkeep=(0.0,) * len(ALL),
+            limits=Limits(budget_bytes=budget, max_indexes=max_indexes),
+            pays=lambda _, gains: sum(before - after for _, before, after in gains) > 0,
+            base=base,
+        )
+    )
+
+
+def bits(some: frozenset[Index]) -> Bits:
+    return set_of(ALL.index(one) for one in some)
+
+
+def best_of(ledger: Ledger, *starts: Bits) -> Bits:
+    return Packing(ledger, ledger.moves()).thorough(*starts)
+
+
+EACH = tuple(frozenset({one}) for one in ALL)
+
+
+async def test_what_no_known_plan_uses_is_worth_nothing() -> None:
+    plans = Plans({BOTH: {NONE: 100.0, EACH[0]: 10.0, EACH[1]: 20.0}})
+    ledger = await ledger_of(plans, budget=99, sizes=(10, 10, 10), asked=(EACH[1],))
+    assert ledger.saved(0, bits(EACH[1])) == 80
+    assert ledger.saved(0, bits(EACH[0])) == 0
+    assert ledger.moves() == [bits(EACH[1])]
+    await ledger.weighing.costs.ask(0, bits(EACH[0]))  # it learns what is asked afterwards
+    assert ledger.cost(bits(frozenset(ALL))) == 10
+
+
+async def test_a_large_one_makes_room_for_two_that_save_more_together() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, EACH[0]: 400.0},
+            ONLY_B: {NONE: 1000.0, EACH[1]: 650.0},
+            ONLY_C: {NONE: 1000.0, EACH[2]: 650.0},
+        }
+    )
+    ledger = await ledger_of(plans, budget=20, sizes=(12, 10, 10), asked=EACH)
+    assert best_of(ledger) == bits(frozenset({B, C}))
+    assert best_of(ledger, bits(EACH[0])) == bits(frozenset({B, C}))
+
+
+async def test_no_more_are_taken_than_were_asked_for() -> None:
+    plans = Plans({text: {NONE: 100.0, EACH[place]: 1.0 + place}
+                   for place, text in enumerate((ONLY_A, ONLY_B, ONLY_C))})  # fmt: skip
+    ledger = await ledger_of(plans, budget=99, sizes=(10, 10, 10), asked=EACH, max_indexes=2)
+    assert best_of(ledger) == bits(frozenset({A, B}))
+
+
+COSTS = st.integers(1, 99).map(float)
+SOME = st.sampled_from([*EACH, frozenset({A, B}), frozenset({A, C})])
+
+
+@given(
+    first=st.dictionaries(st.sampled_from([*EACH[:2], frozenset({A, B})]), COSTS),
+    second=st.dictionaries(st.sampled_from([EACH[0], EACH[2], frozenset({A, C})]), COSTS),
+    sizes=st.tuples(*[st.integers(5, 30).map(float)] * 3),
+    budget=st.integers(5, 60),
+)
+async def test_of_three_indexes_none_of_the_eight_sets_is_better(
+    first: Known, second: Known, sizes: tuple[float, float, float], budget: int
+) -> None:
+    plans = Plans({BOTH: {NONE: 100.0, **first}, A_AND_C: {NONE: 100.0, **second}})
+    every = tuple(frozenset(some) for n in (1, 2, 3) for some in combinations(ALL, n))
+    ledger = await ledger_of(plans, budget=budget, sizes=sizes, asked=every)
+    best = best_of(ledger)
+    assert ledger.fits(best)
+    fitting = [bits(one) for one in (NONE, *every) if ledger.fits(bits(one))]
+    assert ledger.cost(best) == min(map(ledger.cost, fitting))
+
+
+async def test_no_more_is_asked_than_it_is_worth() -> None:
+    texts = [f"SELECT {i} FROM t WHERE a = $1 AND b = $2 AND c = $3" for i in range(60)]
+    plans = Plans({text: {NONE: 100.0, **dict.fromkeys(EACH, 50.0)} for text in texts})
+    ledger = await ledger_of(plans, budget=10, sizes=(10, 10, 10))
+    before = plans.planner_calls
+    nomination = Nomination(ledger)
+    best = await nomination.best()
+    assert best.bit_count() == 1
+    assert nomination.is_late()
+    assert before < plans.planner_calls <= before + 4 * 3
