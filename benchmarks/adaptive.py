@@ -8,7 +8,7 @@ the figures do not depend on the machine. Throughput is relative to the highest 
 limit, p99 to that of the lowest fixed limit with 0.99 of that throughput, for the same seeds. All
 of a run counts, its beginning too. A p99 jumps where a stall hits about one request in a hundred,
 and where work is always the same: see the worst by its shape. `adaptive_shapes.py` says which
-shapes our own constants were chosen on, and which they have not seen (`--draw 2` and further).
+shapes our own constants were chosen on, and which they have not seen (`--draw 3` and further).
 `--ours` leaves the peers out.
 """
 

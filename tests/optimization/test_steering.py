@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean
 
 import pytest
 
@@ -150,3 +151,37 @@ def test_a_limit_is_kept_while_nobody_asks_for_as_much() -> None:
     for step in range(2000):
         steering.ended(20 + step * 0.05, 0.05, beside=1, in_flight=0, succeeded=True)
     assert steering.limit >= 0.6 * found
+
+
+class Recorded:
+    """Steering, and which limit was set after each window."""
+
+    def __init__(self) -> None:
+        self.steering = Steering()
+        self.limits: list[tuple[int, int]] = []
+
+    @property
+    def limit(self) -> int:
+        return self.steering.limit
+
+    def ended(
+        self, now_s: float, duration_s: float, *, beside: int, in_flight: int, succeeded: bool
+    ) -> None:
+        before = self.steering.windows
+        self.steering.ended(
+            now_s, duration_s, beside=beside, in_flight=in_flight, succeeded=succeeded
+        )
+        if self.steering.windows != before:
+            self.limits.append((self.steering.windows, self.limit))
+
+
+def test_now_and_then_it_looks_further_down_than_else() -> None:
+    shape = Shape("twenty", exponential(0.05), lambda _: 20, duration_s=20)
+    ratios = []
+    for seed in (1, 2, 3):
+        recorded = Recorded()
+        simulate(shape, recorded, seed=seed)
+        later = [(at % 16, limit) for at, limit in recorded.limits if at > 48]
+        looks = mean(limit for at, limit in later if at == 2)
+        ratios.append(looks / mean(limit for at, limit in later if at in (6, 10, 14)))
+    assert mean(ratios) < 0.93  # without, they would all be alike

@@ -4,7 +4,8 @@ Steering: how many may be in flight, decided from how long requests take, one wi
 A window begins when a limit is set, and is measured once those in flight before are through: at
 least so many requests, and as long as one takes. Then `Knee` says what to aim at, and the next
 limit is that, or a little more or less, in turns: as much as has to be for the difference to be
-seen, and no more. Failures count as time that was spent for nothing.
+seen, and no more. Failures count as time that was spent for nothing. Where long work does not end
+while a window is measured (`account.py`), how many end tells how long all of them take.
 
 It owns no clock and does no I/O: what is told to it is all it knows.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from math import exp, log, sqrt
 
+from keiko_perf.optimization.account import Account
 from keiko_perf.optimization.knee import Knee
 
 _FIRST = 2  # beside an idle service, to see how long a request takes without a queue
@@ -22,6 +24,8 @@ _LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 4
 _MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
 _NEARLY = 0.9  # as much more as may be: then the beginning goes on
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
+_LONGEST_OPEN = 20.0  # the same while the account is open: how many do is the question then
+_FULL = 0.8  # of the limit
 _JUMP = 0.2  # what a change of the limit itself does to a measurement: a share of the change
 _SURE, _SURE_AT_FIRST = 0.78, 0.6  # too little costs throughput, too much only some latency
 _LEARN_VARIATION = 0.1  # from one window
@@ -61,8 +65,10 @@ class Steering:
         self.windows = self.changes = 0
         self._least, self._most = least, most
         self._knee = Knee(min(_FIRST_GUESS, most), doubt=_FIRST_DOUBT, most=most)
+        self._account = Account()
         self._base = float(self.limit)
         self._beginning, self._has_grown = True, False
+        self._is_found = False
         self._jump = 0.0
         self._rest = 0.5  # what rounding owes
         self._mean_s: float | None = None
@@ -83,6 +89,7 @@ class Steering:
             succeeded: whether it was of use.
         """
         self._busiest = max(self._busiest, beside)
+        self._account.ended(now_s, duration_s, in_flight=in_flight)
         if self._skip > 0:
             self._skip -= succeeded
             self._began_s = now_s
@@ -93,7 +100,8 @@ class Steering:
         if succeeded:
             self._whole_s += duration_s
             if self._mean_s is not None:
-                duration_s = min(duration_s, _LONGEST * self._mean_s)
+                longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
+                duration_s = min(duration_s, longest * self._mean_s)
             self._count += 1
             self._beside += beside
             self._sum_s += duration_s
@@ -103,6 +111,8 @@ class Steering:
         least = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
         least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
         lasted_s = now_s - self._began_s
+        if self._account.is_open and self._asked * self._count < self._beside:
+            return  # as many as are in flight are to end
         if self._asked >= least and lasted_s * max(self._count, 1) >= max(
             least_s * max(self._count, 1), self._sum_s
         ):
@@ -130,9 +140,14 @@ class Steering:
         )
         variance = max(self._variation, _LEAST_VARIATION) / self._count + _UNEVENNESS
         variance += (_JUMP * self._jump) ** 2
-        change = self._knee.learn(
-            self._beside / self._count, mean_s + self._lost_s / self._count, variance
-        )
+        beside = self._beside / self._count
+        is_full = beside > _FULL * self.limit
+        self._is_found |= not self._beginning
+        self._account.close_window(is_full=is_full, begins=not self._is_found)
+        if self._account.is_open and is_full and self._began_s is not None:
+            # Little's law counts those too that have not ended.
+            mean_s *= beside * (now_s - self._began_s) / self._whole_s
+        change = self._knee.learn(beside, mean_s + self._lost_s / self._count, variance)
         if change:
             # What became slower is asked for less first, and what became faster for more.
             self.changes += 1
@@ -153,7 +168,8 @@ class Steering:
         reached = max(2.0 * self._busiest + 2, self._base)
         grows = aim.limit > _NEARLY * most_up * self._base
         # Twice in a row as much more as may be: there is new capacity, to be found in long steps.
-        if grows and self._has_grown and not self._beginning:
+        may_leap = not self._beginning and not self._account.is_open
+        if grows and self._has_grown and may_leap:
             self._beginning = True
             self.changes += 1
         self._beginning &= grows
