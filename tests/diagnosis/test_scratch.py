@@ -25,7 +25,7 @@ from keiko_perf.render import phrase
 
 NOTE = TableName("public", "note")
 SCHEMA = "Keiko Scratch"
-BY_TEXT = "SELECT id FROM note WHERE title ILIKE '%abc1%'"
+BY_TEXT = "SELECT id FROM note WHERE title ILIKE '%abc123%'"
 BY_DOCUMENT = "SELECT * FROM note WHERE doc @> $1"
 WORKLOAD = Workload.of(
     [

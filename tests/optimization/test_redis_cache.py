@@ -172,6 +172,7 @@ async def test_times_stale_values_and_nothing(client: Redis) -> None:
     assert source.asked in (3, 4)  # Redis goes by its own clock, ours is a fake
     ages = [await client.pttl(key) for key in await client.keys("keiko-perf:v:*")]
     assert all(0 < age <= 1_100_000 for age in ages)
+    await until(lambda: not len(cache._flights))
 
 
 async def test_an_error_that_says_there_is_nothing_is_told_to_others(client: Redis) -> None:

@@ -13,12 +13,14 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from pwd import getpwnam
@@ -41,6 +43,7 @@ _SETTINGS = {
     "logging_collector": "off",
 }
 _PATIENCE_S = 60.0
+_LAST_MOMENTS_S = 5.0
 _COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|ERROR|error):")
 
 
@@ -172,14 +175,25 @@ async def _initdb(programs: Programs, user: str | None, folder: Path, password: 
             await asyncio.sleep(0.05)
     finally:
         if process.poll() is None:
-            process.kill()
-            process.wait()
+            _end_with_its_own(process)
         secret.unlink(missing_ok=True)
     if process.returncode:
         raise Unavailable(
             f"PostgreSQL could not make a database cluster: {_last_words(log)}",
             cure=_cure(_read(log), folder, user),
         )
+
+
+def _end_with_its_own(leader: subprocess.Popen[bytes]) -> None:
+    """End the leader of a session and all in it: initdb's own PostgreSQL would write on."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+    deadline = time.monotonic() + _LAST_MOMENTS_S
+    with suppress(ProcessLookupError):  # the last one is gone
+        while time.monotonic() < deadline:
+            os.killpg(leader.pid, 0)
+            time.sleep(0.01)
 
 
 def _cure(said: bytes, folder: Path, user: str | None) -> str:
