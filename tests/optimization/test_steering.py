@@ -178,7 +178,7 @@ class Recorded:
 def test_now_and_then_it_looks_further_down_than_else() -> None:
     shape = Shape("twenty", exponential(0.05), lambda _: 20, duration_s=20)
     ratios = []
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         recorded = Recorded()
         simulate(shape, recorded, seed=seed)
         later = [(at % 16, limit) for at, limit in recorded.limits if at > 48]
