@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,14 @@ async def no_task_is_left() -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert left == set()
+
+
+@pytest.fixture(autouse=True)
+def what_others_left_is_not_searched() -> Iterator[None]:
+    """The suite's own heap is large: each collection of a test would take most of a second."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
