@@ -4,7 +4,7 @@ Asking: the demo's own service, as the doctor asks it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -13,14 +13,20 @@ from keiko_perf.doctor.visit import Service
 from keiko_perf.errors import ServiceUnavailable
 from keiko_perf.loadtest.headers import bearer
 from keiko_perf.model import Verdict
-from keiko_perf.monitoring.export.health import verdicts_of
 
 _PATIENCE_S = 60.0
 _LONGEST_S = 86_400.0
 
 
-def service_of(url: str, token: str) -> Service:
-    """How the service at *url* is asked where its time goes."""
+def service_of(
+    url: str, token: str, verdicts: Callable[[], Awaitable[Iterable[Verdict]]]
+) -> Service:
+    """
+    How the service at *url* is asked where its time goes.
+
+    Its targets are judged by *verdicts*, over the load that was looked at: the service's own are
+    over its last minutes, so of another load as well.
+    """
 
     async def read(path: str) -> Mapping[str, Any]:
         try:
@@ -38,8 +44,5 @@ def service_of(url: str, token: str) -> Service:
 
     async def attribution(last_s: float) -> Mapping[str, Any]:
         return await read(f"/attribution?last={min(max(last_s, 1.0), _LONGEST_S):.1f}")
-
-    async def verdicts() -> Iterable[Verdict]:
-        return verdicts_of(await read("/health")).values()
 
     return Service(attribution=attribution, verdicts=verdicts, label=url.partition("://")[2])

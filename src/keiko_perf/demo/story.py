@@ -51,7 +51,7 @@ from keiko_perf.loadtest.pacer import ConstantRate
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import Progress as LoadProgress
 from keiko_perf.loadtest.running import run
-from keiko_perf.model import Message, Outcome, Report, Snapshot, Text, say
+from keiko_perf.model import Message, Outcome, Report, Snapshot, Text, Verdict, say
 from keiko_perf.monitoring.alerts import Alert, AlertState, Patience, step
 from keiko_perf.monitoring.kpis import checks
 from keiko_perf.monitoring.sqlite import SqliteStore
@@ -222,8 +222,11 @@ async def _under_the_doctor(
     async def load() -> None:
         measured.append(await _measured(plan, settings, options, teller))
 
+    async def verdicts() -> tuple[Verdict, ...]:
+        return measured[0].verdicts
+
     report = await visit(
-        service=service_of(plan.base_url, settings.token),
+        service=service_of(plan.base_url, settings.token, verdicts),
         database=database,
         seconds=options.measure_s,
         load=load,
