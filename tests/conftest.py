@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import uvicorn
@@ -18,6 +18,11 @@ from hypothesis import HealthCheck, settings
 
 from keiko_perf.demo.cluster import Cluster, private_cluster
 from keiko_perf.errors import KeikoError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 # No assertion is timed, and so no example either: a busy machine proves nothing.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +39,21 @@ def absent() -> Callable[[str], NoReturn]:
         pytest.skip(f"needs {what_and_cure}")
 
     return say_so
+
+
+@pytest.fixture(scope="module")
+def browser(absent: Callable[[str], NoReturn]) -> Iterator[Browser]:
+    """Chromium without a network of its own. Playwright's loop is gone with the module."""
+    if not CHROMIUM.exists():
+        absent(f"Chromium at {CHROMIUM}. apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
-from playwright.sync_api import sync_playwright
 
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import (
@@ -36,7 +34,6 @@ from keiko_perf.monitoring.dashboard.serving import dashboards
 pytestmark = pytest.mark.browser
 
 TOKEN = "correct horse"
-CHROMIUM = Path("/usr/bin/chromium")
 ATTACK = "<img src=x onerror=alert(1)>"
 LIMIT_S, FAULT_S = 3.0, 3.5
 """No busy machine takes so long for an empty answer; with its fault the service always does."""
@@ -126,19 +123,6 @@ def a_window(at, rng):
     )
 
 
-@pytest.fixture(scope="module")
-def chromium(absent):
-    if not CHROMIUM.exists():
-        absent("Chromium. apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
-
-
 class Watched:
     """A page, and all that went wrong on it."""
 
@@ -185,10 +169,10 @@ def ask(url, path, *, times, at_once=1):
             answer.raise_for_status()
 
 
-def test_the_page_lives_shows_the_trouble_and_complains_of_nothing(chromium, live):
+def test_the_page_lives_shows_the_trouble_and_complains_of_nothing(browser, live):
     app, _ = service(kpis=CALM)
     with live(app) as url:
-        seen = Watched(chromium, url)
+        seen = Watched(browser, url)
         seen.until("#connection", "live")
         seen.until("#cards", "no data")
         assert "no request was seen" in seen.text("#cards")
@@ -214,12 +198,12 @@ def test_the_page_lives_shows_the_trouble_and_complains_of_nothing(chromium, liv
     seen.close()
 
 
-def test_a_page_says_that_its_service_is_gone_and_goes_on_once_it_is_back(chromium):
+def test_a_page_says_that_its_service_is_gone_and_goes_on_once_it_is_back(browser):
     app, _ = service()
     with socket.create_server(("127.0.0.1", 0)) as first:
         port = first.getsockname()[1]
         with serving(app, first):
-            seen = Watched(chromium, f"http://127.0.0.1:{port}", clock=True)
+            seen = Watched(browser, f"http://127.0.0.1:{port}", clock=True)
             seen.until("#connection", "^live$")
     seen.until("#connection", "reconnecting")
     seen.page.clock.fast_forward(20_000)
@@ -245,12 +229,10 @@ def serving(app, listener):
         thread.join(20)
 
 
-def test_a_selection_in_one_chart_becomes_the_range_of_all_and_stands_in_the_address(
-    chromium, live
-):
+def test_a_selection_in_one_chart_becomes_the_range_of_all_and_stands_in_the_address(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h")
+        seen = Watched(browser, url, "?range=24h")
         canvas = seen.page.locator("#chart-durations .u-over")
         canvas.wait_for()
         assert seen.page.locator("[data-range='24h'][aria-current=true]").count() == 1
@@ -267,7 +249,7 @@ def test_a_selection_in_one_chart_becomes_the_range_of_all_and_stands_in_the_add
         )
         assert end_at - start_at == pytest.approx(timedelta(hours=4.8), abs=timedelta(minutes=15))
         seen.until("#connection", "not live: a fixed range")
-        shared = Watched(chromium, url, f"?{httpx.URL(seen.page.url).query.decode()}")
+        shared = Watched(browser, url, f"?{httpx.URL(seen.page.url).query.decode()}")
         shared.until("#endpoints", "GET /agents")
         assert shared.text(".free summary") == seen.text(".free summary")
         shared.close()
@@ -278,10 +260,10 @@ def test_a_selection_in_one_chart_becomes_the_range_of_all_and_stands_in_the_add
         seen.close()
 
 
-def test_the_keyboard_reads_values_in_all_charts_and_zooms(chromium, live):
+def test_the_keyboard_reads_values_in_all_charts_and_zooms(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h")
+        seen = Watched(browser, url, "?range=24h")
         plot = seen.page.locator("#chart-throughput .plot")
         plot.locator(".u-over").wait_for()
         plot.focus()
@@ -295,10 +277,10 @@ def test_the_keyboard_reads_values_in_all_charts_and_zooms(chromium, live):
         seen.close()
 
 
-def test_a_gap_is_a_gap(chromium, live):
+def test_a_gap_is_a_gap(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h")
+        seen = Watched(browser, url, "?range=24h")
         with seen.page.expect_response(lambda one: "/timeline?" in one.url) as answer:
             seen.page.reload()
         columns = answer.value.json()["columns"]
@@ -311,10 +293,10 @@ def test_a_gap_is_a_gap(chromium, live):
         seen.close()
 
 
-def test_rows_sort_and_lead_to_pages_of_their_own(chromium, live):
+def test_rows_sort_and_lead_to_pages_of_their_own(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h")
+        seen = Watched(browser, url, "?range=24h")
         seen.page.locator("#endpoints").get_by_role("link", name="Errors").click()
         seen.page.locator("#endpoints th[aria-sort=descending]").wait_for()
         assert "sort-endpoints=error_ratio.desc" in seen.page.url
@@ -334,10 +316,10 @@ def test_rows_sort_and_lead_to_pages_of_their_own(chromium, live):
         seen.close()
 
 
-def test_an_endpoint_has_a_page_that_says_where_its_time_went(chromium, live):
+def test_an_endpoint_has_a_page_that_says_where_its_time_went(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h")
+        seen = Watched(browser, url, "?range=24h")
         seen.until("#endpoints tbody tr", r"GET /agents[^%]*%.*(SQL|event loop busy) \d")
         seen.page.get_by_role("link", name="GET /agents").click()
         seen.until("#parts", r"SQL[^%]*%[^%]*a request")
@@ -347,7 +329,7 @@ def test_an_endpoint_has_a_page_that_says_where_its_time_went(chromium, live):
         seen.close()
 
 
-def test_what_an_exception_says_never_reaches_the_page(chromium, live):
+def test_what_an_exception_says_never_reaches_the_page(browser, live):
     app, _ = service(kpis=CALM)
     secret = "password=hunter2"
 
@@ -364,18 +346,18 @@ def test_what_an_exception_says_never_reaches_the_page(chromium, live):
             ]
         assert any("/broken" in one for one in told)
         assert not [one for one in told if "hunter2" in one or ATTACK in one]
-        seen = Watched(chromium, url)
+        seen = Watched(browser, url)
         seen.until("#endpoints", "GET /broken")
         assert "hunter2" not in seen.page.content()
         assert seen.page.locator("main img").count() == 0
         seen.close()
 
 
-def test_what_comes_from_outside_stays_text_also_in_notes_and_stacks(chromium, live):
+def test_what_comes_from_outside_stays_text_also_in_notes_and_stacks(browser, live):
     app, monitor = service(store=a_day())
     markers.add(monitor.journal, Marker(at=datetime.now(UTC) - timedelta(hours=2), text=ATTACK))
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h")
+        seen = Watched(browser, url, "?range=24h")
         seen.until("#changes", re.escape(ATTACK))
         seen.until("#tasks", re.escape(ATTACK))
         seen.page.get_by_role("link", name=f"{ATTACK}:7 add").click()
@@ -387,7 +369,7 @@ def test_what_comes_from_outside_stays_text_also_in_notes_and_stacks(chromium, l
         seen.close()
 
 
-def test_the_first_page_of_several_services_leads_to_each(chromium, live, tmp_path):
+def test_the_first_page_of_several_services_leads_to_each(browser, live, tmp_path):
     stores = {}
     for name in ("agents", "shop"):
         kept = SqliteStore(tmp_path / f"{name}.db")
@@ -395,7 +377,7 @@ def test_the_first_page_of_several_services_leads_to_each(chromium, live, tmp_pa
         kept.close()
         stores[name] = StoredMonitor(kept.path)
     with live(dashboards(stores)) as url:
-        seen = Watched(chromium, url, path="/")
+        seen = Watched(browser, url, path="/")
         seen.until("#services", "agents")
         assert serious(seen.page) == []
         seen.page.get_by_role("link", name="shop").click()
@@ -405,11 +387,11 @@ def test_the_first_page_of_several_services_leads_to_each(chromium, live, tmp_pa
         seen.close()
 
 
-def test_a_statement_is_copied_whole(chromium, live):
+def test_a_statement_is_copied_whole(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:
         options = {"permissions": ["clipboard-read", "clipboard-write"]}
-        seen = Watched(chromium, url, "?range=24h", **options)
+        seen = Watched(browser, url, "?range=24h", **options)
         seen.page.locator("#statements").get_by_role("button", name="Copy").click()
         seen.until("#statements", "Copied")
         copied = seen.page.evaluate("navigator.clipboard.readText()")
@@ -420,18 +402,18 @@ def test_a_statement_is_copied_whole(chromium, live):
 @pytest.mark.parametrize(
     "query", ["?range=1y", "?from=yesterday&to=now", "?range=24h&endpoint=GET+/x"]
 )
-def test_an_address_that_makes_no_sense_is_told_and_not_fatal(chromium, live, query):
+def test_an_address_that_makes_no_sense_is_told_and_not_fatal(browser, live, query):
     app, _ = service()
     with live(app) as url:
-        seen = Watched(chromium, url, query)
+        seen = Watched(browser, url, query)
         seen.until("main", "makes no sense|not seen in this range")
         seen.close()
 
 
-def test_a_german_reader_reads_german(chromium, live):
+def test_a_german_reader_reads_german(browser, live):
     app, _ = service(store=a_day(), token=TOKEN)
     with live(app) as url:
-        seen = Watched(chromium, url, "?range=24h", locale="de-DE")
+        seen = Watched(browser, url, "?range=24h", locale="de-DE")
         assert seen.page.locator("html").get_attribute("lang") == "de"
         seen.until("main", "Dashboard dieses Dienstes ist geschützt")
         seen.page.get_by_label("Token").fill(TOKEN)
@@ -444,11 +426,11 @@ def test_a_german_reader_reads_german(chromium, live):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_it_fits_its_screen_and_can_be_read(chromium, live, scheme, width):
+def test_it_fits_its_screen_and_can_be_read(browser, live, scheme, width):
     app, _ = service(store=a_day())
     with live(app) as url:
         options = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
-        seen = Watched(chromium, url, "?range=24h", **options)
+        seen = Watched(browser, url, "?range=24h", **options)
         seen.until("#statements", "SELECT")
         seen.until("#chart-durations .readout", "p95")
         seen.until("#cards", "Response time p95")
@@ -471,10 +453,10 @@ def serious(page):
     ]
 
 
-def test_one_logs_in_and_stays_in(chromium, live):
+def test_one_logs_in_and_stays_in(browser, live):
     app, _ = service(token=TOKEN)
     with live(app) as url:
-        seen = Watched(chromium, url)
+        seen = Watched(browser, url)
         assert serious(seen.page) == []
         seen.page.get_by_label("Token").fill("wrong")
         seen.page.get_by_role("button", name="Log in").click()
@@ -489,11 +471,11 @@ def test_one_logs_in_and_stays_in(chromium, live):
         seen.close()
 
 
-def test_without_a_middleware_the_page_says_how_to_record(chromium, live):
+def test_without_a_middleware_the_page_says_how_to_record(browser, live):
     app = FastAPI()
     app.include_router(performance_router)
     with live(app) as url:
-        seen = Watched(chromium, url)
+        seen = Watched(browser, url)
         seen.until("#notices", r"PerformanceMonitor\(\)\.install\(app\)")
         seen.close()
 

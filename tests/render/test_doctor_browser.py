@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
@@ -19,7 +17,6 @@ from keiko_perf.render import render
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASKS = (
     "SELECT tasks.id, tasks.title, tasks.created_at FROM tasks WHERE tasks.agent_id = $1 "
@@ -88,18 +85,6 @@ def page_of(lang: str = "en") -> str:
         environment={"service": "localhost:8000", "database": "app", "PostgreSQL": "15.4"},
     )  # fmt: skip
     return render(doctor_report(ranked(symptoms), seen, now=NOW), "html", lang=lang)
-
-
-@pytest.fixture(scope="module")
-def browser(absent: Callable[[str], NoReturn]) -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        absent("Chromium at /usr/bin/chromium. apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["en", "de"])

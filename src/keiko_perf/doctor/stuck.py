@@ -7,10 +7,12 @@ left, else nothing does, and that is said. Pure.
 
 from __future__ import annotations
 
+from keiko_perf.doctor.case import Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.claims import LEAST_LOOKS, LOCK, POOL, UNSEEN
 from keiko_perf.doctor.shape import told
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms
+from keiko_perf.doctor.words_of_database import blocker_of, of_lock
 from keiko_perf.model import Message, Text, say
 
 _FULL = 0.9
@@ -48,7 +50,6 @@ def stuck_causes(seen: Symptoms) -> tuple[Cause, ...]:
 
 
 def _locked(lock: LockWait, seen: Symptoms) -> Cause:
-    blocker: Text = told(lock.blocker, 100) if lock.blocker else say("another session")
     return _cause(
         LOCK,
         lock.on,
@@ -61,14 +62,9 @@ def _locked(lock: LockWait, seen: Symptoms) -> Cause:
             window=seen.window_s,
             statement=told(lock.statement, 80),
             on=lock.on,
-            blocker=blocker,
+            blocker=blocker_of(lock),
         ),
-        evidence={
-            "lock_wait_ratio": lock.ratio,
-            "looks": lock.looks,
-            "on": lock.on,
-            "blocker_state": lock.blocker_state or None,
-        },
+        evidence=of_lock(lock),
         explanation=say(
             "Let that transaction commit, or end it: pg_stat_activity has its pid, and "
             "pg_terminate_backend(pid) rolls it back. A migration takes such a lock with SET "
@@ -110,7 +106,7 @@ def _cause(
     *,
     said: Message,
     explanation: Text,
-    evidence: dict[str, float | int | str | None] | None = None,
+    evidence: Evidence | None = None,
 ) -> Cause:
     return Cause(
         code=code,

@@ -9,7 +9,7 @@ from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse
-from keiko_perf.model import Asked, Recommendation, say
+from keiko_perf.model import Asked, Recommendation, Text, say
 
 MOST_KEPT = 0.4
 """Of a pool: if more of its connections never come back, what is held longest is not the load's."""
@@ -135,7 +135,6 @@ def between(case: Case) -> Cause:
 
 def locked(case: Case) -> Cause:
     lock: LockWait = case.claim.about["lock"]
-    blocker = statement_told(lock.blocker, 100) if lock.blocker else say("another session")
     is_idle = lock.blocker_state.startswith("idle in transaction")
     return case.cause(
         said=say(
@@ -144,14 +143,9 @@ def locked(case: Case) -> Cause:
             share=case.share,
             who=case.who,
             on=lock.on,
-            blocker=blocker,
+            blocker=blocker_of(lock),
         ),
-        evidence={
-            "lock_wait_ratio": lock.ratio,
-            "looks": lock.looks,
-            "on": lock.on,
-            "blocker_state": lock.blocker_state or None,
-        },
+        evidence=of_lock(lock),
         explanation=say(
             "Whoever holds the lock does something else before its commit: its transaction is "
             "idle. Do that before it takes the lock, or after the commit. This is not verified: "
@@ -164,6 +158,20 @@ def locked(case: Case) -> Cause:
             "after the change."
         ),
     )
+
+
+def blocker_of(lock: LockWait) -> Text:
+    """Who is in the way, as far as that may be seen."""
+    return statement_told(lock.blocker, 100) if lock.blocker else say("another session")
+
+
+def of_lock(lock: LockWait) -> Evidence:
+    return {
+        "lock_wait_ratio": lock.ratio,
+        "looks": lock.looks,
+        "on": lock.on,
+        "blocker_state": lock.blocker_state or None,
+    }
 
 
 def exhausted(case: Case) -> Cause:
