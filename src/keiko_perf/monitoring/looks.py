@@ -81,7 +81,7 @@ class Looks:
         mark = hash((path, query)) & MASK
         if mark >= subject.share and mark not in subject.heavy:
             return None
-        if not subject.wants(mark, at_s) or scope["method"] != "GET":
+        if scope["method"] != "GET" or not subject.wants(mark, at_s):
             return None
         if _is_private(message.get("headers", ())):
             return None
