@@ -11,6 +11,7 @@ from keiko_perf.diagnosis.parameters import (
     filled_in,
     is_skewed,
     strata,
+    value_sql,
     weights_for,
 )
 from keiko_perf.diagnosis.reading import read
@@ -159,3 +160,11 @@ def test_the_rows_that_a_statement_gave_tell_which_values_it_was_asked_with() ->
     assert weights_for(draws, rows, None) == tuple(one.weight for one in draws)
     # A count gives one row whatever it counts: it tells nothing.
     assert weights_for(draws, (1.0, 1.0, 1.0), 1.0) == tuple(one.weight for one in draws)
+
+
+def test_a_value_below_zero_is_no_comment_behind_a_minus() -> None:
+    text = "SELECT 1 FROM job WHERE tenant = $1 AND id -$1 > 0"
+    filled, left = filled_in(text, {1: value_sql("-5", "int4")})
+    assert (filled, left) == ("SELECT 1 FROM job WHERE tenant = '-5' AND id -'-5' > 0", 0)
+    assert value_sql("5", "int4") == "5"
+    assert value_sql("a\\'b", "text") == "E'a\\\\''b'"

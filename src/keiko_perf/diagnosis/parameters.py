@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keiko_perf.diagnosis.parser import NotUnderstood, ast, enums, parse, walk
+from keiko_perf.diagnosis.parser import NotUnderstood, ast, enums, literal, parse, walk
 from keiko_perf.diagnosis.predicates import Shape
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.tree import names_of
@@ -30,7 +30,7 @@ _LIMITS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 10_000, 100_000)
 """As people write them."""
 _USUAL_LIMIT = 20
 _NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8", "oid"})
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"\d+(\.\d+)?")  # a bare -5 behind a minus would begin a comment
 _FORGOTTEN = 0.02
 """A text that counts for less is not asked about."""
 _INFORMATIVE = 1.5
@@ -156,7 +156,7 @@ def draws_of(
         for place, (parameter, kind, found) in enumerate(skewed):
             # Each in an order of its own: the rare state of a usual customer is asked for, too.
             value, weight = found[number * (place + 1) % len(found)]
-            filled[parameter] = literal(value, kind)
+            filled[parameter] = value_sql(value, kind)
             weights.append(weight)
         weight = sum(weights) / len(weights) if weights else 1.0
         texts.append((*filled_in(text, filled), weight))
@@ -206,13 +206,13 @@ def filled_in(text: str, values: Mapping[int, str]) -> tuple[str, int]:
     return "".join([*parts, text[at:]]), len(left)
 
 
-def literal(text: str, kind: str) -> str:
+def value_sql(text: str, kind: str) -> str:
     """A value as SQL writes it in a comparison with a column of this type."""
     if (kind in _NUMBERS and _NUMBER.fullmatch(text)) or (
         kind == "bool" and text in ("true", "false")
     ):
         return text
-    return "'" + text.replace("'", "''") + "'"
+    return literal(text)
 
 
 def _each(statement: Any, shape: Shape, tables: Mapping[TableName, Table]) -> Iterator[Compared]:

@@ -120,6 +120,12 @@ def walk(root: Any) -> Iterator[Any]:
             waiting.extend(getattr(one, name) for name in one)
 
 
+def literal(text: str) -> str:
+    """A text as it is written in SQL, whatever `standard_conforming_strings` is."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'" if "\\" in text else f"'{escaped}'"
+
+
 def quoted(identifier: str) -> str:
     """An identifier as it is written in SQL: in quotes only if it needs them."""
     if _PLAIN.fullmatch(identifier) and identifier not in _KEYWORDS:

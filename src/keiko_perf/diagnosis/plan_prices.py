@@ -16,7 +16,7 @@ from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.parameters import numbers_of
-from keiko_perf.diagnosis.parser import ast, children, parse
+from keiko_perf.diagnosis.parser import ast, children, literal, parse
 from keiko_perf.diagnosis.plan import Plan, read_plan
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.safety import Inspected
@@ -105,7 +105,7 @@ async def _priced(database: Database, inspected: Inspected, choices: list[_Choic
             for place, choice in enumerate(choices):
                 for value in choice.values if choice.column else ():
                     texts = [*usual[:place], value.text, *usual[place + 1 :]]
-                    literals = ", ".join(map(_literal, texts))
+                    literals = ", ".join(map(literal, texts))
                     rows = await database.send(
                         f"EXPLAIN (FORMAT JSON) EXECUTE {_NAME} ({literals})"
                     )
@@ -186,11 +186,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{escaped}'" if "\\" in text else f"'{escaped}'"
 
 
 def _section(found: list[Price], gaps: tuple[Gap, ...]) -> Section:

@@ -19,11 +19,6 @@ def name_of(schema: str, name: str) -> str:
     return quoted(name) if schema == "public" else f"{quoted(schema)}.{quoted(name)}"
 
 
-def literal(text: str) -> str:
-    """A text in a statement."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def iso(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="seconds")
 
