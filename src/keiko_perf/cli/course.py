@@ -72,6 +72,7 @@ class Course:
         self._targets = tuple(targets)
         self._warmup_s = warmup_s
         self._meanwhile = meanwhile
+        self._asks_inside = any(is_inside(one.kpi) for one in self._targets)
         self._asked: deque[float | None] = deque(maxlen=TREND)
         self._p95: deque[float | None] = deque(maxlen=TREND)
         self._trends: dict[str, deque[float | None]] = {}
@@ -94,7 +95,9 @@ class Course:
             counters={"arrived": progress.offered},
         )
         measured_s = progress.elapsed_s - self._warmup_s
-        inside = None if self._meanwhile is None else self._meanwhile.lately(max(measured_s, 0.0))
+        inside = None
+        if self._asks_inside and self._meanwhile is not None:
+            inside = self._meanwhile.lately(max(measured_s, 0.0))
         self.verdicts = tuple(
             target.judge(inside if is_inside(target.kpi) else snapshot) for target in self._targets
         )

@@ -52,16 +52,12 @@ class Choice(Weighing):
         """The best set after exchanges, and packed anew with all that was learned by them."""
         order = await self._settled(await self._greedily(0))
         ledger = Ledger(self)
-        self._nomination = Nomination(ledger)
-        best = await self._better_of(set_of(order), order, ledger)
+        self._nomination = nomination = Nomination(ledger)
+        # Now that questions are bounded and more is known, exchanges may lead elsewhere.
+        other = set_of(await self._settled(order))
+        again = await nomination.best(other)
+        best = min(set_of(order), other, again, key=ledger.cost)
         return await self._without_superfluous(self._by_use(best, ledger))
-
-    async def _better_of(self, best: Bits, start: list[int], ledger: Ledger) -> Bits:
-        """The best so far, or what exchanges from another start lead to."""
-        assert self._nomination is not None
-        other = set_of(await self._settled(start))
-        again = await self._nomination.best(other)
-        return min(best, other, again, key=ledger.cost)
 
     def _by_use(self, some: Bits, ledger: Ledger) -> list[int]:
         """The most useful for its size first."""

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keiko_perf.diagnosis.catalog import find_table, read_schema, recorded_workload
-from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.parameters import Draw, weights_for
 from keiko_perf.diagnosis.parser import NotUnderstood
 from keiko_perf.diagnosis.planner import (
@@ -24,10 +23,10 @@ from keiko_perf.diagnosis.planner import (
 )
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.promise import Judged, Promise, PromisedGain, Seen, judge
+from keiko_perf.diagnosis.proposals import queries_of
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.sampling import Drawn, sampling_of
 from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.scope import Tables
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused
 
@@ -94,14 +93,13 @@ async def _drawn(database: Database, gains: Iterable[PromisedGain]) -> Mapping[s
             continue  # it is not planned either
     names = {table.name for _, shape in shapes.values() for table in shape.tables}
     schema = await read_schema(database, names)
-    tables = Tables(columns=schema.columns, search_path=schema.search_path, views=schema.views)
-    queries = [
-        Query(
-            Statement(text=text, calls=gain.calls, total_s=gain.total_s, rows=gain.rows),
-            read(text, tables),
-        )
-        for text, (gain, _) in shapes.items()
-    ]
+    queries = queries_of(
+        (
+            Statement(text=text, calls=gain.calls, total_s=gain.total_s, rows=gain.rows)
+            for text, (gain, _) in shapes.items()
+        ),
+        schema,
+    )
     return (await sampling_of(database, queries, schema)).drawn
 
 

@@ -37,18 +37,15 @@ class Nomination:
         self._costs = ledger.weighing.costs
         self._calls_before = self._costs.session.planner_calls
         self._most_calls = self._worth_asking()
-        self._share = 1.0
         self._asked_beside: set[tuple[int, Bits]] = set()
 
-    async def best(self, start: Bits = 0, *, share: float = 1.0) -> Bits:
+    async def best(self, start: Bits = 0) -> Bits:
         """
         The best set when the planner nominates nothing new.
 
         Args:
             start: a set that may be a good one.
-            share: of the questions that are worth asking in all, so many may be asked by now.
         """
-        self._share = share
         best = self._packing().best(start)
         if not start:
             await self._explore()
@@ -63,13 +60,12 @@ class Nomination:
         best = self._packing().thorough(best)
         if await self._check(best):
             best = self._packing().better(best)
-        self._share = 1.0
         return best
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        return self._weighing.limits.is_late() or asked >= self._share * self._most_calls
+        return self._weighing.limits.is_late() or asked >= self._most_calls
 
     def _worth_asking(self) -> float:
         """Some questions for each index of ordinary size that there is room for."""

@@ -92,7 +92,8 @@ async def sampling_of(database: Database, queries: Sequence[Query], schema: Sche
         if draws:
             left -= len(draws) - 1
             drawn[statement.text] = Drawn(draws, rows)
-    return Sampling(tuple(_seen(query, drawn, schema) for query in queries), drawn)
+    tables = Tables(columns=schema.columns, search_path=schema.search_path, views=schema.views)
+    return Sampling(tuple(_seen(query, drawn, tables) for query in queries), drawn)
 
 
 def rows_per_call(statement: Statement) -> float | None:
@@ -139,7 +140,11 @@ class Sampled(Around):
                 else tuple(draw.weight for draw in drawn.draws)
             )
         return mean_price(
-            [(weight, one) for weight, one in zip(weights, prices, strict=True) if one is not None]
+            [
+                (weight, one)
+                for weight, one in zip(weights, prices, strict=True)
+                if one is not None and weight > 0
+            ]
         )
 
 
@@ -154,19 +159,18 @@ def mean_price(prices: Sequence[tuple[float, Price]]) -> Price:
             scans[name] = scans.get(name, 0.0) + weight * cost
     return Price(
         cost=sum(weight * one.cost for weight, one in prices),
-        used=frozenset().union(*(one.used for weight, one in prices if weight > 0)),
+        used=frozenset().union(*(one.used for _, one in prices)),
         scans=scans,
         rows=sum(weight * (one.rows or 0.0) for weight, one in prices),
         ways=max(prices, key=lambda one: one[0])[1].ways,
     )
 
 
-def _seen(query: Query, drawn: Mapping[str, Drawn], schema: Schema) -> Query:
+def _seen(query: Query, drawn: Mapping[str, Drawn], tables: Tables) -> Query:
     """A query whose shape names the states that its values are in: partial indexes hold those."""
     mine = drawn.get(query.statement.text)
     if mine is None:
         return query
-    tables = Tables(columns=schema.columns, search_path=schema.search_path, views=schema.views)
     others = [read(draw.text, tables).uses for draw in mine.draws]
     uses = tuple(
         _with_states(use, [one[place] for one in others if len(one) == len(query.shape.uses)])

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from heapq import nsmallest
 from typing import Any
 
 from keiko_perf.doctor.advice import LineOf, advised, asked_again
 from keiko_perf.doctor.telling import told_by
-from keiko_perf.doctor.visit import seen_of
 from keiko_perf.model import Report, Section, Status, say
 from keiko_perf.monitoring.export.attributed import attributed
 from keiko_perf.monitoring.protocol import Monitor
@@ -49,10 +49,10 @@ def tuning_of(
 
 def tuning_report(document: Mapping[str, Any], monitor: Monitor, line_of: LineOf) -> Report:
     """The report, of what the monitor tells (`/performance/attribution`)."""
-    told = told_by(document)
-    seen = seen_of(told, None, ()).symptoms
+    seen = told_by(document).symptoms
     _, beside = advised((), seen)
-    advice = (*advise_blocking(told.symptoms.blocking, line_of=line_of)[:MOST_CALLS], *beside)
+    calls = nsmallest(MOST_CALLS, seen.blocking, key=lambda one: (-one.total_s, one.place))
+    advice = (*advise_blocking(calls, line_of=line_of), *beside)
     table = asked_again(seen.repeats)
     return Report(
         command="tuning",

@@ -89,11 +89,15 @@ def read_word(word: str) -> Kpi | None:
 def kpi_named(name: str) -> Kpi | None:
     """The figure whose own name is *name*, as a saved result has it; None if there is none."""
     level = next((one for one in LEVELS.values() if one.name == name), None)
+    found = _quantile_named(name)
+    return level or (found and _quantile(*found))
+
+
+def _quantile_named(name: str) -> tuple[str, float] | None:
+    """Which of `TIMES`, and which per cent of it; None if it is no such name."""
     found = _NAMED.fullmatch(name)
-    if level is not None or found is None:
-        return level
-    word = next((one for one in TIMES if one.replace(".", "_") == found[1]), None)
-    return None if word is None else _quantile(word, float(found[2].replace("_", ".")))
+    word = found and next((one for one in TIMES if one.replace(".", "_") == found[1]), None)
+    return (word, float(found[2].replace("_", "."))) if found and word else None
 
 
 def is_inside(kpi: Kpi) -> bool:
@@ -103,11 +107,8 @@ def is_inside(kpi: Kpi) -> bool:
 
 def times_of(kpi: Kpi) -> tuple[Times, float] | None:
     """Of which durations it is a quantile, and which, 0 to 1; None if it is none of this kind."""
-    found = _NAMED.fullmatch(kpi.name)
-    word = found and next((one for one in TIMES if one.replace(".", "_") == found[1]), None)
-    if not found or not word:
-        return None
-    return TIMES[word], float(found[2].replace("_", ".")) / 100
+    found = _quantile_named(kpi.name)
+    return None if found is None else (TIMES[found[0]], found[1] / 100)
 
 
 def needs(kpi: Kpi) -> str | None:

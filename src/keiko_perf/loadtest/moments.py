@@ -7,6 +7,7 @@ readings belongs to the first of its two. An interval that nobody read is absent
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,9 +49,10 @@ def moments(
     """
     edges = [begun_s + number * interval_s for number in range(intervals + 1)]
     at_edges = _latest(service, edges)
+    cuts = [bisect_left(database, edge, key=lambda one: one.at_s) for edge in edges]
     found: list[Moment] = []
     for number in range(intervals):
-        within = [one for one in database if edges[number] <= one.at_s < edges[number + 1]]
+        within = database[cuts[number] : cuts[number + 1]]
         moment = between(
             at_edges[number], at_edges[number + 1], within, window_s=interval_s, at=number
         )

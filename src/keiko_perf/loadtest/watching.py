@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import psutil
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
-from keiko_perf.loadtest import telemetry
 from keiko_perf.loadtest.exposition import ACCEPT, read_protobuf
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.telemetry import (
@@ -33,7 +32,7 @@ from keiko_perf.loadtest.telemetry import (
     Reading,
     read_text,
 )
-from keiko_perf.model import Kind, Window
+from keiko_perf.model import Kind
 
 EVERY_S = 0.25
 MOST_READINGS = 40_000  # some three hours
@@ -105,16 +104,6 @@ class Watcher:
     def readings(self) -> tuple[Reading, ...]:
         """All so far, the oldest first."""
         return tuple(self._readings)
-
-    @property
-    def error_s(self) -> float | None:
-        """By how much the instants may be off, at most in all but a tenth of the readings."""
-        errors = sorted(one.error_s for one in self.readings)
-        return errors[int(len(errors) * 0.9)] if errors else None
-
-    def window(self, begun_s: float, ended_s: float) -> Window | None:
-        """What the service did between two instants of the monotonic clock (`time.monotonic`)."""
-        return telemetry.window_between(self.readings, begun_s, ended_s)
 
     def _watch(self) -> None:
         due = time.monotonic()

@@ -31,7 +31,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Names = Callable[[Scope, str], str]
 
 
 class PerfMiddleware:
@@ -55,11 +54,9 @@ class PerfMiddleware:
         self.app = app
         self.recorder = recorder
         self.attribution = attribution
-        self._kind: type[_Request] = _Request
-        self._curious: type[_Request] = _Curious
+        self._kind: type[_Request] = _Request if recorder.looks is None else _Curious
         if attribution and token:
-            self._curious = type("_Timed", (_Curious,), {"__slots__": (), "token": token})
-            self._kind = self._curious
+            self._kind = type("_Timed", (_Curious,), {"__slots__": (), "token": token})
 
     # A coroutine, since servers tell by that which version of ASGI it is; the only one but for the
     # last message's, and no request has a constructor: each call would cost a tenth of all.
@@ -69,9 +66,8 @@ class PerfMiddleware:
             return
         recorder = self.recorder
         requests, clock, app = recorder.requests, recorder.clock, self.app
-        kind = self._kind if recorder.looks is None else self._curious
         requests.came.append(None)
-        request = kind()
+        request = self._kind()
         request._scope = scope
         request._receive = receive
         request._send = send

@@ -26,6 +26,7 @@ _SHAPES = ((16.0, 1.0, 0.0), (5.0, 1.0, 2.0), (2.5, 1.0, 4.0), (2.5, 2.0, 2.0), 
 _STEP = 0.1  # between two knees, as a logarithm
 _LEAST_LOG = -0.3
 _WORTH = 0.08  # one per cent more in flight should bring so many per cent more throughput
+_LOW = 0.25  # how sure it is that no less than `Aim.low` is enough
 _ENOUGH = 0.99  # of the best throughput; for what little is beyond, nobody should wait
 _MEMORY = 0.995  # what a measurement counts once the next one is there
 _KNOWN = 4  # measurements, before a change can be told
@@ -108,7 +109,7 @@ class Knee:
         self._learn_noise(max(-_OUTLIER, min(_OUTLIER, off)))
         return 0
 
-    def aim(self, least: float, most: float, *, sure: float, low: float = 0.25) -> Aim:
+    def aim(self, least: float, most: float, *, sure: float) -> Aim:
         """
         What to aim at, where only limits from *least* to *most* are considered.
 
@@ -116,7 +117,6 @@ class Knee:
             least: the lowest.
             most: the highest.
             sure: how sure it should be that no more is needed, 0 to 1.
-            low: the same of `Aim.low`.
         """
         lowest, highest = log(least), log(most)
         self._elsewhere = self._around((lowest + highest) / 2, 1.0)
@@ -138,7 +138,7 @@ class Knee:
             limit=exp(_quantile(goals, sure * total)),
             doubt=doubt,
             harm=harmful,
-            low=exp(_quantile(goals, low * total)),
+            low=exp(_quantile(goals, _LOW * total)),
         )
 
     @property

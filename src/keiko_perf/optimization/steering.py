@@ -116,14 +116,14 @@ class Steering:
         if self._asked >= least and lasted_s * max(self._count, 1) >= max(
             least_s * max(self._count, 1), self._sum_s
         ):
-            self._end(now_s, in_flight)
+            self._end(now_s, lasted_s, in_flight)
 
     def _begin(self, now_s: float | None, *, skip: int) -> None:
         self._began_s, self._skip = now_s, skip
         self._asked = self._count = self._beside = self._busiest = 0
         self._sum_s = self._squares = self._whole_s = self._lost_s = 0.0
 
-    def _end(self, now_s: float, in_flight: int) -> None:
+    def _end(self, now_s: float, lasted_s: float, in_flight: int) -> None:
         self.windows += 1
         if not self._sum_s > 0:
             # Nothing but failures, or no time at all passes: there is nothing to learn from.
@@ -144,9 +144,9 @@ class Steering:
         is_full = beside > _FULL * self.limit
         self._is_found |= not self._beginning
         self._account.close_window(is_full=is_full, begins=not self._is_found)
-        if self._account.is_open and is_full and self._began_s is not None:
+        if self._account.is_open and is_full:
             # Little's law counts those too that have not ended.
-            mean_s *= beside * (now_s - self._began_s) / self._whole_s
+            mean_s *= beside * lasted_s / self._whole_s
         change = self._knee.learn(beside, mean_s + self._lost_s / self._count, variance)
         if change:
             # What became slower is asked for less first, and what became faster for more.
