@@ -15,7 +15,7 @@ third: FastAPI's own work leaves nothing of anybody else's in the processor's ca
 service's. Then: the memory of a series, and how far quantiles of a heavy tail are off. The peers
 are installed into a folder that is removed afterwards.
 
-    python benchmarks/middleware.py [--rounds 80] [--without-server]
+    python benchmarks/middleware.py [--rounds 60] [--without-server]
 """
 
 from __future__ import annotations
@@ -430,9 +430,10 @@ def main(rounds: int, n: int, *, with_server: bool) -> None:
         f"  PerfMiddleware around an application that does nothing: {added['(bare)']:.1f} µs added"
     )
     if with_server:
+        served = max(rounds // 3, 2)
         print_costs(
-            f"Behind uvicorn, the server's CPU a request, {rounds} interleaved rounds",
-            end_to_end(max(rounds // 3, 2)),
+            f"Behind uvicorn, the server's CPU a request, {served} interleaved rounds",
+            end_to_end(served),
         )
     print(f"\nA series of the recorder takes {series_bytes() / 1024:.1f} KiB")
     print_errors(n)
