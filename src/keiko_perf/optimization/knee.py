@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
+from operator import mul
 
 from keiko_perf.optimization.curves import STEP, Curves
 
@@ -139,8 +140,7 @@ class Knee:
 
     def loss(self, limit: int) -> float:
         """What so many in flight are expected to cost, as a logarithm."""
-        losses = self._curves.loss(log(limit))
-        return sum(weight * loss for weight, loss in zip(self._weights, losses, strict=True))
+        return float(sum(map(mul, self._weights, self._curves.loss(log(limit)))))
 
     def _best(self, least: int, most: int) -> tuple[int, float]:
         """What costs least from *least* to *most*: looked for coarsely first, then finely."""

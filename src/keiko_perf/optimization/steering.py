@@ -32,7 +32,7 @@ _VARIATION, _SEEN, _REMEMBERED = 0.7, 3, 400  # what work varies by at first; re
 _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
 _LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.7, 0.5
-_UP_COST, _DOWN_COST, _LOW_COST = 0.03, 0.007, 0.015  # what such a look may be expected to cost
+_UP_COST, _DOWN_COST, _LOW_COST = 0.03, 0.015, 0.05  # what such a look may be expected to cost
 _LOOK_LOW_EVERY = 16  # windows
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
@@ -226,6 +226,8 @@ class Steering:
         while (cost := self._knee.loss(self._base + toward * count) - loss) > most_cost:
             if count == 1:
                 share = min(share, most_cost / cost)
+                # Where fewer are served at once, as many requests take longer.
+                share *= min((self._base + toward) / self._base, 1.0) ** 2
                 break
             count = max(min(int(count * most_cost / cost), count - 1), 1)
         owed = self._owed[toward > 0] + share
