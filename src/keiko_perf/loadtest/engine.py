@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop
 from math import inf
 
-from keiko_perf.loadtest.alarm import FileAlarm, Repeating
+from keiko_perf.loadtest.alarm import Alarm, FileAlarm, LoopAlarm, Repeating, precise_alarm
 from keiko_perf.loadtest.environment import environment, is_same_host
 from keiko_perf.loadtest.pacer import Users, arrivals
 from keiko_perf.loadtest.plan import Plan
@@ -56,7 +56,8 @@ class Engine(Traffic):
         self._gate = gate
         self._begins_at: float | None = None
         # A timer that rings together with the arrivals would always see one under way.
-        self._look_alarm = self._new_alarm(self._look)
+        new_alarm = LoopAlarm if self._is_virtual else precise_alarm
+        self._look_alarm: Alarm = new_alarm(self._loop, self._look)
         self._looks_exactly = self._is_virtual or isinstance(self._look_alarm, FileAlarm)
         # Where the service runs in this thread too, or time is virtual, CPU time says nothing.
         self._owns_cpu = not self._is_virtual and not transport.is_in_process
