@@ -175,7 +175,7 @@ class Http1Channel(OutgoingChannel):
                 self.received_bytes += len(data)
                 self._take_body(data)
             elif phase is _HEAD:
-                if self._block or not self._take_whole(data):
+                if self._block or self._interim or not self._take_whole(data):
                     self._take_head(data)
             elif phase is _IDLE:
                 # Bytes that nobody asked for would be taken for the next answer.
@@ -250,6 +250,7 @@ class Http1Channel(OutgoingChannel):
             head = read_head(block, answers_head=answers_head)
             if head.body is Body.INTERIM:
                 self._interim += 1
+                self._known = _NOTHING  # the short way knows nothing of what came before
                 if self._interim > _MOST_INTERIM:
                     raise Malformed("interim answers without end")
                 return

@@ -32,18 +32,18 @@ class PromptedChannel(Http1Channel):
         self._prompt = prompt
 
     def data_received(self, data: bytes) -> None:
-        known = self._known_if_plain
+        known = self._known
         if data == known.whole and self._phase is _HEAD and not self._block and known.status < 400:
             prompt, due = self._prompt, self.due
-            meter, clock = prompt.meter, prompt.clock
+            clock = prompt.clock
             now = clock()
-            if meter.since <= due < meter.until and now < prompt.until:
-                record = meter.record
+            if prompt.since <= due and now < prompt.until:
+                record = prompt.record
                 record(now - due)
-                meter.received_bytes += known.size
-                prompt.books.again += 1
+                prompt.count += 1
                 self.due = self.sent = now
                 write = self._write
                 write(prompt.wire)
                 return
         super().data_received(data)
+        self._prompt.learn(self._known_if_plain)

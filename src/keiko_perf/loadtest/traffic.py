@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from heapq import heappush
-from math import inf
 
 from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, punctual_alarm
 from keiko_perf.loadtest.books import Books
@@ -73,11 +72,7 @@ class Traffic:
         if len(requests) != 1 or not requests[0].is_plain:
             return None
         return Prompt(
-            wire=requests[0].wire,
-            until=-inf,
-            clock=self._clock,
-            meter=self._meters[0],
-            books=self._books,
+            wire=requests[0].wire, clock=self._clock, meter=self._meters[0], books=self._books
         )
 
     def _ring(self) -> None:
@@ -134,12 +129,19 @@ class Traffic:
         self._has_arrivals = False
         self._is_at_once = False
         if self.prompt is not None:
-            self.prompt.until = -inf
+            self.prompt.stop()
         if not self._in_flight:
             self._end()
         else:
             drain_s = self._plan.timeout_s * 1.2 if drain_s is None else drain_s
             self._timers.append(self._loop.call_later(drain_s, self._end))
+
+    def _settle_books(self) -> Books:
+        """The books, brought up to date."""
+        if self.prompt is not None:
+            self.prompt.settle()
+        self._books.settle()
+        return self._books
 
     def _end(self) -> None:
         if not self._over.done():
