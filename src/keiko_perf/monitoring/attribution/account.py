@@ -15,7 +15,7 @@ it is for, in whichever task or thread: it is found in the context (PEP 567), wh
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import ContextVar
 from threading import Lock
 from types import CoroutineType
@@ -45,6 +45,14 @@ class Lag:
 
     def __init__(self) -> None:
         self.due_s = self.came_s = 0.0
+
+
+def whole_of(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
+    """The parts of a request that took *duration_s*: the last is whatever the others leave."""
+    sql_s, pool_s, http_s, code_s, loop_s = parts_s[:5]
+    # Where two threads told something at the same instant, this sets the sum right.
+    rest_s = duration_s - sql_s - pool_s - http_s - code_s - loop_s
+    return sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0
 
 
 class Account:
@@ -208,18 +216,13 @@ class Account:
         """Where the time of the request went until now."""
         return Split(*self.parts_s())
 
-    def parts_s(self, now_s: float | None = None) -> list[float]:
-        """The same as numbers, in the order of `Part`, and cheaper; until *now_s*, if known."""
-        if now_s is None:
-            now_s = self.clock()
+    def parts_s(self) -> tuple[float, ...]:
+        """The same as numbers, in the order of `Part`, and cheaper."""
+        now_s = self.clock()
         parts_s = self._spent_s
         parts_s[self._part] += now_s - self._at_s
         self._at_s = now_s
-        # Where two threads told something at the same instant, this sets the sum right.
-        sql_s, pool_s, http_s, code_s, loop_s, _ = parts_s
-        rest_s = now_s - self._began_s - sql_s - pool_s - http_s - code_s - loop_s
-        rest_s = rest_s if rest_s > 0.0 else 0.0
-        return [sql_s, pool_s, http_s, code_s, loop_s, rest_s]
+        return whole_of(parts_s, now_s - self._began_s)
 
     def closed(self, now_s: float) -> tuple[list[float], dict[str, list[Any]] | None]:
         """
