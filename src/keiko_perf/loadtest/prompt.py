@@ -8,7 +8,6 @@ from collections.abc import Callable
 from math import inf
 
 from keiko_perf.loadtest.books import Books
-from keiko_perf.loadtest.home import Known
 from keiko_perf.loadtest.meter import StepMeter
 
 
@@ -61,10 +60,10 @@ class Prompt:
         """Ask no more."""
         self._ends = self.until = -inf
 
-    def learn(self, known: Known) -> None:
-        """See what the owner made of an answer: where it counts, and how long the next ones are."""
+    def learn(self, size_bytes: int) -> None:
+        """See what the owner made of an answer: where it counts. The next ones are that long."""
         self.settle()
-        self._size = known.size
+        self._size = size_bytes
         self.since, self.until = self._meter.since, min(self._meter.until, self._ends)
 
     def settle(self) -> None:

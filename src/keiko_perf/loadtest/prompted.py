@@ -46,4 +46,4 @@ class PromptedChannel(Http1Channel):
                 write(prompt.wire)
                 return
         super().data_received(data)
-        self._prompt.learn(self._known_if_plain)
+        self._prompt.learn(self._known_if_plain.size)
