@@ -253,6 +253,92 @@ def test_requests_that_overlap_on_a_loop_are_never_mixed_up() -> None:
         assert split.elsewhere_s == pytest.approx(number / 7)
 
 
+# Requests that overlap, each a program: it sleeps, is within a part, does several things in tasks
+# of its own, in a TaskGroup or by gather, or leaves a task to be awaited at its end.
+SPANS = (Part.SQL, Part.POOL, Part.HTTP)
+Program = list[tuple[str, Any, Any]]
+
+
+def _longer(shorter: st.SearchStrategy[Program]) -> st.SearchStrategy[Program]:
+    return st.lists(
+        st.one_of(
+            st.tuples(st.just("within"), st.sampled_from(SPANS), shorter),
+            st.tuples(st.just("grouped"), st.lists(shorter, max_size=3), st.none()),
+            st.tuples(st.just("gathered"), st.lists(shorter, max_size=3), st.none()),
+            st.tuples(st.just("left"), shorter, st.none()),
+            st.tuples(st.just("sleep"), st.integers(0, 9), st.none()),
+        ),
+        max_size=3,
+    )
+
+
+PROGRAMS = st.recursive(
+    st.lists(st.tuples(st.just("sleep"), st.integers(0, 9), st.none()), max_size=2),
+    _longer,
+    max_leaves=12,
+)
+
+
+async def play(program: Program) -> None:
+    left = []
+    for way, what, more in program:
+        if way == "sleep":
+            await asyncio.sleep(what / 1000)
+        elif way == "within":
+            account = current.get()
+            assert account is not None
+            account.open(what)
+            await play(more)
+            account.shut(what)
+        elif way == "grouped":
+            async with asyncio.TaskGroup() as group:
+                for one in what:
+                    group.create_task(play(one))
+        elif way == "gathered":
+            await asyncio.gather(*map(play, what))
+        else:
+            left.append(asyncio.create_task(play(what)))
+    for task in left:
+        await task
+
+
+def milliseconds(program: Program, begun: int, within: dict[Part, set[int]]) -> int:
+    """When it ends, and in *within* which milliseconds it is in which part."""
+    at, left = begun, begun
+    for way, what, more in program:
+        if way == "sleep":
+            at += what
+        elif way == "within":
+            ended = milliseconds(more, at, within)
+            within[what].update(range(at, ended))
+            at = ended
+        elif way == "left":
+            left = max(left, milliseconds(what, at, within))
+        else:
+            at = max((milliseconds(one, at, within) for one in what), default=at)
+    return max(at, left)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), PROGRAMS), max_size=6))
+def test_whatever_overlaps_each_request_is_told_its_own_parts(
+    requests: list[tuple[int, Program]],
+) -> None:
+    async def request(after_ms: int, program: Program) -> Split:
+        await asyncio.sleep(after_ms / 1000)
+        return await follow(play(program), asyncio.get_running_loop().time)
+
+    async def all_at_once() -> list[Split]:
+        return await asyncio.gather(*(asyncio.create_task(request(*one)) for one in requests))
+
+    for (_, program), split in zip(requests, in_virtual_time(all_at_once()), strict=True):
+        within: dict[Part, set[int]] = {part: set() for part in SPANS}
+        whole = milliseconds(program, 0, within)
+        sql, pool, http = (within[part] for part in SPANS)
+        expected = [len(sql), len(pool - sql), len(http - pool - sql), 0, 0]
+        expected.append(whole - len(sql | pool | http))
+        assert [1000 * part_s for part_s in split] == pytest.approx(expected, abs=1e-6)
+
+
 async def test_what_a_thread_of_the_request_does_is_the_requests() -> None:
     def ask() -> None:
         account = current.get()
