@@ -47,6 +47,14 @@ class Lag:
         self.due_s = self.came_s = 0.0
 
 
+def whole_of(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
+    """The parts of a request that took *duration_s*: the last is whatever the others leave."""
+    sql_s, pool_s, http_s, code_s, loop_s = parts_s[:5]
+    # Where two threads told something at the same instant, this sets the sum right.
+    rest_s = duration_s - sql_s - pool_s - http_s - code_s - loop_s
+    return sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0
+
+
 class Account:
     """
     Args:
@@ -106,7 +114,7 @@ class Account:
 
     # In the place of the coroutine. Written out, as each call in it would cost as much as all the
     # rest, and without the lock: if a thread of the same request tells something at the same
-    # instant, `parts_s` sets the sum right. The steps are gone through by a loop, as `send` tells
+    # instant, `whole_of` sets the sum right. The steps are gone through by a loop, as `send` tells
     # their end by an exception, which costs as much as to be suspended.
     def __await__(self) -> Generator[Any, Any, None]:
         steps: Any = self._awaitable.__await__()
@@ -233,15 +241,10 @@ class Account:
         """Where the time of the request went until now."""
         return Split(*self.parts_s())
 
-    def parts_s(self, now_s: float | None = None) -> list[float]:
-        """The same as numbers, in the order of `Part`, and cheaper; until *now_s*, if known."""
-        if now_s is None:
-            now_s = self.clock()
-        sql_s, pool_s, http_s, code_s, loop_s = self._parts_s(now_s)
-        # Where two threads told something at the same instant, this sets the sum right.
-        rest_s = now_s - self._began_s - sql_s - pool_s - http_s - code_s - loop_s
-        rest_s = rest_s if rest_s > 0.0 else 0.0
-        return [sql_s, pool_s, http_s, code_s, loop_s, rest_s]
+    def parts_s(self) -> tuple[float, ...]:
+        """The same as numbers, in the order of `Part`, and cheaper."""
+        now_s = self.clock()
+        return whole_of(self._parts_s(now_s), now_s - self._began_s)
 
     def closed(self, now_s: float) -> tuple[Sequence[float], dict[str, list[Any]] | None]:
         """
