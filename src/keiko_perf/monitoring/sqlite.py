@@ -65,7 +65,7 @@ class SqliteStore:
         if not retention_s > 0 or max_bytes < 1 << 17 or busy_timeout_s < 0:
             raise UsageError(
                 "this store could not keep a window",
-                cure="Let retention_s be over 0, max_bytes 131072 or more, busy_timeout_s 0 at least",
+                cure="Let retention_s be over 0, max_bytes over 131071, busy_timeout_s 0 or more",
             )
         self.path = Path(path)
         self._retention_s = retention_s
