@@ -118,8 +118,8 @@ async def test_of_three_indexes_none_of_the_eight_sets_is_better(
     every = tuple(frozenset(some) for n in (1, 2, 3) for some in combinations(ALL, n))
     ledger = await ledger_of(plans, budget=budget, sizes=sizes, asked=every)
     best = best_of(ledger)
-    assert ledger.fits(best)
-    fitting = [bits(one) for one in (NONE, *every) if ledger.fits(bits(one))]
+    assert ledger.weighing.fits(best)
+    fitting = [bits(one) for one in (NONE, *every) if ledger.weighing.fits(bits(one))]
     assert ledger.cost(best) == min(map(ledger.cost, fitting))
 
 

@@ -160,13 +160,8 @@ class Choice(Weighing):
                 return more
         return None
 
-    def room(self, chosen: Bits) -> float:
-        budget = self.limits.budget_bytes
-        return float("inf") if budget is None else budget - self.size(chosen)
-
     def _fits(self, more: Bits, room: float, chosen: Bits) -> bool:
-        most = self.limits.max_indexes
-        if most is not None and (chosen | more).bit_count() > most:
+        if self.surplus(chosen | more) > 0:
             return False
         return room == float("inf") or self.size(more) <= room + self._replaceable(more, chosen)
 
@@ -281,10 +276,10 @@ class Choice(Weighing):
     def _instead(self, more: Bits, chosen: Bits, losses: dict[int, float]) -> Iterator[Bits]:
         """The sets with *more* in them from which so much was taken that they fit."""
         everything = chosen | more
-        if self._is_within(everything):
+        if self.fits(everything):
             yield everything
             return
-        over, surplus = -self.room(everything), self._surplus(everything)
+        over, surplus = -self.room(everything), self.surplus(everything)
         tables = {self._candidate(new).table for new in bits_of(more)}
         losses = losses | {
             bit: max(self.bounds(everything & ~(1 << bit), everything)[0], 0.0)
@@ -308,14 +303,6 @@ class Choice(Weighing):
             if over <= 0 and surplus <= 0:
                 yield everything
                 return
-
-    def _is_within(self, some: Bits) -> bool:
-        return self.room(some) >= 0 and self._surplus(some) <= 0
-
-    def _surplus(self, some: Bits) -> int:
-        """How many too many there are."""
-        most = self.limits.max_indexes
-        return 0 if most is None else some.bit_count() - most
 
     def _loss(self, bit: int, some: Bits) -> float:
         """What it costs for its size to do without an index, as far as is known."""

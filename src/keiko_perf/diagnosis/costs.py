@@ -70,8 +70,8 @@ class Costs:
     _saved: list[dict[Bits, float]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
-    _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
-    _scans_with_all: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _scans: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _scans_with_all: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
@@ -197,10 +197,10 @@ class Costs:
             for use in self.queries[number].shape.uses:
                 if use.table == index.table and _gives_order(index, use):
                     return float("inf")
-            read[index.table] = self._scan_saved(number, index.table.name)
+            read[index.table] = self._scan_saved(number, index.table)
         return sum(read.values())
 
-    def _scan_saved(self, number: int, table: str) -> float:
+    def _scan_saved(self, number: int, table: TableName) -> float:
         before = self._scans[number].get(table, float("inf"))
         most = _SCANS_SAVED * before
         with_all = self._scans_with_all.get(number)

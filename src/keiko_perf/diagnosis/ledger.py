@@ -72,18 +72,6 @@ class Ledger:
                 gains.append((number, before, after))
         return bool(gains) and self.weighing.pays(bit, gains)
 
-    def room(self, some: Bits) -> float:
-        budget = self.weighing.limits.budget_bytes
-        return float("inf") if budget is None else budget - self.weighing.size(some)
-
-    def surplus(self, some: Bits) -> int:
-        """How many there are too many."""
-        most = self.weighing.limits.max_indexes
-        return 0 if most is None else some.bit_count() - most
-
-    def fits(self, some: Bits) -> bool:
-        return self.surplus(some) <= 0 and self.room(some) >= 0
-
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
         some = 0

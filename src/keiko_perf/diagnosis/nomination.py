@@ -176,7 +176,7 @@ class Nomination:
 
     def _least_per_byte(self, chosen: Bits) -> float:
         """What the least useful of the chosen saves for its size, if there is no room left."""
-        if self.ledger.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
+        if self._weighing.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
             return 0.0
         return min(
             (

@@ -46,7 +46,7 @@ class Packing:
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
         filled = [self.filled(0, view) for view in _VIEWS]
-        filled += [self.filled(self.paying(one)) for one in starts if self.ledger.fits(one)]
+        filled += [self.filled(self.paying(one)) for one in starts if self.ledger.weighing.fits(one)]
         return self._improved(min(filled, key=self._rank))
 
     def better(self, start: Bits) -> Bits:
@@ -80,7 +80,7 @@ class Packing:
 
     def _additions(self, chosen: Bits, but: Bits) -> Iterator[tuple[Bits, float]]:
         """What still fits, with its size."""
-        room = self.ledger.room(chosen)
+        room = self.ledger.weighing.room(chosen)
         for more, size in self._moves:
             if size > room and not more & chosen:
                 # They are in the order of their size. One that holds what is chosen already may
@@ -88,7 +88,7 @@ class Packing:
                 return
             new = more & ~chosen
             added = size if new == more else self._size(new)
-            if new and not new & but and added <= room and self.ledger.surplus(chosen | new) <= 0:
+            if new and not new & but and added <= room and self.ledger.weighing.surplus(chosen | new) <= 0:
                 yield new, added
 
     def _pay(self, some: Bits, chosen: Bits) -> bool:
@@ -183,8 +183,8 @@ class Packing:
     def _fitting(self, chosen: Bits, new: Bits) -> Iterator[tuple[Bits, float]]:
         """The sets with *new* from which so much is taken that they fit, and what that loses."""
         everything = chosen | new
-        over = -self.ledger.room(everything)
-        surplus = self.ledger.surplus(everything)
+        over = -self.ledger.weighing.room(everything)
+        surplus = self.ledger.weighing.surplus(everything)
         if over <= 0 and surplus <= 0:
             yield everything, 0.0
             return

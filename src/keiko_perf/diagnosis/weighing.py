@@ -81,6 +81,20 @@ class Weighing:
             self._sizes[some] = known
         return known
 
+    def room(self, some: Bits) -> float:
+        """How many bytes the budget leaves beside the indexes; below 0 if they are too large."""
+        budget = self.limits.budget_bytes
+        return float("inf") if budget is None else budget - self.size(some)
+
+    def surplus(self, some: Bits) -> int:
+        """How many there are too many."""
+        most = self.limits.max_indexes
+        return 0 if most is None else some.bit_count() - most
+
+    def fits(self, some: Bits) -> bool:
+        """Whether the indexes are within the limits."""
+        return self.surplus(some) <= 0 and self.room(some) >= 0
+
     def affected(self, some: Bits) -> tuple[int, ...]:
         """The statements that some of the indexes can matter to."""
         known = self._affected.get(some)
