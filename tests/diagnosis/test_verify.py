@@ -77,7 +77,8 @@ def left_behind(url: str) -> list[tuple[str, ...]]:
 async def test_tables_of_one_name_in_two_schemas_are_told_apart(
     postgres: Cluster, pricer: Pricer
 ) -> None:
-    url = await postgres.create_database("twins")
+    name = f"twins_{pricer.name}"
+    url = await postgres.create_database(name)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         for schema, rows in (("one", 100), ("two", 20_000)):
             connection.execute(f"CREATE SCHEMA {schema}")
@@ -96,6 +97,7 @@ async def test_tables_of_one_name_in_two_schemas_are_told_apart(
     assert price.ways[second] == "Seq Scan"
     assert with_index.ways[second] != "Seq Scan"
     assert with_index.ways[first] == price.ways[first]
+    await postgres.drop_database(name)
 
 
 async def test_an_index_lowers_the_price_and_the_plan_names_it(url: str, pricer: Pricer) -> None:

@@ -42,11 +42,24 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the planner said: `used` of the `asked` candidates, and the cost."""
+    """
+    What the planner said.
+
+    Attributes:
+        asked: the candidates that were assumed to be there.
+        used: those that the plan uses.
+        cost: of the plan.
+        shares: what each of the used does for it, by what reading its table costs less; together 1.
+    """
 
     asked: Bits
     used: Bits
     cost: float
+    shares: Mapping[int, float] = field(default_factory=dict, compare=False)
+
+    def share(self, some: Bits) -> float:
+        """What *some* candidates do for it."""
+        return sum(share for bit, share in self.shares.items() if some >> bit & 1)
 
 
 @dataclass(slots=True)
@@ -163,9 +176,9 @@ class Costs:
             query.statement.text, query.shape.parameters, frozenset(assumed)
         )
         used = [assumed[one] for one in price.used]
-        answer = Answer(
-            wanted, _bits(bit for bit, _ in used), price.cost + sum(more for _, more in used)
-        )
+        some = _bits(bit for bit, _ in used)
+        cost = price.cost + sum(more for _, more in used)
+        answer = Answer(wanted, some, cost, self._shares(number, some, price.scans))
         self._known[number].append(answer)
         self._bounds[number].clear()
         self._saved[number].clear()
@@ -174,6 +187,22 @@ class Costs:
         if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
             self._scans_with_all[number] = price.scans
         return answer
+
+    def _shares(
+        self, number: int, used: Bits, scans: Mapping[TableName, float] | None
+    ) -> dict[int, float]:
+        """What each of the used does for a plan."""
+        before, after = self._scans.get(number) or {}, scans or {}
+        saved: dict[int, float] = {}
+        for bit in bits_of(used):
+            table = self.candidates[bit].table
+            scan = before.get(table, float("inf"))
+            # inf - inf would be no number.
+            saved[bit] = scan if scan == float("inf") else max(scan - after.get(table, 0.0), 1.0)
+        whole = sum(saved.values())
+        if whole == float("inf"):  # in a subplan: nobody knows
+            return dict.fromkeys(saved, 1 / len(saved))
+        return {bit: one / whole for bit, one in saved.items()}
 
     def most_saved(self, number: int, some: Bits) -> float:
         """

@@ -1,14 +1,18 @@
 """
-Ledger: what is sure of every set of indexes, without asking anything.
+Ledger: what is sure of every set of indexes, and what may be hoped, without asking anything.
 
 A statement costs at most what its cheapest known plan costs that uses only indexes of the set. An
-index that no known plan uses is worth nothing here, however promising it may be.
+index that no known plan uses is worth nothing here, however promising it may be; one that known
+plans use together with others is worth asking about by what may be hoped of it alone.
 """
 
 from __future__ import annotations
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.weighing import Weighing, set_of
+
+_OPTIMISM = 0.5
+"""Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
 
 
 class Ledger:
@@ -107,6 +111,42 @@ class Ledger:
             stand_in = self._costs.projected(number, 1 << bit).bit_length() - 1
             found[stand_in] = found.get(stand_in, 0) | 1 << bit
         return found
+
+
+class Hopes(Ledger):
+    """
+    What may be hoped of every set, where the ledger is only sure of less.
+
+    Of a plan that uses several indexes each that is there does its share, by what reading its table
+    costs less, unless the planner has said that it does not.
+    """
+
+    def __init__(self, weighing: Weighing) -> None:
+        super().__init__(weighing)
+        self._hoped: dict[int, dict[Bits, float]] = {}
+
+    def most(self, number: int, some: Bits) -> float:
+        """What a statement costs with *some* indexes, with some luck."""
+        sure = super().most(number, some)
+        there = self._costs.projected(number, some)
+        known = self._hoped[number].get(there)
+        if known is None:
+            known = self._hoped[number][there] = self._hope(number, there, sure)
+        return known
+
+    def _learn(self, number: int) -> None:
+        super()._learn(number)
+        self._hoped[number] = {}
+
+    def _hope(self, number: int, there: Bits, sure: float) -> float:
+        least, _ = self._costs.bounds(number, there)
+        nothing = super().most(number, 0)
+        hoped = sure
+        for one in self._known[number]:
+            if one.used & there and one.used & ~there:
+                share = one.share(there) ** _OPTIMISM
+                hoped = min(hoped, nothing - share * (nothing - one.cost))
+        return max(least, hoped)
 
 
 def without(some: Bits, *bits: int) -> Bits:

@@ -22,6 +22,7 @@ from keiko_perf.errors import DatabaseUnavailable, StatementRefused
 GENERIC = {"plan_cache_mode": "force_generic_plan"}
 """The setting of the transaction in which a `Planner` asks."""
 
+_OPTIONS = "FORMAT JSON, VERBOSE"
 _PREPARED = "keiko_perf"
 _SYNTAX_ERROR = "42601"
 _LOCK_TIMEOUT = "55P03"
@@ -62,17 +63,15 @@ class Planner:
     async def _explained(self, text: str, parameters: int) -> dict[str, Any]:
         self.planner_calls += 1
         if parameters == 0:
-            return _plan_of(await self._database.send(f"EXPLAIN (FORMAT JSON, VERBOSE) {text}"))
+            return _plan_of(await self._database.send(f"EXPLAIN ({_OPTIONS}) {text}"))
         if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
-            return _plan_of(
-                await self._database.send(f"EXPLAIN (FORMAT JSON, VERBOSE, GENERIC_PLAN) {text}")
-            )
+            return _plan_of(await self._database.send(f"EXPLAIN ({_OPTIONS}, GENERIC_PLAN) {text}"))
         # A statement that stays prepared would keep its plan, whatever indexes come and go.
         await self._database.send(f"PREPARE {_PREPARED} AS {text}")
         try:
             nulls = ", ".join(["NULL"] * parameters)
             return _plan_of(
-                await self._database.send(f"EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE {_PREPARED} ({nulls})")
+                await self._database.send(f"EXPLAIN ({_OPTIONS}) EXECUTE {_PREPARED} ({nulls})")
             )
         finally:
             await surely(self._database, f"DEALLOCATE {_PREPARED}")

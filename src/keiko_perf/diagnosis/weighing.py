@@ -66,7 +66,6 @@ class Weighing:
     _sizes: dict[Bits, float] = field(default_factory=dict)
     _begun: dict[Bits, Bits] = field(default_factory=dict)
     _by_table: dict[TableName, list[int]] = field(default_factory=dict)
-    _hopeless: set[tuple[Bits, Bits]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.weights = {
