@@ -231,4 +231,4 @@ def test_a_journal_without_room_says_so_with_its_cure(clock):
     with pytest.raises(StoreUnavailable, match="full") as caught:
         any(fill(number) for number in range(100))
     assert "max_bytes" in caught.value.cure
-    assert len(journal.read(lambda page: page.entries("note"), absent=[])) > 3
+    assert len(journal.read(lambda page: page.entries("note"), absent=[])) > 1

@@ -2,8 +2,9 @@
 Watching: reads a monitored service's own figures while it is under load, four times a second.
 
 It asks `/performance/prometheus`, in a thread of its own, and on this machine the CPU time of the
-service's processes. A reading that fails is left out; that there are none is said. At the beginning
-the service is asked for its time, by how much its clock is off.
+service's processes, and how busy the network between the two is. A reading that fails is left out;
+that there are none is said. At the beginning the service is asked for its time, by how much its
+clock is off.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -23,6 +24,7 @@ import psutil
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest.exposition import ACCEPT, read_protobuf
+from keiko_perf.loadtest.link import Link, link_to
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.telemetry import (
     CPU_S,
@@ -57,13 +59,21 @@ class Watcher:
         url: of the service; with or without `/performance`.
         token: that opens its dashboard.
         kinds: of what all durations are read, and not just how many and how long in all.
+        link: finds what lies between here and a host and its port; None where that is not known.
 
     Raises:
         UsageError: the address names no host.
         ServiceUnavailable: on entering, the service does not answer, or nothing of the kind.
     """
 
-    def __init__(self, url: str, *, token: str = "", kinds: Collection[Kind] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        kinds: Collection[Kind] = (),
+        link: Callable[[str, int], Link | None] = link_to,
+    ) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(
@@ -81,6 +91,8 @@ class Watcher:
         self._connection: HTTPConnection | None = None
         self._readings: deque[Reading] = deque(maxlen=MOST_READINGS)
         self._processes: list[psutil.Process] = []
+        self._link_to = link
+        self._link: Link | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watching", daemon=True)
 
@@ -92,6 +104,7 @@ class Watcher:
             self._close()
             raise
         self._processes = _serving(self._host, self._port)
+        self._link = self._link_to(self._host, self._port)
         self._thread.start()
         return self
 
@@ -142,6 +155,8 @@ class Watcher:
         else:
             values, histograms = read_text(body.decode("utf-8", "replace")), {}
         values |= self._local()
+        if self._link is not None:
+            values |= self._link.used_s()
         at_s = (asked_s + answered_s) / 2
         return Reading(at_s, (answered_s - asked_s) / 2, values, histograms)
 

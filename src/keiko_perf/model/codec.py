@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
-from keiko_perf.model.lanes import narrowed, widened
+from keiko_perf.model.lanes import narrowed, narrowest, widened
 from keiko_perf.model.varint import Reader, write_varint
 
 SCALE = 6
@@ -26,6 +26,7 @@ _PACKED_FORMAT = 2
 _PACKED = Struct("<BcQQQQhdd")
 _WIDTHS = ((b"B", 1, 1 << 8), (b"H", 2, 1 << 16), (b"I", 4, 1 << 32), (b"Q", 8, 1 << 64))
 """The narrowest array that takes the largest count: its code, its bytes an item, its bound."""
+_LOW = (1 << 64) - 1
 _WIDTH_OF = {code: width for code, width, _ in _WIDTHS}
 
 
@@ -126,18 +127,25 @@ def from_bytes(encoded: bytes) -> Kept:
 
 def pack(kept: Kept) -> bytes:
     """In bytes that are quick rather than short; *kept* holds something."""
-    most = max(kept.counts, default=0)
-    code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
-    return _PACKED.pack(
-        _PACKED_FORMAT,
-        code,
-        kept.below,
-        kept.above,
-        *divmod(kept.sum_ns, 1 << 64),
-        kept.first,
-        kept.min_s,
-        kept.max_s,
-    ) + narrowed(kept.counts, width)
+    code, narrow = b"B", narrowest(kept.counts)
+    if narrow is None:
+        most = max(kept.counts)
+        code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
+        narrow = narrowed(kept.counts, width)
+    return (
+        _PACKED.pack(
+            _PACKED_FORMAT,
+            code,
+            kept.below,
+            kept.above,
+            kept.sum_ns >> 64,
+            kept.sum_ns & _LOW,
+            kept.first,
+            kept.min_s,
+            kept.max_s,
+        )
+        + narrow
+    )
 
 
 def unpack(encoded: bytes) -> Kept:

@@ -109,8 +109,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float) -> None:
-    """Add *window* to its points and calls, and forget what is too old for any chart."""
+def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float) -> bool:
+    """
+    Add *window* to its points and calls, and forget what is too old for any chart.
+
+    It returns whether the window is the first of its shortest point.
+    """
     more, started_s = Sum.of(window), started_s_of(window, _SHORT_S)
     known = connection.execute(
         "SELECT is_folded FROM points WHERE stretch_s = ? AND started_s = ?", (_SHORT_S, started_s)
@@ -125,6 +129,7 @@ def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float)
         _forget(connection, started_s, retention_s)
     if window.blocking:
         _add_calls(connection, window, retention_s)
+    return known is None
 
 
 def read_points(

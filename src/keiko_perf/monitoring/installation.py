@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from keiko_perf.errors import UsageError
+from keiko_perf.monitoring.attribution.rejoined import rejoin
 from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, Protect, is_dashboard
 from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
@@ -49,7 +50,7 @@ def install(monitor: Monitor, app: Any, *, protect: Protect | None = None) -> No
             "the monitor cannot be installed in an application that is already running",
             cure="Call install before the application serves its first request",
         ) from error
-    monitor.recorder.add_probe(ThreadPoolProbe())
+    monitor.recorder.add_probe(ThreadPoolProbe(monitor.recorder))
     setattr(app.state, STATE, monitor)
     monitor.is_recording = True
     app.router.routes.insert(0, DashboardRoute(protect))
@@ -63,6 +64,8 @@ class MonitorMiddleware:
     """
 
     def __init__(self, app: App, monitor: Monitor) -> None:
+        if monitor.attribution:
+            rejoin(app)
         self._app = app
         self._monitor = monitor
         self._recorded = PerfMiddleware(

@@ -139,18 +139,18 @@ def run_command(
             duration=duration,
         )
     )
-    promised = read_promises(slo or ())
-    targets = promises(
-        Promised(
-            max_p50=max_p50 or (),
-            max_p95=max_p95 or (),
-            max_p99=max_p99 or (),
-            max_errors=max_errors or (),
-            min_rate=min_rate or (),
-        ),
-        others=[one.target for one in promised],
+    options = Promised(
+        max_p50=max_p50 or (),
+        max_p95=max_p95 or (),
+        max_p99=max_p99 or (),
+        max_errors=max_errors or (),
+        min_rate=min_rate or (),
     )
+    promised = read_promises(slo or ())
     asked = source(given)
+    if not promised and options.is_empty:
+        promised = asked.promises
+    targets = promises(options, others=[one.target for one in promised])
     plan = Plan(
         base_url=asked.base_url,
         steps=asked.steps,
