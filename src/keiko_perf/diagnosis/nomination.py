@@ -93,7 +93,7 @@ class Nomination:
         numbers = range(len(self._costs.queries))
         counts = [(self._costs.relevant(one) & columns).bit_count() for one in numbers]
         pairs = sum(count + count * (count + 1) / 2 for count in counts)
-        worth = _OF_ALL * (len(numbers) + pairs / 3 * (_ONCE + most**_FOR_EACH))
+        worth: float = _OF_ALL * (len(numbers) + pairs / 3 * (_ONCE + most**_FOR_EACH))
         return max(worth - self._calls_before, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
