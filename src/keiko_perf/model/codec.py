@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
-from keiko_perf.model.lanes import narrowed, narrowest, widened
+from keiko_perf.model.lanes import narrowed, widened
 from keiko_perf.model.varint import Reader, write_varint
 
 SCALE = 6
@@ -127,24 +127,27 @@ def from_bytes(encoded: bytes) -> Kept:
 
 def pack(kept: Kept) -> bytes:
     """In bytes that are quick rather than short; *kept* holds something."""
-    code, narrow = b"B", narrowest(kept.counts)
-    if narrow is None:
-        most = max(kept.counts)
-        code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
-        narrow = narrowed(kept.counts, width)
+    most = max(kept.counts, default=0)
+    code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
+    return packed(code, narrowed(kept.counts, width), kept.first, *kept[2:])
+
+
+def packed(
+    code: bytes,
+    counts: bytes,
+    first: int,
+    below: int,
+    above: int,
+    sum_ns: int,
+    min_s: float | None,
+    max_s: float | None,
+) -> bytes:
+    """The same of counts that are narrow already: as `array` has them, in items of that *code*."""
     return (
         _PACKED.pack(
-            _PACKED_FORMAT,
-            code,
-            kept.below,
-            kept.above,
-            kept.sum_ns >> 64,
-            kept.sum_ns & _LOW,
-            kept.first,
-            kept.min_s,
-            kept.max_s,
+            _PACKED_FORMAT, code, below, above, sum_ns >> 64, sum_ns & _LOW, first, min_s, max_s
         )
-        + narrow
+        + counts
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from keiko_perf.model import codec
 from keiko_perf.model.codec import BIAS, SCALE, Kept
-from keiko_perf.model.lanes import added, summed
+from keiko_perf.model.lanes import added, narrowest, summed
 
 LOWEST_S = 1e-6
 HIGHEST_S = 3600.0
@@ -278,7 +278,23 @@ class Histogram:
 
         Nothing recorded is no bytes at all.
         """
-        return codec.pack(self._kept()) if self else b""
+        if not self:
+            return b""
+        narrow = narrowest(self._counts)
+        if narrow is None:
+            return codec.pack(self._kept())
+        counts = narrow.lstrip(b"\0")
+        first = self._first + len(narrow) - len(counts) if counts else 0
+        return codec.packed(
+            b"B",
+            counts.rstrip(b"\0"),
+            first,
+            self.below,
+            self.above,
+            self._sum_ns,
+            self._min_s,
+            self._max_s,
+        )
 
     @classmethod
     def unpack(cls, encoded: bytes) -> Self:

@@ -30,10 +30,10 @@ from keiko_perf.monitoring.points import Point, Sum, points_of
 
 SCHEMA_VERSION = 4
 """
-1 had windows only, 2 other points, 3 nothing merged beside them. Each is read as it is; who writes
-brings it up to date.
+1 had windows only, 2 and 3 other points and nothing merged beside them. Each is read as it is; who
+writes brings it up to date.
 """
-_WITH_CALLS, _WITH_POINTS = 2, 3
+_WITH_CALLS = 2
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
@@ -117,7 +117,7 @@ class SqliteStore:
         """As of `Charted`; of a store of an older layout they are made from its windows."""
 
         def read(connection: sqlite3.Connection) -> list[Point]:
-            if _pragma(connection, "user_version") < _WITH_POINTS:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
                 return points_of(windows.read(connection, start_at, end_at), stretch_s)
             return charts.read_points(connection, start_at, end_at, stretch_s)
 
@@ -127,7 +127,7 @@ class SqliteStore:
         """As of `Charted`; None of a store of an older layout."""
 
         def read(connection: sqlite3.Connection) -> list[Sum] | None:
-            if _pragma(connection, "user_version") < _WITH_POINTS:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
                 return None
             return charts.read_sums(connection, start_at, end_at, stretch_s)
 
@@ -268,7 +268,7 @@ class SqliteStore:
                     connection.execute(statement)
                 for one in windows.read(connection, _FIRST, _LAST):
                     charts.add(connection, one, retention_s=self._retention_s)
-            elif version < _WITH_POINTS:
+            else:
                 charts.migrate(connection)
             # What is merged beside the windows comes bit by bit, with those that are written.
             for statement in (*minutes.LAYOUT, *wholes.LAYOUT):

@@ -55,6 +55,11 @@ ROLL_UPS = (
     (2, 864_000 * _S, 3_600 * _S),
 )
 """From which level, from which age on, into stretches of which length; in microseconds."""
+_DUE = """SELECT
+    EXISTS (SELECT 1 FROM windows WHERE level = 0 AND started_us < ?),
+    EXISTS (SELECT 1 FROM windows WHERE level = 1 AND started_us < ?),
+    EXISTS (SELECT 1 FROM windows WHERE level = 2 AND started_us < ?),
+    EXISTS (SELECT 1 FROM windows WHERE level IN (0, 1, 2, 3) AND started_us < ?)"""
 _AT_ONCE = 240
 """Rows that are rolled up with one window: after a pause it is caught up on bit by bit."""
 _FORGOTTEN_AT_ONCE = 10
@@ -113,24 +118,32 @@ def _add(
     over = minute.over(snapshot)
     whole = None if over is None else encode(over.whole)
     with transaction(connection):
-        kept_us = started_us - round(retention_s * _S)
+        if over is not None and whole is not None:
+            minutes.keep(connection, over, whole)
+        minutes.spoil(connection, snapshot)
+        _insert(connection, 0, snapshot, body)
+        wholes.add(connection, snapshot)
+        is_first = charts.add(connection, snapshot, retention_s=retention_s)
+        _tidy(connection, started_us, started_us - round(retention_s * _S))
+        if is_first:
+            wholes.make(connection, snapshot, retention_s=retention_s)
+
+
+def _tidy(connection: sqlite3.Connection, now_us: int, kept_us: int) -> None:
+    """Roll up and drop what is old enough by now."""
+    until = [(now_us - age_us) // stretch_us * stretch_us for _, age_us, stretch_us in ROLL_UPS]
+    # Seldom is there anything to do, and that is told by one question.
+    *due, is_over = connection.execute(_DUE, (*until, kept_us)).fetchone()
+    if is_over:
         connection.execute(
             "DELETE FROM windows WHERE id IN (SELECT id FROM windows"  # noqa: S608 - our own levels
             f" WHERE level IN {ALL_LEVELS} AND started_us < ? ORDER BY started_us LIMIT ?)",
             (kept_us, _FORGOTTEN_AT_ONCE),
         )
         minutes.forget_before(connection, kept_us)
-        for level, age_us, stretch_us in ROLL_UPS:
-            _roll_up(
-                connection, level, (started_us - age_us) // stretch_us * stretch_us, stretch_us
-            )
-        if over is not None and whole is not None:
-            minutes.keep(connection, over, whole)
-        minutes.spoil(connection, snapshot)
-        _insert(connection, 0, snapshot, body)
-        wholes.add(connection, snapshot)
-        if charts.add(connection, snapshot, retention_s=retention_s):
-            wholes.make(connection, snapshot, retention_s=retention_s)
+    for (level, _, stretch_us), until_us, is_due in zip(ROLL_UPS, until, due, strict=True):
+        if is_due:
+            _roll_up(connection, level, until_us, stretch_us)
 
 
 def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot, body: bytes) -> None:
