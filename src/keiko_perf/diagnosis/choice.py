@@ -27,6 +27,8 @@ _LEFT_ALIKE = 0.25
 """Nor may the workload cost more than by this share with the smaller one, or else by …"""
 _LITTLE = 0.005
 """… this share of what it costs now: where nearly all is saved, a little more is much quicker."""
+_MOST_SETTLED = 3
+"""So often what is superfluous is taken out, and the best set packed of what was learned by it."""
 _TO_NOMINATE = 0.7
 """Of the questions that are worth asking; the others are for what is taken greedily."""
 
@@ -49,7 +51,12 @@ class Choice(Weighing):
         self._nomination = nomination = Nomination(ledger)
         best = await nomination.best(share=_TO_NOMINATE)
         best = await nomination.better(best, set_of(await self._greedily(0)))
-        return await self._without_superfluous(self._by_use(best, ledger))
+        for _ in range(_MOST_SETTLED):
+            order = await self._without_superfluous(self._by_use(best, ledger))
+            best = nomination.packed(set_of(order))
+            if best == set_of(order):
+                break
+        return order
 
     def _by_use(self, some: Bits, ledger: Ledger) -> list[int]:
         """The most useful for its size first."""

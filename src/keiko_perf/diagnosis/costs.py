@@ -151,15 +151,18 @@ class Costs:
         return known
 
     def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
-        least, most = 0.0, float("inf")
+        least, most, is_known = 0.0, float("inf"), False
         for one in self._known[number]:
+            if one.asked == wanted:
+                return one.cost, one.cost
+            is_above = wanted & ~one.asked == 0
             if one.used & ~wanted == 0:
-                if wanted & ~one.asked == 0:
-                    return one.cost, one.cost
+                # With more to choose from the planner sometimes takes a dearer plan after all.
                 most = min(most, one.cost)
-            elif wanted & ~one.asked == 0:
+                is_known |= is_above
+            elif is_above:
                 least = max(least, one.cost)
-        return min(least, most), most
+        return (most if is_known else min(least, most)), most
 
     async def ask(self, number: int, wanted: Bits) -> Answer:
         """The planner's answer for a statement under just the *wanted* candidates."""
@@ -302,9 +305,9 @@ class Costs:
     async def exact(self, number: int, some: Bits) -> float:
         """The same under just these indexes, which is for what is shown in the end."""
         wanted = some & self._relevant[number]
-        for one in self._known[number]:
-            if one.used & ~wanted == 0 and wanted & ~one.asked == 0:
-                return one.cost
+        least, most = self._bounded(number, wanted)
+        if least == most:
+            return most
         if self.projected(number, some) == wanted:
             return await self.price(number, some)
         return (await self.ask(number, wanted)).cost

@@ -28,6 +28,7 @@ class Ledger:
         self._relevant = {number: weighing.costs.relevant(number) for number in weighing.live}
         self._answers = dict.fromkeys(weighing.live, 0)
         self._plans: dict[int, list[tuple[Bits, float]]] = {}
+        self._asked: dict[int, dict[Bits, float]] = {}
         self._most: dict[int, dict[Bits, float]] = {}
         self._members = {number: self._alike(number) for number in weighing.live}
 
@@ -39,12 +40,15 @@ class Ledger:
         known = self._most[number].get(mine)
         if known is None:
             there = self._costs.projected(number, mine)
-            known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
+            known = self._asked[number].get(there)
+            if known is None:
+                known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
             self._most[number][mine] = known
         return known
 
     def _learn(self, number: int) -> None:
         """Take in what the planner has said of a statement since."""
+        self._asked[number] = {one.asked: one.cost for one in self._known[number]}
         cheapest: dict[Bits, float] = {}
         for one in self._known[number]:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
@@ -127,11 +131,15 @@ class Hopes(Ledger):
 
     def most(self, number: int, some: Bits) -> float:
         """What a statement costs with *some* indexes, with some luck."""
-        sure = super().most(number, some)
-        there = self._costs.projected(number, some)
-        known = self._hoped[number].get(there)
+        if self._answers[number] != len(self._known[number]):
+            self._learn(number)
+        mine = some & self._relevant[number]
+        known = self._hoped[number].get(mine)
         if known is None:
-            known = self._hoped[number][there] = self._hope(number, there, sure)
+            there = self._costs.projected(number, mine)
+            known = self._hoped[number][mine] = self._hope(
+                number, there, super().most(number, mine)
+            )
         return known
 
     def _learn(self, number: int) -> None:
@@ -140,10 +148,12 @@ class Hopes(Ledger):
 
     def _hope(self, number: int, there: Bits, sure: float) -> float:
         least, _ = self._costs.bounds(number, there)
+        if least >= sure:
+            return sure
         nothing = super().most(number, 0)
         hoped = sure
         for one in self._known[number]:
-            if one.used & there and one.used & ~there:
+            if one.cost < hoped and one.used & there and one.used & ~there:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
         return max(least, hoped)

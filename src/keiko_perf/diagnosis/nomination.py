@@ -75,7 +75,11 @@ class Nomination:
         """The best set that the best of some others, and what was learned with them, leads to."""
         best = await self._hoped(self._packing().thorough(*starts))
         await self._check(best)
-        return self._packing().better(best)
+        return self.packed(best)
+
+    def packed(self, start: Bits) -> Bits:
+        """The best set that one leads to, without asking anything more."""
+        return self._packing().thorough(start)
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
@@ -120,8 +124,10 @@ class Nomination:
 
     async def _hoped(self, best: Bits) -> Bits:
         """The best set once it is known what the parts of plans are worth that it might hold."""
-        for _ in range(_MOST_ROUNDS):
-            hoped = Packing(self._hopes, self.ledger.moves()).best(best)
+        hoped = best
+        for number in range(_MOST_ROUNDS):
+            packing = Packing(self._hopes, self.ledger.moves())
+            hoped = packing.better(hoped) if number % 4 else packing.best(best)
             if self.is_late() or not await self._ask_about(hoped):
                 break
             best = self._packing().better(best)
