@@ -16,33 +16,34 @@ from keiko_perf.loadtest.transport import Owner
 _HEAD = Phase.HEAD
 
 
+def prompted(home: Home, owner: Owner) -> Http1Channel:
+    """A connection for *owner*, whose users may all ask one and the same or not."""
+    prompt: Prompt | None = getattr(owner, "prompt", None)
+    return Http1Channel(home, owner) if prompt is None else PromptedChannel(home, owner, prompt)
+
+
 class PromptedChannel(Http1Channel):
-    """One connection of such users, if its owner has a `prompt`; else as any other."""
+    """One connection of such users."""
 
     __slots__ = ("_prompt",)
 
-    def __init__(self, home: Home, owner: Owner) -> None:
+    def __init__(self, home: Home, owner: Owner, prompt: Prompt) -> None:
         super().__init__(home, owner)
-        self._prompt: Prompt | None = getattr(owner, "prompt", None)
+        self._prompt = prompt
 
     def data_received(self, data: bytes) -> None:
-        prompt, known = self._prompt, self._known_if_plain
-        if (
-            data == known.whole
-            and prompt is not None
-            and self._phase is _HEAD
-            and not self._block
-            and known.status < 400
-        ):
-            due, meter, clock = self.due, prompt.meter, prompt.clock
+        known = self._known
+        if data == known.whole and self._phase is _HEAD and not self._block and known.status < 400:
+            prompt, due = self._prompt, self.due
+            clock = prompt.clock
             now = clock()
-            if meter.since <= due < meter.until and now < prompt.until:
-                record = meter.record
+            if prompt.since <= due and now < prompt.until:
+                record = prompt.record
                 record(now - due)
-                meter.received_bytes += known.size
-                prompt.books.again += 1
+                prompt.count += 1
                 self.due = self.sent = now
                 write = self._write
                 write(prompt.wire)
                 return
         super().data_received(data)
+        self._prompt.learn(self._known_if_plain.size)
