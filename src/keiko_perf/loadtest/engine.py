@@ -135,7 +135,7 @@ class Engine(Traffic):
         if self._looks_exactly:
             self._look_alarm.set(0.0)
         else:
-            self._repeating += (Repeating(self._loop, _COUNT_UP_S, self._books.count_up),)
+            self._repeating += (Repeating(self._loop, _COUNT_UP_S, self._count_up),)
         self._alarm.set(self._begun - now)
 
     def _ring(self) -> None:
@@ -190,7 +190,7 @@ class Engine(Traffic):
     # What happens beside
 
     def _look(self) -> None:
-        self._books.count_up()
+        self._count_up()
         self._look_alarm.set(self._books.looks.look(self._clock()))
 
     def _tick(self) -> None:

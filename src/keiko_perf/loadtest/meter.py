@@ -7,7 +7,7 @@ afterwards, which is exact. Nothing is kept for a single request once it was cou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -121,6 +121,14 @@ class StepMeter:
         """Count what was gathered, if that is so much."""
         if self._tally is not None:
             self._tally.settle(at_least=at_least)
+
+    def record_many(self, durations_s: Iterable[float]) -> None:
+        """Count response times in the current interval."""
+        if self._tally is not None:
+            self._tally.gather(durations_s)
+        else:
+            for duration_s in durations_s:
+                self.record(duration_s)
 
     def record_apart(self, position: int, *, response_s: float, service_s: float) -> None:
         """

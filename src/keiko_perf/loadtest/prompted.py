@@ -23,27 +23,36 @@ def prompted(home: Home, owner: Owner) -> Http1Channel:
 
 
 class PromptedChannel(Http1Channel):
-    """One connection of such users."""
+    """One connection of such users. What is usual is known by two looks, and done without calls."""
 
-    __slots__ = ("_prompt",)
+    __slots__ = ("_prompt", "is_prompt")
 
     def __init__(self, home: Home, owner: Owner, prompt: Prompt) -> None:
         super().__init__(home, owner)
         self._prompt = prompt
+        self.is_prompt = False
+        prompt.channels.add(self)
 
     def data_received(self, data: bytes) -> None:
-        known = self._known
-        if data == known.whole and self._phase is _HEAD and not self._block and known.status < 400:
-            prompt, due = self._prompt, self.due
+        prompt = self._prompt
+        if data == prompt.whole and self.is_prompt:
             clock = prompt.clock
             now = clock()
-            if prompt.since <= due and now < prompt.until:
+            if now < prompt.until:
                 record = prompt.record
-                record(now - due)
-                prompt.count += 1
+                record(now - self.due)
                 self.due = self.sent = now
                 write = self._write
                 write(prompt.wire)
                 return
+        prompt.settle()
         super().data_received(data)
-        self._prompt.learn(self._known_if_plain.size)
+        known = self._known_if_plain
+        prompt.learn(known.whole if known.status < 400 else None, known.size)
+        is_at_start = self._phase is _HEAD and not self._block and self._known is known
+        self.is_prompt = is_at_start and prompt.is_counted(self.due)
+
+    def close(self) -> None:
+        self.is_prompt = False
+        self._prompt.channels.discard(self)
+        super().close()

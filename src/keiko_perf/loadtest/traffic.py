@@ -136,6 +136,12 @@ class Traffic:
             drain_s = self._plan.timeout_s * 1.2 if drain_s is None else drain_s
             self._timers.append(self._loop.call_later(drain_s, self._end))
 
+    def _count_up(self) -> None:
+        """Count what was gathered, where that is much; to be called often."""
+        if self.prompt is not None:
+            self.prompt.settle()
+        self._books.count_up()
+
     def _settle_books(self) -> Books:
         """The books, brought up to date."""
         if self.prompt is not None:
