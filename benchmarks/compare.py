@@ -2,7 +2,7 @@
 How often a comparison is wrong: the same service twice, and one that is 10 % slower, 20 times each.
 
     python benchmarks/compare.py              simulated runs, some seconds
-    python benchmarks/compare.py --real       pairs of runs of a real server, half an hour
+    python benchmarks/compare.py --real       pairs of runs of a real server, some ten minutes
     python benchmarks/compare.py --real --tally compare.jsonl --budget 60     the same in pieces
 
 Simulated runs differ from one to the next as real ones do (4 % in the p95), on a machine that
@@ -99,9 +99,9 @@ def real(factor: float, _seed: int) -> Measure:
         with served(command) as service:
             plan = Plan(
                 base_url=f"http://127.0.0.1:{service.port}",
-                load=ConstantRate(100),
-                duration_s=2,
-                warmup_s=0.5,
+                load=ConstantRate(200),
+                duration_s=1,
+                warmup_s=0.25,
             )
             result = run_in_own_loop(plan, processes=1)
         histogram = result.response.succeeded

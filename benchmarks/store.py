@@ -29,13 +29,14 @@ from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.dashboard.timelines import Timelines
 from keiko_perf.monitoring.dashboard.view import View
+from keiko_perf.monitoring.points import stretch_for
 from keiko_perf.monitoring.store import SqliteStore
 
 ROUTES = 50
 WORKERS = 4
-SECONDS = 20
+SECONDS = 60
 BEFORE = 4_600  # seconds, after which windows are rolled up
-ROLLED_UP = 180
+ROLLED_UP, RECENT = 180, 600
 START_AT = datetime(2026, 1, 1, tzinfo=UTC)
 READS = 7
 DAY_S = 86_400.0
@@ -94,8 +95,9 @@ def share_of_a_core(folder: Path, routes: int) -> float:
     """Of four workers that write each second into a store that they have written to for long."""
     path = folder / f"seconds-{routes}.db"
     store, kinds = SqliteStore(path), windows(1.0, 4, routes)
-    # Each second of those that are rolled up while it is measured, and some of those in between.
-    for number in (*range(ROLLED_UP), *range(ROLLED_UP, BEFORE, 10)):
+    # Each second of what is rolled up or merged while it is measured, and some of those in between.
+    recent = BEFORE - RECENT
+    for number in (*range(ROLLED_UP), *range(ROLLED_UP, recent, 10), *range(recent, BEFORE)):
         for worker in range(WORKERS):
             at = START_AT + timedelta(seconds=number)
             store.append(moved(kinds[number % len(kinds)], at, worker))
@@ -142,7 +144,8 @@ def read_ms(path: Path, end_at: datetime, hours: float) -> tuple[float, float, i
     store = SqliteStore(path)
     for _ in range(READS):
         began_s = time.perf_counter()
-        points = len(store.points(end_at - timedelta(hours=hours), end_at))
+        start_at = end_at - timedelta(hours=hours)
+        points = len(store.points(start_at, end_at, stretch_for(start_at, end_at)))
         took.append((time.perf_counter() - began_s) * 1000)
     store.close()
     return took[0], median(took), points

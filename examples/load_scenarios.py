@@ -6,6 +6,8 @@ What visitors and buyers of a shop do, as plain async functions.
 
 from keiko_perf.loadtest import User, rows, scenario
 
+slo = "p95<500ms, errors<1%"
+
 ACCOUNTS = rows([{"name": f"user{number}", "password": "secret"} for number in range(100)])
 
 

@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 
 from keiko_perf import PerformanceMonitor
 from keiko_perf.cli.main import app as cli
+from keiko_perf.loadtest import load_promises
 
 PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "load-test-a-service.md").read_text()
 SHOP, PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 COMMANDS = re.findall(r"^    (keiko-perf load run .+)$", PAGE, re.M)
+(PROMISED,) = re.findall(r"^    (slo = .+)$", PAGE, re.M)
 
 HAR = (
     """{"log": {"entries": [{"request": {"method": "GET", "url": "URL/items", "headers": []}}]}}"""
@@ -66,6 +68,11 @@ def test_the_code_of_the_page_runs(
     printed = capsys.readouterr().out
     for name in ("GET /items", "GET /items/{id}", "POST /login", "POST /orders"):
         assert f"{name} " in printed
+
+
+def test_what_the_page_has_a_file_promise_can_be_read(folder: Path) -> None:
+    (folder / "shop.py").write_text(f"{SHOP}\n{PROMISED}\n")
+    assert len(load_promises("shop.py")) == 3
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -311,6 +311,28 @@ def test_scenarios_of_a_file_are_carried_out(url, tmp_path):
     assert asked(str(file), "--url", url) == {"GET /ok": 40, "second page": 40}
 
 
+def test_what_a_file_promises_holds_unless_the_command_says_otherwise(url, tmp_path):
+    file = tmp_path / "promising.py"
+    file.write_text(
+        "from keiko_perf.loadtest.scenario import scenario\n"
+        "slo = 'p50<10ms'\n"
+        "@scenario\n"
+        "async def wait(user):\n"
+        "    await user.get('/slow')\n"
+    )
+    given = ("run", str(file), "--url", url, "--users", "2", "--duration", "500ms")
+    broken = keiko(*given, "--format", "json")
+    assert broken.exit_code == 3, broken.output
+    missed = [one for one in verdicts_of(json.loads(broken.stdout)) if one["outcome"] == "missed"]
+    assert [(one["kpi"], one["at_most"]) for one in missed] == [("latency_p50_s", 0.01)]
+    for option in (("--slo", "errors<1%"), ("--max-p50", "5s")):
+        assert keiko(*given, *option).exit_code == 0
+
+
+def verdicts_of(document: dict) -> list[dict]:
+    return [one for section in document["sections"] for one in section.get("verdicts", ())]
+
+
 def test_two_processes_share_the_load(url):
     assert asked(f"{url}/ok", "--processes", "2") == {"GET /ok": 40}
 

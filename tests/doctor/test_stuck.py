@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,7 +15,8 @@ from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
 from keiko_perf.model import Asked, Status
-from keiko_perf.monitoring.threadpool import ThreadPoolProbe
+from keiko_perf.monitoring.recorder import Recorder
+from keiko_perf.monitoring.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.render import FORMATS, phrase, render
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -154,7 +156,7 @@ def test_what_a_service_tells_of_threads_and_requests_under_way_is_read() -> Non
 
 
 async def test_the_threads_of_the_loop_are_read_once_one_was_used() -> None:
-    probe = ThreadPoolProbe()
+    probe = ThreadPoolProbe(Recorder())
     assert probe() == {}
     seen = await anyio.to_thread.run_sync(lambda: anyio.from_thread.run_sync(probe))
     assert seen["handler_threads_in_use"] == 1.0
@@ -162,5 +164,29 @@ async def test_the_threads_of_the_loop_are_read_once_one_was_used() -> None:
     assert probe()["handler_threads_in_use"] == 0.0
 
 
+async def test_it_is_counted_for_how_long_threads_were_at_work_and_waited_for() -> None:
+    now_s = 100.0
+    recorder = Recorder(clock=lambda: now_s)
+    probe = ThreadPoolProbe(recorder)
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    before, limiter.total_tokens = limiter.total_tokens, 1
+    try:
+        async with anyio.create_task_group() as group:
+            may_end = threading.Event()
+            group.start_soon(anyio.to_thread.run_sync, may_end.wait)
+            group.start_soon(anyio.to_thread.run_sync, may_end.wait)
+            with anyio.fail_after(60):
+                while not limiter.statistics().tasks_waiting:  # noqa: ASYNC110 - nothing tells it
+                    await anyio.sleep(0.001)
+            probe()
+            now_s += 2.0
+            probe()
+            may_end.set()
+    finally:
+        limiter.total_tokens = before
+    counters = recorder.snapshot().counters
+    assert (counters[BUSY_US], counters[QUEUED_US]) == (2_000_000, 2_000_000)
+
+
 def test_without_a_loop_there_is_no_pool_of_threads() -> None:
-    assert ThreadPoolProbe()() == {}
+    assert ThreadPoolProbe(Recorder())() == {}

@@ -8,7 +8,16 @@ import sys
 import pytest
 
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest import Plan, Scenario, Step, load_scenarios, rows, scenario
+from keiko_perf.loadtest import (
+    Plan,
+    Scenario,
+    Step,
+    load_promises,
+    load_scenarios,
+    read_promises,
+    rows,
+    scenario,
+)
 from keiko_perf.loadtest.scenario import Think
 
 
@@ -175,6 +184,39 @@ def test_a_file_that_cannot_be_used_says_why_and_where(folder, text, reason):
     file.write_text("from keiko_perf.loadtest import scenario\n@scenario\nasync def f(user): ...")
     if "has no" not in reason:  # a file that failed is run again once it is corrected
         assert load_scenarios(file)[0].name == "f"
+
+
+SCENARIO = "from keiko_perf.loadtest import scenario\n@scenario\nasync def f(user): ...\n"
+
+
+@pytest.mark.parametrize(
+    "said", ['slo = "p95<200ms, errors<0.1%"', 'slo = ["p95<200ms", "errors<0.1%"]']
+)
+def test_a_file_says_what_it_promises(folder, said):
+    file = folder / "shop.py"
+    file.write_text(f"{SCENARIO}{said}\n")
+    assert load_promises(file) == read_promises("p95<200ms, errors<0.1%")
+    assert [one.name for one in load_scenarios(file)] == ["f"]
+
+
+def test_a_file_need_not_promise_anything(folder):
+    (folder / "shop.py").write_text(SCENARIO)
+    assert load_promises(folder / "shop.py") == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("slo = 200", "slo in shop.py is no text. Write it as slo ="),
+        ("slo = ['p95<200ms', 1]", "slo in shop.py is no text"),
+        ("slo = 'speed<200ms'", "slo in shop.py: .*there is no figure 'speed'"),
+        ("slo = ''", "slo in shop.py: .*here a figure is expected"),
+    ],
+)
+def test_a_promise_that_cannot_be_read_names_its_file(folder, said, reason):
+    (folder / "shop.py").write_text(f"{SCENARIO}{said}\n")
+    with pytest.raises(UsageError, match=f"(?s){reason}"):
+        load_promises(folder / "shop.py")
 
 
 def test_no_file_and_no_python_file(folder):

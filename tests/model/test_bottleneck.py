@@ -36,6 +36,14 @@ def cores(busy: float, of: float | None, wait_s: float | None = None) -> Use:
     return Use(resource=Resource.DATABASE_CPU, busy=busy, capacity=of, wait_s=wait_s)
 
 
+def threads(busy: float, of: float, wait_s: float) -> Use:
+    return Use(resource=Resource.THREADS, busy=busy, capacity=of, wait_s=wait_s)
+
+
+def link(busy: float) -> Use:
+    return Use(resource=Resource.NETWORK, busy=busy, capacity=1)
+
+
 def at(rate_per_s: float, response_s: float, *uses: Use, **phases: float) -> Window:
     return Window(rate_per_s=rate_per_s, response_s=response_s, uses=uses, phases=phases)
 
@@ -101,6 +109,30 @@ def test_a_full_pool_is_named_with_its_hold_its_ceiling_and_what_comes_behind_it
             [at(40, 0.9, pool(10, 10, 0.6), cpu(0.99, wait_s=0.2), loop(0.99, wait_s=0.2))],
             ["cpu", "loop", "pool"],
             "connections are held while their owners wait for the core",
+        ),
+        ([at(80, 0.6, threads(4, 4, 0.55), cpu(0.1))], ["threads"], "all threads are at work"),
+        ([at(60, 0.06, threads(3.2, 4, 0.004), cpu(0.1))], [], "hardly anybody waits for one"),
+        (
+            [at(95, 5.0, threads(40, 40, 4.6), pool(5, 5, 0.35), cpu(0.1))],
+            ["pool", "threads"],
+            "the threads are full of those who wait for a connection",
+        ),
+        (
+            [at(95, 5.0, threads(40, 40, 4.6), cpu(0.98, wait_s=0.1))],
+            ["cpu", "threads"],
+            "the threads are full of those who compute, one after the other",
+        ),
+        (
+            [at(95, 5.0, threads(40, 40, 4.6), pool(4.9, 5, 0.01), cpu(0.1))],
+            ["threads"],
+            "the pool is used much, and hardly waited for",
+        ),
+        ([at(400, 0.05, link(0.97), cpu(0.3))], ["network"], "the link carries no more"),
+        ([at(400, 0.05, link(0.6), cpu(0.3))], [], "the link could carry more"),
+        (
+            [at(100, 0.05, cpu(0.2), inside=0.05), at(400, 0.06, cpu(0.97), inside=0.06, way=0.4)],
+            ["cpu"],
+            "a full worker lets requests wait before its door",
         ),
         (
             [

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 
 import aiohttp
 import httpx
 import pytest
+from fastapi import FastAPI, HTTPException
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind, Snapshot
+from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.attribution import Part, current, watch_client
 from keiko_perf.monitoring.loop import follow_loop
 from keiko_perf.monitoring.middleware import PerfMiddleware
@@ -131,6 +133,24 @@ async def test_whoever_waits_while_another_blocks_the_loop_waits_for_the_loop(
     assert spent(snapshot, "GET /waits")[Part.LOOP] >= 0.25
 
 
+async def test_who_waits_for_a_task_of_its_own_that_blocks_the_loop_waits_for_the_loop(
+    recorder: Recorder,
+) -> None:
+    async def blocks() -> None:
+        await asyncio.sleep(0.03)
+        time.sleep(0.3)  # noqa: ASYNC251  # what a service should not do
+
+    async def gathers(_request: Request) -> PlainTextResponse:
+        await asyncio.gather(blocks(), asyncio.sleep(0.02))
+        return PlainTextResponse("ok")
+
+    with follow_loop(recorder):
+        async with service(recorder, gathers=gathers) as client:
+            await client.get("/gathers")
+    # No turn of the loop's is between the end of that task and the request's going on.
+    assert spent(recorder.snapshot(), "GET /gathers")[Part.LOOP] >= 0.25
+
+
 @pytest.fixture
 def other(serve: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """Another service, which takes its time."""
@@ -231,6 +251,58 @@ async def test_what_a_request_leaves_running_is_not_counted(recorder: Recorder) 
         await client.get("/starts")
         await done.wait()
     assert Part.SQL not in spent(recorder.snapshot(), "GET /starts")
+
+
+async def test_what_is_computed_beneath_a_middleware_with_a_task_of_its_own_is_told() -> None:
+    monitor = PerformanceMonitor(attribution=True)
+    app = FastAPI()
+    seen: list[asyncio.Task[object] | None] = []
+
+    @app.middleware("http")
+    async def outer(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        seen.append(asyncio.current_task())
+        return await call_next(request)
+
+    @app.middleware("http")
+    async def inner(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        return await call_next(request)
+
+    @app.get("/computes")
+    async def computes() -> None:
+        seen.append(asyncio.current_task())
+        burn(0.03)
+        await asyncio.sleep(0.02)
+        burn(0.03)
+
+    @app.get("/fails")
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise HTTPException(409)
+
+    monitor.install(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        await client.get("/computes")
+        assert (await client.get("/fails")).status_code == 409
+    snapshot = monitor.recorder.snapshot()
+    await monitor.stop()
+    assert seen[0] is not seen[1]  # else this test says nothing
+    parts = spent(snapshot, "GET /computes")
+    assert parts[Part.CODE] >= 0.06
+    assert parts[Part.ELSEWHERE] >= 0.015
+    route = snapshot.find(Kind.ROUTE, "GET /computes")
+    assert route is not None
+    assert sum(parts.values()) == pytest.approx(route.sum_s, rel=0.02)
+
+
+def burn(seconds: float) -> None:
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        pass
 
 
 async def test_without_attribution_nothing_is_split(recorder: Recorder) -> None:

@@ -11,6 +11,7 @@ from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import MemoryStore, PerformanceMonitor
 from keiko_perf.monitoring.dashboard import chunks
 from keiko_perf.monitoring.dashboard.chunks import Chunks
+from keiko_perf.monitoring.dashboard.tables import tables
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -98,6 +99,31 @@ def test_it_is_all_that_the_windows_are(store, from_s, to_s, now_s):
             assert found.counters == expected.counters
             assert found.gauges["cpu_ratio"].samples == expected.gauges["cpu_ratio"].samples
             assert found.window_s == pytest.approx(expected.window_s, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("from_s", "to_s"), [(0, 10_800), (7_213, 10_813), (33, 9_999), (10_790, 10_800), (-9, -1)]
+)
+def test_of_a_store_that_has_merged_it_already_it_is_the_same(three_hours, from_s, to_s):
+    monitor = PerformanceMonitor(store=three_hours, notify=())
+    kept = Chunks(monitor)
+    range_ = NOON + timedelta(seconds=from_s), NOON + timedelta(seconds=to_s)
+    expected = Snapshot.merged(three_hours.between(*range_))
+    trends = []
+    for _ in range(2):  # made, and kept
+        few = kept.between(*range_, NOON + timedelta(hours=3))
+        found = Snapshot.merged(few)
+        assert (found is None) == (expected is None)
+        if found is not None:
+            assert found.whole(Kind.ROUTE) == expected.whole(Kind.ROUTE)
+            assert found.counters == expected.counters
+            assert found.window_s == pytest.approx(expected.window_s, abs=1e-6)
+            trends += [1 + row["trend"] for row in tables(few)["endpoints"] if row["trend"]]
+    if to_s - from_s > 3_600:
+        assert len(few) < 60
+        rows = tables(three_hours.between(*range_))["endpoints"]
+        # The halves may be off by a thirty-second of it.
+        assert trends == pytest.approx([1 + row["trend"] for row in rows] * 2, rel=0.1)
 
 
 def test_what_is_over_is_read_once(store):

@@ -37,7 +37,7 @@ TOKEN = "correct horse"
 ATTACK = "<img src=x onerror=alert(1)>"
 LIMIT_S, FAULT_S = 3.0, 3.5
 """No busy machine takes so long for an empty answer; with its fault the service always does."""
-PATIENCE_MS = 60_000
+PATIENCE_MS = 240_000
 
 # The load, the service and the browser share one machine: its speed must not decide.
 CALM = PerformanceKPIs(
@@ -54,7 +54,7 @@ def service(**options):
     app = FastAPI()
     # Judged over so long that what was asked once stays in the picture for the whole test.
     monitor = PerformanceMonitor(
-        window_s=0.5, patience=Patience(for_s=1), notify=(), metrics_window_s=120, **options
+        window_s=1.0, patience=Patience(for_s=1), notify=(), metrics_window_s=400, **options
     )
     monitor.install(app)
     app.state.pause_s = 0.0
@@ -164,7 +164,7 @@ def live(serve):
 
 def ask(url, path, *, times, at_once=1):
     """Request *path* so many times; when it returns, all of them are answered."""
-    with httpx.Client(base_url=url, timeout=60) as http, ThreadPoolExecutor(at_once) as pool:
+    with httpx.Client(base_url=url, timeout=240) as http, ThreadPoolExecutor(at_once) as pool:
         for answer in pool.map(lambda _: http.get(path), range(times)):
             answer.raise_for_status()
 
@@ -338,7 +338,7 @@ def test_what_an_exception_says_never_reaches_the_page(browser, live):
         raise RuntimeError(f"{ATTACK} {secret}")
 
     with live(app) as url:
-        with httpx.Client(base_url=url, timeout=60) as http:
+        with httpx.Client(base_url=url, timeout=240) as http:
             assert http.get("/broken", params={"token": secret}).status_code == 500
             told = [
                 http.get(f"/performance/{path}").text

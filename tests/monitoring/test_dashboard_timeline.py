@@ -216,6 +216,35 @@ def test_a_longer_range_is_made_from_what_the_store_has_added_up(last_s):
     assert max(filter(None, values(quick.points, "gc"))) == 0.16
 
 
+@pytest.mark.parametrize("last_s", [3_600.0, 86_400.0, 604_800.0, 2_592_000.0])
+def test_one_endpoint_is_shown_from_what_the_store_has_merged(last_s):
+    """As it would be from the windows themselves."""
+    store = MemoryStore(retention_s=2_592_000.0)
+    for at in range(400):
+        for number in range(2):
+            of_one = series(durations=[0.001 * (at + 1)] * 3, failed=[1.0], refused=[0.01])
+            other = series(name="GET /other", durations=[0.5] * 3)
+            store.append(
+                window(60 * at + 1.5 * number, of_one, other, window_s=60.0, worker=f"w{number}")
+            )
+    now = T0 + timedelta(seconds=60 * 400)
+    monitor = PerformanceMonitor(store=store, notify=(), now=lambda: now, window_s=60.0)
+    view = View(last_s, subject=Subject(Kind.ROUTE, "GET /"))
+    merged = Timelines(monitor).of(view, now, None)
+    tail = Timelines(monitor).tail(view, now, None)
+    monitor.store.pieces = lambda *_: None
+    plain = Timelines(monitor).of(view, now, None)
+    assert [one.number for one in merged.points] == [one.number for one in plain.points]
+    assert sum(n for one in merged.points for _, n in one.heat) == sum(
+        n for one in plain.points for _, n in one.heat
+    )
+    for one, other in zip(merged.points, plain.points, strict=True):
+        told, expected = (list(filter(None, found.values)) for found in (one, other))
+        # A window may lie on the other side of a point's edge.
+        assert told == pytest.approx(expected, rel=0.35)
+    assert tail.points == merged.points[-len(tail.points) :]
+
+
 def test_the_window_that_goes_on_is_in_a_longer_range_too():
     monitor, now = stored([window(10 * at, series(durations=[0.1] * 10)) for at in range(80)])
     going_on = window(800, series(durations=[0.1] * 5), window_s=5)

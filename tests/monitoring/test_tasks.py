@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from inspect import iscoroutinefunction, signature
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import BackgroundTasks, FastAPI
 
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import FakeClock
-from keiko_perf.model import OTHER, Gauge, Kind, Outcome, Target
-from keiko_perf.model.kpi import TASKS_PER_MINUTE
+from keiko_perf.model import OTHER, Gauge, Kind, Outcome, Snapshot, Target
+from keiko_perf.model.kpi import TASK_FAILURE_RATIO, TASKS_PER_MINUTE
+from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.tasks import Tasks
 
@@ -190,6 +193,84 @@ def test_a_queue_that_grows_misses_its_target_and_a_quiet_one_does_not(
     growing = recorder.snapshot()
     assert target.judge(quiet).outcome is Outcome.MET
     assert target.judge(growing).outcome is Outcome.MISSED
+
+
+def test_a_function_that_is_queued_now_tells_how_long_it_waited(
+    task: Tasks, recorder: Recorder, clock: FakeClock
+) -> None:
+    @task(name="mail")
+    def send_mail(to: str) -> str:
+        clock.advance(0.5)
+        return to
+
+    queued = [task.later(send_mail), task.later(str.upper, name="other")]
+    clock.advance(2)
+    assert [one("a") for one in queued] == ["a", "A"]
+    found = recorder.peek()
+    assert counts(recorder) == {"mail": (1, 0), "other": (1, 0)}
+    assert {one.name: one.succeeded.max_s for one in found.of(Kind.QUEUE)} == {
+        "mail": 2.0,
+        "other": 2.5,
+    }
+    assert found.counters == {"tasks_queued": 2}
+
+
+def test_background_tasks_of_an_application_tell_all_that_is_asked_of_tasks(serve: Any) -> None:
+    """Duration, wait in the queue, failures and retries, of real ones behind a real server."""
+    monitor = PerformanceMonitor(window_s=60)
+    app = FastAPI()
+    monitor.install(app)
+    done: list[str] = []
+
+    @monitor.task
+    async def reindex(agent: str) -> None:
+        await asyncio.sleep(0.05)
+        done.append(agent)
+
+    @monitor.task(name="mail")
+    def send_mail(to: str) -> None:  # in a thread
+        done.append(to)
+        raise ConnectionError("no route")
+
+    @monitor.task
+    async def push(agent: str) -> None:
+        for _ in range(2):  # does not get through
+            monitor.task.retried()
+            await asyncio.sleep(0)
+        done.append(agent)
+
+    @app.post("/agents/{agent}")
+    async def change(agent: str, background: BackgroundTasks) -> dict[str, str]:
+        background.add_task(reindex, agent)
+        background.add_task(monitor.task.later(push), agent)
+        background.add_task(monitor.task.later(send_mail), "a@example.com")
+        return {"agent": agent}
+
+    with serve(app) as url:
+        for agent in ("7", "8"):
+            assert httpx.post(f"{url}/agents/{agent}").json() == {"agent": agent}
+    # The server has waited for them before it went.
+    start_at = datetime(2000, 1, 1, tzinfo=UTC)
+    found = Snapshot.merged(monitor.store.between(start_at, start_at + timedelta(days=36500)))
+    assert found is not None
+    assert sorted(done) == ["7", "7", "8", "8", "a@example.com", "a@example.com"]
+    tasks = {one.name: one for one in found.of(Kind.TASK)}
+    assert {name: (one.count, one.errors) for name, one in tasks.items()} == {
+        "reindex": (2, 0),
+        "push": (2, 0),
+        "mail": (2, 2),
+    }
+    shortest_s = tasks["reindex"].succeeded.min_s
+    assert shortest_s is not None
+    assert shortest_s >= 0.045  # a loop may wake up some of its clock's ticks early
+    waits = {one.name: one.succeeded for one in found.of(Kind.QUEUE)}
+    assert {name: one.count for name, one in waits.items()} == {"push": 2, "mail": 2}
+    assert (waits["push"].min_s or 0.0) >= 0.04, "they are run one after the other"
+    assert found.counters["tasks_retried"] == 4
+    assert found.counters["tasks_queued"] == 6
+    assert TASK_FAILURE_RATIO.read(found, None).value == pytest.approx(2 / 6)
+    (route,) = found.of(Kind.ROUTE)
+    assert (route.name, route.count, route.errors) == ("POST /agents/{agent}", 2, 0)
 
 
 def test_names_are_bounded() -> None:

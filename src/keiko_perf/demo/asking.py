@@ -28,12 +28,13 @@ def service_of(
     over its last minutes, so of another load as well.
     """
 
-    async def read(path: str) -> Mapping[str, Any]:
+    async def attribution(last_s: float) -> Mapping[str, Any]:
+        last_s = min(max(last_s, 1.0), _LONGEST_S)
         try:
             async with httpx.AsyncClient(
                 trust_env=False, timeout=_PATIENCE_S, headers=bearer(token)
             ) as client:
-                answer = await client.get(f"{url}/performance{path}")
+                answer = await client.get(f"{url}/performance/attribution?last={last_s:.1f}")
                 document: Mapping[str, Any] = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise ServiceUnavailable(
@@ -41,8 +42,5 @@ def service_of(
                 cure="Try again with less to do on this machine",
             ) from error
         return document
-
-    async def attribution(last_s: float) -> Mapping[str, Any]:
-        return await read(f"/attribution?last={min(max(last_s, 1.0), _LONGEST_S):.1f}")
 
     return Service(attribution=attribution, verdicts=verdicts, label=url.partition("://")[2])

@@ -30,7 +30,7 @@ from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.loadtest.running import run
 from keiko_perf.loadtest.saved import load, save
 from keiko_perf.loadtest.scenario import Scenario, scenario
-from keiko_perf.loadtest.scenario_file import load_scenarios
+from keiko_perf.loadtest.scenario_file import load_promises, load_scenarios
 from keiko_perf.loadtest.sentences import read_promises
 from keiko_perf.loadtest.summary import report
 from keiko_perf.loadtest.target import Tls
@@ -81,6 +81,7 @@ __all__ = [
     "from_har",
     "from_openapi",
     "load",
+    "load_promises",
     "load_scenarios",
     "read_promises",
     "replay",

@@ -43,17 +43,25 @@ TIMES = {
 }
 
 POOL_USE, POOL_WAITING, IN_FLIGHT = "pool_use_ratio", "pool_waiting", "in_service"
+THREADS_USE, THREADS_WAITING = "threads_use_ratio", "threads_waiting"
 CPU, MEMORY, PER_REQUEST = "cpu_ratio", "memory_ratio", "statements_per_request"
 DB_RUNNING, DB_LOCKS, DB_IO = "db_running", "db_locks", "db_io"
 
 _UNREAD = say("the service's own figures were not read")
 _UNSAMPLED = say("the sessions of the database were not looked at")
+_NO_THREAD = say("no handler ran in a thread")
 _NO_CPU = say("the service's processes cannot be seen from here")
 
 LEVELS: dict[str, Kpi] = {
     "pool.use": gauge_mean(POOL_USE, say("share of the pool in use"), _UNREAD),
     "pool.waiting": gauge_mean(
         POOL_WAITING, say("requests that wait for a connection"), _UNREAD, format="number"
+    ),
+    "threads.use": gauge_mean(
+        THREADS_USE, say("share of the threads for handlers in use"), _NO_THREAD
+    ),
+    "threads.waiting": gauge_mean(
+        THREADS_WAITING, say("handlers that wait for a thread"), _NO_THREAD, format="number"
     ),
     "in_flight": gauge_mean(IN_FLIGHT, say("requests in the service"), _UNREAD, format="number"),
     "cpu": gauge_mean(CPU, say("CPU of the workers"), _NO_CPU),

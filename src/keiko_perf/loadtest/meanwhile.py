@@ -81,6 +81,7 @@ class Meanwhile:
             duration_s=result.duration_s,
             load_s=min(result.duration_s, result.planned_s),
             outside=_outside(result),
+            answered_s=result.service.succeeded.mean_s,
             interval_s=result.interval_s if self._is_promised else None,
         )
 

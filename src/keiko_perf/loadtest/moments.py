@@ -176,11 +176,15 @@ def since(before: Histogram | None, whole: Histogram) -> Histogram | None:
 def _levels(window: Window, last: Reading, statements: float | None) -> dict[str, Gauge]:
     uses = {one.resource: one for one in window.uses}
     pool, cpu = uses.get(Resource.POOL), uses.get(Resource.CPU)
+    threads = uses.get(Resource.THREADS)
     waits_s = None if pool is None else pool.wait_s
+    queued_s = None if threads is None else threads.wait_s
     told = {
         inside.POOL_USE: None if pool is None else pool.ratio,
         # So many are at it at a time, by Little's law.
         inside.POOL_WAITING: None if waits_s is None else waits_s * window.rate_per_s,
+        inside.THREADS_USE: None if threads is None else threads.ratio,
+        inside.THREADS_WAITING: None if queued_s is None else queued_s * window.rate_per_s,
         inside.IN_FLIGHT: None
         if window.response_s is None
         else window.response_s * window.rate_per_s,

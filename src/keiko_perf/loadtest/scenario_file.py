@@ -1,5 +1,5 @@
 """
-Scenario file: scenarios that somebody wrote in a Python file of their own.
+Scenario file: scenarios that somebody wrote in a Python file of their own, and what they promise.
 
 The file is run as a module, once in each process; what is wrong with it is said with its line. A
 scenario travels to another process by its name: pickled, it is where its function stands and what
@@ -20,8 +20,12 @@ from types import ModuleType
 from typing import Any
 
 from keiko_perf.errors import KeikoError, UsageError
+from keiko_perf.loadtest.promise import Promise
 from keiko_perf.loadtest.scenario import Scenario, check_scenarios
+from keiko_perf.loadtest.sentences import read_promises
 
+PROMISED = "slo"
+"""What the file calls its promises, as the option does."""
 _WRITE_ONE = "Write @scenario above an async function: async def browse(user)"
 
 
@@ -42,6 +46,27 @@ def load_scenarios(path: str | Path) -> tuple[Scenario, ...]:
         raise UsageError(f"{path} has no scenario", cure=_WRITE_ONE)
     check_scenarios(found)
     return found
+
+
+def load_promises(path: str | Path) -> tuple[Promise, ...]:
+    """
+    What a Python file with scenarios promises: its `slo`, a text as `read_promises` reads it, or
+    several. None if it has no such name.
+
+    Raises:
+        UsageError: there is no such file, it fails, or its `slo` cannot be read.
+    """
+    file = Path(path).resolve()
+    told = getattr(_module(file), PROMISED, ())
+    texts = (told,) if isinstance(told, str) else told
+    if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+        raise UsageError(
+            f"{PROMISED} in {file.name} is no text", cure=f'Write it as {PROMISED} = "p95<200ms"'
+        )
+    try:
+        return read_promises(texts)
+    except UsageError as error:
+        raise UsageError(f"{PROMISED} in {file.name}: {error.what}", cure=error.cure) from None
 
 
 def find(module_name: str, qualname: str, file: str) -> Scenario:

@@ -10,7 +10,7 @@ time, and that is told.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keiko_perf.model import Histogram, Kind, Resource, Use, Window
@@ -21,10 +21,15 @@ HOLDS = "db_client_connection_use_time_seconds"
 LAGS = "keiko_event_loop_lag_seconds"
 STATEMENTS = "db_client_operation_duration_seconds"
 POOL_SIZE = "keiko_pool_size"
+THREADS_SIZE = "keiko_handler_threads_size"
+THREADS_BUSY_S = "keiko_handler_threads_busy_seconds_total"
+THREADS_QUEUED_S = "keiko_handler_threads_queued_seconds_total"
 MEMORY = "keiko_memory_utilization_ratio"
 CPU_S = "cpu_seconds"
 """Of the service's processes, where whoever reads can see them."""
 WORKERS = "workers"
+LINK_IN_S, LINK_OUT_S = "link in seconds", "link out seconds"
+"""For how long the network between here and the service took in, and sent, at its full speed."""
 
 RUNNING, LOCK, IO, OTHER = "running", "lock", "io", "other"
 SESSIONS = (RUNNING, LOCK, IO, OTHER)
@@ -38,7 +43,7 @@ OFFSET_S, OFFSET_ERROR_S = "clock offset", "clock offset error"
 
 _COUNTED = (REQUESTS, WAITS, HOLDS, LAGS, STATEMENTS)
 _COUNTERS = tuple(f"{name}_{end}" for name in _COUNTED for end in ("sum", "count"))
-KNOWN = frozenset((*_COUNTERS, POOL_SIZE, MEMORY))
+KNOWN = frozenset((*_COUNTERS, POOL_SIZE, THREADS_SIZE, THREADS_BUSY_S, THREADS_QUEUED_S, MEMORY))
 KINDS = {
     REQUESTS: Kind.ROUTE,
     WAITS: Kind.POOL,
@@ -73,6 +78,21 @@ class Reading:
         if not requests or requests < 0 or statements is None or statements < 0:
             return None
         return statements / requests
+
+
+def clock_offset(answers: Iterable[tuple[float, float, float]]) -> dict[str, float]:
+    """
+    By how much a clock is ahead of ours, by the quickest of some answers: it was read at some
+    instant between question and answer.
+
+    Args:
+        answers: when it was asked, what it said, and when that was there.
+    """
+    error_s, offset_s = min(
+        ((answered_s - asked_s) / 2, told_s - (asked_s + answered_s) / 2)
+        for asked_s, told_s, answered_s in answers
+    )
+    return {OFFSET_S: offset_s, OFFSET_ERROR_S: error_s}
 
 
 def read_text(text: str) -> dict[str, float]:
@@ -110,7 +130,12 @@ def window_of_readings(first: Reading, last: Reading) -> Window | None:
     response_s = max(0.0, _more(first, last, f"{REQUESTS}_sum") or 0.0) / requests
     lags = _more(first, last, f"{LAGS}_count")
     lag_s = max(0.0, _more(first, last, f"{LAGS}_sum") or 0.0) / lags if lags else None
-    uses = [*_pool(first, last, lasted_s, requests), *_cpu(first, last, lasted_s, lag_s)]
+    uses = [
+        *_pool(first, last, lasted_s, requests),
+        *_threads(first, last, lasted_s, requests),
+        *_cpu(first, last, lasted_s, lag_s),
+        *_network(first, last, lasted_s),
+    ]
     return Window(rate_per_s=requests / lasted_s, response_s=response_s, uses=tuple(uses))
 
 
@@ -131,6 +156,32 @@ def _pool(first: Reading, last: Reading, lasted_s: float, requests: float) -> Se
             wait_s=None if waited_s is None else max(0.0, waited_s) / requests,
         ),
     )
+
+
+def _threads(first: Reading, last: Reading, lasted_s: float, requests: float) -> Sequence[Use]:
+    """The threads that handlers without async run in, which are told of once one was used."""
+    busy_s, size = _more(first, last, THREADS_BUSY_S), last.values.get(THREADS_SIZE)
+    if busy_s is None or busy_s < 0 or not size:
+        return ()
+    queued_s = _more(first, last, THREADS_QUEUED_S) or 0.0
+    capacity = size * max(1.0, last.values.get(WORKERS, 1.0))
+    return (
+        Use(
+            resource=Resource.THREADS,
+            busy=min(busy_s / lasted_s, capacity),
+            capacity=capacity,
+            wait_s=max(0.0, queued_s) / requests,
+        ),
+    )
+
+
+def _network(first: Reading, last: Reading, lasted_s: float) -> Sequence[Use]:
+    """The fuller direction of a link whose speed is known."""
+    ways = [_more(first, last, name) for name in (LINK_IN_S, LINK_OUT_S)]
+    busy_s = max((one for one in ways if one is not None), default=-1.0)
+    if busy_s < 0:
+        return ()
+    return (Use(resource=Resource.NETWORK, busy=min(busy_s / lasted_s, 1.0), capacity=1.0),)
 
 
 def _cpu(first: Reading, last: Reading, lasted_s: float, lag_s: float | None) -> Sequence[Use]:

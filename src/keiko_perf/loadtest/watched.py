@@ -30,6 +30,7 @@ from keiko_perf.loadtest.telemetry import (
     window_of_readings,
 )
 from keiko_perf.model import Resource, Use, Window
+from keiko_perf.model.usage import INSIDE, WAY
 
 __all__ = ["IO", "LOCK", "OTHER", "RUNNING", "SESSIONS", "Clock", "Watched", "watched"]
 
@@ -88,6 +89,7 @@ class Watched:
             else {
                 "rate_per_s": window.rate_per_s,
                 "response_s": window.response_s,
+                "phases": dict(window.phases),
                 "uses": [
                     {
                         "resource": one.resource.value,
@@ -95,6 +97,7 @@ class Watched:
                         "capacity": one.capacity,
                         "wait_s": one.wait_s,
                         "name": one.name,
+                        "rate_per_s": one.rate_per_s,
                     }
                     for one in window.uses
                 ],
@@ -142,6 +145,7 @@ def watched(
     duration_s: float,
     load_s: float | None = None,
     outside: Window | None = None,
+    answered_s: float | None = None,
     interval_s: float | None = None,
 ) -> Watched:
     """
@@ -154,6 +158,7 @@ def watched(
         duration_s: how long it lasted.
         load_s: for how long of that requests were sent, after which it only waited for answers.
         outside: what the load generator knows: its rate, and what it used itself.
+        answered_s: how long an answer took, as it saw it, from the instant that it had asked.
         interval_s: how long the moments are that a promise is held to; None: there is none.
     """
     ended_s = begun_s + duration_s
@@ -163,7 +168,11 @@ def watched(
     if window is None and sessions:
         window = outside
     elif window is not None and outside is not None:
-        window = replace(window, uses=(*window.uses, *outside.uses))
+        window = replace(
+            window,
+            uses=(*_arriving(window, outside), *outside.uses),
+            phases=_phases(window, answered_s),
+        )
     loaded = [one for one in sessions if one.at_s <= loaded_s]
     if window is not None and window.rate_per_s > 0 and loaded:
         window = replace(window, uses=(*window.uses, *_database_uses(loaded, window)))
@@ -185,6 +194,22 @@ def watched(
             interval_s=interval_s,
         ),
     )
+
+
+def _arriving(window: Window, outside: Window) -> Sequence[Use]:
+    """The resources; through the network came as many answers as the load generator got."""
+    rate_per_s = outside.rate_per_s
+    return [
+        replace(one, rate_per_s=rate_per_s) if one.resource is Resource.NETWORK else one
+        for one in window.uses
+    ]
+
+
+def _phases(window: Window, answered_s: float | None) -> Mapping[str, float]:
+    """A request inside the service, and the rest of what the load generator saw of it."""
+    if window.response_s is None or answered_s is None:
+        return {}
+    return {INSIDE: window.response_s, WAY: max(0.0, answered_s - window.response_s)}
 
 
 def recent_lines(
@@ -312,9 +337,11 @@ def _window(document: Mapping[str, Any]) -> Window:
                 capacity=_optional(one["capacity"]),
                 wait_s=_optional(one["wait_s"]),
                 name=str(one["name"]),
+                rate_per_s=_optional(one.get("rate_per_s")),
             )
             for one in document["uses"]
         ),
+        phases={str(name): float(one) for name, one in document.get("phases", {}).items()},
     )
 
 

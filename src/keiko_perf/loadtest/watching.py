@@ -2,8 +2,9 @@
 Watching: reads a monitored service's own figures while it is under load, four times a second.
 
 It asks `/performance/prometheus`, in a thread of its own, and on this machine the CPU time of the
-service's processes. A reading that fails is left out; that there are none is said. At the beginning
-the service is asked for its time, by how much its clock is off.
+service's processes, and how busy the network between the two is. A reading that fails is left out;
+that there are none is said. At the beginning the service is asked for its time, by how much its
+clock is off.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -23,13 +24,13 @@ import psutil
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest.exposition import ACCEPT, read_protobuf
+from keiko_perf.loadtest.link import Link, link_to
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.telemetry import (
     CPU_S,
-    OFFSET_ERROR_S,
-    OFFSET_S,
     WORKERS,
     Reading,
+    clock_offset,
     read_text,
 )
 from keiko_perf.model import Kind
@@ -57,13 +58,21 @@ class Watcher:
         url: of the service; with or without `/performance`.
         token: that opens its dashboard.
         kinds: of what all durations are read, and not just how many and how long in all.
+        link: finds what lies between here and a host and its port; None where that is not known.
 
     Raises:
         UsageError: the address names no host.
         ServiceUnavailable: on entering, the service does not answer, or nothing of the kind.
     """
 
-    def __init__(self, url: str, *, token: str = "", kinds: Collection[Kind] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        kinds: Collection[Kind] = (),
+        link: Callable[[str, int], Link | None] = link_to,
+    ) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(
@@ -81,6 +90,8 @@ class Watcher:
         self._connection: HTTPConnection | None = None
         self._readings: deque[Reading] = deque(maxlen=MOST_READINGS)
         self._processes: list[psutil.Process] = []
+        self._link_to = link
+        self._link: Link | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watching", daemon=True)
 
@@ -92,6 +103,7 @@ class Watcher:
             self._close()
             raise
         self._processes = _serving(self._host, self._port)
+        self._link = self._link_to(self._host, self._port)
         self._thread.start()
         return self
 
@@ -142,6 +154,8 @@ class Watcher:
         else:
             values, histograms = read_text(body.decode("utf-8", "replace")), {}
         values |= self._local()
+        if self._link is not None:
+            values |= self._link.used_s()
         at_s = (asked_s + answered_s) / 2
         return Reading(at_s, (answered_s - asked_s) / 2, values, histograms)
 
@@ -164,11 +178,8 @@ class Watcher:
         return body, answer.headers.get("content-type") or ""
 
     def _clock(self) -> dict[str, float]:
-        """
-        By how much the service's clock is ahead, by the quickest of some answers: it read its
-        clock between question and answer. Nothing where it does not tell.
-        """
-        found = []
+        """By how much the service's clock is ahead; nothing where it does not tell."""
+        answers = []
         for _ in range(_ASKED_FOR_TIME):
             asked_s = time.time()
             try:
@@ -177,9 +188,8 @@ class Watcher:
                 told = datetime.fromisoformat(json.loads(body)["time"]).timestamp()
             except (OSError, HTTPException, LookupError, TypeError, ValueError):
                 return {}
-            found.append(((answered_s - asked_s) / 2, told - (asked_s + answered_s) / 2))
-        error_s, offset_s = min(found)
-        return {OFFSET_S: offset_s, OFFSET_ERROR_S: error_s}
+            answers.append((asked_s, told, answered_s))
+        return clock_offset(answers)
 
     def _close(self) -> None:
         if self._connection is not None:

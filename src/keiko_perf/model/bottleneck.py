@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from keiko_perf.model.bottleneck_text import grew, limit_words, next_words, nothing_words
 from keiko_perf.model.message import Message, say
-from keiko_perf.model.usage import WITHIN, Resource, Use, Window
+from keiko_perf.model.usage import WAY, WITHIN, Resource, Use, Window
 
 FULL_RATIO = 0.85
 """From here on a resource is taken to be all in use: its ceiling is within 15 % of the load."""
@@ -35,6 +35,9 @@ _OF_DATABASE = frozenset((Resource.DATABASE_CPU, Resource.DATABASE_IO))
 
 GREW_FACTOR = 1.5
 """A response time that grew by less, from the lightest load to the heaviest, did not grow."""
+
+LEAST_WAY_S = 0.005
+"""What the way to the service grew by less is how the machines in between were just scheduled."""
 
 
 class Limitation(StrEnum):
@@ -145,16 +148,20 @@ def judged(lightest: Window, heaviest: Window) -> Bottleneck:
 def _with_growth(lightest: Window, heaviest: Window) -> Window:
     """
     The heaviest window, with the waits for those resources of the database of which nobody knows
-    how many there are.
+    how many there are, and with those for a full worker.
 
     A request demands as much of a resource at any load; so what it has more of it under a heavier
-    one is waiting for a turn, which looks like having it from outside.
+    one is waiting for a turn, which looks like having it from outside. And where the workers have
+    no time left to take requests in, those wait before the door, which looks like a longer way.
     """
     if lightest is heaviest:
         return heaviest
     before = {use.resource: lightest.demand_s(use) for use in lightest.uses}
+    way_s = _way_grown_s(lightest, heaviest)
 
     def waited(use: Use) -> Use:
+        if use.resource is Resource.CPU and way_s > 0 and (use.ratio or 0.0) >= FULL_RATIO:
+            return replace(use, wait_s=(use.wait_s or 0.0) + way_s)
         demand_s, light_s = heaviest.demand_s(use), before.get(use.resource)
         if use.resource not in _OF_DATABASE or use.capacity is not None or use.wait_s is not None:
             return use
@@ -206,15 +213,17 @@ def _queues_within(limit: Limit, all_limits: Sequence[Limit]) -> bool:
     """
     Whether who has got to a full resource waits there for long, though most of the waiting is done
     before another one that stands around it: as many sessions as a full pool lets through share
-    the cores of the database.
+    the cores of the database, as many handlers as there are threads share the connections.
     """
+    around = [one for one in all_limits if limit.resource in WITHIN.get(one.resource, ())]
     if limit.resource not in _OF_DATABASE:
-        return False
+        threads = [one for one in around if one.resource is Resource.THREADS]
+        if not any((one.use.ratio or 0.0) >= FULL_RATIO for one in threads):
+            return False
+        if limit.resource is Resource.CPU:  # threads take it from each other, which no lag shows
+            return True
     waits_s = limit.use.wait_s or 0.0
-    held_s = max(
-        (one.demand_s for one in all_limits if limit.resource in WITHIN.get(one.resource, ())),
-        default=0.0,
-    )
+    held_s = max((one.demand_s for one in around), default=0.0)
     return waits_s >= QUEUED_SHARE * max(held_s, limit.demand_s)
 
 
@@ -255,4 +264,12 @@ def _is_strained(lightest: Window, heaviest: Window) -> bool:
     """Whether requests took clearly longer at the heaviest load than at the lightest."""
     if not lightest.response_s or not heaviest.response_s:
         return False
+    way_s = _way_grown_s(lightest, heaviest)
+    if way_s >= max(LEAST_WAY_S, MOSTLY_SHARE * sum(heaviest.phases.values())):
+        return True
     return heaviest.response_s >= GREW_FACTOR * lightest.response_s
+
+
+def _way_grown_s(lightest: Window, heaviest: Window) -> float:
+    """How much longer a request is under way between the load generator and the service."""
+    return heaviest.phases.get(WAY, 0.0) - lightest.phases.get(WAY, 0.0)

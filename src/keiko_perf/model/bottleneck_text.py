@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from keiko_perf.model.message import Message, Text, say
 from keiko_perf.model.series import Kind
-from keiko_perf.model.usage import Resource
+from keiko_perf.model.usage import INSIDE, WAY, Resource
 
 if TYPE_CHECKING:
     from keiko_perf.model.bottleneck import Limit
@@ -33,6 +33,8 @@ PHASES = {
     Kind.IN_CODE.value: say("the service's own code"),
     Kind.IN_LOOP.value: say("the wait for the event loop"),
     Kind.ELSEWHERE.value: say("other waiting"),
+    INSIDE: say("the time inside the service"),
+    WAY: say("the way between load generator and service (the network, a proxy, a queue)"),
 }
 
 

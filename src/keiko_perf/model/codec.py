@@ -26,6 +26,7 @@ _PACKED_FORMAT = 2
 _PACKED = Struct("<BcQQQQhdd")
 _WIDTHS = ((b"B", 1, 1 << 8), (b"H", 2, 1 << 16), (b"I", 4, 1 << 32), (b"Q", 8, 1 << 64))
 """The narrowest array that takes the largest count: its code, its bytes an item, its bound."""
+_LOW = (1 << 64) - 1
 _WIDTH_OF = {code: width for code, width, _ in _WIDTHS}
 
 
@@ -128,16 +129,26 @@ def pack(kept: Kept) -> bytes:
     """In bytes that are quick rather than short; *kept* holds something."""
     most = max(kept.counts, default=0)
     code, width = next((code, width) for code, width, above in _WIDTHS if most < above)
-    return _PACKED.pack(
-        _PACKED_FORMAT,
-        code,
-        kept.below,
-        kept.above,
-        *divmod(kept.sum_ns, 1 << 64),
-        kept.first,
-        kept.min_s,
-        kept.max_s,
-    ) + narrowed(kept.counts, width)
+    return packed(code, narrowed(kept.counts, width), kept.first, *kept[2:])
+
+
+def packed(
+    code: bytes,
+    counts: bytes,
+    first: int,
+    below: int,
+    above: int,
+    sum_ns: int,
+    min_s: float | None,
+    max_s: float | None,
+) -> bytes:
+    """The same of counts that are narrow already: as `array` has them, in items of that *code*."""
+    return (
+        _PACKED.pack(
+            _PACKED_FORMAT, code, below, above, sum_ns >> 64, sum_ns & _LOW, first, min_s, max_s
+        )
+        + counts
+    )
 
 
 def unpack(encoded: bytes) -> Kept:

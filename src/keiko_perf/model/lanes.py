@@ -37,6 +37,15 @@ def narrowed(counts: array[int], width: int) -> bytes:
     return bytes(narrow)
 
 
+def narrowest(counts: array[int]) -> bytes | None:
+    """The same of one byte each; None if they do not fit, which is found without a look at each."""
+    raw = _little(counts).tobytes()
+    narrow = raw[::8]
+    wide = bytearray(len(raw))
+    wide[::8] = narrow
+    return narrow if wide == raw else None
+
+
 def widened(narrow: bytes, width: int) -> array[int]:
     """Undo `narrowed`."""
     raw = bytearray(len(narrow) // width * 8)

@@ -17,6 +17,10 @@ from enum import StrEnum
 from keiko_perf.model.series import Kind, Series
 from keiko_perf.model.snapshot import Snapshot
 
+INSIDE, WAY = "inside", "way"
+"""Phases of a request, where the load generator tells of it as well: the service has it, or what
+lies between the two."""
+
 
 class Resource(StrEnum):
     """What requests queue for."""
@@ -62,6 +66,8 @@ class Use:
         capacity: how many there are; None if that is not known, or nothing bounds it.
         wait_s: how long one request waited for it, on average; None if nobody measures that.
         name: which one, where there are several: of a pool, a lock, a statement.
+        rate_per_s: how many requests a second came through it; None is as many as were answered.
+            Behind the service, where answers queue, it may be fewer.
     """
 
     resource: Resource
@@ -69,6 +75,7 @@ class Use:
     capacity: float | None = None
     wait_s: float | None = None
     name: str = ""
+    rate_per_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.busy >= 0 or (self.capacity is not None and not self.capacity > 0):
@@ -100,15 +107,21 @@ class Window:
 
     def demand_s(self, use: Use) -> float | None:
         """For how long one request has a unit of it; None if there was no request."""
-        return use.busy / self.rate_per_s if self.rate_per_s > 0 else None
+        rate_per_s = self._rate_of(use)
+        return use.busy / rate_per_s if rate_per_s > 0 else None
 
     def ceiling_per_s(self, use: Use) -> float | None:
         """How many requests a second there is enough of it for."""
-        if use.capacity is None or not use.busy or not self.rate_per_s:
+        rate_per_s = self._rate_of(use)
+        if use.capacity is None or not use.busy or not rate_per_s:
             return None
-        return self.rate_per_s * use.capacity / use.busy
+        return rate_per_s * use.capacity / use.busy
+
+    def _rate_of(self, use: Use) -> float:
+        return self.rate_per_s if use.rate_per_s is None else use.rate_per_s
 
 
+_OF_THREADS = ("size", "in_use", "waiting")
 PARTS = (Kind.IN_SQL, Kind.IN_POOL, Kind.IN_HTTP, Kind.IN_CODE, Kind.IN_LOOP, Kind.ELSEWHERE)
 
 
@@ -137,6 +150,7 @@ def window_of(
     uses = [
         _use(Resource.LOOP, parts[Kind.IN_CODE].sum_s, window_s, workers, lag_s),
         *_pool(snapshot, requests, workers),
+        *_threads(snapshot, requests, workers),
     ]
     if cpu_s is not None:
         # One interpreter keeps one core busy at a time, so a worker has one.
@@ -166,6 +180,22 @@ def _pool(snapshot: Snapshot, requests: Series, workers: int) -> tuple[Use, ...]
             busy=busy if capacity is None else min(busy, capacity),
             capacity=capacity,
             wait_s=_per_request(snapshot.whole(Kind.POOL), requests),
+        ),
+    )
+
+
+def _threads(snapshot: Snapshot, requests: Series, workers: int) -> tuple[Use, ...]:
+    gauges = [snapshot.gauges.get(f"handler_threads_{name}") for name in _OF_THREADS]
+    size, in_use, waiting = (None if one is None else one.mean * workers for one in gauges)
+    if not size or in_use is None or waiting is None:
+        return ()
+    return (
+        Use(
+            resource=Resource.THREADS,
+            busy=min(in_use, size),
+            capacity=size,
+            # So many wait at a time, and so many requests come a second: Little's law.
+            wait_s=waiting / requests.rate_per_s,
         ),
     )
 

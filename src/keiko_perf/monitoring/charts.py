@@ -2,10 +2,10 @@
 Charts: what a store keeps beside its windows so that nobody has to read those for a chart.
 
 A chart wants few figures of much time: from the windows of a day it would take seconds to decode
-and merge them. So each window that is kept is also added to the short point that its time is in;
-once that is over it is folded into the longer ones; and a chart reads the points of one length, at
-most a thousand, in milliseconds. What held the event loops is kept by itself likewise, for it is
-rare and asked for often.
+and merge them. So what each window adds to points is kept beside it, and once the shortest point is
+over it is added to that and to the longer ones; a chart reads the points of one length, at most a
+thousand, in milliseconds, and what is not in them yet. What held the event loops is kept by itself
+likewise, for it is rare and asked for often.
 """
 
 from __future__ import annotations
@@ -29,25 +29,16 @@ from keiko_perf.monitoring.points import (
     started_s_of,
 )
 
-LAYOUT = (
-    """CREATE TABLE points (
-    stretch_s INTEGER NOT NULL,
-    started_s INTEGER NOT NULL,   -- seconds since 1970 in UTC, a multiple of stretch_s
+_SUMS = """
     first_us INTEGER NOT NULL,    -- when the first window began, in microseconds
     covered_s REAL NOT NULL,      -- how much of the time at least one worker measured
     longest_s REAL NOT NULL,      -- the longest window
-    is_folded INTEGER NOT NULL DEFAULT 0,  -- whether the longer points have it
     requests INTEGER NOT NULL,
     failed INTEGER NOT NULL,
     refused INTEGER NOT NULL,
     redirected INTEGER NOT NULL,
-    p50_s REAL,
-    p95_s REAL,
-    p99_s REAL,
-    lag_p99_s REAL,
     lag_max_s REAL,
     gc_max_s REAL,
-    pool_wait_p95_s REAL,
     pool_waiting_peak REAL,
     tasks INTEGER NOT NULL,
     failed_tasks INTEGER NOT NULL,
@@ -64,13 +55,27 @@ LAYOUT = (
     concurrency_waiting REAL,
     concurrency_waiting_samples INTEGER NOT NULL,
     in_flight_peak REAL,
-    heat BLOB NOT NULL,           -- successful requests by duration, coarsely
     durations BLOB NOT NULL,      -- of successful requests, a histogram
     lags BLOB NOT NULL,           -- of the event loops
-    waits BLOB NOT NULL,          -- for a connection of the pool
+    waits BLOB NOT NULL,          -- for a connection of the pool"""
+LAYOUT = (
+    f"""CREATE TABLE points (
+    stretch_s INTEGER NOT NULL,
+    started_s INTEGER NOT NULL,   -- seconds since 1970 in UTC, a multiple of stretch_s{_SUMS}
+    p50_s REAL,
+    p95_s REAL,
+    p99_s REAL,
+    lag_p99_s REAL,
+    pool_wait_p95_s REAL,
+    heat BLOB NOT NULL,           -- successful requests by duration, coarsely
     PRIMARY KEY (stretch_s, started_s)
 ) WITHOUT ROWID""",
-    "CREATE INDEX points_unfolded ON points (stretch_s, started_s) WHERE is_folded = 0",
+    f"""CREATE TABLE fresh (           -- what windows add to points, until it is added
+    id INTEGER PRIMARY KEY,{_SUMS}
+    stretch_s INTEGER NOT NULL,   -- the shortest
+    started_s INTEGER NOT NULL
+)""",
+    "CREATE INDEX fresh_by_start ON fresh (started_s)",
     """CREATE TABLE calls (            -- windows in which something held an event loop
     id INTEGER PRIMARY KEY,
     started_us INTEGER NOT NULL,
@@ -94,37 +99,47 @@ _READ = (
     "SELECT started_s, min(covered_s, max(stretch_s, longest_s)), heat,"  # noqa: S608 - our own names
     f" {', '.join(_SHOWN)} FROM points WHERE stretch_s = ? AND started_s > ? AND started_s < ?"
 )
-_WRITTEN = (*_WHOLE, "is_folded", "heat", *_QUANTILES)
+_FRESH = f"SELECT {', '.join(_WHOLE)} FROM fresh WHERE"  # noqa: S608 - our own names
+_WRITTEN = (*_WHOLE, "heat", *_QUANTILES)
 _WRITE = (
     f"INSERT OR REPLACE INTO points ({', '.join(_WRITTEN)})"  # noqa: S608 - our own names
     f" VALUES ({', '.join('?' * len(_WRITTEN))})"
 )
-_SHORT_S, *_LONGER_S = STRETCHES_S
+_NOTE = (
+    f"INSERT INTO fresh ({', '.join(_WHOLE)})"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * len(_WHOLE))})"
+)
+_SHORT_S = STRETCHES_S[0]
 _OPEN_S = 3 * _SHORT_S
-"""After which a short point is folded. A window that comes later still is added to all."""
-_FOLDED_AT_ONCE = 100
+"""After which what is fresh is added to the points, so that each is written once, or nearly."""
+_FOLDED_AT_ONCE = 1000
 _FORGOTTEN_AT_ONCE = 10
 _ROW_BIAS = 128  # more than the rows below one second
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float) -> None:
-    """Add *window* to its points and calls, and forget what is too old for any chart."""
-    more, started_s = Sum.of(window), started_s_of(window, _SHORT_S)
-    known = connection.execute(
-        "SELECT is_folded FROM points WHERE stretch_s = ? AND started_s = ?", (_SHORT_S, started_s)
-    ).fetchone()
-    is_folded = known is not None and bool(known[0])
-    _add_to_point(connection, _SHORT_S, started_s, [more], is_folded=is_folded)
-    if is_folded:
-        for stretch_s in _LONGER_S:
-            _add_to_point(connection, stretch_s, started_s // stretch_s * stretch_s, [more])
-    if known is None:
-        _fold(connection, started_s - _OPEN_S)
-        _forget(connection, started_s, retention_s)
+def add(connection: sqlite3.Connection, window: Snapshot, *, retention_s: float) -> bool:
+    """
+    Add *window* to its points and calls, and forget what is too old for any chart.
+
+    It returns whether the window is the first of its shortest point.
+    """
+    more, more.stretch_s = Sum.of(window), _SHORT_S
+    more.started_s = started_s_of(window, _SHORT_S)
+    is_first = (
+        connection.execute(
+            "SELECT 1 FROM fresh WHERE started_s = ? LIMIT 1", (more.started_s,)
+        ).fetchone()
+        is None
+    )
+    connection.execute(_NOTE, _sums(more))
+    if is_first:
+        _fold(connection, more.started_s - _OPEN_S)
+        _forget(connection, more.started_s, retention_s)
     if window.blocking:
         _add_calls(connection, window, retention_s)
+    return is_first
 
 
 def read_points(
@@ -162,32 +177,32 @@ def read_sums(
 
 def migrate(connection: sqlite3.Connection) -> None:
     """
-    Bring the points of the second layout up to date.
+    Bring the points of the second and the third layout up to date.
 
-    They were 20 s, 2 and 15 minutes, 1 and 12 h long; those that were half as long as ours are now
-    are added up, and what was not kept is not known.
+    In the second they were 20 s, 2 and 15 minutes, 1 and 12 h long; those that were half as long as
+    ours are now are added up, and what was not kept is not known. In both the shortest stood for
+    themselves until they were folded into the longer ones.
     """
     connection.execute("ALTER TABLE points RENAME TO older_points")
     connection.execute("DROP INDEX points_unfolded")
-    for statement in LAYOUT[:2]:
+    for statement in LAYOUT[:3]:
         connection.execute(statement)
     columns = {row[1] for row in connection.execute("PRAGMA table_info(older_points)")}
     known = ", ".join(one if one in columns else f"{_UNKNOWN.get(one, 'NULL')} AS {one}"
                       for one in (*_WHOLE, "is_folded"))  # fmt: skip
     rows = connection.execute(f"SELECT {known} FROM older_points ORDER BY started_s").fetchall()  # noqa: S608 - our own names
     wholes: dict[tuple[int, int], Sum] = {}
-    open_: set[tuple[int, int]] = set()
     for *row, is_folded in rows:
         older = _sum_of(row)
-        older.lag_max_s = older.lags.max_s
+        if "lag_max_s" not in columns:
+            older.lag_max_s = older.lags.max_s
+        if not is_folded:
+            connection.execute(_NOTE, _sums(older))
+            continue
         stretch_s = next(one for one in STRETCHES_S if one >= older.stretch_s)
         key = stretch_s, older.started_s // stretch_s * stretch_s
         wholes.setdefault(key, Sum(*key)).add(older)
-        if not is_folded:
-            open_.add(key)
-    connection.executemany(
-        _WRITE, [_row_of(one, is_folded=key not in open_) for key, one in wholes.items()]
-    )
+    connection.executemany(_WRITE, map(_row_of, wholes.values()))
     connection.execute("DROP TABLE older_points")
 
 
@@ -217,29 +232,21 @@ def forget_a_quarter(connection: sqlite3.Connection) -> None:
     )
 
 
-def _add_to_point(
-    connection: sqlite3.Connection,
-    stretch_s: int,
-    started_s: int,
-    more: Iterable[Sum],
-    *,
-    is_folded: bool = False,
-) -> None:
-    whole = _with(connection, stretch_s, started_s, more)
-    connection.execute(_WRITE, _row_of(whole, is_folded=is_folded or stretch_s != _SHORT_S))
-
-
 def _fold(connection: sqlite3.Connection, until_s: float) -> None:
-    """Add the short points that began before *until_s* to the longer ones."""
+    """Add what is fresh and was measured before *until_s* to its points."""
     rows = connection.execute(
-        f"{_ALL} AND is_folded = 0 AND started_s < ? ORDER BY started_s LIMIT ?",
-        (_SHORT_S, until_s, _FOLDED_AT_ONCE),
+        f"{_FRESH.replace('SELECT', 'SELECT id,')} started_s < ? ORDER BY started_s LIMIT ?",
+        (until_s, _FOLDED_AT_ONCE),
     ).fetchall()
-    short = [_sum_of(row) for row in rows]
-    for stretch_s in _LONGER_S:
-        for started_s, group in _by_start(short, stretch_s).items():
-            _add_to_point(connection, stretch_s, started_s, group)
-    connection.executemany(_WRITE, [_row_of(one, is_folded=True) for one in short])
+    short: dict[int, Sum] = {}
+    for _, *row in rows:
+        one = _sum_of(row)
+        short.setdefault(one.started_s, Sum(_SHORT_S, one.started_s)).add(one)
+    for stretch_s in STRETCHES_S:
+        for started_s, group in _by_start(short.values(), stretch_s).items():
+            whole = _with(connection, stretch_s, started_s, group)
+            connection.execute(_WRITE, _row_of(whole))
+    connection.executemany("DELETE FROM fresh WHERE id = ?", [row[:1] for row in rows])
 
 
 def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) -> None:
@@ -247,7 +254,7 @@ def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) ->
         kept_s = min(retention_s, reach_s(stretch_s))
         connection.execute(
             "DELETE FROM points WHERE stretch_s = ? AND started_s IN (SELECT started_s FROM points"
-            " WHERE stretch_s = ? AND is_folded = 1 AND started_s < ? ORDER BY started_s LIMIT ?)",
+            " WHERE stretch_s = ? AND started_s < ? ORDER BY started_s LIMIT ?)",
             (stretch_s, stretch_s, now_s - kept_s, _FORGOTTEN_AT_ONCE),
         )
 
@@ -255,12 +262,8 @@ def _forget(connection: sqlite3.Connection, now_s: float, retention_s: float) ->
 def _still_open(
     connection: sqlite3.Connection, start_s: float, end_s: float, stretch_s: int
 ) -> list[Sum]:
-    """The points that may still grow: short ones, and the longer ones with those in them."""
-    rows = connection.execute(
-        f"{_ALL} AND is_folded = 0 AND started_s > ? AND started_s < ?", (_SHORT_S, start_s, end_s)
-    )
-    if stretch_s == _SHORT_S:
-        return list(map(_sum_of, rows))
+    """The points for which there is something fresh, with that."""
+    rows = connection.execute(f"{_FRESH} started_s > ? AND started_s < ?", (start_s, end_s))
     groups = _by_start(map(_sum_of, rows), stretch_s)
     return [_with(connection, stretch_s, *one) for one in groups.items()]
 
@@ -291,17 +294,20 @@ _UNKNOWN = {
 """What the second layout did not keep; the rest of that is NULL."""
 
 
-def _row_of(whole: Sum, *, is_folded: bool) -> list[object]:
+def _sums(whole: Sum) -> list[object]:
+    """What a point is added up from, as a row."""
     row: list[object] = [getattr(whole, name) for name in _SUMMED]
     row += (getattr(whole, name).pack() for name in _HISTOGRAMS)
     for name in GAUGES:
         gauge = whole.gauges.get(name)
         row += (None, 0) if gauge is None else (gauge.mean, gauge.samples)
-    if not is_folded:
-        # It grows with each window: what follows from it is told by whoever reads it.
-        return [*row, is_folded, b"", *(None for _ in _QUANTILES)]
+    return row
+
+
+def _row_of(whole: Sum) -> list[object]:
+    """A point with all that follows from it."""
     point = whole.point()
-    return [*row, is_folded, _heat(point), *(getattr(point, name) for name in _QUANTILES)]
+    return [*_sums(whole), _heat(point), *(getattr(point, name) for name in _QUANTILES)]
 
 
 def _heat(point: Point) -> bytes:

@@ -29,11 +29,11 @@ from keiko_perf.model import (
     Series,
     Snapshot,
 )
-from keiko_perf.model.varint import Reader, write_varint
+from keiko_perf.model.varint import Reader, read_varints, write_varint
 
 _FORMAT = 5
 _FOURTH_FORMAT = 4  # without what is asked again; still read
-_THIRD_FORMAT = 3  # without the statements of routes and the slow requests as well; still read
+# The third had neither the statements of routes nor the slow requests; it is still read as well.
 _SECOND_FORMAT = 2  # without redirects as well; still read
 _FIRST_FORMAT = 1  # without refusals, sizes and blocking calls as well; still read
 _CALL = Struct("<ddd")
@@ -47,6 +47,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _LATEST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _MAX_BYTES = 64 << 20
 """No window comes near it; a few bytes that unpack to more are not one of ours."""
+
+Wants = Callable[[Kind, str], bool]
+"""Whether a series is wanted."""
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -63,10 +66,14 @@ def encode(snapshot: Snapshot) -> bytes:
 
     write_varint(head, len(snapshot.series))
     for series in snapshot.series:
-        put(_to_utf8(series.kind))
-        put(_to_utf8(series.name))
+        lengths, names = _named(series.kind, series.name)
+        head += lengths
+        body += names
         for histogram in (series.succeeded, series.failed, series.refused):
-            put(histogram.pack() if histogram else b"")
+            if histogram:
+                put(histogram.pack())
+            else:
+                head.append(0)
         write_varint(head, series.sent_bytes)
         write_varint(head, series.redirected)
     write_varint(head, len(snapshot.gauges))
@@ -122,13 +129,15 @@ def encode(snapshot: Snapshot) -> bytes:
     return zlib.compress(whole + head + body, _LEVEL)
 
 
-def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
+def decode(encoded: bytes, envelope: Snapshot, wants: Wants | None = None) -> Snapshot:
     """
     Undo `encode`.
 
     Args:
         encoded: the bytes.
         envelope: an empty snapshot that says when it was, how long, and whose.
+        wants: which series alone to unpack, by kind and name, which spares most of the work; all
+            if not given.
 
     Raises:
         ValueError: they are damaged, or of another format.
@@ -137,22 +146,18 @@ def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
     outer = Reader(plain)
     length = outer.varint()
     rest = outer.rest()
-    read_series = _READERS.get(rest[0]) if 0 < length <= len(rest) else None
-    if read_series is None:
+    if not 0 < length <= len(rest) or not _FIRST_FORMAT <= (format := rest[0]) <= _FORMAT:
         raise ValueError("not a window of this format")
-    number, take = Reader(rest[:length], 1).varint, _Parts(rest[length:]).take
-    series = tuple(read_series(number, take, envelope.window_s) for _ in range(number()))
-    gauges = dict(_gauge(number, take) for _ in range(number()))
-    counters = {_from_utf8(take(number())): number() for _ in range(number())}
-    calls = 0 if rest[0] == _FIRST_FORMAT else number()
-    blocking = tuple(_call(number, take) for _ in range(calls))
-    asked = tuple(_asked(number, take) for _ in range(number() if rest[0] >= _FOURTH_FORMAT else 0))
-    shown = tuple(
-        _exemplar(number, take) for _ in range(number() if rest[0] >= _FOURTH_FORMAT else 0)
-    )
-    repeats = tuple(_repeats(number, take) for _ in range(number() if rest[0] >= _FORMAT else 0))
-    if take(None):
-        raise ValueError("a window with more in it than it says")
+    parts = _Parts(read_varints(rest[1:length]), rest[length:])
+    number = parts.number
+    series = _series(parts, format, envelope.window_s, wants)
+    gauges = dict(_gauge(parts) for _ in range(number()))
+    counters = {parts.text(): number() for _ in range(number())}
+    blocking = tuple(_call(parts) for _ in range(number() if format > _FIRST_FORMAT else 0))
+    asked = tuple(_asked(parts) for _ in range(number() if format >= _FOURTH_FORMAT else 0))
+    shown = tuple(_exemplar(parts) for _ in range(number() if format >= _FOURTH_FORMAT else 0))
+    repeats = tuple(_repeats(parts) for _ in range(number() if format >= _FORMAT else 0))
+    parts.end()
     return replace(
         envelope,
         series=series,
@@ -165,51 +170,87 @@ def decode(encoded: bytes, envelope: Snapshot) -> Snapshot:
     )
 
 
-_Number = Callable[[], int]
-_Take = Callable[[int | None], bytes]
+class _Parts:
+    """Hands out the numbers of a head, and the bytes of a body that they measure, in turn."""
+
+    __slots__ = ("_body", "_next", "_numbers", "_position")
+
+    def __init__(self, numbers: list[int], body: bytes) -> None:
+        self._numbers = numbers
+        self._body = body
+        self._next = self._position = 0
+
+    def number(self) -> int:
+        """The next number."""
+        return self.numbers(1)[0]
+
+    def numbers(self, n: int) -> list[int]:
+        """The next *n* of them."""
+        start = self._next
+        self._next += n
+        if self._next > len(self._numbers):
+            raise ValueError("a window cut short")
+        return self._numbers[start : self._next]
+
+    def take(self, length: int) -> bytes:
+        """The next *length* bytes."""
+        start = self._position
+        self._position += length
+        if self._position > len(self._body):
+            raise ValueError("a window cut short")
+        return self._body[start : self._position]
+
+    def text(self) -> str:
+        """The next number is the length of the text that comes next."""
+        return _from_utf8(self.take(self.number()))
+
+    def seconds(self) -> float:
+        """A time."""
+        one_s: float = _SECONDS.unpack(self.take(_SECONDS.size))[0]
+        return one_s
+
+    def end(self) -> None:
+        """All should be handed out."""
+        if self._position < len(self._body):
+            raise ValueError("a window with more in it than it says")
 
 
-def _series(number: _Number, take: _Take, window_s: float, *, has_redirects: bool = True) -> Series:
-    return Series(
-        kind=Kind(_from_utf8(take(number()))),
-        name=_from_utf8(take(number())),
-        window_s=window_s,
-        succeeded=Histogram.unpack(take(number())),
-        failed=Histogram.unpack(take(number())),
-        refused=Histogram.unpack(take(number())),
-        sent_bytes=number(),
-        redirected=number() if has_redirects else 0,
-    )
+def _series(parts: _Parts, format: int, window_s: float, wants: Wants | None) -> tuple[Series, ...]:
+    made = []
+    unpack = Histogram.unpack if format > _FIRST_FORMAT else _histogram
+    n = _NUMBERS.get(format, 7)
+    # Most of a window is this, and there are windows by the thousand.
+    for _ in range(parts.number()):
+        of_kind, of_name, *lengths = parts.numbers(n)
+        kind, name = Kind(_from_utf8(parts.take(of_kind))), _from_utf8(parts.take(of_name))
+        if wants is not None and not wants(kind, name):
+            parts.take(sum(lengths[:3]))
+            continue
+        succeeded, failed, refused = (*map(parts.take, lengths[:3]), b"")[:3]
+        made.append(
+            Series(
+                kind=kind,
+                name=name,
+                window_s=window_s,
+                succeeded=unpack(succeeded),
+                failed=unpack(failed),
+                refused=unpack(refused),
+                sent_bytes=lengths[3] if n > _NUMBERS[_FIRST_FORMAT] else 0,
+                redirected=lengths[4] if n > _NUMBERS[_SECOND_FORMAT] else 0,
+            )
+        )
+    return tuple(made)
 
 
-def _series_of_second_format(number: _Number, take: _Take, window_s: float) -> Series:
-    return _series(number, take, window_s, has_redirects=False)
+_NUMBERS = {_FIRST_FORMAT: 4, _SECOND_FORMAT: 6}
+"""Of a series, in the formats that have fewer than are written now."""
 
 
-def _series_of_first_format(number: _Number, take: _Take, window_s: float) -> Series:
-    return Series(
-        kind=Kind(_from_utf8(take(number()))),
-        name=_from_utf8(take(number())),
-        window_s=window_s,
-        succeeded=_histogram(take(number())),
-        failed=_histogram(take(number())),
-    )
-
-
-_READERS: dict[int, Callable[[_Number, _Take, float], Series]] = {
-    _FORMAT: _series,
-    _FOURTH_FORMAT: _series,
-    _THIRD_FORMAT: _series,
-    _SECOND_FORMAT: _series_of_second_format,
-    _FIRST_FORMAT: _series_of_first_format,
-}
-
-
-def _call(number: _Number, take: _Take) -> BlockingCall:
-    place = _from_utf8(take(number()))
-    stack = tuple(_from_utf8(take(number())) for _ in range(number()))
-    count, last_at = number(), _instant(number())
-    total_s, longest_s, computed_s = _CALL.unpack(take(_CALL.size))
+def _call(parts: _Parts) -> BlockingCall:
+    place = parts.text()
+    stack = tuple(parts.text() for _ in range(parts.number()))
+    count, last_at = parts.number(), _instant(parts.number())
+    total_s, longest_s, computed_s = _CALL.unpack(parts.take(_CALL.size))
     return BlockingCall(
         place=place,
         stack=stack,
@@ -221,46 +262,43 @@ def _call(number: _Number, take: _Take) -> BlockingCall:
     )
 
 
-def _asked(number: _Number, take: _Take) -> Asked:
-    route, statement, place = (_from_utf8(take(number())) for _ in range(3))
-    requests, count, most = number(), number(), number()
-    (total_s,) = _SECONDS.unpack(take(_SECONDS.size))
+def _asked(parts: _Parts) -> Asked:
+    route, statement, place = (parts.text() for _ in range(3))
+    requests, count, most = parts.numbers(3)
     return Asked(
         route=route,
         statement=statement,
         requests=requests,
         count=count,
-        total_s=total_s,
+        total_s=parts.seconds(),
         most=most,
         place=place,
     )
 
 
-def _exemplar(number: _Number, take: _Take) -> Exemplar:
-    route, at, status = _from_utf8(take(number())), _instant(number()), number()
-    duration_s, *parts_s = (_SECONDS.unpack(take(_SECONDS.size))[0] for _ in range(number()))
-    statements = []
-    for _ in range(number()):
-        statement, count = _from_utf8(take(number())), number()
-        statements.append((statement, count, _SECONDS.unpack(take(_SECONDS.size))[0]))
+def _exemplar(parts: _Parts) -> Exemplar:
+    route, at, status = parts.text(), _instant(parts.number()), parts.number()
+    duration_s, *parts_s = (parts.seconds() for _ in range(parts.number()))
     return Exemplar(
         route=route,
         at=at,
         duration_s=duration_s,
         status=status,
         parts_s=tuple(parts_s),
-        statements=tuple(statements),
+        statements=tuple(
+            (parts.text(), parts.number(), parts.seconds()) for _ in range(parts.number())
+        ),
     )
 
 
-def _repeats(number: _Number, take: _Take) -> Repeats:
-    kind, subject = _from_utf8(take(number())), _from_utf8(take(number()))
-    calls, caches = number(), number()
-    (took_s,) = _SECONDS.unpack(take(_SECONDS.size))
+def _repeats(parts: _Parts) -> Repeats:
+    kind, subject = parts.text(), parts.text()
+    calls, caches = parts.numbers(2)
+    took_s = parts.seconds()
     kept = []
     for _ in range(caches):
-        hits, stale = number(), number()
-        ttl_s, spared_s = _KEPT.unpack(take(_KEPT.size))
+        hits, stale = parts.numbers(2)
+        ttl_s, spared_s = _KEPT.unpack(parts.take(_KEPT.size))
         kept.append(Kept(ttl_s=ttl_s, hits=hits, stale=stale, spared_s=spared_s))
     return Repeats(
         kind=Kind(kind) if kind else None,
@@ -287,28 +325,10 @@ def _histogram(encoded: bytes) -> Histogram:
     return Histogram.from_bytes(encoded) if encoded else Histogram()
 
 
-def _gauge(number: _Number, take: _Take) -> tuple[str, Gauge]:
-    name = _from_utf8(take(number()))
-    samples = number()
-    total, peak = _GAUGE.unpack(take(_GAUGE.size))
+def _gauge(parts: _Parts) -> tuple[str, Gauge]:
+    name, samples = parts.text(), parts.number()
+    total, peak = _GAUGE.unpack(parts.take(_GAUGE.size))
     return name, Gauge(total, samples, peak)
-
-
-class _Parts:
-    """Hands out a stretch of bytes piece by piece."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._position = 0
-
-    def take(self, length: int | None) -> bytes:
-        """The next *length* bytes, or all that are left."""
-        end = len(self._body) if length is None else self._position + length
-        if end > len(self._body):
-            raise ValueError("a window cut short")
-        part = self._body[self._position : end]
-        self._position = end
-        return part
 
 
 def _unpacked(encoded: bytes) -> bytes:
@@ -320,6 +340,16 @@ def _unpacked(encoded: bytes) -> bytes:
     if not unpacker.eof:
         raise ValueError("a window cut short")
     return plain
+
+
+# The names of a window are those of the one before.
+@lru_cache(maxsize=1024)
+def _named(kind: Kind, name: str) -> tuple[bytes, bytes]:
+    """The kind and the name of a series, and before it how long they are."""
+    parts, lengths = (_to_utf8(kind), _to_utf8(name)), bytearray()
+    for one in parts:
+        write_varint(lengths, len(one))
+    return bytes(lengths), b"".join(parts)
 
 
 # A path may hold bytes that are no text, which Python keeps as lone surrogates. The names of a

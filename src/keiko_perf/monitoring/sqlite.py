@@ -23,11 +23,16 @@ from typing import TypeVar
 
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import BlockingCall, Snapshot
-from keiko_perf.monitoring import charts, windows
-from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, points_of, stretch_for
+from keiko_perf.monitoring import charts, minutes, wholes, windows
+from keiko_perf.monitoring.minutes import Minutes
+from keiko_perf.monitoring.pieces import Piece, to_us
+from keiko_perf.monitoring.points import Point, Sum, points_of
 
-SCHEMA_VERSION = 3
-"""1 had windows only, 2 other points. Either is read as it is; who writes brings it up to date."""
+SCHEMA_VERSION = 4
+"""
+1 had windows only, 2 and 3 other points and nothing merged beside them. Each is read as it is; who
+writes brings it up to date.
+"""
 _WITH_CALLS = 2
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
@@ -57,22 +62,25 @@ class SqliteStore:
         max_bytes: int = 1 << 30,
         busy_timeout_s: float = 5.0,
     ) -> None:
-        if not retention_s > 0 or max_bytes < 1 << 16 or busy_timeout_s < 0:
+        if not retention_s > 0 or max_bytes < 1 << 17 or busy_timeout_s < 0:
             raise UsageError(
                 "this store could not keep a window",
-                cure="Let retention_s be over 0, max_bytes 65536 or more, busy_timeout_s 0 or more",
+                cure="Let retention_s be over 0, max_bytes over 131071, busy_timeout_s 0 or more",
             )
         self.path = Path(path)
         self._retention_s = retention_s
         self._max_bytes = max_bytes
         self._busy_timeout_s = busy_timeout_s
         self._lock = Lock()
+        self._minutes = Minutes()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._pid = 0
 
     def append(self, snapshot: Snapshot) -> None:
-        self.change(lambda one: windows.add(one, snapshot, retention_s=self._retention_s))
+        self.change(
+            lambda one: windows.add(one, snapshot, self._minutes, retention_s=self._retention_s)
+        )
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         return self.look(lambda one: windows.read(one, start_at, end_at), absent=[])
@@ -105,21 +113,13 @@ class SqliteStore:
 
         return self._do("read", read)
 
-    def points(
-        self,
-        start_at: datetime,
-        end_at: datetime,
-        *,
-        max_points: int = MAX_POINTS,
-        stretch_s: int | None = None,
-    ) -> list[Point]:
+    def points(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Point]:
         """As of `Charted`; of a store of an older layout they are made from its windows."""
-        length_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
 
         def read(connection: sqlite3.Connection) -> list[Point]:
             if _pragma(connection, "user_version") < SCHEMA_VERSION:
-                return points_of(windows.read(connection, start_at, end_at), length_s)
-            return charts.read_points(connection, start_at, end_at, length_s)
+                return points_of(windows.read(connection, start_at, end_at), stretch_s)
+            return charts.read_points(connection, start_at, end_at, stretch_s)
 
         return self.look(read, absent=[])
 
@@ -130,6 +130,18 @@ class SqliteStore:
             if _pragma(connection, "user_version") < SCHEMA_VERSION:
                 return None
             return charts.read_sums(connection, start_at, end_at, stretch_s)
+
+        return self.look(read, absent=None)
+
+    def pieces(
+        self, start_at: datetime, end_at: datetime, within_s: int | None = None
+    ) -> list[Piece] | None:
+        """As of `Charted`; None of a store of an older layout."""
+
+        def read(connection: sqlite3.Connection) -> list[Piece] | None:
+            if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                return None
+            return wholes.cover(connection, to_us(start_at), to_us(end_at), within_s=within_s)
 
         return self.look(read, absent=None)
 
@@ -258,6 +270,9 @@ class SqliteStore:
                     charts.add(connection, one, retention_s=self._retention_s)
             else:
                 charts.migrate(connection)
+            # What is merged beside the windows comes bit by bit, with those that are written.
+            for statement in (*minutes.LAYOUT, *wholes.LAYOUT):
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _recognise(self, connection: sqlite3.Connection) -> int:

@@ -17,14 +17,8 @@ from threading import Lock
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.model.blocking import merged_calls
-from keiko_perf.monitoring.points import (
-    MAX_POINTS,
-    Point,
-    Sum,
-    points_of,
-    started_s_of,
-    stretch_for,
-)
+from keiko_perf.monitoring.pieces import Piece
+from keiko_perf.monitoring.points import Point, Sum, points_of, started_s_of
 from keiko_perf.monitoring.store import Charted, Store
 
 _log = logging.getLogger("keiko_perf.store")
@@ -89,29 +83,21 @@ class SteadyStore:
         ]
         return sorted([*stored, *more], key=lambda one: one.started_at)
 
-    def points(
-        self,
-        start_at: datetime,
-        end_at: datetime,
-        *,
-        max_points: int = MAX_POINTS,
-        stretch_s: int | None = None,
-    ) -> list[Point]:
+    def points(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Point]:
         """
-        The points of a chart of all workers, at most *max_points* or *stretch_s* long, in order.
+        The points of a chart of all workers that touch a range, *stretch_s* long, in order.
 
         Stretches in which nothing was measured have no point. It takes some milliseconds, whatever
         the range, while the store works; of a store of another kind, and where something is held
         back, the windows are read.
         """
         store = self._store
-        stretch_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
         if not isinstance(store, Charted):
             return points_of(self.between(start_at, end_at), stretch_s)
         with self._counting:
             held_back = [one for one in self._held_back if start_at <= one.started_at < end_at]
         try:
-            found = store.points(start_at, end_at, stretch_s=stretch_s)
+            found = store.points(start_at, end_at, stretch_s)
         except Exception as error:  # a stranger's store
             self._failed(error)
             return points_of(self.between(start_at, end_at), stretch_s)
@@ -148,6 +134,32 @@ class SteadyStore:
         except Exception as error:  # a stranger's store
             self._failed(error)
             return None
+
+    def pieces(
+        self, start_at: datetime, end_at: datetime, within_s: int | None = None
+    ) -> list[Piece] | None:
+        """
+        The same as `between`, as few pieces, merged and packed; as of `Charted`.
+
+        None of a store of another kind, and where it cannot be read.
+        """
+        store = self._store
+        if not isinstance(store, Charted):
+            return None
+        with self._counting:
+            held_back = [one for one in self._held_back if start_at <= one.started_at < end_at]
+        try:
+            found = store.pieces(start_at, end_at, within_s)
+        except Exception as error:  # a stranger's store
+            self._failed(error)
+            return None
+        if not held_back or found is None:
+            return found
+        # One that is being handed over may be on both sides: it is in none but a piece of its own,
+        # for as long as the stretch that it is in goes on.
+        known = {(one.worker, one.started_us) for one in found}
+        more = map(Piece.of, held_back)
+        return [*found, *(one for one in more if (one.worker, one.started_us) not in known)]
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops of all workers in that time, the longest in all first."""

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import BlockingCall, Snapshot
-from keiko_perf.monitoring import charts, windows
-from keiko_perf.monitoring.points import MAX_POINTS, Point, Sum, stretch_for
+from keiko_perf.monitoring import charts, wholes, windows
+from keiko_perf.monitoring.minutes import Minutes
+from keiko_perf.monitoring.pieces import Piece, to_us
+from keiko_perf.monitoring.points import Point, Sum
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.sqlite import SqliteStore
@@ -58,24 +60,27 @@ class Store(Protocol):
 class Charted(Protocol):
     """A store that also keeps what charts show, so that it need not be read from the windows."""
 
-    def points(
-        self,
-        start_at: datetime,
-        end_at: datetime,
-        *,
-        max_points: int = MAX_POINTS,
-        stretch_s: int | None = None,
-    ) -> list[Point]:
+    def points(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Point]:
         """
-        The points of a chart from *start_at* to *end_at*, in their order.
+        The points of a chart that touch a range, in their order.
 
-        They are as long as `stretch_for` says, or *stretch_s*, one of `STRETCHES_S`.
+        They are *stretch_s* long, one of `STRETCHES_S`.
         """
 
     def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
         """
         What the points of one length that touch the range are added up from, in their order, but
         for the histogram of lags, of which charts show the longest; None where it is not kept.
+        """
+
+    def pieces(
+        self, start_at: datetime, end_at: datetime, within_s: int | None = None
+    ) -> list[Piece] | None:
+        """
+        The same as `between`, as few pieces, merged and packed, in their order.
+
+        No piece but a window reaches over a multiple of *within_s*, if that is given. None where
+        there are none yet.
         """
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
@@ -92,13 +97,14 @@ class MemoryStore:
     """
 
     def __init__(self, *, retention_s: float = DAY_S, max_bytes: int = 64 << 20) -> None:
-        if not retention_s > 0 or max_bytes < 1 << 16:
+        if not retention_s > 0 or max_bytes < 1 << 17:
             raise UsageError(
                 f"a store of {max_bytes} bytes for {retention_s} s keeps nothing",
-                cure="Let retention_s be over 0, and max_bytes 65536 or more",
+                cure="Let retention_s be over 0, and max_bytes 131072 or more",
             )
         self._retention_s = retention_s
         self._lock = Lock()
+        self._minutes = Minutes()
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
         )
@@ -109,27 +115,25 @@ class MemoryStore:
 
     def append(self, snapshot: Snapshot) -> None:
         with self._lock:
-            windows.add(self._connection, snapshot, retention_s=self._retention_s)
+            windows.add(self._connection, snapshot, self._minutes, retention_s=self._retention_s)
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         with self._lock:
             return windows.read(self._connection, start_at, end_at)
 
-    def points(
-        self,
-        start_at: datetime,
-        end_at: datetime,
-        *,
-        max_points: int = MAX_POINTS,
-        stretch_s: int | None = None,
-    ) -> list[Point]:
-        length_s = stretch_s or stretch_for(start_at, end_at, max_points=max_points)
+    def points(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Point]:
         with self._lock:
-            return charts.read_points(self._connection, start_at, end_at, length_s)
+            return charts.read_points(self._connection, start_at, end_at, stretch_s)
 
     def sums(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Sum] | None:
         with self._lock:
             return charts.read_sums(self._connection, start_at, end_at, stretch_s)
+
+    def pieces(
+        self, start_at: datetime, end_at: datetime, within_s: int | None = None
+    ) -> list[Piece]:
+        with self._lock:
+            return wholes.cover(self._connection, to_us(start_at), to_us(end_at), within_s=within_s)
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         with self._lock:

@@ -27,6 +27,8 @@ QUEUED = "tasks_queued"
 CANCELLED = "tasks_cancelled"
 RETRIED = "tasks_retried"
 WAIT_S = "task_wait_s"
+_TASK = "__keiko_perf_task__"
+"""Of a function that is watched: itself, and the name of the task."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +47,8 @@ class Tasks:
 
         with monitor.task.run("nightly"):
             ...
+
+        background.add_task(monitor.task.later(reindex), agent_id)
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -99,6 +103,33 @@ class Tasks:
         """*n* tasks were put into a queue. Their runs give `queued_at`, and don't count again."""
         self._recorder.count(QUEUED, n)
 
+    def retried(self) -> None:
+        """A task that did not get through is tried again, by a loop or a library in its code."""
+        self._recorder.count(RETRIED)
+
+    def later(self, function: Callable[P, R], *, name: str | None = None) -> Callable[P, R]:
+        """
+        *function* as a task that is queued now, to be called once, by whoever has no hooks:
+
+            background.add_task(monitor.task.later(send_mail), job)
+
+        Its run tells how long it waited. A function that is watched already is not counted twice.
+
+        Args:
+            function: to be called later.
+            name: what to call the task; as of the decorator if not given.
+
+        Raises:
+            UsageError: it is a generator.
+        """
+        known: tuple[Callable[P, R], str] | None = getattr(function, _TASK, None)
+        if known is not None:
+            function, name = known[0], name or known[1]
+        queued_at = self._recorder.now()
+        made = self._watched(function, name, lambda *_, **__: queued_at)
+        self.queued()
+        return made
+
     def _watched(
         self, function: Callable[P, R], name: str | None, queued_at: QueuedAt | None
     ) -> Callable[P, R]:
@@ -123,7 +154,9 @@ class Tasks:
                 return function(*args, **kwargs)
 
         is_async = _is(function, inspect.iscoroutinefunction)
-        return cast(Callable[P, R], watched_async) if is_async else watched
+        made = cast(Callable[P, R], watched_async) if is_async else watched
+        setattr(made, _TASK, (function, name))
+        return made
 
 
 class Run:

@@ -3,10 +3,10 @@ Windows: the table in which a store keeps them, on any SQLite connection.
 
 A window is kept as it is for five quarters of an hour. After that the windows of each minute, of
 all workers, become one, after two days those of ten minutes, and after ten days those of an hour:
-histograms merge exactly, so percentiles stay what they were, only of a longer time. What charts
-show is added up beside it (`charts`). The oldest go first: by
-age, and where the room ends. They go a few at a time, so that a clock that is wrong for a moment
-does not cost the history.
+histograms merge exactly, so percentiles stay what they were, only of a longer time. Beside it is
+kept what charts show (`charts`), and what was measured in a minute (`minutes`) and in longer
+stretches (`wholes`), merged. The oldest go first: by age, and where the room ends. They go a few at
+a time, so that a clock that is wrong for a moment does not cost the history.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from itertools import groupby
+from datetime import datetime
 
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring import charts
-from keiko_perf.monitoring.encoding import decode, encode
+from keiko_perf.monitoring import charts, minutes, wholes
+from keiko_perf.monitoring.encoding import encode
+from keiko_perf.monitoring.minutes import Minutes
+from keiko_perf.monitoring.pieces import (
+    ALL_LEVELS,
+    Piece,
+    read_minutes,
+    read_windows,
+    snapshots,
+    to_us,
+)
 
 SCHEMA = """
 CREATE TABLE windows (
@@ -34,7 +41,12 @@ CREATE TABLE windows (
 );
 CREATE INDEX windows_by_start ON windows (level, started_us);
 """
-LAYOUT = (*(one for one in SCHEMA.split(";") if one.strip()), *charts.LAYOUT)
+LAYOUT = (
+    *(one for one in SCHEMA.split(";") if one.strip()),
+    *charts.LAYOUT,
+    *minutes.LAYOUT,
+    *wholes.LAYOUT,
+)
 """All tables, statement by statement."""
 _S = 1_000_000
 ROLL_UPS = (
@@ -43,40 +55,45 @@ ROLL_UPS = (
     (2, 864_000 * _S, 3_600 * _S),
 )
 """From which level, from which age on, into stretches of which length; in microseconds."""
+_DUE = """SELECT
+    EXISTS (SELECT 1 FROM windows WHERE level = 0 AND started_us < ?),
+    EXISTS (SELECT 1 FROM windows WHERE level = 1 AND started_us < ?),
+    EXISTS (SELECT 1 FROM windows WHERE level = 2 AND started_us < ?),
+    EXISTS (SELECT 1 FROM windows WHERE level IN (0, 1, 2, 3) AND started_us < ?)"""
 _AT_ONCE = 240
 """Rows that are rolled up with one window: after a pause it is caught up on bit by bit."""
 _FORGOTTEN_AT_ONCE = 10
 """Rows that may go with one window that comes: more than enough for the oldest to keep up."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _log = logging.getLogger(__name__)
-_Row = tuple[int, int, float, str, bytes]
 
 
-def add(connection: sqlite3.Connection, snapshot: Snapshot, *, retention_s: float) -> None:
+def add(
+    connection: sqlite3.Connection, snapshot: Snapshot, minute: Minutes, *, retention_s: float
+) -> None:
     """
     Keep *snapshot*, and do what its time brings: roll up older windows, drop the oldest.
 
     Where the room ends that `max_page_count` leaves, the oldest quarter is given up.
+
+    Args:
+        connection: of the store.
+        snapshot: what was measured in a window.
+        minute: what this process wrote in the minute that goes on.
+        retention_s: how long a window is kept, seen from the newest.
     """
     try:
-        _add(connection, snapshot, retention_s)
+        _add(connection, snapshot, minute, retention_s)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL or not _is_at_its_bound(connection):
             raise
         _give_up_oldest_quarter(connection)
-        _add(connection, snapshot, retention_s)
+        _add(connection, snapshot, minute, retention_s)
+    minute.take(snapshot)
 
 
 def read(connection: sqlite3.Connection, start_at: datetime, end_at: datetime) -> list[Snapshot]:
     """The windows that began at *start_at* or later and before *end_at*, in that order."""
-    rows = connection.execute(
-        "SELECT id, started_us, window_s, worker, body FROM windows"
-        " WHERE level IN (0, 1, 2, 3) AND started_us >= ? AND started_us < ?"
-        " ORDER BY started_us, id",
-        (_to_us(start_at), _to_us(end_at)),
-    ).fetchall()
-    return _decoded(rows)
+    return snapshots(read_windows(connection, to_us(start_at), to_us(end_at)))
 
 
 @contextmanager
@@ -92,21 +109,41 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _add(connection: sqlite3.Connection, snapshot: Snapshot, retention_s: float) -> None:
-    started_us = _to_us(snapshot.started_at)
-    body = encode(snapshot)  # before others have to wait
+def _add(
+    connection: sqlite3.Connection, snapshot: Snapshot, minute: Minutes, retention_s: float
+) -> None:
+    started_us = to_us(snapshot.started_at)
+    # Before others have to wait.
+    body = encode(snapshot)
+    over = minute.over(snapshot)
+    whole = None if over is None else encode(over.whole)
     with transaction(connection):
-        connection.execute(
-            "DELETE FROM windows WHERE id IN (SELECT id FROM windows"
-            " WHERE level IN (0, 1, 2, 3) AND started_us < ? ORDER BY started_us LIMIT ?)",
-            (started_us - round(retention_s * _S), _FORGOTTEN_AT_ONCE),
-        )
-        for level, age_us, stretch_us in ROLL_UPS:
-            _roll_up(
-                connection, level, (started_us - age_us) // stretch_us * stretch_us, stretch_us
-            )
+        if over is not None and whole is not None:
+            minutes.keep(connection, over, whole)
+        minutes.spoil(connection, snapshot)
         _insert(connection, 0, snapshot, body)
-        charts.add(connection, snapshot, retention_s=retention_s)
+        wholes.add(connection, snapshot)
+        is_first = charts.add(connection, snapshot, retention_s=retention_s)
+        _tidy(connection, started_us, started_us - round(retention_s * _S))
+        if is_first:
+            wholes.make(connection, snapshot, retention_s=retention_s)
+
+
+def _tidy(connection: sqlite3.Connection, now_us: int, kept_us: int) -> None:
+    """Roll up and drop what is old enough by now."""
+    until = [(now_us - age_us) // stretch_us * stretch_us for _, age_us, stretch_us in ROLL_UPS]
+    # Seldom is there anything to do, and that is told by one question.
+    *due, is_over = connection.execute(_DUE, (*until, kept_us)).fetchone()
+    if is_over:
+        connection.execute(
+            "DELETE FROM windows WHERE id IN (SELECT id FROM windows"  # noqa: S608 - our own levels
+            f" WHERE level IN {ALL_LEVELS} AND started_us < ? ORDER BY started_us LIMIT ?)",
+            (kept_us, _FORGOTTEN_AT_ONCE),
+        )
+        minutes.forget_before(connection, kept_us)
+    for (level, _, stretch_us), until_us, is_due in zip(ROLL_UPS, until, due, strict=True):
+        if is_due:
+            _roll_up(connection, level, until_us, stretch_us)
 
 
 def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot, body: bytes) -> None:
@@ -114,7 +151,7 @@ def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot, body
         "INSERT INTO windows (level, started_us, window_s, worker, body) VALUES (?, ?, ?, ?, ?)",
         (
             level,
-            _to_us(snapshot.started_at),
+            to_us(snapshot.started_at),
             snapshot.window_s,
             snapshot.worker,
             body,
@@ -124,17 +161,33 @@ def _insert(connection: sqlite3.Connection, level: int, snapshot: Snapshot, body
 
 def _roll_up(connection: sqlite3.Connection, level: int, until_us: int, stretch_us: int) -> None:
     """Make one window of those of each stretch that ended before *until_us*."""
-    rows: list[_Row] = connection.execute(
-        "SELECT id, started_us, window_s, worker, body FROM windows"
-        " WHERE level = ? AND started_us < ? ORDER BY started_us, id LIMIT ?",
+    begun = connection.execute(
+        "SELECT started_us FROM windows WHERE level = ? AND started_us < ?"
+        " ORDER BY started_us LIMIT ?",
         (level, until_us, _AT_ONCE),
     ).fetchall()
-    for _, group in groupby(rows, key=lambda row: row[1] // stretch_us):
-        stretch = list(group)
-        merged = Snapshot.merged(_decoded(stretch))
-        connection.executemany("DELETE FROM windows WHERE id = ?", [row[:1] for row in stretch])
+    stretches = sorted({started_us // stretch_us * stretch_us for (started_us,) in begun})
+    if len(begun) == _AT_ONCE and len(stretches) > 1:
+        del stretches[-1]  # there may be more in it: it is for the next time
+    for start_us in stretches:
+        end_us = start_us + stretch_us
+        merged = Snapshot.merged(snapshots(_of_level(connection, level, start_us, end_us)))
+        connection.execute(
+            "DELETE FROM windows WHERE level = ? AND started_us >= ? AND started_us < ?",
+            (level, start_us, end_us),
+        )
+        if level == 0:
+            minutes.forget(connection, start_us)
+        wholes.rolled_up(connection, start_us, stretch_us)
         if merged is not None:
             _insert(connection, level + 1, merged, encode(merged))
+
+
+def _of_level(
+    connection: sqlite3.Connection, level: int, start_us: int, end_us: int
+) -> list[Piece]:
+    read = read_windows if level else read_minutes
+    return read(connection, start_us, end_us, levels=f"({level})")
 
 
 def _is_at_its_bound(connection: sqlite3.Connection) -> bool:
@@ -150,27 +203,8 @@ def _give_up_oldest_quarter(connection: sqlite3.Connection) -> None:
             "DELETE FROM windows WHERE id IN (SELECT id FROM windows ORDER BY started_us"
             " LIMIT (SELECT count(*) / 4 + 1 FROM windows))"
         ).rowcount
+        (left_us,) = connection.execute("SELECT min(started_us) FROM windows").fetchone()
+        minutes.forget_before(connection, left_us)
+        wholes.forget_before(connection, left_us)
         charts.forget_a_quarter(connection)
     _log.warning("the store is full: its oldest %d windows were given up", given_up)
-
-
-def _decoded(rows: list[_Row]) -> list[Snapshot]:
-    windows = []
-    for _, started_us, window_s, worker, body in rows:
-        try:
-            windows.append(_window(started_us, window_s, worker, body))
-        except ValueError as error:
-            # It stays a hole in the history; the windows around it are as good as before.
-            _log.warning("a window of %s cannot be read: %s", worker or "several workers", error)
-    return windows
-
-
-# The newest windows are read again and again: to judge, for the pages that are open.
-@lru_cache(maxsize=128)
-def _window(started_us: int, window_s: float, worker: str, body: bytes) -> Snapshot:
-    started_at = _EPOCH + started_us * _MICROSECOND
-    return decode(body, Snapshot(started_at=started_at, window_s=window_s, worker=worker))
-
-
-def _to_us(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND

@@ -5,7 +5,7 @@ load capacity: find the highest rate at which a service keeps its promises, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,7 +17,7 @@ from rich.text import Text
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.asking import asks, tell_left_out
-from keiko_perf.cli.load.ending import last_line
+from keiko_perf.cli.load.ending import last_lines
 from keiko_perf.cli.load.options import (
     CaFile,
     DatabaseUrl,
@@ -52,6 +52,7 @@ from keiko_perf.loadtest import (
     Plan,
     Poisson,
     Progress,
+    Promise,
     read_promises,
     run_in_own_loop,
 )
@@ -82,8 +83,8 @@ def capacity_command(
         list[str] | None,
         typer.Option(
             "--slo",
-            help=f"What each step has to keep, '{DEFAULT_SLO}' unless given; 'rps>500' asks for a "
-            "capacity of at least that.",
+            help="What each step has to keep; if not given, what the file of the scenarios says in "
+            f"its `slo`, or '{DEFAULT_SLO}'. 'rps>500' asks for a capacity of at least that.",
         ),
     ] = None,
     start: Annotated[
@@ -109,8 +110,9 @@ def capacity_command(
     lang: LanguageOption = Language.ENGLISH,
 ) -> None:
     """Find the highest rate at which TARGET keeps its promises, and with --watch what limits it."""
-    kept, required = _promised(slo or [DEFAULT_SLO])
+    promised = read_promises(slo or ())
     asked = source(given)
+    kept, required = _promised(promised or asked.promises or read_promises(DEFAULT_SLO))
     if processes < 1:
         raise UsageError(f"{processes} processes", cure="Use 1 or more")
     if not step_seconds >= _SHORTEST_S:
@@ -169,20 +171,22 @@ def capacity_command(
         ended_at=datetime.now(UTC),
         environment=steps.environment,
     )
-    exit_code = show(found, Destination(format=format, file=output, language=lang))
+    destination = Destination(format=format, file=output, language=lang)
+    exit_code = show(found, destination)
     if steps.is_interrupted:
         exit_code = INTERRUPTED
-    console.print(last_line(exit_code, saved=None, written=output), soft_wrap=True)
+    lines = last_lines(found, exit_code, lang=destination.lang, saved=None, written=output)
+    console.print(lines, soft_wrap=True)
     raise typer.Exit(exit_code)
 
 
-def _promised(texts: list[str]) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+def _promised(promises: Sequence[Promise]) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
     """What each step has to keep, and what the capacity has to reach."""
-    promises = read_promises(texts)
     if any(one.window_s is not None or one.stops for one in promises):
         raise UsageError(
             "a promise with a window, or that stops the run, in a search",
-            cure="Leave 'for' and 'stop as failed' out: each step is a window of its own",
+            cure="Leave 'for' and 'stop as failed' out, or give others with --slo: each step is a "
+            "window of its own",
         )
     targets = [one.target for one in promises]
     kept = tuple(one for one in targets if one.kpi is not THROUGHPUT)

@@ -277,7 +277,8 @@ SloText = Annotated[
     typer.Option(
         "--slo",
         help="Promises as sentences: 'p95 of POST /orders < 100ms for 10s, stop as failed' or "
-        "'p99<250ms, errors<0.1%, rps>500'. As often as needed.",
+        "'p99<250ms, errors<0.1%, rps>500'. As often as needed. Without any target: what the file "
+        "of the scenarios says in its `slo`.",
         rich_help_panel=_TARGETS,
     ),
 ]

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from keiko_perf.cli.load.values import json_value, split_url
 from keiko_perf.errors import ServiceUnavailable, UsageError
-from keiko_perf.loadtest import Step
+from keiko_perf.loadtest import Promise, Step
 from keiko_perf.loadtest.importers import Imported, LeftOut, from_curl, from_har, from_openapi
 from keiko_perf.loadtest.scenario import Scenario
-from keiko_perf.loadtest.scenario_file import load_scenarios
+from keiko_perf.loadtest.scenario_file import load_promises, load_scenarios
 
 _FETCHING_S = 10.0
 _LARGEST_BYTES = 20 * 1024 * 1024
@@ -52,6 +52,7 @@ class Source:
         scenarios: what users do.
         left_out: what an import did not take.
         verify: whether certificates are checked, by the words of a curl line.
+        promises: what the file of the scenarios promises; nobody is held to it who says otherwise.
     """
 
     base_url: str
@@ -59,6 +60,7 @@ class Source:
     scenarios: tuple[Scenario, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     verify: bool = True
+    promises: tuple[Promise, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +89,11 @@ def source(given: Given) -> Source:
     if given.target.endswith(".py"):
         if given.url is None:
             raise UsageError(f"{given.target} does not say where the service is", cure=_WHERE)
-        return Source(base_url=given.url, scenarios=load_scenarios(given.target))
+        return Source(
+            base_url=given.url,
+            scenarios=load_scenarios(given.target),
+            promises=load_promises(given.target),
+        )
     base_url, path = split_url(given.target)
     return Source(base_url=base_url, steps=(_step(path, given),))
 

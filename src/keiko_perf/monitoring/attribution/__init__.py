@@ -1,6 +1,6 @@
 """Attribution: where the time of a request went, inside the service."""
 
-from keiko_perf.monitoring.attribution.account import Account, Lag, current, opened, shut
+from keiko_perf.monitoring.attribution.account import Account, Lag, current, opened, shut, whole_of
 from keiko_perf.monitoring.attribution.outgoing import watch_client
 from keiko_perf.monitoring.attribution.split import Part, Split
 from keiko_perf.monitoring.attribution.table import parts_table
@@ -15,4 +15,5 @@ __all__ = [
     "parts_table",
     "shut",
     "watch_client",
+    "whole_of",
 ]

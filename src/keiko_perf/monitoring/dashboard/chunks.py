@@ -2,9 +2,11 @@
 Chunks: the windows of a range, as few snapshots as will do.
 
 A table over a day wants all that was measured in it, merged; but what was measured an hour ago does
-not change any more. So stretches of time that are over are merged once and kept, packed: a page
-that is open reads and merges the newest windows and not its whole range. What comes later than a
-few windows, since a full disk held it back elsewhere, is seen within the hour.
+not change any more. A store that has merged such stretches already (`wholes`) is asked for them,
+and what they come to is kept for as long as they are the same. Of another store they are merged
+here once and kept, packed: a page that is open reads and merges the newest windows and not its
+whole range; what comes later than a few windows, since a full disk held it back elsewhere, is seen
+within the hour.
 """
 
 from __future__ import annotations
@@ -17,12 +19,17 @@ from threading import Lock
 
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring.encoding import decode, encode
+from keiko_perf.monitoring.pieces import Piece, snapshots
+from keiko_perf.monitoring.points import STRETCHES_S
 from keiko_perf.monitoring.protocol import Monitor
 
 LENGTHS_S = (21_600, 3_600, 600, 60)
 """Each a multiple of the next one."""
 MOST_KEPT = 600
 """Of some thousands of bytes each."""
+MOST_MERGED = 6
+"""Two of a view: its halves, whose figures are compared."""
+_STEADY = 16
 _KEPT_S = 3_600.0
 _GRACE_S = 10.0
 
@@ -54,9 +61,13 @@ class Chunks:
         self._monitor = monitor
         self._lock = Lock()
         self._kept: OrderedDict[tuple[int, int], _Chunk] = OrderedDict()
+        self._merged: OrderedDict[tuple[int, ...], Snapshot] = OrderedDict()
 
     def between(self, start_at: datetime, end_at: datetime, now: datetime) -> list[Snapshot]:
         """All that was measured from *start_at* on and before *end_at*. It blocks."""
+        pieces = self._monitor.store.pieces(start_at, end_at)
+        if pieces is not None:
+            return self._few(pieces, start_at, end_at)
         closed_s = now.timestamp() - 2 * self._monitor.window_s - _GRACE_S
         last_s = min(end_at.timestamp(), closed_s)
         shortest_s = LENGTHS_S[-1]
@@ -70,6 +81,36 @@ class Chunks:
             found += () if chunk is None else (chunk,)
             at_s += length_s
         return found + self._monitor.store.between(_at(at_s), end_at)
+
+    def _few(self, pieces: list[Piece], start_at: datetime, end_at: datetime) -> list[Snapshot]:
+        """Those up to the last that is whole as one for each half of the time, and the newest."""
+        found: list[Snapshot] = []
+        middle_at = _middle(pieces)
+        earlier: list[Piece] = []
+        if start_at < middle_at < end_at:  # so that none is in both halves
+            earlier = self._monitor.store.pieces(start_at, middle_at) or []
+            pieces = self._monitor.store.pieces(middle_at, end_at) or []
+        # Without those in between a half would have forgotten that there is more in its time.
+        over = max((number for number, one in enumerate(pieces, 1) if one.is_whole), default=0)
+        for half in (earlier, pieces[:over]):
+            merged = self._half(half)
+            found += () if merged is None else (merged,)
+        return found + snapshots(pieces[over:])
+
+    def _half(self, pieces: list[Piece]) -> Snapshot | None:
+        key = tuple(map(hash, pieces))  # without their bodies, which are a megabyte and more
+        with self._lock:
+            known = self._merged.get(key)
+            if known is not None:
+                self._merged.move_to_end(key)
+                return known
+        made = Snapshot.merged(snapshots(pieces))
+        if made is not None:
+            with self._lock:
+                self._merged[key] = made
+                while len(self._merged) > MOST_MERGED:
+                    self._merged.popitem(last=False)
+        return made
 
     def _chunk(self, length_s: int, number: int, now: datetime) -> _Chunk:
         with self._lock:
@@ -109,6 +150,22 @@ class Chunks:
             return None
         snapshots = (self._chunk(shorter_s, one, now).snapshot() for one in numbers)
         return [one for one in snapshots if one is not None]
+
+
+def _middle(pieces: list[Piece]) -> datetime:
+    """
+    The middle of the time that they are of.
+
+    It is a multiple of the longest of the store's stretches that is short beside that, so that it
+    is the same for a while.
+    """
+    if not pieces:
+        return _at(0.0)
+    first_s, last = pieces[0].started_us / 1e6, pieces[-1]
+    end_s = last.started_us / 1e6 + last.window_s
+    fitting_s = [one for one in STRETCHES_S if one <= (end_s - first_s) / _STEADY]
+    grid_s = max(fitting_s, default=1)
+    return _at((first_s + end_s) / 2 // grid_s * grid_s)
 
 
 def _longest(at_s: int, last_s: float) -> int | None:

@@ -75,7 +75,7 @@ def history(
     fitting = (end_at - start_at).total_seconds() / window_s + 1
     max_points = max(1, min(MAX_POINTS, int(fitting)))
     step_s = stretch_for(start_at, end_at, max_points=max_points)
-    found = {one.at: one for one in store.points(start_at, end_at, max_points=max_points)}
+    found = {one.at: one for one in store.points(start_at, end_at, step_s)}
     if step_s == STRETCHES_S[0]:
         # Of a longer point the window that goes on is too small a part to read all of it again.
         found |= {one.at: one for one in newest(store, end_at, window_s, current)}

@@ -11,7 +11,9 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 from keiko_perf.model import Kind, Outcome, Snapshot, Verdict
@@ -24,15 +26,23 @@ from keiko_perf.monitoring.dashboard.reports import Reports, finding_row
 from keiko_perf.monitoring.dashboard.state import Document, state
 from keiko_perf.monitoring.dashboard.tables import full_name, tables
 from keiko_perf.monitoring.dashboard.timeline import columns
-from keiko_perf.monitoring.dashboard.timelines import Timeline, Timelines, with_current
+from keiko_perf.monitoring.dashboard.timelines import (
+    Timeline,
+    Timelines,
+    series_of,
+    with_current,
+)
 from keiko_perf.monitoring.dashboard.view import View
 from keiko_perf.monitoring.findings import findings
+from keiko_perf.monitoring.pieces import snapshots
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.wording import worst
 from keiko_perf.render.units import show
 
 _FRESH_S = 0.5
 _SINCE_FRESH_S = 30.0
+_OLD_FRESH_S = 300.0
+_LONG = timedelta(hours=1)
 _WEEK_FRESH_S = 300.0
 _MAX_KEPT = 64
 _WEEK = timedelta(days=7)
@@ -106,8 +116,9 @@ class Live:
         """What was seen of each endpoint, task and statement over a view's range."""
         # A longer range moves more slowly, and costs more to read.
         fresh_s = 4.0 if view.last_s is None else max(4.0, view.last_s / 120)
+        whole = replace(view, subject=None)  # they are the same on the page of one subject
         text: str = await self._fresh(
-            ("tables", view, lang), fresh_s, lambda: self._tables(view, lang)
+            ("tables", whole, lang), fresh_s, lambda: self._tables(whole, lang)
         )
         return text
 
@@ -164,8 +175,11 @@ class Live:
             return None
         target = worst(missed).target
         key = ("since", target.kpi.name, target.subject, target.limit)
-        made_s, found = self._kept.get(key, (0.0, None))
-        if found is None or self._clock() - made_s >= _SINCE_FRESH_S:
+        made_s, found = self._kept.get(key, (-inf, None))
+        # How long ago a long miss began does not change by the minute, and costs more to find.
+        is_old = found is not None and self.monitor.now() - found.at > _LONG
+        fresh_s = _FRESH_S if found is None else _OLD_FRESH_S if is_old else _SINCE_FRESH_S
+        if self._clock() - made_s >= fresh_s:
             found = await asyncio.to_thread(self._looked_back, worst(missed))
             self._keep(key, found)
         kept: since.Since | None = found
@@ -176,11 +190,17 @@ class Live:
         judged_s = self.monitor.metrics_collector.metrics_window_s
         found = None
         for reach_s in since.REACHES_S:
-            windows = self.monitor.store.between(since.reach_start(now, reach_s), now)
+            start_at = since.reach_start(now, reach_s)
+            windows = self._between(start_at, now, since.within_s(reach_s, judged_s))
             found = since.since(windows, verdict.target, now, reach_s=reach_s, judged_s=judged_s)
             if found is None or not found.is_older:
                 break
         return found
+
+    def _between(self, start_at: datetime, end_at: datetime, within_s: int) -> list[Snapshot]:
+        """What was measured in a range, merged as far as *within_s* allows."""
+        pieces = self.monitor.store.pieces(start_at, end_at, within_s)
+        return self.monitor.store.between(start_at, end_at) if pieces is None else snapshots(pieces)
 
     async def _last_week(self) -> dict[str, float]:
         made_s, found = self._kept.get("last week", (0.0, None))
@@ -259,8 +279,12 @@ class Live:
 
     def _full_name(self, view: View, now: datetime, current: Snapshot) -> str | None:
         assert view.subject is not None
-        windows = with_current(self.monitor.store.between(*view.bounds(now)), current)
-        return full_name(reversed(windows), view.subject.kind, view.subject.key)
+        range_ = view.bounds(now)
+        windows = series_of(self.monitor.store, range_, view.subject)
+        if windows is None:
+            windows = self.monitor.store.between(*range_)
+        seen = reversed(with_current(windows, current))
+        return full_name(seen, view.subject.kind, view.subject.key)
 
     async def _beside(self, start_at: datetime, end_at: datetime, lang: str) -> Document:
         """What happened within the range."""

@@ -16,6 +16,8 @@ from keiko_perf.model import Kind, Outcome, Snapshot, Target
 REACHES_S = (3_600.0, 86_400.0)
 """How far back is looked: first an hour, and a day if the miss is older."""
 _MAX_STRETCHES = 150
+_MERGED_S = (240, 60)
+"""The minutes and the shortest of the longer stretches that a store has merged already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def since(
         reach_s: how far back to look.
         judged_s: over how long a target is judged.
     """
-    stretch_s = max(judged_s, reach_s / _MAX_STRETCHES)
+    stretch_s = _stretch_s(reach_s, judged_s)
     stretches: dict[int, list[Snapshot]] = {}
     for window in windows:
         age_s = (now - window.started_at).total_seconds()
@@ -65,6 +67,16 @@ def since(
     oldest_s = (now - broke.started_at).total_seconds()
     is_older = is_older and oldest_s > reach_s - 2 * stretch_s
     return Since(broke.started_at, broke.whole(Kind.ROUTE).rate_per_s, is_older)
+
+
+def within_s(reach_s: float, judged_s: float) -> int:
+    """How far windows may be merged so that it can still be told."""
+    stretch_s = _stretch_s(reach_s, judged_s)
+    return next((one for one in _MERGED_S if one <= stretch_s), 1)
+
+
+def _stretch_s(reach_s: float, judged_s: float) -> float:
+    return max(judged_s, reach_s / _MAX_STRETCHES)
 
 
 def reach_start(now: datetime, reach_s: float) -> datetime:

@@ -58,9 +58,11 @@ def _halves(windows: list[Snapshot]) -> tuple[Snapshot | None, Snapshot | None]:
         return None, None
     first, last = windows[0].started_at, max(one.ended_at for one in windows)
     middle = first + (last - first) / 2
+    # By its own middle: one of them may be most of a half.
+    later = [one.started_at + (one.ended_at - one.started_at) / 2 >= middle for one in windows]
     return (
-        Snapshot.merged(one for one in windows if one.started_at < middle),
-        Snapshot.merged(one for one in windows if one.started_at >= middle),
+        Snapshot.merged(one for one, is_later in zip(windows, later, strict=True) if not is_later),
+        Snapshot.merged(one for one, is_later in zip(windows, later, strict=True) if is_later),
     )
 
 

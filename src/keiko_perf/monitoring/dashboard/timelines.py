@@ -22,6 +22,7 @@ from keiko_perf.monitoring.dashboard.timeline import (
     points_of_sums,
 )
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View
+from keiko_perf.monitoring.pieces import snapshots
 from keiko_perf.monitoring.points import STRETCHES_S, points_of, reach_s, started_s_of
 from keiko_perf.monitoring.points import Point as Figures
 from keiko_perf.monitoring.protocol import Monitor
@@ -88,7 +89,7 @@ class Timelines:
             if view.subject is None:
                 fresh = self._of_points(wanted, step_s, now, current)
             if fresh is None:
-                windows = self._windows(wanted, step_s, now, current)
+                windows = self._windows(wanted, step_s, now, current, view.subject)
                 fresh = points(windows, wanted, step_s=step_s, subject=view.subject)
             made = {one.number: one for one in fresh}
             kept |= made
@@ -111,7 +112,7 @@ class Timelines:
             return None
         bounds = datetime.fromtimestamp(start_s, UTC), datetime.fromtimestamp(end_s, UTC)
         if stretch_s == step_s and store.has_points:
-            figures = store.points(*bounds, stretch_s=stretch_s)
+            figures = store.points(*bounds, stretch_s)
             if stretch_s == STRETCHES_S[0]:
                 # Of a longer point the window that goes on is too small a part.
                 figures += newest(store, min(now, bounds[1]), self._monitor.window_s, current)
@@ -120,15 +121,23 @@ class Timelines:
         return None if sums is None else points_of_sums(sums, wanted, step_s=step_s)
 
     def _windows(
-        self, wanted: range, step_s: int, now: datetime, current: Snapshot | None
+        self,
+        wanted: range,
+        step_s: int,
+        now: datetime,
+        current: Snapshot | None,
+        subject: Subject | None,
     ) -> list[Snapshot]:
         start_s, end_s = wanted[0] * step_s, (wanted[-1] + 1) * step_s
         # One that began before may reach in; old ones are rolled up and reach farther.
         is_old = now.timestamp() - start_s > _FRESH_S
         reach_s = _LONGEST_WINDOW_S if is_old else 2 * self._monitor.window_s
-        windows = self._monitor.store.between(
-            datetime.fromtimestamp(start_s - reach_s, UTC), datetime.fromtimestamp(end_s, UTC)
+        range_ = datetime.fromtimestamp(start_s - reach_s, UTC), datetime.fromtimestamp(end_s, UTC)
+        windows = (
+            None if subject is None else series_of(self._monitor.store, range_, subject, step_s)
         )
+        if windows is None:
+            windows = self._monitor.store.between(*range_)
         return with_current(windows, current)
 
     def _take(self, subject: Subject | None, step_s: int) -> dict[int, Point]:
@@ -153,6 +162,27 @@ class Timelines:
     def _grace_s(self) -> float:
         """How long after its end a point may still change: other workers cut their windows late."""
         return 2 * self._monitor.window_s + _GRACE_S
+
+
+def series_of(
+    store: SteadyStore,
+    range_: tuple[datetime, datetime],
+    subject: Subject,
+    within_s: int | None = None,
+) -> list[Snapshot] | None:
+    """
+    What was measured of one series in a range, and of it alone; None if the store cannot tell.
+
+    Args:
+        store: where it is.
+        range_: from when to when.
+        subject: the series.
+        within_s: it is told apart by at least so many seconds.
+    """
+    pieces = store.pieces(*range_, within_s)
+    if pieces is None:
+        return None
+    return snapshots(pieces, lambda kind, name: kind is subject.kind and subject.is_of(name))
 
 
 def newest(

@@ -123,6 +123,7 @@ _GAUGES = {
     "threads": ("process_threads", "Threads of a worker."),
     "pool_ratio": ("keiko_db_pool_utilization_ratio", "Connections in use, of the pool."),
 }
+_MICROSECONDS = "_us"
 _UNITS = ("seconds", "ratio", "bytes")
 _LONGEST = 300
 """Of a label's value; what is longer is cut, and told apart by its hash."""
@@ -141,15 +142,26 @@ def families(view: View) -> Iterator[Family]:
             "keiko_http_server_sent_bytes", Sort.COUNTER, "Bodies of answers.", "bytes", sent
         )
     for name, count in sorted(view.totals.counters.items()):
-        yield Family(
-            f"keiko_{_cleaned(name)}",
-            Sort.COUNTER,
-            f"How often: {name.replace('_', ' ')}.",
-            "",
-            (Sample((), float(count)),),
-        )
+        yield _counter(name, count)
     yield from _gauges(view.current)
     yield from _judgement(view)
+
+
+def _counter(name: str, count: int) -> Family:
+    """What is counted: how often, or in microseconds how long."""
+    if not name.endswith(_MICROSECONDS):
+        help = f"How often: {name.replace('_', ' ')}."
+        return Family(
+            f"keiko_{_cleaned(name)}", Sort.COUNTER, help, "", (Sample((), float(count)),)
+        )
+    name = name.removesuffix(_MICROSECONDS)
+    return Family(
+        f"keiko_{_cleaned(name)}_seconds",
+        Sort.COUNTER,
+        f"For how long: {name.replace('_', ' ')}.",
+        "seconds",
+        (Sample((), count / 1e6),),
+    )
 
 
 def _histograms(kind: Kind, series: Iterable[Series]) -> Family:

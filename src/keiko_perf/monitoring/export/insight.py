@@ -15,7 +15,7 @@ from typing import Any
 from keiko_perf.model import Kind, Series, Snapshot
 from keiko_perf.model.bottleneck import bottleneck
 from keiko_perf.model.repeats import merged_repeats
-from keiko_perf.model.usage import Window, window_of
+from keiko_perf.model.usage import window_of
 from keiko_perf.monitoring.attribution import Part
 from keiko_perf.render import phrase
 
@@ -60,11 +60,14 @@ def insight_of(
     }
     if snapshot is None:
         return document
+    workers = _workers(snapshot, windows)
+    # What the resources did, of as many processes as the snapshot was merged of.
+    used = window_of(snapshot, workers=workers)
     return document | {
         "loop": loop,
-        "workers": _workers(snapshot, windows),
+        "workers": workers,
         "repeats": _repeats(snapshot, windows),
-        "limit": phrase(bottleneck([_window(snapshot, windows)]).sentence),
+        "limit": phrase(bottleneck([used]).sentence),
         "gauges": {
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
         },
@@ -114,11 +117,6 @@ def insight_of(
             for one in snapshot.exemplars
         ],
     }
-
-
-def _window(snapshot: Snapshot, windows: Iterable[Snapshot]) -> Window:
-    """What the resources did, of as many processes as the snapshot was merged of."""
-    return window_of(snapshot, workers=_workers(snapshot, windows))
 
 
 def _workers(snapshot: Snapshot, windows: Iterable[Snapshot]) -> int:

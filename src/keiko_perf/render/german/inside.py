@@ -18,9 +18,11 @@ TEMPLATES = {
     "The clock of the service is {clock}.": "Die Uhr des Dienstes {clock}.",
     "all others": "alle anderen",
     "hold of a database connection": "Haltezeit einer Datenbankverbindung",
+    "no handler ran in a thread": "kein Handler lief in einem Thread",
     "lag of the event loop": "Verzug der Ereignisschleife",
     "memory of the service": "Speicher des Dienstes",
     "pg_stat_statements told of none": "pg_stat_statements nannte keine",
+    "handlers that wait for a thread": "Handler, die auf einen Thread warten",
     "requests in the service": "Anfragen im Dienst",
     "requests that wait for a connection": "Anfragen, die auf eine Verbindung warten",
     "response time inside the service": "Antwortzeit im Dienst",
@@ -28,6 +30,7 @@ TEMPLATES = {
     "sessions that wait for I/O": "Sitzungen, die auf E/A warten",
     "sessions that wait for a lock": "Sitzungen, die auf eine Sperre warten",
     "share of the pool in use": "belegter Anteil des Pools",
+    "share of the threads for handlers in use": "belegter Anteil der Threads für Handler",
     "that of the load generator, within {error:duration}": (
         "geht wie die des Lastgenerators, auf {error:duration} genau"
     ),

@@ -54,6 +54,10 @@ TEMPLATES = {
     "the service's own code": "der eigene Code des Dienstes",
     "the wait for the event loop": "das Warten auf die Ereignisschleife",
     "other waiting": "anderes Warten",
+    "the time inside the service": "die Zeit im Dienst",
+    "the way between load generator and service (the network, a proxy, a queue)": (
+        "der Weg zwischen Lastgenerator und Dienst (das Netz, ein Proxy, eine Warteschlange)"
+    ),
     "{resource} {name}": "{resource} {name}",
     "{resource}: {use}": "{resource}: {use}",
     "{first}; with it {resource}: {use}": "{first}; zugleich {resource}: {use}",
