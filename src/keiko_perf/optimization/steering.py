@@ -227,7 +227,7 @@ class Steering:
             if count == 1:
                 share = min(share, most_cost / cost)
                 # Where fewer are served at once, as many requests take longer.
-                share *= min((self._base + toward) / self._base, 1.0) ** 2
+                share *= min((self._base + toward) / self._base, 1.0)
                 break
             count = max(min(int(count * most_cost / cost), count - 1), 1)
         owed = self._owed[toward > 0] + share
