@@ -38,8 +38,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadgen_accuracy import accuracy, freeze, lag, long, queue
+from loadgen_accuracy import freeze, lag, queue
 from loadgen_bars import judged, skipped, summarise
+from loadgen_fixed import accuracy, long
 from loadgen_peers import CONNECTIONS, Peers, Tool, count_of, peers
 
 BODY = "x" * 96

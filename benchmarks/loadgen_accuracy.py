@@ -1,38 +1,26 @@
 """
 Accuracy: what load generators report of servers whose truth is known.
 
-A server that freezes, servers of a fixed delay, a queue (M/M/1); and how late ours is.
-
-The last two are to be seen on cores that are otherwise idle. Where it is permitted, client and
-server take a real-time priority (SCHED_FIFO), which keeps everything else off their cores. A core
-that sleeps takes tens of microseconds to wake up, on a virtual machine now more and now less: that
-is the machine's, and half of what a service of 0.2 ms takes. So for the comparison with fixed
-delays something of the idle class, which anything else displaces at once, keeps both cores awake.
+A server that freezes, a queue (M/M/1), and how late ours is; the last one is to be seen on cores
+that are otherwise idle. Servers of a fixed delay are in `loadgen_fixed`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from math import ceil, log
-from pathlib import Path
+from math import log
 from random import Random
-from statistics import mean, median
-from typing import cast
+from statistics import median
 
 from keiko_perf.loadtest import ConstantRate, Plan, Result, run_in_own_loop
 from loadgen_bars import judged
 from loadgen_peers import Peers
+from loadgen_stage import measured, ours, ranks, server
 
-SERVER = Path(__file__).with_name("loadgen_server.py")
 RATE = 100
 SERVICE_S = 0.001
 
@@ -40,8 +28,6 @@ FREEZE_BAR = 0.02
 LAG_BAR_S = 0.0003
 ACCURACY_BAR = 0.01
 
-SHORT_S = 0.01
-SHORT_RATE = 500  # of a service that is shorter than that; a core that sleeps long wakes up late
 QUEUES = 200  # that are simulated to see how far chance alone leads from theory
 MEAN_S, ARRIVALS = 0.01, 50  # of M/M/1: half of the time it is busy
 
@@ -102,72 +88,13 @@ export default function () {{ http.get('{url}/'); }}
 """
 
 
-def alone_on(core: int) -> bool:
-    """This process runs on *core*, and if it may before all others there; whether it does."""
-    os.sched_setaffinity(0, {core})
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except PermissionError:
-        return False
-    return True
-
-
-def ours(source: str) -> list[float]:
-    """What a program prints that runs on the last core."""
-    printed = subprocess.run(
-        [sys.executable, "-c", source],
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=lambda: alone_on(max(os.sched_getaffinity(0))),
-    ).stdout
-    return [float(one) for one in printed.split()]
-
-
-AWAKE = """
-import os
-os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-while True:
-    pass
-"""
-
-
-@contextmanager
-def awake(*cores: int) -> Iterator[None]:
-    """These never sleep: something runs there that anything else displaces."""
-    with ExitStack() as stack:
-        for core in cores:
-            command = ["taskset", "-c", str(core), sys.executable, "-c", AWAKE]
-            process = stack.enter_context(subprocess.Popen(command))
-            stack.callback(process.kill)
-        yield
-
-
-@contextmanager
-def server(*arguments: object, is_alone: bool = False) -> Iterator[str]:
-    """The server on the first core, so that what asks it has the others."""
-    first = min(os.sched_getaffinity(0))
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: alone_on(first) if is_alone else os.sched_setaffinity(0, {first}),  # noqa: PLW1509 - no threads yet
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def freeze_truth(duration_s: float, from_s: float, to_s: float) -> list[float]:
     """p50, p95 and p99 of requests at equal distances, each charged from when it was due."""
     times = []
     for number in range(round(RATE * duration_s)):
         due, done = number / RATE, number / RATE + SERVICE_S
         times.append(to_s + SERVICE_S - due if from_s < done and due < to_s else SERVICE_S)
-    return _ranks(times)
+    return ranks(times)
 
 
 def freeze(peers: Peers, *, is_quick: bool) -> dict[str, list[float]]:
@@ -203,7 +130,8 @@ def lag(*, is_quick: bool, rounds: int) -> dict[str, list[list[float]]]:
     with server("steady", 0.0, is_alone=True) as url:
         for _ in range(rounds):
             for rate in rates:
-                found[str(rate)].append(ours(_LAG.format(url=url, rate=rate, seconds=seconds)))
+                printed = ours(_LAG.format(url=url, rate=rate, seconds=seconds))
+                found[str(rate)].append([float(one) for one in printed.split()])
     print("\nSchedule lag at a fixed rate, the best and the worst of the rounds (µs)")
     print(f"{'rate':>8}{'p50':>16}{'p99':>16}{'p99.9':>16}{'CPU of its core':>20}")
     for rate, runs in found.items():
@@ -225,126 +153,44 @@ print(*result.late.quantiles((0.5, 0.99, 0.999)), result.cpu_ratio)
 """
 
 
-def accuracy(*, is_quick: bool) -> list[dict[str, object]]:
-    """Ours beside what servers of a fixed delay measured of themselves."""
-    return _fixed((0.0002, 0.001, 0.01, 0.1, 1.0), 3.0 if is_quick else 10.0)
-
-
-def long(*, is_quick: bool) -> list[dict[str, object]]:
-    """The same of a server that takes its time."""
-    return _fixed((5.0 if is_quick else 10.0,), 10.0)
-
-
-def _fixed(services_s: Sequence[float], seconds: float) -> list[dict[str, object]]:
-    _head("Accuracy, fixed delays")
-    rows = []
-    with awake(*{min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))}):
-        for service_s in services_s:
-            rate = SHORT_RATE if service_s < SHORT_S else RATE
-            name, kind = f"{service_s * 1000:g} ms", ("steady", service_s)
-            load, run_s = f"ConstantRate({rate})", max(seconds, 3 * service_s)
-            way = _way(rate, seconds)
-            rows.append(_compared(name, kind, load, run_s, way=way))
-    return rows
-
-
-def _head(title: str) -> None:
-    print(f"\n{title}: reported, and that ÷ (what the server measured + the way there and back)")
-    print(f"{'server':<22}{'requests':>10}{'p50':>22}{'p95':>22}{'p99':>22}")
+_QUEUE = """
+from keiko_perf.loadtest import Plan, Poisson, run_in_own_loop
+result = run_in_own_loop(Plan(base_url="{url}", connections=2000, timeout_s=30,
+                              load=Poisson({rate}, seed=5), duration_s={seconds}))
+assert not result.errors, result.errors
+assert not result.invalid, result.invalid
+print(*result.response.succeeded.quantiles((0.5, 0.95, 0.99)))
+"""
 
 
 def queue(*, is_quick: bool) -> list[dict[str, object]]:
-    """Ours beside what the server of a queue measured of itself, and beside theory."""
-    _head("Accuracy, a queue")
-    rows = []
+    """
+    Ours beside what the server of a queue (M/M/1) measured of itself, and beside theory.
+
+    The way there and back is less than a hundredth of any percentile, and counts against ours.
+    """
     seconds = 20 if is_quick else 100
     name = f"M/M/1, {ARRIVALS} of {1 / MEAN_S:g}/s"
-    load, way = f"Poisson({ARRIVALS}, seed=5)", _way(ARRIVALS, seconds)
-    rows.append(_compared(name, ("mm1", MEAN_S, 7), load, seconds, way=way))
-    _beside_theory(rows[-1], count=ARRIVALS * seconds)
-    return rows
-
-
-_ACCURACY = """
-from keiko_perf.loadtest import ConstantRate, Plan, Poisson, run_in_own_loop
-result = run_in_own_loop(Plan(base_url="{url}", connections=2000, timeout_s=30, load={load},
-                              duration_s={seconds}))
-assert not result.errors, result.errors
-assert not result.invalid, result.invalid
-seen = result.response.succeeded
-late = result.late.quantiles((0.5, 0.99))
-print(*seen.quantiles((0.5, 0.95, 0.99)), seen.mean_s, *late)
-"""
-
-
-# A blocking socket and nothing else: what the machine takes for the way there and back.
-_WAY = """
-import socket, time
-from urllib.parse import urlsplit
-at = urlsplit("{url}")
-with socket.create_connection((at.hostname, at.port)) as way:
-    way.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    begun = time.perf_counter()
-    for number in range(int({rate} * {seconds})):
-        due = begun + number / {rate}
-        while (left := due - time.perf_counter()) > 0:
-            time.sleep(left)
-        way.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
-        way.recv(4096)
-        print(time.perf_counter() - due)
-"""
-
-
-def _way(rate: float, seconds: float) -> list[float]:
-    """What a bare socket needs at that rate, beyond what the server itself does."""
-    with server("steady", 0.0, is_alone=True) as url:
-        seen = ours(_WAY.format(url=url, rate=rate, seconds=min(seconds, 20)))
-        return [one - own for one, own in zip(seen, _measured(url), strict=True)]
-
-
-def _measured(url: str) -> list[float]:
-    with urllib.request.urlopen(f"{url}/stats") as answer:  # noqa: S310 - our own server
-        return cast("list[float]", json.load(answer))
-
-
-def _compared(
-    name: str, kind: tuple[object, ...], load: str, seconds: float, *, way: list[float]
-) -> dict[str, object]:
-    with server(*kind, is_alone=True) as url:
-        *reported, mean_s, late_s, latest_s = ours(
-            _ACCURACY.format(url=url, load=load, seconds=seconds)
-        )
-        own = _measured(url)
-    # The way is as long as it is whatever the server does: any one goes with any other.
-    random = Random(1)
-    times = [one + random.choice(way) for one in own for _ in range(10)]
-    truth, own_s, way_s = _ranks(times), _ranks(own), _ranks(way)
-    pairs = list(zip(reported, truth, strict=True))
+    with server("mm1", MEAN_S, 7, is_alone=True) as url:
+        source = _QUEUE.format(url=url, rate=ARRIVALS, seconds=seconds)
+        reported = [float(one) for one in ours(source).split()]
+        own = measured(url)
+    pairs = list(zip(reported, ranks(own), strict=True))
+    print("\nAccuracy, a queue: reported, and that ÷ what the server measured")
+    print(f"{'server':<22}{'requests':>10}{'p50':>22}{'p95':>22}{'p99':>22}")
     cells = [f"{one * 1e3:.5g} ms ({one / other:.4f})" for one, other in pairs]
     print(f"{name:<22}{len(own):>10}" + "".join(f"{cell:>22}" for cell in cells))
-    # What is ours of the way is the same for all percentiles. Means are exact, so they tell it.
-    constant_s = mean_s - mean(times)
-    off = max(abs(one - constant_s - other) / other for one, other in pairs)
-    print(
-        f"    p50 and p99 of the server {own_s[0] * 1e6:.0f} and {own_s[2] * 1e6:.0f} µs, of a bare"
-        f" socket's way {way_s[0] * 1e6:.0f} and {way_s[2] * 1e6:.0f}, of our schedule lag"
-        f" {late_s * 1e6:.0f} and {latest_s * 1e6:.0f}"
+    off = max(abs(one / other - 1) for one, other in pairs)
+    judged(
+        f"at {name} percentiles are within {off:.2%}", off <= ACCURACY_BAR, f"{ACCURACY_BAR:.0%}"
     )
-    what = f"at {name} within {off:.2%} of that and a constant of {constant_s * 1e6:.0f} µs"
-    judged(what, off <= ACCURACY_BAR, f"{ACCURACY_BAR:.0%}")
-    return {"name": name, "ours": reported, "truth": truth, "server": own_s}
+    _beside_theory(reported, count=ARRIVALS * seconds)
+    return [{"name": name, "ours": reported, "server": ranks(own)}]
 
 
-def _ranks(times: list[float]) -> list[float]:
-    """p50, p95 and p99, exactly."""
-    times = sorted(times)
-    return [times[ceil(q * len(times)) - 1] for q in (0.5, 0.95, 0.99)]
-
-
-def _beside_theory(row: dict[str, object], *, count: int) -> None:
+def _beside_theory(reported: list[float], *, count: int) -> None:
     """Whether the queue's percentiles are as far from theory as chance takes a queue that long."""
     queues = [_queue(Random(seed), count) for seed in range(QUEUES)]
-    reported = cast("list[float]", row["ours"])
     for number, (q, one) in enumerate(zip((0.5, 0.95, 0.99), reported, strict=True)):
         truth = -log(1 - q) / (1 / MEAN_S - ARRIVALS)
         by_chance = [queue[number] for queue in queues]
@@ -362,7 +208,7 @@ def _queue(random: Random, count: int) -> list[float]:
     for _ in range(count):
         times.append(wait_s + random.expovariate(1 / MEAN_S))
         wait_s = max(0.0, times[-1] - random.expovariate(ARRIVALS))
-    return _ranks(times)
+    return ranks(times)
 
 
 def _quantiles(result: Result) -> list[float]:

@@ -23,7 +23,7 @@ from typing import cast
 
 import uvloop
 
-from keiko_perf.loadtest.alarm import precise_alarm
+from keiko_perf.loadtest.alarm import punctual_alarm
 from keiko_perf.loadtest.quiet import quiet
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
@@ -72,7 +72,7 @@ class Service:
         self.measured = array("d")
         self._due: list[tuple[float, int, float, asyncio.Transport]] = []
         self._number = 0
-        self._alarm = precise_alarm(asyncio.get_running_loop(), self._ring)
+        self._alarm = punctual_alarm(asyncio.get_running_loop(), self._ring)
 
     def asked(self, transport: asyncio.Transport) -> None:
         now = time.perf_counter()

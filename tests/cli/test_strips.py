@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.cli.test_load_screen import course, progress, shown
 
 from keiko_perf.cli.course import TREND
 from keiko_perf.cli.strips import by_second, sparkline, strips
+from keiko_perf.loadtest import ErrorGroup, Failure
 from keiko_perf.loadtest.inside import read_word
 from keiko_perf.model import Gauge, Outcome, Snapshot, Target
 
@@ -82,6 +84,25 @@ def test_a_terminal_without_room_for_them_has_none_and_all_fits() -> None:
     for height in (16, 20, 24, 30):
         assert len(shown(seen, width=80, height=height)) <= height
         assert all(len(line) <= 80 for line in shown(seen, width=80, height=height))
+
+
+@pytest.mark.parametrize("height", range(16, 41))
+def test_it_all_fits_with_targets_errors_and_a_danger(height) -> None:
+    group = ErrorGroup(
+        failure=Failure.RESET,
+        step="GET /items",
+        detail="ECONNRESET",
+        count=12,
+        first_s=0.0,
+        last_s=1.0,
+        example="curl",
+    )
+    seen = course(progress(dropped=7, errors=(group,)), meanwhile=Watching())
+    lines = shown(seen, width=80, height=height)
+    assert len(lines) <= height
+    assert lines[-1].startswith("INVALID")
+    # With room for one line more there is one strip more, until all are there.
+    assert any("DB pool, in use" in line for line in lines) == (height >= 20)
 
 
 def test_a_target_about_the_inside_is_judged_by_what_was_seen_there() -> None:

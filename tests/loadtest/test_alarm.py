@@ -8,11 +8,17 @@ import time
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.loadtest.alarm import LoopAlarm, Repeating, precise_alarm
+from keiko_perf.loadtest.alarm import (
+    LoopAlarm,
+    PunctualAlarm,
+    Repeating,
+    precise_alarm,
+    punctual_alarm,
+)
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("make", [precise_alarm, LoopAlarm])
+@pytest.mark.parametrize("make", [precise_alarm, punctual_alarm, LoopAlarm])
 async def test_an_alarm_rings_once_and_not_early(make):
     rung = asyncio.Queue()
     alarm = make(asyncio.get_running_loop(), lambda: rung.put_nowait(time.monotonic()))
@@ -29,7 +35,7 @@ async def test_an_alarm_rings_once_and_not_early(make):
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("make", [precise_alarm, LoopAlarm])
+@pytest.mark.parametrize("make", [precise_alarm, punctual_alarm, LoopAlarm])
 async def test_an_alarm_that_is_set_anew_does_not_ring_when_it_was_to(make):
     rung = []
     alarm = make(asyncio.get_running_loop(), lambda: rung.append(1))
@@ -39,6 +45,97 @@ async def test_an_alarm_that_is_set_anew_does_not_ring_when_it_was_to(make):
     alarm.close()
     alarm.close()
     assert rung == []
+
+
+class Sleepy:
+    """
+    A loop whose turns take 4 µs, its clock, and its alarm, which takes *late_s* to wake up.
+
+    Nothing happens by itself: `run` lets time go on until nothing is left to do.
+    """
+
+    def __init__(self, late_s: float) -> None:
+        self.late_s = late_s
+        self.now = 100.0
+        self.turns = 0
+        self._soon: list = []
+        self._wakes_at: float | None = None
+        self._wake = None
+
+    def clock(self) -> float:
+        self.now += 50e-9
+        return self.now
+
+    def alarm(self, _loop, ring):
+        self._wake = ring
+        return self
+
+    def set(self, after_s: float) -> None:
+        self._wakes_at = self.now + max(after_s, 0.0) + self.late_s
+
+    def close(self) -> None:
+        self._wakes_at = None
+
+    def call_soon(self, call):
+        self._soon.append(call)
+        return self
+
+    def cancel(self) -> None:
+        self._soon.clear()
+
+    def run(self) -> None:
+        while self._soon or self._wakes_at is not None:
+            if self._soon:
+                self.turns += 1
+                self.now += 4e-6
+                self._soon.pop()()
+            else:
+                self.now, self._wakes_at = max(self.now, self._wakes_at), None
+                self._wake()
+
+
+def rung(sleepy: Sleepy, *, times: int, apart_s: float) -> list[float]:
+    """How late a punctual alarm rings, each time that it is set."""
+    late = []
+    alarm = PunctualAlarm(
+        sleepy, lambda: late.append(sleepy.now - due), alarm=sleepy.alarm, clock=sleepy.clock
+    )
+    for _ in range(times):
+        due = sleepy.now + apart_s
+        alarm.set(apart_s)
+        sleepy.run()
+    assert len(late) == times
+    return late
+
+
+def test_a_punctual_alarm_learns_how_long_it_takes_to_wake_up():
+    sleepy = Sleepy(late_s=30e-6)
+    late = rung(sleepy, times=500, apart_s=0.002)
+    assert late[0] == pytest.approx(30e-6, abs=1e-6)
+    assert all(-1e-9 <= one < 3e-6 for one in late[100:])
+    assert sleepy.turns < 500  # what it wakes up too early is hardly a turn of the loop
+
+
+def test_punctuality_costs_no_more_than_a_share_of_the_core():
+    sleepy = Sleepy(late_s=30e-6)
+    late = rung(sleepy, times=500, apart_s=0.0001)
+    assert late[-1] > 25e-6  # a rate at which so long a lead would be a third of the time
+    sleepy = Sleepy(late_s=0.005)  # as on a machine that is busy with others
+    late = rung(sleepy, times=500, apart_s=1.0)
+    assert late[-1] == pytest.approx(0.005 - 100e-6, abs=1e-5)
+
+
+def test_a_punctual_alarm_that_wakes_up_for_what_is_put_off_goes_back_to_sleep():
+    sleepy = Sleepy(late_s=0.0)
+    late = []
+    alarm = PunctualAlarm(
+        sleepy, lambda: late.append(sleepy.now), alarm=sleepy.alarm, clock=sleepy.clock
+    )
+    alarm.set(60.0)
+    sleepy._wake()  # the event loop had seen the alarm of before already
+    sleepy.run()
+    assert late == [pytest.approx(160.0)]
+    assert sleepy.turns < 100
 
 
 def test_a_repeated_call_does_not_drift_and_leaves_out_what_it_missed():

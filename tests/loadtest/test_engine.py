@@ -376,7 +376,7 @@ async def test_a_cancelled_run_leaves_no_task_and_no_socket(after_s, load):
 async def test_a_finished_run_leaves_no_task_and_no_socket():
     async with raw_server(says(OK)) as url:
         result = await run(Plan(base_url=url, load=Users(20), duration_s=0.2))
-    assert result.response.succeeded.count > 20
+    assert result.response.succeeded.count >= 20  # each user asked, however busy the machine was
     assert result.errors == ()
 
 

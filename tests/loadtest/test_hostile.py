@@ -355,6 +355,18 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[begin:end] for begin, end in zip([0, *at], [*at, len(data)], strict=True)]
 
 
+def test_interim_answers_that_come_by_themselves_are_counted_before_an_answer_that_is_known():
+    transport = HttpTransport(Plan(base_url="http://127.0.0.1", duration_s=1))
+    interim = b"HTTP/1.1 103 Hint\r\nLink: x\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    for pieces in ([answer], [answer], [interim, answer], [interim, interim, answer], [answer]):
+        for request in (get(), get(wishes=Wishes(collects=True))):
+            notes, channel = fed(pieces, request, transport)
+            assert notes.ends == [200]
+            assert channel.received_bytes == sum(map(len, pieces))
+            assert channel._interim == 0
+
+
 @given(answer=valid_answers(), cuts=st.lists(st.integers(0, 10_000), max_size=12))
 def test_a_valid_answer_is_the_same_however_it_is_cut(answer, cuts):
     data, status, body = answer

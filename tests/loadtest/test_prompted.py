@@ -61,6 +61,19 @@ async def asked_in_all(plan: Plan, stop: asyncio.Event | None = None) -> tuple[R
         return await run(replace(plan, base_url=url), stop=stop), seen
 
 
+async def test_each_answer_is_in_the_interval_in_which_its_request_was_due():
+    result, seen = await asked_in_all(
+        Plan(base_url="http://127.0.0.1", load=Users(3), duration_s=2.2)
+    )
+    intervals = [one.count for one in result.steps[0].timeline]
+    assert sum(intervals) == result.response.count == result.offered == seen
+    assert len(intervals) == 3
+    assert result.steps[0].received_bytes == seen * len(answer(200, b"same"))
+    # As many as three users can be answered in that time, and no interval has those of another.
+    for one in result.steps[0].timeline:
+        assert one.count == 0 or one.sum_s <= 3 * (1.0 + one.max_s)
+
+
 async def test_a_stopped_run_asks_no_more():
     plan = Plan(base_url="http://127.0.0.1", load=Users(2), duration_s=600)
     result, seen = await asked_in_all(plan, asyncio.Event())

@@ -8,11 +8,14 @@ from keiko_perf.loadtest.telemetry import (
     CPU_S,
     HOLDS,
     LAGS,
+    OFFSET_ERROR_S,
+    OFFSET_S,
     POOL_SIZE,
     REQUESTS,
     WAITS,
     WORKERS,
     Reading,
+    clock_offset,
     read_text,
     window_between,
 )
@@ -90,3 +93,11 @@ def test_a_service_without_a_pool_has_no_use_of_one() -> None:
     window = window_between([reading(1, requests=100), reading(3, requests=300)], 0, 9)
     assert window is not None
     assert window.uses == ()
+
+
+def test_the_quickest_answer_tells_by_how_much_a_clock_is_ahead() -> None:
+    answers = [(10.0, 112.0, 10.5), (11.0, 111.05, 11.1), (12.0, 111.0, 12.3)]
+    assert clock_offset(answers) == {
+        OFFSET_S: pytest.approx(100.0),
+        OFFSET_ERROR_S: pytest.approx(0.05),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import fields
 
 import pytest
 from tests.loadtest.conftest import raw_server
@@ -20,6 +21,7 @@ from keiko_perf.loadtest import (
     run,
     scenario,
 )
+from keiko_perf.loadtest.request import LARGE_BODY_BYTES, compose, with_body
 from keiko_perf.model import OTHER
 
 
@@ -60,6 +62,47 @@ def test_requests_are_what_was_asked_for():
     assert kinds[1] == b"application/x-www-form-urlencoded"
     assert kinds[2] == b"text/plain; charset=utf-8"
     assert dict(requests[3].headers)[b"x-y"] == b"z"
+
+
+def test_a_body_like_the_last_one_is_not_written_anew_and_another_one_is_right():
+    async def act(user):
+        for number in (7, 7, 10, 10**9):
+            await user.post("/j", json={"n": number})
+        await user.post("/j", form={"n": 7})
+        await user.put("/j", json={"n": 7})
+        await user.post("/j", json={"n": 7}, name="other")
+        user.headers["X-Y"] = "z"
+        await user.post("/j", json={"n": 7})
+        await user.post("/j", json={"n": 7}, headers={"X-Y": ""})
+        await user.post("/j")
+        await user.post("/j", body=b"")
+
+    first, second, *others = sent_by(act)
+    assert second is first
+    for one in (first, *others):
+        head, _, body = one.wire.partition(b"\r\n\r\n")
+        assert body == one.body
+        assert f"content-length: {len(body)}".encode() in head.split(b"\r\n")
+        assert head.startswith(f"{one.method} /j HTTP/1.1\r\n".encode())
+    assert [one.body for one in others[:4]] == [
+        b'{"n": 10}',
+        b'{"n": 1000000000}',
+        b"n=7",
+        b'{"n": 7}',
+    ]
+    assert [b"x-y" in dict(one.headers) for one in others[4:]] == [False, True, False, True, True]
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 999, 1000, LARGE_BODY_BYTES, LARGE_BODY_BYTES + 1])
+@pytest.mark.parametrize("before", [0, 5, 12, LARGE_BODY_BYTES + 1])
+def test_a_request_with_another_body_is_as_if_it_was_composed_with_it(size, before):
+    target = Plan(base_url="http://127.0.0.1:8000/api", duration_s=1).target
+    options = {"method": "POST", "headers": {"x-y": "content-length: 5"}, "step": 3}
+    bodies = b"\r\ncontent-length: 5\r\n" + b"x" * LARGE_BODY_BYTES
+    made = with_body(compose(target, "/", body=bodies[:before], **options), bodies[:size])
+    anew = compose(target, "/", body=bodies[:size], **options)
+    for field in fields(anew):
+        assert getattr(made, field.name) == getattr(anew, field.name), field.name
 
 
 def test_a_header_of_the_user_is_left_out_for_one_request_by_an_empty_value():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from keiko_perf.fakes import in_virtual_time, series, snapshot
 from keiko_perf.model import Kind
 from keiko_perf.monitoring.attribution import Account, Lag, Part, Split, current, parts_table
+from keiko_perf.monitoring.attribution.account import LATE_S
 
 
 class Suspension:
@@ -126,6 +127,33 @@ def test_a_request_that_went_on_late_waited_for_the_loop() -> None:
     story = [("open", Part.SQL, 0), ("suspend", 200, 190), ("shut", Part.SQL, 0)]
     split = told(story)
     assert (split.sql_s, split.loop_s) == pytest.approx((0.010, 0.190))
+
+
+@pytest.mark.parametrize(
+    ("due", "told", "why"),
+    [
+        (0.020, (0.020, 0.180), "due after it was suspended, and not had yet"),
+        (-0.030, (0.0, 0.200), "due before: it waited for the loop all the time"),
+        (0.199, (0.200, 0.0), "not late yet"),
+    ],
+)
+def test_a_loop_that_has_no_turn_for_others_is_late_before_it_has_one(
+    due: float, told: tuple[float, float], why: str
+) -> None:
+    stage, lag = Stage(), Lag()
+
+    async def request() -> None:
+        await Suspension()
+
+    account = Account(request(), stage.clock, lag)
+    steps = account.__await__()
+    steps.send(None)
+    lag.late_from_s = due + LATE_S
+    stage.now = 0.2
+    with pytest.raises(StopIteration):
+        steps.send(None)
+    split = account.end()
+    assert (split.elsewhere_s, split.loop_s) == pytest.approx(told), why
 
 
 async def test_the_request_raises_as_without_it() -> None:

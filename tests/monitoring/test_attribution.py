@@ -133,6 +133,24 @@ async def test_whoever_waits_while_another_blocks_the_loop_waits_for_the_loop(
     assert spent(snapshot, "GET /waits")[Part.LOOP] >= 0.25
 
 
+async def test_who_waits_for_a_task_of_its_own_that_blocks_the_loop_waits_for_the_loop(
+    recorder: Recorder,
+) -> None:
+    async def blocks() -> None:
+        await asyncio.sleep(0.03)
+        time.sleep(0.3)  # noqa: ASYNC251  # what a service should not do
+
+    async def gathers(_request: Request) -> PlainTextResponse:
+        await asyncio.gather(blocks(), asyncio.sleep(0.02))
+        return PlainTextResponse("ok")
+
+    with follow_loop(recorder):
+        async with service(recorder, gathers=gathers) as client:
+            await client.get("/gathers")
+    # No turn of the loop's is between the end of that task and the request's going on.
+    assert spent(recorder.snapshot(), "GET /gathers")[Part.LOOP] >= 0.25
+
+
 @pytest.fixture
 def other(serve: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """Another service, which takes its time."""

@@ -26,7 +26,7 @@ from keiko_perf.cli.course import (
     late_tone,
     lateness_s,
 )
-from keiko_perf.cli.strips import LABEL
+from keiko_perf.cli.strips import BEFORE
 from keiko_perf.cli.strips import sparkline as drawn
 from keiko_perf.loadtest import Progress
 from keiko_perf.model import Outcome, Verdict
@@ -72,14 +72,17 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
     ]
     if left_out:
         lines.append(Text(f"+ {left_out} more steps", DIM))
-    shown = min(len(course.strips), height - _beside(course, progress) - len(rows))
+    below: list[Text] = []
+    if course.verdicts:
+        below += [Text(), *_targets(course, width)]
+    if progress.errors:
+        below += [Text(), *_errors(progress)]
+    below += [Text(), *_generator(progress)]
+    # The strips have what room is left, but for a blank and the line above them.
+    shown = min(len(course.strips), height - len(lines) - len(below) - 2)
     if shown >= _FEWEST_STRIPS:
         lines += [Text(), *_strips(course, width, shown)]
-    if course.verdicts:
-        lines += [Text(), *_targets(course, width)]
-    if progress.errors:
-        lines += [Text(), *_errors(progress)]
-    lines += [Text(), *_generator(progress)]
+    lines += below
     for line in lines:
         line.truncate(width, overflow="ellipsis")
         line.no_wrap = True
@@ -87,7 +90,7 @@ def screen(course: Course, *, width: int, height: int) -> RenderableType:
 
 
 def _beside(course: Course, progress: Progress) -> int:
-    """How many lines the view has beside those of the steps."""
+    """How many lines the view has at most beside those of the steps and the strips."""
     targets = min(len(course.verdicts), _MOST_TARGETS + 1)
     return 11 + targets + min(len(progress.errors), _MOST_ERRORS)
 
@@ -198,10 +201,10 @@ def _step(row: Row, course: Course, name: int, trend: int) -> Text:
 
 def _strips(course: Course, width: int, most: int) -> list[Text]:
     """Load, latency, service and database on one axis."""
-    columns = min(TREND, width - LABEL - 11)
+    columns = min(TREND, width - BEFORE)
     axis = f"{'−' + str(columns) + ' s':<{max(columns - 3, 0)}}now"
-    head = Text(f"{'':{width - columns if columns < TREND else LABEL + 11}}{axis}", DIM)
-    return [head, *(one.line(LABEL + 11 + columns) for one in course.strips[:most])]
+    head = Text(f"{'':{BEFORE}}{axis}", DIM)
+    return [head, *(one.line(BEFORE + columns) for one in course.strips[:most])]
 
 
 def _targets(course: Course, width: int) -> list[Text]:

@@ -27,8 +27,10 @@ from keiko_perf.loadtest.watched import (
 )
 from keiko_perf.render.units import show
 
-LABEL = 26
+_LABEL = 26
 _FIGURE = 9
+BEFORE = _LABEL + _FIGURE + 2
+"""Columns of a strip's line before the strip itself begins."""
 _LEVELS = "▁▂▃▄▅▆▇█"
 _LINES = (
     ("service, mean", RESPONSE, "duration"),
@@ -61,11 +63,11 @@ class Strip:
 
     def line(self, width: int) -> Text:
         """With the last figure that is known, in so many columns."""
-        values = self.values[-max(0, width - LABEL - _FIGURE - 2) :]
+        values = self.values[-max(0, width - BEFORE) :]
         now = next((one for one in reversed(values) if one is not None), None)
         told = "" if now is None else show(now, self.format)
         return Text.assemble(
-            f"{self.label:{LABEL}}", f"{told:>{_FIGURE}}  ", (sparkline(values), "cyan")
+            f"{self.label:{_LABEL}}", f"{told:>{_FIGURE}}  ", (sparkline(values), "cyan")
         )
 
 

@@ -12,10 +12,8 @@ its owner calls `expire`.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final, cast
+from typing import Final
 
-from keiko_perf.errors import KeikoError
 from keiko_perf.loadtest.framing import (
     SPEAKS_TLS,
     SURPLUS,
@@ -26,11 +24,11 @@ from keiko_perf.loadtest.framing import (
     read_head,
 )
 from keiko_perf.loadtest.home import LARGEST_WHOLE_BYTES, Home, Known, Phase
+from keiko_perf.loadtest.outgoing import OutgoingChannel
 from keiko_perf.loadtest.reading import Reading
-from keiko_perf.loadtest.refusal import why_lost, why_not_connected
+from keiko_perf.loadtest.refusal import why_lost
 from keiko_perf.loadtest.request import Request
-from keiko_perf.loadtest.sending import Sending
-from keiko_perf.loadtest.transport import Answer, Channel, Failure, Malformed, Owner
+from keiko_perf.loadtest.transport import Answer, Failure, Malformed, Owner
 
 _END = b"\r\n\r\n"
 _MOST_INTERIM = 32
@@ -40,40 +38,27 @@ _NOTHING: Final = Known()  # stays empty: what is looked up in it goes the slow 
 _IDLE, _HEAD, _BODY, _CLOSED = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.CLOSED
 
 
-class Http1Channel(Channel, asyncio.Protocol):
+class Http1Channel(OutgoingChannel):
     """One connection, from its first request to its close."""
 
     __slots__ = (
         "_answered",
         "_block",
         "_chunks",
-        "_connecting",
         "_framing",
         "_head",
-        "_home",
         "_interim",
-        "_is_writable",
         "_known",
         "_known_if_plain",
-        "_owner",
-        "_phase",
         "_reading",
         "_remaining",
-        "_sending",
         "_status",
-        "_transport",
-        "_write",
     )
 
     def __init__(self, home: Home, owner: Owner) -> None:
-        super().__init__()
-        self._home = home
-        self._owner = owner
+        super().__init__(home, owner)
         self._answered = owner.answered
-        self._phase: Phase = Phase.NEW
         self._known = self._known_if_plain = home.known
-        self._transport: asyncio.Transport | None = None
-        self._connecting: asyncio.Task[None] | None = None
         self._block = bytearray()  # of an answer's head, while it is incomplete
         self._head: Head | None = None
         self._status = 0
@@ -82,8 +67,6 @@ class Http1Channel(Channel, asyncio.Protocol):
         self._interim = 0
         self._chunks: Chunks | None = None
         self._reading: Reading | None = None
-        self._sending: Sending | None = None
-        self._is_writable = True
 
     # What the engine calls
 
@@ -109,31 +92,10 @@ class Http1Channel(Channel, asyncio.Protocol):
             self._fail(Failure.TIMEOUT_BODY, "no end of the answer in time")
 
     def close(self) -> None:
-        self._phase = _CLOSED
-        self.is_open = False
         self._reading = None
-        self._home.channels.discard(self)
-        if self._sending is not None:
-            self._sending.cancel()
-            self._sending = None
-        # Once there is a connection, the task that made it is about to end. To cancel it then
-        # would make uvloop close the socket without a word to the protocol.
-        if self._transport is not None:
-            self._transport.abort()
-        elif self._connecting is not None:
-            self._connecting.cancel()
+        super().close()
 
     # What the event loop calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        if self._phase is _CLOSED:  # given up while it was being made
-            self._transport.abort()
-            return
-        self._home.connections.add(transport)
-        self._write = self._transport.write
-        assert self.request is not None
-        self._begin(self.request)
 
     def data_received(self, data: bytes) -> None:
         # The hot path: a whole answer at once, with a header block that is known.
@@ -185,33 +147,6 @@ class Http1Channel(Channel, asyncio.Protocol):
             where = "headers" if phase is _HEAD else "body"
             self._fail(Failure.PROTOCOL, f"closed in the middle of the {where}")
 
-    def pause_writing(self) -> None:
-        self._is_writable = False
-        if self._sending is not None:
-            self._sending.pause()
-
-    def resume_writing(self) -> None:
-        self._is_writable = True
-        if self._sending is not None:
-            self._sending.resume()
-
-    # Sending
-
-    def _connect_soon(self) -> None:
-        self._phase = Phase.CONNECTING
-        self._connecting = asyncio.get_running_loop().create_task(self._connect())
-        self._home.tasks.add(self._connecting)
-        self._connecting.add_done_callback(self._home.tasks.discard)
-
-    async def _connect(self) -> None:
-        try:
-            await self._home.connect(self)
-        except (OSError, KeikoError) as error:
-            if self._phase is not _CLOSED:
-                self._fail(*why_not_connected(error, is_tls=self._home.is_tls))
-        finally:
-            self._connecting = None
-
     def _begin(self, request: Request) -> None:
         self._phase = _HEAD
         if request.is_plain:
@@ -230,19 +165,6 @@ class Http1Channel(Channel, asyncio.Protocol):
         if request.rest or request.upload is not None:
             self._send_body(request)
 
-    def _send_body(self, request: Request) -> None:
-        sending = self._sending = Sending(request, write=self._write, broken=self._broken)
-        if not self._is_writable:
-            sending.pause()
-        sending.start()
-        if sending.task is not None:
-            self._home.tasks.add(sending.task)
-            sending.task.add_done_callback(self._home.tasks.discard)
-
-    def _broken(self, error: Exception) -> None:
-        # Its own words may hold what was to be sent, so they are not repeated.
-        self._fail(Failure.GENERATOR, f"making the request's body raised {type(error).__name__}")
-
     # Receiving
 
     def _take(self, data: bytes) -> None:
@@ -253,7 +175,7 @@ class Http1Channel(Channel, asyncio.Protocol):
                 self.received_bytes += len(data)
                 self._take_body(data)
             elif phase is _HEAD:
-                if self._block or not self._take_whole(data):
+                if self._block or self._interim or not self._take_whole(data):
                     self._take_head(data)
             elif phase is _IDLE:
                 # Bytes that nobody asked for would be taken for the next answer.
@@ -328,6 +250,7 @@ class Http1Channel(Channel, asyncio.Protocol):
             head = read_head(block, answers_head=answers_head)
             if head.body is Body.INTERIM:
                 self._interim += 1
+                self._known = _NOTHING  # the short way knows nothing of what came before
                 if self._interim > _MOST_INTERIM:
                     raise Malformed("interim answers without end")
                 return
@@ -393,11 +316,3 @@ class Http1Channel(Channel, asyncio.Protocol):
         else:
             self.close()
         self._answered(self, self._status)
-
-    def _fail(self, failure: Failure, detail: str) -> None:
-        self.close()
-        self._owner.failed(self, failure, detail)
-
-    def _lose(self) -> None:
-        self.close()
-        self._owner.lost(self)

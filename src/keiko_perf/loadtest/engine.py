@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop
 from math import inf
 
-from keiko_perf.loadtest.alarm import FileAlarm, Repeating
+from keiko_perf.loadtest.alarm import Alarm, FileAlarm, LoopAlarm, Repeating, precise_alarm
 from keiko_perf.loadtest.environment import environment, is_same_host
 from keiko_perf.loadtest.pacer import Users, arrivals
 from keiko_perf.loadtest.plan import Plan
@@ -35,6 +35,7 @@ AT_ONCE = 64
 """Requests that are sent before the loop may look at answers again."""
 
 _COUNT_UP_S = 0.025
+_EARLY_S = 2e-6  # what it takes from the alarm to the request
 _STOPPING_S = 5.0  # how long a stopped run waits for what is under way
 
 
@@ -56,8 +57,10 @@ class Engine(Traffic):
         self._gate = gate
         self._begins_at: float | None = None
         # A timer that rings together with the arrivals would always see one under way.
-        self._look_alarm = self._new_alarm(self._look)
+        new_alarm = LoopAlarm if self._is_virtual else precise_alarm
+        self._look_alarm: Alarm = new_alarm(self._loop, self._look)
         self._looks_exactly = self._is_virtual or isinstance(self._look_alarm, FileAlarm)
+        self._early_s = 0.0 if self._is_virtual else _EARLY_S
         # Where the service runs in this thread too, or time is virtual, CPU time says nothing.
         self._owns_cpu = not self._is_virtual and not transport.is_in_process
         self._watch = Watch()
@@ -113,7 +116,7 @@ class Engine(Traffic):
         self._books.begin(self._begun + self._plan.warmup_s)
         self._until = self._begun + self._plan.total_s
         if self.prompt is not None:
-            self.prompt.until = self._until
+            self.prompt.begin(self._until)
         if isinstance(self._load, Users):
             self._users = [
                 self._begun + start_s for start_s in self._share.sequence(self._load.starts())
@@ -132,7 +135,7 @@ class Engine(Traffic):
         if self._looks_exactly:
             self._look_alarm.set(0.0)
         else:
-            self._repeating += (Repeating(self._loop, _COUNT_UP_S, self._books.count_up),)
+            self._repeating += (Repeating(self._loop, _COUNT_UP_S, self._count_up),)
         self._alarm.set(self._begun - now)
 
     def _ring(self) -> None:
@@ -148,7 +151,9 @@ class Engine(Traffic):
         due, clock, schedule = self._next, self._clock, self._schedule
         now = clock()
         left = AT_ONCE
-        while due <= now and left:
+        while due - now <= self._early_s and left:
+            while now < due:
+                now = clock()
             self._arrive(due, now)
             due = self._begun + next(schedule, inf)
             now = clock()
@@ -159,7 +164,7 @@ class Engine(Traffic):
             left_s = max(0.0, self._until - now)
             self._timers.append(self._loop.call_later(left_s, self._end_arrivals))
         else:
-            self._alarm.set(due - now)
+            self._alarm.set(due - now - self._early_s)
 
     def _ring_for_users(self) -> None:
         now = self._clock()
@@ -185,7 +190,7 @@ class Engine(Traffic):
     # What happens beside
 
     def _look(self) -> None:
-        self._books.count_up()
+        self._count_up()
         self._look_alarm.set(self._books.looks.look(self._clock()))
 
     def _tick(self) -> None:
@@ -199,8 +204,7 @@ class Engine(Traffic):
                 self._over.set_exception(error)
 
     def _progress(self, now: float) -> Progress:
-        books = self._books
-        books.settle()
+        books = self._settle_books()
         since_s = now - (self._ticked_at or self._begun)
         rate_per_s = (books.finished - self._ticked) / since_s if since_s > 0 else 0.0
         offered_per_s = (books.offered - self._ticked_offered) / since_s if since_s > 0 else 0.0
@@ -230,8 +234,7 @@ class Engine(Traffic):
         )
 
     def _result(self) -> Result:
-        now, books, plan = self._clock(), self._books, self._plan
-        books.settle()
+        now, books, plan = self._clock(), self._settle_books(), self._plan
         is_whole = not self._is_interrupted
         duration_s = max(0.0, max(now, self._until if is_whole else now) - books.begins)
         pending = [due for due in self._pending() if due >= books.begins]

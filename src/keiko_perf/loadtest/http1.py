@@ -21,7 +21,7 @@ from keiko_perf.loadtest.framing import Body, Head, read_plain_head
 from keiko_perf.loadtest.home import Known, Repeated
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.prompted import PromptedChannel
+from keiko_perf.loadtest.prompted import prompted
 from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
 from keiko_perf.loadtest.request import Request
 from keiko_perf.loadtest.target import Target
@@ -93,7 +93,7 @@ class HttpTransport:
         elif self._plan.scenarios:
             self._channel = collecting
         elif isinstance(self._plan.load, Users):
-            self._channel = PromptedChannel
+            self._channel = prompted
 
     def channel(self, owner: Owner) -> Channel:
         channel = self._channel(self, owner)

@@ -7,7 +7,7 @@ afterwards, which is exact. Nothing is kept for a single request once it was cou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -16,11 +16,12 @@ from keiko_perf.loadtest.progress import StepProgress
 from keiko_perf.loadtest.request import Request, curl
 from keiko_perf.loadtest.result import ErrorGroup, StepResult
 from keiko_perf.loadtest.tally import ENOUGH, Tally
+from keiko_perf.loadtest.timeline import Timeline
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 MOST_INTERVALS = 3600
-_MOST_IN_ALL = 36_000  # of all steps together, some 50 MB
+_MOST_IN_ALL = 36_000  # of all steps together, some 10 MB
 _NAMES_OF_SCENARIOS = 20  # how many requests have is not known beforehand; there may be 200
 _MOST_GROUPS = 100
 
@@ -58,7 +59,6 @@ class StepMeter:
     __slots__ = (
         "_apart",
         "_begins",
-        "_last_failing",
         "_phases",
         "_settled",
         "_settled_failed",
@@ -82,7 +82,7 @@ class StepMeter:
 
     def __init__(self, name: str, *, gathers: bool = False) -> None:
         self.name = name
-        self._timeline: list[Histogram] = []
+        self._timeline = Timeline()
         self.since = self.until = inf
         self._tally = Tally(Histogram()) if gathers else None
         self.record = Histogram().record if self._tally is None else self._tally.record
@@ -90,17 +90,16 @@ class StepMeter:
         self.record_service = self.service.record
         self.lag = Histogram()
         self.record_lag = self.lag.record
-        self.failed: dict[int, Histogram] = {}
+        self.failed = Timeline()
         self.failed_service = Histogram()
         self.failed_lag = Histogram()
         self.received_bytes = self.redirects = 0
-        self._apart: dict[int, Histogram] = {}
+        self._apart = Timeline()
         self._begins = inf
         self._phases: dict[str, Histogram] = {}
         self._settled = Histogram()  # the successes of the first intervals, merged
         self._settled_failed = Histogram()  # their failures
         self._settled_to = 0
-        self._last_failing = -1
 
     def begin(self, at: float) -> None:
         """Measure what is due from *at* on."""
@@ -109,10 +108,10 @@ class StepMeter:
 
     def move_to(self, position: int, interval_s: float) -> None:
         """Count in another interval from now on."""
-        self._make_room(position)
+        self.settle(at_least=1)
         self.since = self._begins + position * interval_s
         self.until = self._begins + (position + 1) * interval_s
-        into = self._timeline[position]
+        into = self._timeline.at(position)
         if self._tally is None:
             self.record = into.record
         else:
@@ -123,26 +122,26 @@ class StepMeter:
         if self._tally is not None:
             self._tally.settle(at_least=at_least)
 
+    def record_many(self, durations_s: Iterable[float]) -> None:
+        """Count response times in the current interval."""
+        if self._tally is not None:
+            self._tally.gather(durations_s)
+        else:
+            for duration_s in durations_s:
+                self.record(duration_s)
+
     def record_apart(self, position: int, *, response_s: float, service_s: float) -> None:
         """
         Count a success of interval *position* that was sent after it was due, among others that
         were sent when they were due, whose service time is their response time.
         """
-        apart = self._apart.get(position)
-        if apart is None:
-            self._make_room(position)
-            apart = self._apart[position] = Histogram()
-        apart.record(response_s)
+        self._apart.at(position).record(response_s)
         self.record_service(service_s)
         self.record_lag(max(0.0, response_s - service_s))
 
     def fail(self, position: int, *, response_s: float, service_s: float) -> None:
         """Count a failure that was due in interval *position*."""
-        failed = self.failed.get(position)
-        if failed is None:
-            failed = self.failed[position] = Histogram()
-            self._last_failing = max(self._last_failing, position)
-        failed.record(response_s)
+        self.failed.at(position).record(response_s)
         self.failed_service.record(service_s)
         self.failed_lag.record(max(0.0, response_s - service_s))
 
@@ -175,14 +174,12 @@ class StepMeter:
             whole_s: how long all lasted so far.
         """
         self.settle(at_least=1)
-        for at in range(self._settled_to, settled_to):
-            if at < len(self._timeline):
-                for one in self._at(at):
-                    self._settled.merge(one)
-            if at in self.failed:
-                self._settled_failed.merge(self.failed[at])
+        for one in self.successes(self._settled_to, settled_to):
+            self._settled.merge(one)
+        for one in self.failed.read(self._settled_to, settled_to):
+            self._settled_failed.merge(one)
         self._settled_to = max(self._settled_to, settled_to)
-        failed = [self.failed[at] for at in self._failing(self._settled_to)]
+        failed = self.failed.read(self._settled_to)
         first = max(first, self._settled_to)
         recent = Histogram.merged(self.successes(first))
         return StepProgress(
@@ -191,7 +188,7 @@ class StepMeter:
                 name=self.name,
                 window_s=recent_s,
                 succeeded=recent,
-                failed=Histogram.merged(self.failed[at] for at in self._failing(first)),
+                failed=Histogram.merged(self.failed.read(first)),
             ),
             whole=Series(
                 kind=Kind.STEP,
@@ -204,32 +201,18 @@ class StepMeter:
             ),
         )
 
-    def _failing(self, first: int) -> list[int]:
-        """The intervals from *first* on in which something failed."""
-        return [at for at in range(first, self._last_failing + 1) if at in self.failed]
-
-    def successes(self, first: int, end: int | None = None) -> Iterator[Histogram]:
+    def successes(self, first: int = 0, end: int | None = None) -> Iterator[Histogram]:
         """The response times of the successes from interval *first* on, before *end*."""
         self.settle(at_least=1)
-        length = len(self._timeline)
-        for at in range(first, length if end is None else min(end, length)):
-            yield from self._at(at)
-
-    def _at(self, position: int) -> Iterator[Histogram]:
-        yield self._timeline[position]
-        if position in self._apart:
-            yield self._apart[position]
-
-    def _make_room(self, position: int) -> None:
-        while len(self._timeline) <= position:
-            self._timeline.append(Histogram())
+        yield from self._timeline.read(first, end)
+        yield from self._apart.read(first, end)
 
     def result(self, *, duration_s: float, intervals: int, is_service_apart: bool) -> StepResult:
         """What was measured, over *duration_s*."""
-        self._make_room(max(intervals - 1, max(self.failed, default=0)))
-        response = Histogram.merged(self.successes(0))
-        at_once = () if is_service_apart else self._timeline
-        failed = [self.failed.get(at) for at in range(len(self._timeline))]
+        ends = (self._timeline.end, self._apart.end, self.failed.end)
+        every = range(max(intervals, *ends))
+        response = Histogram.merged(self.successes())
+        at_once = () if is_service_apart else self._timeline.read()
 
         def series(succeeded: Histogram, failures: Histogram) -> Series:
             return Series(
@@ -242,11 +225,11 @@ class StepMeter:
 
         return StepResult(
             name=self.name,
-            response=series(response, Histogram.merged(self.failed.values())),
+            response=series(response, Histogram.merged(self.failed.read())),
             service=series(Histogram.merged((self.service, *at_once)), self.failed_service),
             lag=series(self.lag, self.failed_lag),
-            timeline=tuple(Histogram.merged(self._at(at)) for at in range(len(self._timeline))),
-            failures=tuple(0 if one is None else one.count for one in failed),
+            timeline=tuple(Histogram.merged(self.successes(at, at + 1)) for at in every),
+            failures=tuple(sum(one.count for one in self.failed.read(at, at + 1)) for at in every),
             phases=dict(self._phases),
             received_bytes=self.received_bytes,
             redirects=self.redirects,

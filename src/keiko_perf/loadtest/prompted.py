@@ -16,33 +16,43 @@ from keiko_perf.loadtest.transport import Owner
 _HEAD = Phase.HEAD
 
 
+def prompted(home: Home, owner: Owner) -> Http1Channel:
+    """A connection for *owner*, whose users may all ask one and the same or not."""
+    prompt: Prompt | None = getattr(owner, "prompt", None)
+    return Http1Channel(home, owner) if prompt is None else PromptedChannel(home, owner, prompt)
+
+
 class PromptedChannel(Http1Channel):
-    """One connection of such users, if its owner has a `prompt`; else as any other."""
+    """One connection of such users. What is usual is known by two looks, and done without calls."""
 
-    __slots__ = ("_prompt",)
+    __slots__ = ("_prompt", "is_prompt")
 
-    def __init__(self, home: Home, owner: Owner) -> None:
+    def __init__(self, home: Home, owner: Owner, prompt: Prompt) -> None:
         super().__init__(home, owner)
-        self._prompt: Prompt | None = getattr(owner, "prompt", None)
+        self._prompt = prompt
+        self.is_prompt = False
+        prompt.channels.add(self)
 
     def data_received(self, data: bytes) -> None:
-        prompt, known = self._prompt, self._known_if_plain
-        if (
-            data == known.whole
-            and prompt is not None
-            and self._phase is _HEAD
-            and not self._block
-            and known.status < 400
-        ):
-            due, meter, clock = self.due, prompt.meter, prompt.clock
+        prompt = self._prompt
+        if data == prompt.whole and self.is_prompt:
+            clock = prompt.clock
             now = clock()
-            if meter.since <= due < meter.until and now < prompt.until:
-                record = meter.record
-                record(now - due)
-                meter.received_bytes += known.size
-                prompt.books.again += 1
+            if now < prompt.until:
+                record = prompt.record
+                record(now - self.due)
                 self.due = self.sent = now
                 write = self._write
                 write(prompt.wire)
                 return
+        prompt.settle()
         super().data_received(data)
+        known = self._known_if_plain
+        prompt.learn(known.whole if known.status < 400 else None, known.size)
+        is_at_start = self._phase is _HEAD and not self._block and self._known is known
+        self.is_prompt = is_at_start and prompt.is_counted(self.due)
+
+    def close(self) -> None:
+        self.is_prompt = False
+        self._prompt.channels.discard(self)
+        super().close()

@@ -10,7 +10,7 @@ Also how a request is shown to a person: as a curl line with its secrets masked.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import Protocol
 from urllib.parse import unquote
@@ -160,6 +160,26 @@ def compose(
         is_head=method == "HEAD",
         upload=upload,
         wishes=wishes,
+    )
+
+
+def with_body(request: Request, body: bytes) -> Request:
+    """*request*, whose body is no upload, with another body: what stays is not written again."""
+    old = len(request.body)
+    length = b"\r\ncontent-length: %d\r\n"
+    head = request.wire[: len(request.wire) - (0 if request.rest else old)]
+    # A header's value has no line end, so that this is the one, wherever it stands.
+    head = head.replace(length % old, length % len(body))
+    is_large = len(body) > LARGE_BODY_BYTES
+    return replace(
+        request,
+        headers=tuple(
+            (name, b"%d" % len(body) if name == b"content-length" else value)
+            for name, value in request.headers
+        ),
+        body=body,
+        wire=head if is_large else head + body,
+        rest=body if is_large else b"",
     )
 
 

@@ -8,6 +8,8 @@ fraction of a millisecond, so this is for load that has no schedule to be late f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from keiko_perf.model import Histogram
 
 ENOUGH = 1024
@@ -35,6 +37,11 @@ class Tally:
         """All that was recorded so far."""
         self.settle(at_least=1)
         return self._into
+
+    def gather(self, durations_s: Iterable[float]) -> None:
+        """As `record` of each."""
+        self._gathered.extend(durations_s)
+        self.settle()
 
     def move_to(self, into: Histogram) -> None:
         """Count in another histogram from now on."""

@@ -10,7 +10,7 @@ time, and that is told.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keiko_perf.model import Histogram, Kind, Resource, Use, Window
@@ -78,6 +78,21 @@ class Reading:
         if not requests or requests < 0 or statements is None or statements < 0:
             return None
         return statements / requests
+
+
+def clock_offset(answers: Iterable[tuple[float, float, float]]) -> dict[str, float]:
+    """
+    By how much a clock is ahead of ours, by the quickest of some answers: it was read at some
+    instant between question and answer.
+
+    Args:
+        answers: when it was asked, what it said, and when that was there.
+    """
+    error_s, offset_s = min(
+        ((answered_s - asked_s) / 2, told_s - (asked_s + answered_s) / 2)
+        for asked_s, told_s, answered_s in answers
+    )
+    return {OFFSET_S: offset_s, OFFSET_ERROR_S: error_s}
 
 
 def read_text(text: str) -> dict[str, float]:

@@ -12,9 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from heapq import heappush
-from math import inf
 
-from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, precise_alarm
+from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, punctual_alarm
 from keiko_perf.loadtest.books import Books
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
@@ -41,7 +40,8 @@ class Traffic:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._clock = clock or time.perf_counter
         self._is_virtual = clock is not None
-        self._alarm = self._new_alarm(self._ring)
+        new_alarm = LoopAlarm if self._is_virtual else punctual_alarm
+        self._alarm: Alarm = new_alarm(self._loop, self._ring)
         self._load = plan.load
         self._is_closed = isinstance(plan.load, Users)
         self._think_s = plan.load.think_s if isinstance(plan.load, Users) else 0.0
@@ -72,15 +72,8 @@ class Traffic:
         if len(requests) != 1 or not requests[0].is_plain:
             return None
         return Prompt(
-            wire=requests[0].wire,
-            until=-inf,
-            clock=self._clock,
-            meter=self._meters[0],
-            books=self._books,
+            wire=requests[0].wire, clock=self._clock, meter=self._meters[0], books=self._books
         )
-
-    def _new_alarm(self, ring: Callable[[], None]) -> Alarm:
-        return LoopAlarm(self._loop, ring) if self._is_virtual else precise_alarm(self._loop, ring)
 
     def _ring(self) -> None:
         """Send what is due, and set the alarm for what is due next."""
@@ -112,11 +105,12 @@ class Traffic:
             books.looks.count += is_measured
             books.waited += is_measured
             return
-        books.looks.count += is_measured
-        books.sent(due, now)
         channel.due = due
         channel.sent = now
         channel.send(request)
+        # What is written down is so afterwards: it would take a hundredth of a short answer's time.
+        books.looks.count += is_measured
+        books.sent(due, now)
 
     def _new_channel(self) -> Channel:
         channel = self._transport.channel(self)
@@ -135,12 +129,25 @@ class Traffic:
         self._has_arrivals = False
         self._is_at_once = False
         if self.prompt is not None:
-            self.prompt.until = -inf
+            self.prompt.stop()
         if not self._in_flight:
             self._end()
         else:
             drain_s = self._plan.timeout_s * 1.2 if drain_s is None else drain_s
             self._timers.append(self._loop.call_later(drain_s, self._end))
+
+    def _count_up(self) -> None:
+        """Count what was gathered, where that is much; to be called often."""
+        if self.prompt is not None:
+            self.prompt.settle()
+        self._books.count_up()
+
+    def _settle_books(self) -> Books:
+        """The books, brought up to date."""
+        if self.prompt is not None:
+            self.prompt.settle()
+        self._books.settle()
+        return self._books
 
     def _end(self) -> None:
         if not self._over.done():

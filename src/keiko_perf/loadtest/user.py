@@ -22,15 +22,20 @@ from keiko_perf.loadtest.feed import Row
 from keiko_perf.loadtest.headers import check_headers
 from keiko_perf.loadtest.player import Player
 from keiko_perf.loadtest.reply import Reply
-from keiko_perf.loadtest.request import Request, Wishes, compose
+from keiko_perf.loadtest.request import Request, Wishes, compose, with_body
 from keiko_perf.loadtest.scenario import Scenario, Think
 from keiko_perf.loadtest.session import Session
 from keiko_perf.loadtest.target import VISIBLE, Target
 
 Body = bytes | str
-Known = dict[str | tuple[str, str], Request]
-"""Requests that were asked for before, by path, or by name and path where they have a name."""
+Key = str | tuple[str | None, ...]
+Known = dict[Key, Request]
+"""
+Requests that were asked for before, by path, or by name and path where they have a name. Those that
+are no plain GET go by method and kind of body as well, and of these the last one is known.
+"""
 _MOST_KNOWN = 1000
+_LARGEST_KNOWN_BYTES = 16 * 1024
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _KEPT = "/?&=%:;,+@!$'()*~"  # what a path may hold beside letters and digits
 
@@ -211,16 +216,18 @@ class User:
         """
         self._desk.check_open()
         path = self._path(path, params)
-        key = (name, path) if name else path
-        is_simple = method == "GET" and headers is None and body is json is form is None
-        request = self._known.get(key) if is_simple else None
+        payload, kind = self._payload(body, json, form)
+        key: Key = (name, path) if name else path
+        if method != "GET" or payload is not None:
+            key = (name, path, method, None if payload is None else kind)
+        request = self._known.get(key) if headers is None else None
         if request is None:
-            payload, kind = self._payload(body, json, form)
             request = self._composed(method, path, name, headers, payload, kind)
-            if is_simple and self.cookies.is_plain:
-                if len(self._known) >= _MOST_KNOWN:
-                    self._known.clear()
-                self._known[key] = request
+            if headers is None:
+                self._know(key, request)
+        elif payload is not None and payload != request.body:
+            request = with_body(request, payload)
+            self._know(key, request)
         return self._ask(self, request)
 
     # Judging, waiting
@@ -268,6 +275,13 @@ class User:
 
     # Private
 
+    def _know(self, key: Key, request: Request) -> None:
+        """Keep *request* for when the same is asked for again."""
+        if self.cookies.is_plain and len(request.body) <= _LARGEST_KNOWN_BYTES:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = request
+
     def _forget(self) -> None:
         """What is sent changed, so what was written beforehand is not what would be written."""
         self._known = {}
@@ -292,7 +306,7 @@ class User:
         body, json, form = (one(self) if callable(one) else one for one in (body, json, form))
         if json is not None:
             try:
-                return jsons.dumps(json, allow_nan=False).encode(), "application/json"
+                return _as_json(json).encode(), "application/json"
             except (TypeError, ValueError) as error:
                 raise UsageError(
                     f"the request's data has no form in JSON: {error}",
@@ -339,6 +353,9 @@ class User:
             body=payload,
             wishes=self._desk.wishes,
         )
+
+
+_as_json = jsons.JSONEncoder(allow_nan=False).encode
 
 
 class _Headers(MutableMapping[str, str]):

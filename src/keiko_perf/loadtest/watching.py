@@ -28,10 +28,9 @@ from keiko_perf.loadtest.link import Link, link_to
 from keiko_perf.loadtest.result import Result
 from keiko_perf.loadtest.telemetry import (
     CPU_S,
-    OFFSET_ERROR_S,
-    OFFSET_S,
     WORKERS,
     Reading,
+    clock_offset,
     read_text,
 )
 from keiko_perf.model import Kind
@@ -179,11 +178,8 @@ class Watcher:
         return body, answer.headers.get("content-type") or ""
 
     def _clock(self) -> dict[str, float]:
-        """
-        By how much the service's clock is ahead, by the quickest of some answers: it read its
-        clock between question and answer. Nothing where it does not tell.
-        """
-        found = []
+        """By how much the service's clock is ahead; nothing where it does not tell."""
+        answers = []
         for _ in range(_ASKED_FOR_TIME):
             asked_s = time.time()
             try:
@@ -192,9 +188,8 @@ class Watcher:
                 told = datetime.fromisoformat(json.loads(body)["time"]).timestamp()
             except (OSError, HTTPException, LookupError, TypeError, ValueError):
                 return {}
-            found.append(((answered_s - asked_s) / 2, told - (asked_s + answered_s) / 2))
-        error_s, offset_s = min(found)
-        return {OFFSET_S: offset_s, OFFSET_ERROR_S: error_s}
+            answers.append((asked_s, told, answered_s))
+        return clock_offset(answers)
 
     def _close(self) -> None:
         if self._connection is not None:

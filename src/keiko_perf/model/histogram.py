@@ -17,7 +17,7 @@ from itertools import accumulate, islice
 from math import ceil, inf, isfinite, log, log2
 from typing import Any, Self
 
-from keiko_perf.model import codec
+from keiko_perf.model import batch, codec
 from keiko_perf.model.codec import BIAS, SCALE, Kept
 from keiko_perf.model.lanes import added, narrowest, summed
 
@@ -93,8 +93,8 @@ class Histogram:
             self._counts[position] += 1
         else:
             self._record_outside(value_s)
-        # Whole nanoseconds, so that adding up in another order gives the same sum.
-        self._sum_ns += int(value_s * 1e9 + 0.5)
+        # Whole nanoseconds (see `batch.WHOLE`), so that adding up in another order gives the same.
+        self._sum_ns += int(value_s * 1e9 + 6755399441055744.0 - 6755399441055744.0)
         if value_s < self._min_s:
             self._min_s = value_s
         if value_s > self._max_s:
@@ -353,24 +353,28 @@ class Histogram:
         return position
 
     def _record_batch(self, values_s: array[float] | list[float] | tuple[float, ...]) -> None:
-        """The same as `record` of each, in half of the time."""
+        """The same as `record` of each, in a third of the time."""
         if not values_s:
             return
-        min_s, max_s, total_s = min(values_s), max(values_s), sum(values_s)
-        # What is not a number passes a comparison by, but makes the sum unequal to itself.
+        # What is not a number has no place in an order, and makes the sum unequal to itself.
+        total_s, ordered = sum(values_s), sorted(values_s)
+        min_s, max_s = ordered[0], ordered[-1]
         if not (min_s >= LOWEST_S and max_s <= HIGHEST_S and total_s == total_s):
             for value_s in values_s:
                 self.record(value_s)
             return
         for value_s in (min_s, max_s):
-            position = self._shift - int(1280.0 - log2(value_s) * 64.0)
+            position = self._shift - batch.number_of(value_s)
             if not 0 <= position < self._size:
                 self._make_room(position)
-        counts, shift, sum_ns = self._counts, self._shift, 0
-        for value_s in values_s:
-            counts[shift - int(1280.0 - log2(value_s) * 64.0)] += 1
-            sum_ns += int(value_s * 1e9 + 0.5)
-        self._sum_ns += sum_ns
+        counts, shift = self._counts, self._shift
+        if len(ordered) < batch.FEWEST:
+            for value_s in ordered:
+                counts[shift - int(1280.0 - log2(value_s) * 64.0)] += 1
+        else:
+            for number, count in batch.by_bucket(ordered):
+                counts[shift - number] += count
+        self._sum_ns += batch.sum_ns_of(ordered)
         self._min_s = min(self._min_s, min_s)
         self._max_s = max(self._max_s, max_s)
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 
 from keiko_perf.model import Kind
+from keiko_perf.monitoring.attribution.account import LATE_S
 from keiko_perf.monitoring.recorder import Recorder
 
 LOOP_LAG = "event loop"
@@ -32,6 +34,7 @@ def follow_loop(recorder: Recorder) -> Iterator[None]:
         nonlocal due_s, handle
         lag.due_s, lag.came_s = due_s, clock()
         due_s = lag.came_s + _TURN_S
+        lag.late_from_s = due_s + LATE_S
         handle = loop.call_later(_TURN_S, turn)
 
     handle = loop.call_later(_TURN_S, turn)
@@ -39,6 +42,7 @@ def follow_loop(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         handle.cancel()
+        lag.late_from_s = inf
 
 
 async def watch_loop(recorder: Recorder, *, interval_s: float = 0.1) -> None:

@@ -102,8 +102,8 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         blocking_after_s: calls that hold the event loop for longer are found, while the monitor
             ticks; None looks for none.
         attribution: whether to tell where the time of each request went: its statements, the wait
-            for the pool, its own code, the wait for the event loop. It costs some 5 µs a request
-            and 4 µs a statement.
+            for the pool, its own code, the wait for the event loop. It costs some 3 µs a request
+            and 4 to 5 µs a statement.
         repeats: whether to look at some of the answers of endpoints and statements, for what a
             cache would spare, for less than 1 µs a request; as *attribution* if not given. Digests
             alone are kept.

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
-from keiko_perf.cli.load.ending import last_line
+from keiko_perf.cli.load.ending import last_lines
 from keiko_perf.cli.load.options import Header, JsonBody, Method, Token, UserCount
 from keiko_perf.cli.load.source import Given, source
 from keiko_perf.cli.load.values import headers, seconds
@@ -144,10 +144,12 @@ def ab_command(
         invalid=turns.invalid,
         interrupted=turns.is_interrupted,
     )
-    exit_code = show(told, Destination(format=format, file=output, language=lang))
+    destination = Destination(format=format, file=output, language=lang)
+    exit_code = show(told, destination)
     if turns.is_interrupted:
         exit_code = INTERRUPTED
-    console.print(last_line(exit_code, saved=None, written=output), soft_wrap=True)
+    lines = last_lines(told, exit_code, lang=destination.lang, saved=None, written=output)
+    console.print(lines, soft_wrap=True)
     raise typer.Exit(exit_code)
 
 

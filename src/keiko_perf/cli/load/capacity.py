@@ -17,7 +17,7 @@ from rich.text import Text
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.asking import asks, tell_left_out
-from keiko_perf.cli.load.ending import last_line
+from keiko_perf.cli.load.ending import last_lines
 from keiko_perf.cli.load.options import (
     CaFile,
     DatabaseUrl,
@@ -171,10 +171,12 @@ def capacity_command(
         ended_at=datetime.now(UTC),
         environment=steps.environment,
     )
-    exit_code = show(found, Destination(format=format, file=output, language=lang))
+    destination = Destination(format=format, file=output, language=lang)
+    exit_code = show(found, destination)
     if steps.is_interrupted:
         exit_code = INTERRUPTED
-    console.print(last_line(exit_code, saved=None, written=output), soft_wrap=True)
+    lines = last_lines(found, exit_code, lang=destination.lang, saved=None, written=output)
+    console.print(lines, soft_wrap=True)
     raise typer.Exit(exit_code)
 
 

@@ -1,5 +1,6 @@
 """
-Ending: the last line, on standard error: what was written where, the exit code and its meaning.
+Ending: the last lines, on standard error: the report's headline once more, since a long report has
+moved it out of the terminal; what was written where, the exit code and its meaning.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from pathlib import Path
 from rich.text import Text
 
 from keiko_perf.cli.output import INTERRUPTED
+from keiko_perf.model import Report
+from keiko_perf.render.clean import clean_line
+from keiko_perf.render.language import phrase
 
 _MEANINGS = {
     0: ("all is well", "green"),
@@ -20,14 +24,19 @@ _MEANINGS = {
 }
 
 
-def last_line(exit_code: int, *, saved: Path | None, written: Path | None) -> Text:
-    """Such as "result in run.json · exit code 3: a target was missed"."""
+def last_lines(
+    report: Report, exit_code: int, *, lang: str, saved: Path | None, written: Path | None
+) -> Text:
+    """Such as "p95 is 312 ms, …", and "result in run.json · exit code 3: a target was missed"."""
     meaning, style = _MEANINGS[exit_code]
-    parts = [
-        *([f"result in {saved}"] if saved else []),
-        *([f"report in {written}"] if written else []),
+    files = [
+        f"{what} in {file} · "
+        for what, file in (("result", saved), ("report", written))
+        if file is not None
     ]
-    line = Text("".join(f"{part} · " for part in parts), "dim")
-    line.append(f"exit code {exit_code}", style)
-    line.append(f": {meaning}")
-    return line
+    return Text.assemble(
+        (f"{clean_line(phrase(report.headline, lang))}\n", "bold"),
+        ("".join(files), "dim"),
+        (f"exit code {exit_code}", style),
+        f": {meaning}",
+    )

@@ -13,7 +13,7 @@ from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.arrivals import Asked, arrivals
 from keiko_perf.cli.load.asking import asks, tell_left_out
-from keiko_perf.cli.load.ending import last_line
+from keiko_perf.cli.load.ending import last_lines
 from keiko_perf.cli.load.options import (
     AcceptsGzip,
     CaFile,
@@ -211,10 +211,12 @@ def run_command(
         if save_to is not None:
             save(result, save_to)
     finally:  # what was measured is shown, even if it cannot be kept
-        exit_code = show(report(result), Destination(format=format, file=output, language=lang))
+        told, destination = report(result), Destination(format=format, file=output, language=lang)
+        exit_code = show(told, destination)
     if result.interrupted and result.stopped is None:
         exit_code = INTERRUPTED
-    console.print(last_line(exit_code, saved=save_to, written=output), soft_wrap=True)
+    lines = last_lines(told, exit_code, lang=destination.lang, saved=save_to, written=output)
+    console.print(lines, soft_wrap=True)
     raise typer.Exit(exit_code)
 
 

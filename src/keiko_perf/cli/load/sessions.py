@@ -19,11 +19,10 @@ from keiko_perf.loadtest.telemetry import (
     CORES,
     IO,
     LOCK,
-    OFFSET_ERROR_S,
-    OFFSET_S,
     RUNNING,
     SQL_CALLS,
     SQL_S,
+    clock_offset,
 )
 from keiko_perf.loadtest.telemetry import OTHER as WAITING
 from keiko_perf.model import OTHER
@@ -53,22 +52,20 @@ def sessions_of(url: str) -> Source:
         async with Database.connect(url, statement_timeout_s=5.0) as database:
             counters = StatementCounters(database)
             counts = await counters.start()
-            known = await clock_of(database) | await _cores(database)
+            known = await _clock(database) | await _cores(database)
             yield _Asking(database, counters if counts else None, known)
 
     return source
 
 
-async def clock_of(database: Database) -> dict[str, float]:
-    """By how much the server's clock is ahead of ours, by the quickest of some answers."""
-    found = []
+async def _clock(database: Database) -> dict[str, float]:
+    """By how much the server's clock is ahead of ours."""
+    answers = []
     for _ in range(_ASKED_FOR_TIME):
         asked_s = time.time()
         told = await database.value("SELECT extract(epoch FROM clock_timestamp())::float8")
-        answered_s = time.time()
-        found.append(((answered_s - asked_s) / 2, float(told) - (asked_s + answered_s) / 2))
-    error_s, offset_s = min(found)
-    return {OFFSET_S: offset_s, OFFSET_ERROR_S: error_s}
+        answers.append((asked_s, float(told), time.time()))
+    return clock_offset(answers)
 
 
 async def _cores(database: Database) -> dict[str, float]:

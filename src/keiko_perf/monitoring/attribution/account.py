@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import ContextVar
 from itertools import chain
+from math import inf
 from threading import Lock
-from typing import Any
+from typing import Any, final
 
 from keiko_perf.model import OTHER
 from keiko_perf.monitoring.attribution.split import Part, Split
@@ -39,12 +40,15 @@ class Lag:
     Attributes:
         due_s: when it should have been, by a monotonic clock.
         came_s: when it was; it had no turn for anybody between the two.
+        late_from_s: from when on it is late, unless it has another turn before; never while nobody
+            watches.
     """
 
-    __slots__ = ("came_s", "due_s")
+    __slots__ = ("came_s", "due_s", "late_from_s")
 
     def __init__(self) -> None:
         self.due_s = self.came_s = 0.0
+        self.late_from_s = inf
 
 
 def whole_of(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
@@ -55,6 +59,7 @@ def whole_of(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
     return sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0
 
 
+@final  # and so never false
 class Account:
     """
     Args:
@@ -141,8 +146,8 @@ class Account:
                 except BaseException as thrown:  # a cancellation, which it is told in its place
                     sent = error = thrown
                 now_s = clock()
-                if lag.came_s > self._at_s:
-                    self._wait_for_loop()
+                if lag.came_s > self._at_s or now_s > lag.late_from_s:
+                    self._wait_for_loop(now_s)
                 if self._part == ELSEWHERE:
                     self._part = CODE
                 else:
@@ -272,8 +277,7 @@ class Account:
 
     def _go_on(self, now_s: float) -> None:
         """A step begins, likewise."""
-        if self._lag.came_s > self._at_s:
-            self._wait_for_loop()
+        self._wait_for_loop(now_s)
         if self._part == ELSEWHERE:
             self._part = CODE
         elif self._part != CODE:
@@ -311,11 +315,15 @@ class Account:
             else self._beneath
         )
 
-    def _wait_for_loop(self) -> None:
-        """The loop had a turn while the request was suspended: whether it was late."""
-        lag = self._lag
-        if lag.came_s - lag.due_s > LATE_S:
-            late_s = lag.came_s - max(lag.due_s, self._at_s)
+    def _wait_for_loop(self, now_s: float) -> None:
+        """The loop had a turn while the request was suspended, or has none: whether it is late."""
+        lag, at_s = self._lag, self._at_s
+        late_s = 0.0
+        if lag.came_s > at_s and lag.came_s - lag.due_s > LATE_S:
+            late_s = lag.came_s - max(lag.due_s, at_s)
+        if now_s > lag.late_from_s:  # the request has its turn before who watches has one
+            late_s += now_s - max(lag.late_from_s - LATE_S, at_s)
+        if late_s > 0.0:
             if not self._spent_s:
                 self._begin()
             self._spent_s[LOOP] += late_s
