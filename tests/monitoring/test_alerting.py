@@ -223,7 +223,7 @@ def test_reading_a_store_that_has_no_journal_yet_makes_none(tmp_path, clock):
 
 
 def test_a_journal_without_room_says_so_with_its_cure(clock):
-    journal = Journal(MemoryStore(max_bytes=1 << 16))
+    journal = Journal(MemoryStore(max_bytes=1 << 17))
 
     def fill(number):
         journal.write(lambda page: page.put("note", f"{number}", clock.now(), {"text": "x" * 5000}))

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Thread
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -124,11 +122,10 @@ def test_a_gauge_remembers_its_peak(recorder: Recorder) -> None:
 
 def test_requests_in_flight_outlive_the_window_in_which_they_came(recorder: Recorder) -> None:
     requests = recorder.requests
-    requests.came.append(None)
-    requests.came.append(None)
-    requests.note("GET /b", 0.1)
+    requests.came += [1.0, 2.0]
+    requests.note("GET /b", 2.1, 0.1)
     first = recorder.snapshot()
-    requests.note("GET /a", 0.2)
+    requests.note("GET /a", 2.2, 1.2)
     second = recorder.snapshot()
     assert first.counters == {"arrived": 2}
     assert (first.gauges[IN_FLIGHT].mean, first.gauges[IN_FLIGHT].peak) == (1.0, 2.0)
@@ -140,22 +137,46 @@ def test_requests_in_flight_outlive_the_window_in_which_they_came(recorder: Reco
 
 def test_the_peak_is_that_of_those_who_were_there_at_once(recorder: Recorder) -> None:
     requests = recorder.requests
-    for _ in range(3):
-        requests.came.append(None)
-    requests.note("GET /a", 0.1)
-    requests.note("GET /a", 0.1)
-    requests.came.append(None)
-    for _ in range(2):
-        requests.note("GET /a", 0.1)
+    requests.came += [1.0, 2.0, 3.0]
+    requests.note("GET /a", 4.0, 3.0)
+    requests.note("GET /a", 5.0, 3.0)
+    requests.came.append(6.0)
+    requests.note("GET /a", 7.0, 4.0)
+    requests.note("GET /a", 8.0, 2.0)
     assert recorder.snapshot().gauges[IN_FLIGHT].peak == 3
-    requests.came.append(None)
+    requests.came.append(9.0)
     assert recorder.snapshot().gauges[IN_FLIGHT].peak == 1
+
+
+@given(
+    comings=st.lists(st.booleans(), max_size=60),
+    before=st.integers(0, 4),
+    cuts=st.sets(st.integers(0, 60), max_size=3),
+)
+def test_the_peak_is_that_of_whoever_counts_them_one_by_one(
+    comings: list[bool], before: int, cuts: set[int]
+) -> None:
+    recorder = Recorder()
+    requests = recorder.requests
+    requests.came += [0.0] * before
+    under_way = peak = before
+    for now_s, does_come in enumerate(comings, 1):
+        if does_come:
+            requests.came.append(float(now_s))
+            under_way += 1
+            peak = max(peak, under_way)
+        elif under_way:
+            requests.note("GET /a", float(now_s), 0.5)
+            under_way -= 1
+        if now_s in cuts:
+            recorder.settle()
+    found = recorder.snapshot().gauges.get(IN_FLIGHT)
+    assert (0 if found is None else found.peak) == peak
 
 
 def test_requests_are_counted_before_many_wait_to_be(recorder: Recorder) -> None:
     requests = recorder.requests
-    for _ in range(5_000):  # under way for long
-        requests.came.append(None)
+    requests.came += [1.0] * 5_000  # under way for long
     recorder.settle()
     for _ in range(10 * AT_ONCE):
         recorder.request("GET /a", 0.1)
@@ -187,19 +208,22 @@ def test_requests_over_the_bound_of_names_are_each_counted_as_folded(recorder: R
 
 def test_what_the_collector_of_garbage_counts_amid_it_is_not_counted_twice() -> None:
     recorder = Recorder()
-    requests = recorder.requests
 
-    class Counts(deque[Any]):
-        def popleft(self) -> Any:
-            one = super().popleft()
-            if len(self) == 3:
-                recorder.settle()  # as what is finalised amid it might
-            return one
+    class Dies:
+        def __del__(self) -> None:
+            recorder.request("GET /b", 0.1)
+            recorder.settle()  # as what is finalised amid it might
 
-    requests.over = Counts()
     for _ in range(6):
         recorder.request("GET /a", 0.1)
-    assert recorder.peek().whole(Kind.ROUTE).count == 6
+    routed = (None, None, "GET", "", "/", {"of": Dies()}, None)
+    recorder.requests.came.append(0.0)
+    recorder.requests.over.append((routed, "", None, 1.0, 0.1, 200, 0, None, None))
+    del routed
+    recorder.settle()
+    assert {one.name: one.count for one in recorder.peek().of(Kind.ROUTE)} == {
+        "GET /a": 6, "GET /b": 1, "(unmatched)": 1,
+    }  # fmt: skip
     assert recorder.in_flight == 0
 
 

@@ -262,7 +262,7 @@ def test_background_tasks_of_an_application_tell_all_that_is_asked_of_tasks(serv
     }
     shortest_s = tasks["reindex"].succeeded.min_s
     assert shortest_s is not None
-    assert shortest_s >= 0.05
+    assert shortest_s >= 0.045  # a loop may wake up some of its clock's ticks early
     waits = {one.name: one.succeeded for one in found.of(Kind.QUEUE)}
     assert {name: one.count for name, one in waits.items()} == {"push": 2, "mail": 2}
     assert (waits["push"].min_s or 0.0) >= 0.04, "they are run one after the other"

@@ -28,7 +28,6 @@ SERVERS = {
 """How each is told to serve."""
 APP = """
 import asyncio, json, os
-from collections import deque
 from pathlib import Path
 from fastapi import FastAPI
 from keiko_perf.monitoring import PerformanceMonitor
@@ -39,13 +38,15 @@ monitor = PerformanceMonitor(
 )
 app = FastAPI()
 monitor.install(app)
+names = monitor.recorder.requests.names
 log = (PLACE / f"{os.getpid()}.log").open("a", buffering=1)
 
-class Logged(deque):
+class Logged(list):
     \"\"\"What one recorder of all workers would have been told.\"\"\"
 
     def append(self, over):
-        log.write(json.dumps([monitor.recorder.requests.name(over), over[3], over[5]]) + "\\n")
+        name = over[0] if isinstance(over[0], str) else names.later(over[0], over[1], over[2])
+        log.write(json.dumps([name, over[4], over[6]]) + "\\n")
         super().append(over)
 
 monitor.recorder.requests.over = Logged()

@@ -5,8 +5,9 @@ It is pure ASGI: it passes every message on as it is, holds none back, changes n
 raises and swallows nothing. Whatever is neither HTTP nor a WebSocket passes through untouched. The
 one exception: who presents a run token (`run_token`) gets a `Server-Timing` header.
 
-The clock starts when the request comes in and stops when the last message of the body was
-handed to the server, so background tasks are not counted. A request that failed is a 5xx, an
+The clock starts when the request comes in and stops when all of the body is handed to the server,
+so background tasks are not counted; after an answer in pieces it waits until the server has taken
+the last one, as a slow client lets it wait. A request that failed is a 5xx, an
 exception, or a return before the answer was complete; one that was refused is a 4xx. A client that
 left before that is counted as `disconnected`, and as none of them: how long it would have taken is
 not known. Of an answer in pieces it is told as well when the first one came.
@@ -16,14 +17,14 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from keiko_perf.monitoring.attribution import Account, current
-from keiko_perf.monitoring.looks import Look
+from keiko_perf.monitoring.closer import BODY, START, Closer
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.requests import FAILED, GONE, Pieces
+from keiko_perf.monitoring.requests import AT_ONCE, FAILED, GONE, Pieces
 from keiko_perf.monitoring.routes import ROUTED
-from keiko_perf.monitoring.server_timing import timed
 from keiko_perf.monitoring.websockets import Connection
 
 Scope = MutableMapping[str, Any]
@@ -54,53 +55,137 @@ class PerfMiddleware:
         self.app = app
         self.recorder = recorder
         self.attribution = attribution
-        self._kind: type[_Request] = _Request if recorder.looks is None else _Curious
-        if attribution and token:
-            self._kind = type("_Timed", (_Curious,), {"__slots__": (), "token": token})
+        self.token = token if attribution else None
+        self._is_curious = recorder.looks is not None or bool(self.token)
+        self._is_plain = not attribution and not self._is_curious
+        self._noted = recorder.clock, recorder.requests.came, recorder.requests.over
 
-    # A coroutine, since servers tell by that which version of ASGI it is; the only one but for the
-    # last message's, and no request has a constructor: each call would cost a tenth of all.
+    # Each step of Python costs some 18 ns where a service's own work has left nothing of it in the
+    # processor's caches. So what a request keeps are the cells of two functions, for which no
+    # object has to be made, and whatever can wait is left to `Requests.count`. A coroutine, since
+    # servers tell by that which version of ASGI it is.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # `scope` is None once the request is over: frameworks leave in there what holds our `send`,
+        # and that would be a cycle that only the collector of garbage finds.
         if scope["type"] != "http":
             await self._pass(scope, receive, send)
             return
-        recorder = self.recorder
-        requests, clock, app = recorder.requests, recorder.clock, self.app
-        requests.came.append(None)
-        request = self._kind()
-        request._scope = scope
-        request._receive = receive
-        request._send = send
-        request._recorder = recorder
-        request._account = request._pieces = None
-        request._status = 0
+        clock, came, over = self._noted
+        begun: Message | None = None
+        pieces: Pieces | None = None
+        account: Account | None = None
         # A mounted application lengthens it in place; what it began with is no part of a route.
-        request._root_path = scope.get("root_path", "")
-        request._started_s = clock()
+        root_path: str = scope.get("root_path", "")
+
+        async def receiving() -> Message:
+            nonlocal pieces
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                pieces = GONE
+            return message
+
+        # No coroutine, but for the last of several pieces: it is called for each of a stream.
+        def sending(message: Message) -> Awaitable[None]:
+            nonlocal begun, pieces, scope
+            if begun is None:
+                begun = message
+            elif message["type"] in BODY:
+                if message.get("more_body"):
+                    pieces = _longer(pieces, message, started_s, clock)
+                elif scope is not None:
+                    # Over before it is sent: many servers report a disconnect once they have it.
+                    routed = scope
+                    scope = None  # type: ignore[assignment]
+                    if pieces is not None:
+                        end = partial(self._end, routed, root_path, started_s, account)
+                        return _send_last(send, message, partial(end, begun, pieces, message))
+                    ended_s = clock()
+                    try:
+                        over.append(
+                            (
+                                ROUTED(routed),
+                                root_path,
+                                routed.get("fastapi"),
+                                ended_s,
+                                ended_s - started_s,
+                                begun["status"],
+                                len(message["body"]),
+                                None,
+                                account and account.closed(ended_s),
+                            )
+                        )
+                    except KeyError:  # no route took it, or a file is sent by the server
+                        self._end(routed, root_path, started_s, account, begun, None, message)
+            elif message["type"] == START:
+                begun = message
+            return send(message)
+
+        started_s = clock()
+        came.append(started_s)
         try:
-            if self.attribution and current.get() is None:
-                account = request._account = Account(
-                    app(scope, request.receive, request.send),
-                    clock,
-                    recorder.lag,
-                    recorder,
-                    request._started_s,
-                )
-                account.where = requests.names.of, scope, request._root_path
-                current.set(account)
-                try:
-                    await account
-                finally:
-                    # Not by its token: a coroutine that is thrown away ends elsewhere.
-                    current.set(None)
+            if self._is_plain:
+                await self.app(scope, receiving, sending)
             else:
-                await app(scope, request.receive, request.send)
+                if self._is_curious:
+                    closer = Closer(self.recorder, self.token, scope, root_path, send, started_s)
+                    send = closer.send
+                if self.attribution and current.get() is None:
+                    account = self._account(self.app(scope, receiving, sending), started_s)
+                    account.where = self.recorder.requests.names.of, scope, root_path
+                    if self._is_curious:
+                        closer.account = account
+                    current.set(account)
+                    try:
+                        await account
+                    finally:
+                        # Not by its token: a coroutine that is thrown away ends elsewhere.
+                        current.set(None)
+                else:
+                    await self.app(scope, receiving, sending)
         except CancelledError:
-            request._pieces = GONE
+            pieces = GONE
             raise
         finally:
-            if request._scope is not None:
-                request.cut_short()
+            if scope is not None:  # it came to its end without a complete answer
+                routed, scope = scope, None  # type: ignore[assignment]
+                self._end(routed, root_path, started_s, account, _CUT_SHORT, pieces, _NOTHING)
+            if len(over) >= AT_ONCE:
+                self.recorder.settle()
+
+    def _account(self, awaitable: Awaitable[None], started_s: float) -> Account:
+        recorder = self.recorder
+        return Account(awaitable, recorder.clock, recorder.lag, recorder, started_s)
+
+    def _end(
+        self,
+        scope: Scope,
+        root_path: str,
+        started_s: float,
+        account: Account | None,
+        begun: Message,
+        pieces: Pieces | None,
+        last: Message,
+    ) -> None:
+        """Note that a request is over, whatever is missing of it."""
+        requests = self.recorder.requests
+        ended_s = self.recorder.clock()
+        try:
+            routed: Any = ROUTED(scope)
+        except KeyError:
+            routed = requests.names.of(scope, root_path)
+        requests.over.append(
+            (
+                routed,
+                root_path,
+                scope.get("fastapi"),
+                ended_s,
+                ended_s - started_s,
+                begun.get("status", FAILED),
+                len(last.get("body") or b""),
+                pieces,
+                account and account.closed(ended_s),
+            )
+        )
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -111,135 +196,23 @@ class PerfMiddleware:
             await self.app(scope, connection.receive, connection.send)
 
 
-class _Request:
-    """
-    One request on its way through: the application's `receive` and `send`.
-
-    It has its scope until it is over: frameworks leave in there what holds our `send`, and that
-    would be a cycle that only the collector of garbage finds.
-    """
-
-    __slots__ = (
-        "_account",
-        "_pieces",
-        "_receive",
-        "_recorder",
-        "_root_path",
-        "_scope",
-        "_send",
-        "_started_s",
-        "_status",
-    )
-    _account: Account | None
-    _pieces: Pieces | None
-    _receive: Receive
-    _recorder: Recorder
-    _root_path: str
-    _scope: Scope | None
-    _send: Send
-    _started_s: float
-    _status: int
-
-    async def receive(self) -> Message:
-        receive = self._receive
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            self._pieces = GONE
-        return message
-
-    # No coroutine of its own, except for the last message: it is called for each piece of a stream.
-    def send(self, message: Message) -> Awaitable[None]:
-        kind = message["type"]
-        if kind == "http.response.start":
-            self._status = message["status"]
-        elif kind in _BODY:
-            if message.get("more_body"):
-                self._begin(message)
-            elif self._scope is not None:
-                return self._send_last(message)
-        send = self._send
-        return send(message)
-
-    def _begin(self, message: Message) -> None:
-        """Note one of several pieces."""
-        length, pieces = len(message.get("body", b"")), self._pieces
-        if pieces is None:
-            self._pieces = length, self._recorder.clock() - self._started_s
-        elif pieces is not GONE:
-            self._pieces = pieces[0] + length, pieces[1]
-
-    async def _send_last(self, message: Message) -> None:
-        # Over before it is sent: many servers report a disconnect once they have the last byte.
-        scope, self._scope = self._scope, None
-        pieces, send = self._pieces, self._send
-        try:
-            await send(message)
-        finally:
-            body = message.get("body")
-            self._note(scope, self._status, len(body) if body else 0, pieces)
-
-    def cut_short(self) -> None:
-        """The application came to its end without a complete answer."""
-        scope, self._scope = self._scope, None
-        self._note(scope, FAILED, 0, self._pieces)
-
-    def _note(self, scope: Any, status: int, length: int, pieces: Pieces | None) -> None:
-        recorder, root_path = self._recorder, self._root_path
-        clock, requests, account = recorder.clock, recorder.requests, self._account
-        now_s = clock()
-        try:
-            routed = ROUTED(scope)
-        except KeyError:
-            routed = requests.names.of(scope, root_path)
-        came = len(requests.came)
-        requests.over.append(
-            (
-                routed,
-                root_path,
-                scope.get("fastapi"),
-                now_s - self._started_s,
-                status,
-                length,
-                came,
-                pieces,
-                None if account is None else account.closed(now_s),
-            )
-        )
-        if came >= requests.enough:
-            recorder.settle()
+def _longer(
+    pieces: Pieces | None, message: Message, started_s: float, clock: Callable[[], float]
+) -> Pieces:
+    """One piece more of several."""
+    length = len(message.get("body", b""))
+    if pieces is None:
+        return length, clock() - started_s
+    return pieces if pieces is GONE else (pieces[0] + length, pieces[1])
 
 
-class _Curious(_Request):
-    """The same, which looks whether answers repeat, and tells whoever may know it its parts."""
-
-    __slots__ = ("_look",)
-    _look: Look | None
-    token = ""
-
-    def send(self, message: Message) -> Awaitable[None]:
-        kind, scope = message["type"], self._scope
-        if kind == "http.response.start" and scope is not None:
-            recorder = self._recorder
-            looks = recorder.looks
-            if looks is not None and message["status"] == _WHOLE:
-                self._look = looks.look(scope, message, self._started_s)
-            if self.token and self._account is not None:
-                message = timed(message, scope, self._account, self.token, recorder.now)
-        elif kind in _BODY and scope is not None:
-            look, body = getattr(self, "_look", None), message.get("body")
-            if look is not None and body:
-                look.add(body)
-        return super().send(message)
-
-    def _note(self, scope: Any, status: int, length: int, pieces: Pieces | None) -> None:
-        look, recorder = getattr(self, "_look", None), self._recorder
-        if look is not None and status == _WHOLE and pieces is not GONE:
-            now_s = recorder.clock()
-            route = recorder.requests.names.of(scope, self._root_path)
-            look.end(route, at_s=now_s, took_s=now_s - self._started_s)
-        super()._note(scope, status, length, pieces)
+async def _send_last(send: Send, message: Message, end: Callable[[], None]) -> None:
+    # A slow client has the server wait here until it took what was sent before.
+    try:
+        await send(message)
+    finally:
+        end()
 
 
-_WHOLE = 200
-_BODY = frozenset(("http.response.body", "http.response.zerocopysend", "http.response.pathsend"))
-"""The messages that carry the body; `pathsend`, which has no `more_body`, carries all of it."""
+_NOTHING: Message = {}
+_CUT_SHORT: Message = {"status": FAILED}

@@ -26,7 +26,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Repeats, Snapshot
 from keiko_perf.monitoring.attribution import Lag
 from keiko_perf.monitoring.looks import Looks
-from keiko_perf.monitoring.requests import DISCONNECTED, Requests, Spent
+from keiko_perf.monitoring.requests import AT_ONCE, DISCONNECTED, Requests, Spent
 from keiko_perf.monitoring.routes import RouteNames
 from keiko_perf.monitoring.tally import ARRIVED, FOLDED, IN_FLIGHT, Tally
 
@@ -196,9 +196,10 @@ class Recorder:
             spent: where its time went.
         """
         requests = self.requests
-        requests.came.append(None)
-        requests.note(route, duration_s, status=status, sent_bytes=sent_bytes, spent=spent)
-        if len(requests.came) >= requests.enough:
+        over_s = self.clock()
+        requests.came.append(over_s - duration_s)
+        requests.note(route, over_s, duration_s, status=status, sent_bytes=sent_bytes, spent=spent)
+        if len(requests.over) >= AT_ONCE:
             self.settle()
 
     def settle(self) -> None:

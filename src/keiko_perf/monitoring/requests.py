@@ -9,10 +9,10 @@ counts.
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import itemgetter, lt
 from typing import Any
 
 from keiko_perf.model import Exemplar, Kind
@@ -44,16 +44,16 @@ Over = tuple[
     str,
     Mapping[str, Any] | None,
     float,
-    int,
+    float,
     int,
     int,
     Pieces | None,
     Spent | None,
 ]
 """
-A request that is over: its route, or three things that tell it (`RouteNames.later`), how long it
-took until the last byte, its status, the length of its last piece, how many had come, its pieces,
-and where its time went.
+A request that is over: its route, or three things that tell it (`RouteNames.later`), when it was
+over and after how long, its status, the length of its last piece, its pieces, and where its time
+went.
 """
 
 
@@ -63,18 +63,18 @@ class Requests:
         names: names what the middleware took out of the scope.
 
     Attributes:
-        came: as long as there are requests that came in and are not counted yet.
-        over: those of them that are over.
-        enough: it is time to count once `came` is as long.
+        came: when each came that was not counted among those under way yet.
+        over: those that are over and not counted yet.
     """
 
-    __slots__ = ("came", "enough", "names", "over")
+    __slots__ = ("_is_counting", "_under_way", "came", "names", "over")
 
     def __init__(self, names: RouteNames) -> None:
         self.names = names
-        self.came: list[None] = []
-        self.over: deque[Over] = deque()
-        self.enough = AT_ONCE
+        self.came: list[float] = []
+        self.over: list[Over] = []
+        self._under_way = 0
+        self._is_counting = False
 
     @property
     def under_way(self) -> int:
@@ -84,40 +84,20 @@ class Requests:
             came = len(self.came)
             # Else one was noted between the two, by another thread.
             if over == len(self.over):
-                return came - over
+                return self._under_way + came - over
 
     def note(
         self,
         route: str,
+        over_s: float,
         duration_s: float,
         *,
         status: int = 200,
         sent_bytes: int = 0,
         spent: Spent | None = None,
     ) -> None:
-        """Note that a request is over, which came in."""
-        self.over.append(
-            (route, "", None, duration_s, status, sent_bytes, len(self.came), None, spent)
-        )
-
-    def name(self, over: Over) -> str:
-        """The name of its route."""
-        return _name(over, self.names)
-
-    def take(self) -> list[Over]:
-        """Those that are over, in that order; they are noted no longer."""
-        came, over, taken = self.came, self.over, []
-        # One by one: whoever looks from another thread meanwhile sees one too few under way at
-        # most, and what the collector of garbage has counted amid it is not counted twice.
-        for _ in range(len(over)):
-            try:
-                one = over.popleft()
-            except IndexError:
-                break
-            came.pop()
-            taken.append(one)
-        self.enough = len(came) + AT_ONCE
-        return taken
+        """Note that a request is over since *over_s*, monotonic, which came in."""
+        self.over.append((route, "", None, over_s, duration_s, status, sent_bytes, None, spent))
 
     def count(self, tally: Tally, *, max_series: int, now: datetime) -> None:
         """
@@ -128,28 +108,67 @@ class Requests:
             max_series: how many names a kind may have.
             now: the wall clock.
         """
-        taken = self.take()
-        # Just before one of them was over there were most under way, or there are now.
-        peak = max((one[6] - number for number, one in enumerate(taken)), default=0)
-        tally.peak_in_flight = max(tally.peak_in_flight, peak, self.under_way)
-        tally.arrived += len(taken)
-        for some in _alike(taken, self.names):
-            one = some[0]
-            if one[7] is GONE:
-                tally.counters[DISCONNECTED] = tally.counters.get(DISCONNECTED, 0) + len(some)
-            else:
-                route = self.name(one)
-                _count(tally, route, one[4], some, max_series)
-                split = [one for one in some if one[8] is not None]
-                if split:
-                    _count_split(tally, route, one[4], split, max_series, now)
+        if self._is_counting:
+            return  # what is finalised amid it has called: it would count some twice
+        self._is_counting = True
+        try:
+            before = self._under_way
+            taken, came = _taken(self.over), _taken(self.came)
+            self._under_way = before + len(came) - len(taken)
+            tally.peak_in_flight = _peak(before, came, taken, tally.peak_in_flight)
+            tally.arrived += len(taken)
+            for some in _alike(taken, self.names):
+                self._count(tally, some, max_series, now)
+        finally:
+            self._is_counting = False
+
+    def _count(self, tally: Tally, some: list[Over], max_series: int, now: datetime) -> None:
+        one = some[0]
+        if one[7] is GONE:
+            tally.counters[DISCONNECTED] = tally.counters.get(DISCONNECTED, 0) + len(some)
+            return
+        route = _name(one, self.names)
+        _count(tally, route, one[5], some, max_series)
+        split = [(one[8], one[4]) for one in some if one[8] is not None]
+        if split:
+            _count_split(tally, route, one[5], split, max_series, now)
+
+
+def _taken(noted: list[Any]) -> list[Any]:
+    """All that was noted, which is noted no longer; others may be noting meanwhile."""
+    taken = noted[:]
+    del noted[: len(taken)]
+    return taken
+
+
+def _peak(under_way: int, came: list[float], over: list[Over], known: int) -> int:
+    """
+    How many were under way at once, at most.
+
+    Args:
+        under_way: how many were before.
+        came: when each came that came since.
+        over: those that are over since.
+        known: it is no less than that.
+    """
+    starts_s, ends_s = sorted(came), sorted(map(_END, over))
+    known = max(known, under_way)
+
+    def is_within(most: int) -> bool:
+        # There are no more if one was over each time before another made them too many.
+        late, room = starts_s[max(most - under_way, 0) :], ends_s[max(under_way - most, 0) :]
+        return len(late) <= len(room) and all(map(lt, room, late))
+
+    if is_within(known):  # as it mostly is, which these few steps tell of hundreds
+        return known
+    return bisect_left(range(under_way + len(starts_s)), True, lo=known, key=is_within)
 
 
 def _alike(taken: list[Over], names: RouteNames) -> Iterable[list[Over]]:
     """Those of one route and one status together; of a route there may be several lists."""
     alike: dict[object, list[Over]] = {}
     for one in taken:
-        routed, root_path, fastapi, _, status, _, _, pieces, _ = one
+        routed, root_path, fastapi, _, _, status, _, pieces, _ = one
         key: object
         if pieces is GONE:
             key = None
@@ -157,16 +176,14 @@ def _alike(taken: list[Over], names: RouteNames) -> Iterable[list[Over]]:
             key = routed, status
         elif routed[3] == root_path and routed[0] is not None:
             # There may be one route for several paths, each with its own context.
-            context = None if fastapi is None else fastapi.get(CONTEXT)
-            key = id(routed[0]), id(context), routed[2], status
+            key = id(routed[0]), fastapi and id(fastapi.get(CONTEXT)), routed[2], status
         else:
             # Mounted, or without a route: it is its name that tells.
             key = _name(one, names), status
-        known = alike.get(key)
-        if known is None:
+        try:
+            alike[key].append(one)
+        except KeyError:
             alike[key] = [one]
-        else:
-            known.append(one)
     return alike.values()
 
 
@@ -175,11 +192,17 @@ def _name(over: Over, names: RouteNames) -> str:
     return routed if isinstance(routed, str) else names.later(routed, over[1], over[2])
 
 
-def _count(tally: Tally, route: str, status: int, some: list[Over], max_series: int) -> None:
+def _count(
+    tally: Tally,
+    route: str,
+    status: int,
+    some: list[Over],
+    max_series: int,
+) -> None:
     """Count requests of one route with one status."""
+    durations_s = list(map(_DURATION, some))
     cells = tally.cells[Kind.ROUTE]
     cell = cells.get(route) or _admitted(tally, Kind.ROUTE, route, len(some), max_series)
-    durations_s = list(map(_DURATION, some))
     if status >= 500:
         cell.failed.record_many(durations_s)
     elif status >= 400:
@@ -201,24 +224,29 @@ def _count(tally: Tally, route: str, status: int, some: list[Over], max_series: 
 
 
 def _count_split(
-    tally: Tally, route: str, status: int, some: list[Over], max_series: int, now: datetime
+    tally: Tally,
+    route: str,
+    status: int,
+    split: list[tuple[Spent, float]],
+    max_series: int,
+    now: datetime,
 ) -> None:
     """Count where the time of requests of one route went."""
-    split = [(_whole(one[8][0], one[3]), one[8][1], one[3]) for one in some if one[8] is not None]
+    wholes = [_whole(parts_s, duration_s) for (parts_s, _), duration_s in split]
     most = min(max_series, MAX_SPLIT)
-    for kind, column in zip(_PARTS, zip(*map(_FIRST, split), strict=True), strict=True):
+    for kind, column in zip(_PARTS, zip(*wholes, strict=True), strict=True):
         if max(column) < LEAST_PART_S:
             continue
         parts_s = [part_s for part_s in column if part_s >= LEAST_PART_S]
         cell = tally.cells[kind].get(route) or _admitted(tally, kind, route, len(parts_s), most)
         cell.succeeded.record_many(parts_s)
-    for _, asked, _ in split:
+    for (_, asked), _ in split:
         if asked:
             tally.ask(route, asked)
-    if tally.is_worth_showing(route, max(map(_DURATION, some))):
-        for parts, asked, duration_s in split:
+    if tally.is_worth_showing(route, max(map(_SECOND, split))):
+        for whole, ((_, asked), duration_s) in zip(wholes, split, strict=True):
             if tally.is_worth_showing(route, duration_s):
-                tally.show(_example(route, status, duration_s, parts, asked or {}, now))
+                tally.show(_example(route, status, duration_s, whole, asked or {}, now))
 
 
 def _whole(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
@@ -256,7 +284,8 @@ def _example(
     )
 
 
-_DURATION, _LENGTH, _FIRST = itemgetter(3), itemgetter(5), itemgetter(0)
+_END, _DURATION, _LENGTH = itemgetter(3), itemgetter(4), itemgetter(6)
+_FIRST, _SECOND = itemgetter(0), itemgetter(1)
 _MOST_STATEMENTS = 5
 """Of a slow request; those that took most time."""
 _PARTS = tuple(part.kind for part in Part)

@@ -62,10 +62,10 @@ class SqliteStore:
         max_bytes: int = 1 << 30,
         busy_timeout_s: float = 5.0,
     ) -> None:
-        if not retention_s > 0 or max_bytes < 1 << 16 or busy_timeout_s < 0:
+        if not retention_s > 0 or max_bytes < 1 << 17 or busy_timeout_s < 0:
             raise UsageError(
                 "this store could not keep a window",
-                cure="Let retention_s be over 0, max_bytes 65536 or more, busy_timeout_s 0 or more",
+                cure="Let retention_s be over 0, max_bytes over 131071, busy_timeout_s 0 or more",
             )
         self.path = Path(path)
         self._retention_s = retention_s

@@ -97,10 +97,10 @@ class MemoryStore:
     """
 
     def __init__(self, *, retention_s: float = DAY_S, max_bytes: int = 64 << 20) -> None:
-        if not retention_s > 0 or max_bytes < 1 << 16:
+        if not retention_s > 0 or max_bytes < 1 << 17:
             raise UsageError(
                 f"a store of {max_bytes} bytes for {retention_s} s keeps nothing",
-                cure="Let retention_s be over 0, and max_bytes 65536 or more",
+                cure="Let retention_s be over 0, and max_bytes 131072 or more",
             )
         self._retention_s = retention_s
         self._lock = Lock()

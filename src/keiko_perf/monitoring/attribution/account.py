@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from itertools import chain
 from math import inf
 from threading import Lock
-from typing import Any
+from typing import Any, final
 
 from keiko_perf.model import OTHER
 from keiko_perf.monitoring.attribution.split import Part, Split
@@ -59,6 +59,7 @@ def whole_of(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
     return sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0
 
 
+@final  # and so never false
 class Account:
     """
     Args:
