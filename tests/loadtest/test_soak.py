@@ -46,7 +46,7 @@ def test_eight_hours_take_no_more_memory_than_their_intervals():
     assert result.offered == result.response.count == 8 * 3600 * 2
     assert len(result.timeline("GET /")) == 3600
     assert len(seen) == 8
-    # 3,600 intervals of one step at some 200 bytes each, whatever the rate, and the allocator's own.
+    # 3,600 intervals of one step at some 200 bytes each, whatever the rate.
     assert max(seen) - seen[0] < 10 * MIB
     assert len(to_dict(result)["errors"]) == 1
 
