@@ -33,7 +33,7 @@ TABLES = """
 CREATE TABLE tasks (
     id bigint PRIMARY KEY, agent_id int, user_id int, status text, created_at timestamptz,
     untouched int, note text
-);
+) WITH (autovacuum_enabled = off);  -- new statistics in the midst would be another question
 INSERT INTO tasks
 SELECT i, i * 7919 % 2000, i::bigint * 104729 % 5000, (ARRAY['done', 'done', 'queued'])[1 + i % 3],
        timestamptz '2024-01-01' + i * interval '7 s', i * 31 % 1000, repeat('x', 40)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.diagnosis.choice import Limits, set_of
-from keiko_perf.diagnosis.costs import Costs, Query
+from keiko_perf.diagnosis.costs import Answer, Costs, Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Key, TableName
@@ -359,3 +359,16 @@ async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() ->
     (refusal,) = result.refusals
     assert (refusal.index, refusal.code) == (C, "small_gain")
     assert refusal.reason.values == {"least": 0.0002}
+
+
+async def test_a_dearer_plan_that_more_indexes_lead_to_does_not_count_against_fewer() -> None:
+    # With B to choose from the planner takes A's plan for 60, without it for 40.
+    costs = Costs(Plans({BOTH: {NONE: 100.0, frozenset({A}): 40.0}}), (query(BOTH),), (A, B, C))
+    await costs.ask(0, set_of([0]))
+    (alone,) = costs.known(0)
+    costs.known(0).insert(0, Answer(asked=set_of([0, 1, 2]), used=set_of([0]), cost=60.0))
+    assert costs.bounds(0, set_of([0])) == (alone.cost, alone.cost) == (40.0, 40.0)
+    assert costs.bounds(0, set_of([0, 1])) == (40.0, 40.0)
+    costs.known(0).append(Answer(asked=set_of([0, 1]), used=set_of([0]), cost=70.0))
+    costs._bounds[0].clear()
+    assert costs.bounds(0, set_of([0, 1])) == (70.0, 70.0)  # just this was asked

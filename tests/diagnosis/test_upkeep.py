@@ -118,7 +118,7 @@ def test_writes_are_counted_by_their_kind_and_a_load_is_none() -> None:
         Statement(text="INSERT INTO item SELECT * FROM old", calls=1, rows=1_000_000),
     ]
     found = writes_of(Query(one, read(one.text)) for one in statements)
-    assert found == {ITEM: Writes(300.0, ((frozenset({"owner"}), 50.0),), 70.0)}
+    assert found == {ITEM: Writes(300.0, ((frozenset({"owner"}), 50.0),), 70.0, 1_000_000)}
     assert found[ITEM].rows == 420
 
 
@@ -153,6 +153,16 @@ def test_what_only_the_tables_counters_saw_is_written_as_well() -> None:
     assert with_counters(seen, {"app.item": 90.0}, tables) == seen  # the statements saw more
     public = {TableName("public", "item"): TABLE}
     assert with_counters({}, {"item": 10.0}, public) != {}
+
+
+def test_a_load_that_the_statements_show_is_no_traffic_that_they_missed() -> None:
+    name = TableName("app", "item")
+    tables = {name: replace(TABLE, name=name, inserted_ratio=1.0)}
+    load = Statement(text="INSERT INTO app.item SELECT * FROM old", calls=1, rows=1_000_000)
+    seen = writes_of([Query(load, read(load.text))])
+    assert seen[name].rows == 0
+    assert with_counters(seen, {"app.item": 1_000_000.0}, tables) == seen
+    assert with_counters(seen, {"app.item": 1_000_070.0}, tables)[name].rows == pytest.approx(70)
 
 
 def test_a_sample_tells_how_long_the_whole_takes() -> None:

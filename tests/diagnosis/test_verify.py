@@ -74,6 +74,32 @@ def left_behind(url: str) -> list[tuple[str, ...]]:
         ).fetchall()
 
 
+async def test_tables_of_one_name_in_two_schemas_are_told_apart(
+    postgres: Cluster, pricer: Pricer
+) -> None:
+    name = f"twins_{pricer.name}"
+    url = await postgres.create_database(name)
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        for schema, rows in (("one", 100), ("two", 20_000)):
+            connection.execute(f"CREATE SCHEMA {schema}")
+            connection.execute(
+                f"CREATE TABLE {schema}.t AS SELECT i AS id FROM generate_series(1, {rows}) i"
+            )
+            connection.execute(f"ANALYZE {schema}.t")
+    query = "SELECT count(*) FROM one.t a JOIN two.t b ON b.id = a.id"
+    first, second = TableName("one", "t"), TableName("two", "t")
+    async with Database.connect(url) as database, pricer.session(database) as session:
+        price = await session.price(query, 0, NONE)
+        with_index = await session.price(query, 0, frozenset({Index(second, (Key("id"),))}))
+    assert price.scans is not None
+    assert price.scans.keys() == price.ways.keys() == {first, second}
+    assert price.scans[second] > 20 * price.scans[first]
+    assert price.ways[second] == "Seq Scan"
+    assert with_index.ways[second] != "Seq Scan"
+    assert with_index.ways[first] == price.ways[first]
+    await postgres.drop_database(name)
+
+
 async def test_an_index_lowers_the_price_and_the_plan_names_it(url: str, pricer: Pricer) -> None:
     async with Database.connect(url) as database, pricer.session(database) as session:
         before = await session.price(QUERY, 1, NONE)

@@ -306,7 +306,7 @@ def _advised(
     writes: Mapping[TableName, Writes],
     upkeep: Upkeep,
     tried: Tried | None,
-    ways: Mapping[str, Mapping[str, str]],
+    ways: Mapping[str, Mapping[TableName, str]],
 ) -> AdvisedIndex:
     index = chosen.index
     table = schema.tables[index.table]
@@ -317,7 +317,7 @@ def _advised(
         table=table,
         verified_by=verified_by,
         gains=tuple(
-            replace(one, way_before=ways.get(one.statement.text, {}).get(index.table.name, ""))
+            replace(one, way_before=ways.get(one.statement.text, {}).get(index.table, ""))
             for one in chosen.gains
         ),
         losses=chosen.losses,

@@ -1,10 +1,11 @@
 """
 Choice: which set of indexes saves most within the limits.
 
-First greedily: always what saves most for its size, less what the workload's writes cost; a single
-index, or all those that a plan uses together. Within a budget what was chosen is then exchanged for
-what was not, as long as that saves more, and packed anew with all that was learned (see `packing`
-and `nomination`). The same questions get the same answer.
+Without a budget greedily: always what saves most, less what the workload's writes cost; a single
+index, or all those that a plan uses together. Within one the planner first nominates what is worth
+knowing (see `nomination`), what is then taken greedily by what it saves for its size is another
+start, and the best set is packed of all that was learned (see `packing`). The same questions get
+the same answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import combinations
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.ledger import Ledger
@@ -27,13 +27,10 @@ _LEFT_ALIKE = 0.25
 """Nor may the workload cost more than by this share with the smaller one, or else by …"""
 _LITTLE = 0.005
 """… this share of what it costs now: where nearly all is saved, a little more is much quicker."""
-_WORTH_AN_EXCHANGE = 1e-3
-"""Of what the workload costs with what is chosen: an exchange that saves less is not looked for."""
-_FEW = 8
-"""Of so many that are missed least, two are taken out together."""
-_MOST_WEIGHED = 60
-"""Additions for which room is looked for in one round."""
-_MOST_ROUNDS = 40
+_MOST_SETTLED = 3
+"""So often what is superfluous is taken out, and the best set packed of what was learned by it."""
+_TO_NOMINATE = 0.7
+"""Of the questions that are worth asking; the others are for what is taken greedily."""
 
 
 @dataclass(slots=True)
@@ -49,15 +46,17 @@ class Choice(Weighing):
         return await self._without_superfluous(await self._greedily(0))
 
     async def _packed(self) -> list[int]:
-        """The best set after exchanges, and packed anew with all that was learned by them."""
-        order = await self._settled(await self._greedily(0))
+        """The best set of what is nominated and of what is taken greedily."""
         ledger = Ledger(self)
         self._nomination = nomination = Nomination(ledger)
-        # Now that questions are bounded and more is known, exchanges may lead elsewhere.
-        other = set_of(await self._settled(order))
-        again = await nomination.best(other)
-        best = min(set_of(order), other, again, key=ledger.cost)
-        return await self._without_superfluous(self._by_use(best, ledger))
+        best = await nomination.best(share=_TO_NOMINATE)
+        best = await nomination.better(best, set_of(await self._greedily(0)))
+        for _ in range(_MOST_SETTLED):
+            order = await self._without_superfluous(self._by_use(best, ledger))
+            best = nomination.packed(set_of(order))
+            if best == set_of(order):
+                break
+        return order
 
     def _by_use(self, some: Bits, ledger: Ledger) -> list[int]:
         """The most useful for its size first."""
@@ -81,22 +80,9 @@ class Choice(Weighing):
             return self._nomination.is_late()
         return self.limits.is_late()
 
-    async def _settled(self, order: list[int]) -> list[int]:
-        """The chosen after all exchanges, in which each is worth having."""
-        order = await self._exchanged(order)
-        kept = await self._without_superfluous(order)
-        if len(kept) == len(order):
-            return kept
-        return await self._without_superfluous(await self._greedily(set_of(kept)))
-
     def _cost(self, chosen: Bits) -> float:
         """What the statements cost with the chosen, at most."""
         return sum(self.weights[one] * self.costs.bounds(one, chosen)[1] for one in self.live)
-
-    def now(self, chosen: Bits) -> float:
-        """What the workload costs with the chosen, at most."""
-        live = sum(self.weights[one] * self.costs.bounds(one, 0)[1] for one in self.live)
-        return self.base - live + self._cost(chosen)
 
     # Greedily
 
@@ -160,13 +146,8 @@ class Choice(Weighing):
                 return more
         return None
 
-    def room(self, chosen: Bits) -> float:
-        budget = self.limits.budget_bytes
-        return float("inf") if budget is None else budget - self.size(chosen)
-
     def _fits(self, more: Bits, room: float, chosen: Bits) -> bool:
-        most = self.limits.max_indexes
-        if most is not None and (chosen | more).bit_count() > most:
+        if self.surplus(chosen | more) > 0:
             return False
         return room == float("inf") or self.size(more) <= room + self._replaceable(more, chosen)
 
@@ -229,98 +210,6 @@ class Choice(Weighing):
         place = order.index(replaced[0])
         kept = [one for one in order if one not in replaced]
         return [*kept[:place], bit, *kept[place:]]
-
-    # Exchanges
-
-    async def _exchanged(self, order: list[int]) -> list[int]:
-        """The chosen after all exchanges that save more."""
-        chosen = set_of(order)
-        for _ in range(_MOST_ROUNDS):
-            if self._is_late():
-                break
-            better = await self._better(chosen)
-            if better is None:
-                break
-            chosen = set_of(await self._greedily(better))
-        kept = [one for one in order if chosen >> one & 1]
-        return [*kept, *(one for one in bits_of(chosen) if one not in kept)]
-
-    async def _better(self, chosen: Bits) -> Bits | None:
-        """Another set within the limits that saves more; None if none is known."""
-        worth = _WORTH_AN_EXCHANGE * self.now(chosen)
-        offers: dict[Bits, float] = {}
-        losses = {bit: self._loss(bit, chosen) for bit in bits_of(chosen)}
-        for more in self._promising(chosen, worth):
-            for other in self._instead(more, chosen, losses):
-                if other in offers or (chosen, other) in self._hopeless:
-                    continue
-                most = self.bounds(chosen, other)[1]
-                if most > worth:
-                    offers[other] = most
-        for other in sorted(offers, key=lambda one: (-offers[one], one)):
-            least, _ = await self.resolve(chosen, other, until=worth)
-            if least > worth / 2 and await self._is_worth(other & ~chosen, chosen & other):
-                return other
-            self._hopeless.add((chosen, other))
-        return None
-
-    def _promising(self, chosen: Bits, worth: float) -> list[Bits]:
-        """The additions that may save most, if only there were room."""
-        saved = {more: self.bounds(chosen, chosen | more) for more in self.moves(chosen)}
-        some = sorted(
-            (more for more in saved if saved[more][1] > worth),
-            key=lambda more: (-saved[more][1], more),
-        )
-        # What is known to save is not pushed out by what nobody knows.
-        sure = sorted(
-            (more for more in some if saved[more][0] > worth),
-            key=lambda more: (-saved[more][0], more),
-        )
-        return list(dict.fromkeys((*sure[:_MOST_WEIGHED], *some[:_MOST_WEIGHED])))
-
-    def _instead(self, more: Bits, chosen: Bits, losses: dict[int, float]) -> Iterator[Bits]:
-        """The sets with *more* in them from which so much was taken that they fit."""
-        everything = chosen | more
-        if self._is_within(everything):
-            yield everything
-            return
-        over, surplus = -self.room(everything), self._surplus(everything)
-        tables = {self._candidate(new).table for new in bits_of(more)}
-        losses = losses | {
-            bit: max(self.bounds(everything & ~(1 << bit), everything)[0], 0.0)
-            / self.size(1 << bit)
-            for bit in losses
-            if self._candidate(bit).table in tables
-        }
-        cheap = sorted(losses, key=lambda bit: (losses[bit], bit))
-        room = {bit: self.size(1 << bit) for bit in cheap}
-        if surplus <= 1:
-            for old in cheap:
-                if room[old] >= over:
-                    yield everything & ~(1 << old)
-        if surplus <= 2:
-            for one, other in combinations(cheap[:_FEW], 2):
-                if room[one] + room[other] >= over:
-                    yield everything & ~(1 << one) & ~(1 << other)
-        for old in cheap:
-            everything &= ~(1 << old)
-            over, surplus = over - room[old], surplus - 1
-            if over <= 0 and surplus <= 0:
-                yield everything
-                return
-
-    def _is_within(self, some: Bits) -> bool:
-        return self.room(some) >= 0 and self._surplus(some) <= 0
-
-    def _surplus(self, some: Bits) -> int:
-        """How many too many there are."""
-        most = self.limits.max_indexes
-        return 0 if most is None else some.bit_count() - most
-
-    def _loss(self, bit: int, some: Bits) -> float:
-        """What it costs for its size to do without an index, as far as is known."""
-        least, most = self.bounds(some & ~(1 << bit), some)
-        return (max(least, 0.0) + min(most, self.base)) / self.size(1 << bit)
 
     async def _without_superfluous(self, order: list[int]) -> list[int]:
         """The chosen without those that the others have made superfluous."""

@@ -42,11 +42,24 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the planner said: `used` of the `asked` candidates, and the cost."""
+    """
+    What the planner said.
+
+    Attributes:
+        asked: the candidates that were assumed to be there.
+        used: those that the plan uses.
+        cost: of the plan.
+        shares: what each of the used does for it, by what reading its table costs less; together 1.
+    """
 
     asked: Bits
     used: Bits
     cost: float
+    shares: Mapping[int, float] = field(default_factory=dict, compare=False)
+
+    def share(self, some: Bits) -> float:
+        """What *some* candidates do for it."""
+        return sum(share for bit, share in self.shares.items() if some >> bit & 1)
 
 
 @dataclass(slots=True)
@@ -70,8 +83,8 @@ class Costs:
     _saved: list[dict[Bits, float]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
-    _scans: dict[int, Mapping[str, float]] = field(default_factory=dict)
-    _scans_with_all: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _scans: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _scans_with_all: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
@@ -138,15 +151,18 @@ class Costs:
         return known
 
     def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
-        least, most = 0.0, float("inf")
+        least, most, is_known = 0.0, float("inf"), False
         for one in self._known[number]:
+            if one.asked == wanted:
+                return one.cost, one.cost
+            is_above = wanted & ~one.asked == 0
             if one.used & ~wanted == 0:
-                if wanted & ~one.asked == 0:
-                    return one.cost, one.cost
+                # With more to choose from the planner sometimes takes a dearer plan after all.
                 most = min(most, one.cost)
-            elif wanted & ~one.asked == 0:
+                is_known |= is_above
+            elif is_above:
                 least = max(least, one.cost)
-        return min(least, most), most
+        return (most if is_known else min(least, most)), most
 
     async def ask(self, number: int, wanted: Bits) -> Answer:
         """The planner's answer for a statement under just the *wanted* candidates."""
@@ -163,9 +179,9 @@ class Costs:
             query.statement.text, query.shape.parameters, frozenset(assumed)
         )
         used = [assumed[one] for one in price.used]
-        answer = Answer(
-            wanted, _bits(bit for bit, _ in used), price.cost + sum(more for _, more in used)
-        )
+        some = _bits(bit for bit, _ in used)
+        cost = price.cost + sum(more for _, more in used)
+        answer = Answer(wanted, some, cost, self._shares(number, some, price.scans))
         self._known[number].append(answer)
         self._bounds[number].clear()
         self._saved[number].clear()
@@ -174,6 +190,22 @@ class Costs:
         if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
             self._scans_with_all[number] = price.scans
         return answer
+
+    def _shares(
+        self, number: int, used: Bits, scans: Mapping[TableName, float] | None
+    ) -> dict[int, float]:
+        """What each of the used does for a plan."""
+        before, after = self._scans.get(number) or {}, scans or {}
+        saved: dict[int, float] = {}
+        for bit in bits_of(used):
+            table = self.candidates[bit].table
+            scan = before.get(table, float("inf"))
+            # inf - inf would be no number.
+            saved[bit] = scan if scan == float("inf") else max(scan - after.get(table, 0.0), 1.0)
+        whole = sum(saved.values())
+        if whole == float("inf"):  # in a subplan: nobody knows
+            return dict.fromkeys(saved, 1 / len(saved))
+        return {bit: one / whole for bit, one in saved.items()}
 
     def most_saved(self, number: int, some: Bits) -> float:
         """
@@ -197,10 +229,10 @@ class Costs:
             for use in self.queries[number].shape.uses:
                 if use.table == index.table and _gives_order(index, use):
                     return float("inf")
-            read[index.table] = self._scan_saved(number, index.table.name)
+            read[index.table] = self._scan_saved(number, index.table)
         return sum(read.values())
 
-    def _scan_saved(self, number: int, table: str) -> float:
+    def _scan_saved(self, number: int, table: TableName) -> float:
         before = self._scans[number].get(table, float("inf"))
         most = _SCANS_SAVED * before
         with_all = self._scans_with_all.get(number)
@@ -273,9 +305,9 @@ class Costs:
     async def exact(self, number: int, some: Bits) -> float:
         """The same under just these indexes, which is for what is shown in the end."""
         wanted = some & self._relevant[number]
-        for one in self._known[number]:
-            if one.used & ~wanted == 0 and wanted & ~one.asked == 0:
-                return one.cost
+        least, most = self._bounded(number, wanted)
+        if least == most:
+            return most
         if self.projected(number, some) == wanted:
             return await self.price(number, some)
         return (await self.ask(number, wanted)).cost

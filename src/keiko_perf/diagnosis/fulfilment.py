@@ -64,7 +64,7 @@ async def _judged(database: Database, promise: Promise, recorded: dict[str, Stat
                 planner = Planner(database)
                 for gain in gains:
                     planned = await _planned(planner, gain.query, drawn.get(gain.query))
-                    seen[gain.query] = _seen(planned, names, table.name, recorded.get(gain.query))
+                    seen[gain.query] = _seen(planned, names, table, recorded.get(gain.query))
             finally:
                 await forget_prepared(database)
     return judge(promise, seen, state=state)
@@ -128,7 +128,7 @@ async def _by_values(planner: Planner, drawn: Drawn) -> list[tuple[float, dict[s
 def _seen(
     planned: list[tuple[float, dict[str, Any]]],
     names: frozenset[str],
-    table: str,
+    table: TableName,
     known: Statement | None,
 ) -> Seen:
     ways = dict.fromkeys(way for _, plan in planned if (way := ways_of(plan).get(table)))

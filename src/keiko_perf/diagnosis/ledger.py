@@ -1,14 +1,18 @@
 """
-Ledger: what is sure of every set of indexes, without asking anything.
+Ledger: what is sure of every set of indexes, and what may be hoped, without asking anything.
 
 A statement costs at most what its cheapest known plan costs that uses only indexes of the set. An
-index that no known plan uses is worth nothing here, however promising it may be.
+index that no known plan uses is worth nothing here, however promising it may be; one that known
+plans use together with others is worth asking about by what may be hoped of it alone.
 """
 
 from __future__ import annotations
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.weighing import Weighing, set_of
+
+_OPTIMISM = 0.5
+"""Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
 
 
 class Ledger:
@@ -24,6 +28,7 @@ class Ledger:
         self._relevant = {number: weighing.costs.relevant(number) for number in weighing.live}
         self._answers = dict.fromkeys(weighing.live, 0)
         self._plans: dict[int, list[tuple[Bits, float]]] = {}
+        self._asked: dict[int, dict[Bits, float]] = {}
         self._most: dict[int, dict[Bits, float]] = {}
         self._members = {number: self._alike(number) for number in weighing.live}
 
@@ -35,12 +40,15 @@ class Ledger:
         known = self._most[number].get(mine)
         if known is None:
             there = self._costs.projected(number, mine)
-            known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
+            known = self._asked[number].get(there)
+            if known is None:
+                known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
             self._most[number][mine] = known
         return known
 
     def _learn(self, number: int) -> None:
         """Take in what the planner has said of a statement since."""
+        self._asked[number] = {one.asked: one.cost for one in self._known[number]}
         cheapest: dict[Bits, float] = {}
         for one in self._known[number]:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
@@ -71,18 +79,6 @@ class Ledger:
             if before != after:
                 gains.append((number, before, after))
         return bool(gains) and self.weighing.pays(bit, gains)
-
-    def room(self, some: Bits) -> float:
-        budget = self.weighing.limits.budget_bytes
-        return float("inf") if budget is None else budget - self.weighing.size(some)
-
-    def surplus(self, some: Bits) -> int:
-        """How many there are too many."""
-        most = self.weighing.limits.max_indexes
-        return 0 if most is None else some.bit_count() - most
-
-    def fits(self, some: Bits) -> bool:
-        return self.surplus(some) <= 0 and self.room(some) >= 0
 
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
@@ -119,6 +115,48 @@ class Ledger:
             stand_in = self._costs.projected(number, 1 << bit).bit_length() - 1
             found[stand_in] = found.get(stand_in, 0) | 1 << bit
         return found
+
+
+class Hopes(Ledger):
+    """
+    What may be hoped of every set, where the ledger is only sure of less.
+
+    Of a plan that uses several indexes each that is there does its share, by what reading its table
+    costs less, unless the planner has said that it does not.
+    """
+
+    def __init__(self, weighing: Weighing) -> None:
+        super().__init__(weighing)
+        self._hoped: dict[int, dict[Bits, float]] = {}
+
+    def most(self, number: int, some: Bits) -> float:
+        """What a statement costs with *some* indexes, with some luck."""
+        if self._answers[number] != len(self._known[number]):
+            self._learn(number)
+        mine = some & self._relevant[number]
+        known = self._hoped[number].get(mine)
+        if known is None:
+            there = self._costs.projected(number, mine)
+            known = self._hoped[number][mine] = self._hope(
+                number, there, super().most(number, mine)
+            )
+        return known
+
+    def _learn(self, number: int) -> None:
+        super()._learn(number)
+        self._hoped[number] = {}
+
+    def _hope(self, number: int, there: Bits, sure: float) -> float:
+        least, _ = self._costs.bounds(number, there)
+        if least >= sure:
+            return sure
+        nothing = super().most(number, 0)
+        hoped = sure
+        for one in self._known[number]:
+            if one.cost < hoped and one.used & there and one.used & ~there:
+                share = one.share(there) ** _OPTIMISM
+                hoped = min(hoped, nothing - share * (nothing - one.cost))
+        return max(least, hoped)
 
 
 def without(some: Bits, *bits: int) -> Bits:

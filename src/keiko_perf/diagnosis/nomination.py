@@ -1,10 +1,12 @@
 """
 Nomination: the plans worth knowing, found with few questions.
 
-The planner is asked about few, large sets for each statement: all candidates, the narrow ones,
+The planner is asked about few, large sets for each statement: the narrow candidates, all of them,
 those that it has not used yet. What a plan uses is nominated, with what the statement then costs,
-and nothing else is weighed. Of the best set it is asked again, and whether anything else would help
-beside it or in the place of one of its indexes, until there is nothing new or enough was asked.
+and nothing else is weighed. What the parts of such plans may bring is hoped, and asked where the
+set that is best with hope would hold them. Of the best set it is asked again, and whether anything
+else would help beside it or in the place of one of its indexes, until there is nothing new or
+enough was asked.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
-from keiko_perf.diagnosis.ledger import Ledger
+from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.packing import Packing
 from keiko_perf.diagnosis.weighing import set_of
 
@@ -21,9 +23,15 @@ _WORTH_ASKING = 2e-4
 """Of what the workload costs: what could save less is not asked about."""
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
-_FOR_EACH = 4
-"""Questions that are asked for each index of ordinary size for which there is room."""
-_LEAST_CHOSEN = 3
+_OF_ALL = 1 / 3
+"""Of the questions that it would take to price each statement once, and a third of its columns and
+of their pairs so often …"""
+_ONCE = 0.5
+_FOR_EACH = 0.9
+"""… and for each index that there is room for, to this power: so many are asked in all."""
+_LEAST_ASKED = 10
+_PASSES = ((1, False), (99, False), (1, True), (2, False))
+"""What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
 """Questions about what else would help, before the best set is looked for again."""
 
@@ -35,21 +43,24 @@ class Nomination:
         self.ledger = ledger
         self._weighing = ledger.weighing
         self._costs = ledger.weighing.costs
+        self._hopes = Hopes(ledger.weighing)
         self._calls_before = self._costs.session.planner_calls
         self._most_calls = self._worth_asking()
+        self._share = 1.0
         self._asked_beside: set[tuple[int, Bits]] = set()
 
-    async def best(self, start: Bits = 0) -> Bits:
+    async def best(self, *, share: float = 1.0) -> Bits:
         """
         The best set when the planner nominates nothing new.
 
         Args:
-            start: a set that may be a good one.
+            share: of the questions that are worth asking.
         """
-        best = self._packing().best(start)
-        if not start:
-            await self._explore()
-            best = self._packing().best(best)
+        self._share = share
+        best = 0
+        for width, is_instead in _PASSES:
+            await self._explore(width, is_instead=is_instead)
+            best = await self._hoped(self._packing().best(best))
         for worth in _WORTH_EXPLORING:
             for _ in range(_MOST_ROUNDS):
                 if self.is_late() or not (
@@ -57,43 +68,51 @@ class Nomination:
                 ):
                     break
                 best = self._packing().better(best)
-        best = self._packing().thorough(best)
-        if await self._check(best):
-            best = self._packing().better(best)
-        return best
+        self._share = 1.0
+        return await self._hoped(self._packing().thorough(best))
+
+    async def better(self, *starts: Bits) -> Bits:
+        """The best set that the best of some others, and what was learned with them, leads to."""
+        best = await self._hoped(self._packing().thorough(*starts))
+        await self._check(best)
+        return self.packed(best)
+
+    def packed(self, start: Bits) -> Bits:
+        """The best set that one leads to, without asking anything more."""
+        return self._packing().thorough(start)
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        return self._weighing.limits.is_late() or asked >= self._most_calls
+        return self._weighing.limits.is_late() or asked >= self._share * self._most_calls
 
     def _worth_asking(self) -> float:
-        """Some questions for each index of ordinary size that there is room for."""
-        limits = self._weighing.limits
-        sizes = [
-            self._weighing.size(1 << bit)
-            for bit, index in enumerate(self._costs.candidates)
-            if index.is_plain and len(index.keys) == 1
-        ]
-        most = min(len(sizes), limits.max_indexes or len(sizes))
-        if sizes and limits.budget_bytes is not None:
-            most = min(most, round(limits.budget_bytes * len(sizes) / sum(sizes)))
-        return _FOR_EACH * max(_LEAST_CHOSEN, most)
+        """How many questions a set for so much room is worth, beside those that were asked."""
+        candidates = self._costs.candidates
+        single = [bit for bit, one in enumerate(candidates) if one.is_plain and len(one.keys) == 1]
+        columns, limits = set_of(single), self._weighing.limits
+        most = float(min(len(single), limits.max_indexes or len(single)))
+        if single and limits.budget_bytes is not None:
+            most = min(most, limits.budget_bytes * len(single) / self._weighing.size(columns))
+        numbers = range(len(self._costs.queries))
+        counts = [(self._costs.relevant(one) & columns).bit_count() for one in numbers]
+        pairs = sum(count + count * (count + 1) / 2 for count in counts)
+        worth: float = _OF_ALL * (len(numbers) + pairs / 3 * (_ONCE + most**_FOR_EACH))
+        return max(worth - self._calls_before, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
         return Packing(self.ledger, self.ledger.moves())
 
-    async def _explore(self) -> None:
-        """Ask each statement which of the narrow ones it would use, and which in their place."""
-        for width, factor, is_rest in ((1, 1.0, False), (1, 2.0, True), (2, 1.0, False)):
-            worth = factor * _WORTH_EXPLORING[0] * self._weighing.base
-            for number in sorted(self._weighing.live, key=lambda one: (-self._potential(one), one)):
-                if self._potential(number) < worth or self.is_late():
-                    break
-                everything = self._costs.relevant(number)
-                some = set_of(bit for bit in bits_of(everything) if self._width(bit) <= width)
-                wanted = self._costs.projected(number, some)
-                await self._ask(number, wanted & ~self.ledger.used(number) if is_rest else wanted)
+    async def _explore(self, width: int, *, is_instead: bool) -> None:
+        """Ask each statement which of the narrow ones it would use, or which in their place."""
+        worth = (2 if is_instead else 1) * _WORTH_EXPLORING[0] * self._weighing.base
+        for number in sorted(self._weighing.live, key=lambda one: (-self._potential(one), one)):
+            if self._potential(number) < worth or self.is_late():
+                break
+            some = self._costs.relevant(number)
+            some = set_of(bit for bit in bits_of(some) if self._width(bit) <= width)
+            wanted = self._costs.projected(number, some)
+            await self._ask(number, wanted & ~self.ledger.used(number) if is_instead else wanted)
 
     def _potential(self, number: int) -> float:
         low, _ = self._costs.bounds(number, self._costs.relevant(number))
@@ -102,6 +121,35 @@ class Nomination:
     def _width(self, bit: int) -> int:
         index = self._costs.candidates[bit]
         return len(index.keys) + len(index.include)
+
+    async def _hoped(self, best: Bits) -> Bits:
+        """The best set once it is known what the parts of plans are worth that it might hold."""
+        hoped = best
+        for number in range(_MOST_ROUNDS):
+            packing = Packing(self._hopes, self.ledger.moves())
+            hoped = packing.better(hoped) if number % 4 else packing.best(best)
+            if self.is_late() or not await self._ask_about(hoped):
+                break
+            best = self._packing().better(best)
+        return self._packing().best(best)
+
+    async def _ask_about(self, hoped: Bits) -> bool:
+        """Ask what is only hoped of a set, where it matters most; whether anything was asked."""
+        worth = _WORTH_ASKING * self.ledger.cost(hoped)
+        doubts = sorted(
+            (
+                -self._weighing.weights[number]
+                * (self.ledger.most(number, hoped) - self._hopes.most(number, hoped)),
+                number,
+            )
+            for number in self._weighing.affected(hoped)
+        )
+        asked = 0
+        for doubt, number in doubts:
+            if -doubt <= worth or asked >= _AT_ONCE or self.is_late():
+                break
+            asked += await self._ask(number, self._costs.projected(number, hoped))
+        return asked > 0
 
     async def _ask(self, number: int, wanted: Bits) -> bool:
         """Ask unless what is known decides it; whether it was asked."""
@@ -176,7 +224,7 @@ class Nomination:
 
     def _least_per_byte(self, chosen: Bits) -> float:
         """What the least useful of the chosen saves for its size, if there is no room left."""
-        if self.ledger.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
+        if self._weighing.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
             return 0.0
         return min(
             (

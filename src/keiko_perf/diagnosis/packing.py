@@ -37,6 +37,7 @@ class Packing:
 
     def __init__(self, ledger: Ledger, moves: Iterable[Bits]) -> None:
         self.ledger = ledger
+        self._weighing = ledger.weighing
         self._size = ledger.weighing.size
         self._moves = sorted(((one, self._size(one)) for one in moves), key=lambda one: one[::-1])
         self._near: dict[Bits, Bits] = {}
@@ -46,7 +47,7 @@ class Packing:
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
         filled = [self.filled(0, view) for view in _VIEWS]
-        filled += [self.filled(self.paying(one)) for one in starts if self.ledger.fits(one)]
+        filled += [self.filled(self.paying(one)) for one in starts if self._weighing.fits(one)]
         return self._improved(min(filled, key=self._rank))
 
     def better(self, start: Bits) -> Bits:
@@ -80,7 +81,7 @@ class Packing:
 
     def _additions(self, chosen: Bits, but: Bits) -> Iterator[tuple[Bits, float]]:
         """What still fits, with its size."""
-        room = self.ledger.room(chosen)
+        room = self._weighing.room(chosen)
         for more, size in self._moves:
             if size > room and not more & chosen:
                 # They are in the order of their size. One that holds what is chosen already may
@@ -88,7 +89,12 @@ class Packing:
                 return
             new = more & ~chosen
             added = size if new == more else self._size(new)
-            if new and not new & but and added <= room and self.ledger.surplus(chosen | new) <= 0:
+            if (
+                new
+                and not new & but
+                and added <= room
+                and self._weighing.surplus(chosen | new) <= 0
+            ):
                 yield new, added
 
     def _pay(self, some: Bits, chosen: Bits) -> bool:
@@ -113,10 +119,9 @@ class Packing:
         """The candidates that matter to the statements that some matter to."""
         known = self._near.get(some)
         if known is None:
-            weighing = self.ledger.weighing
             known = 0
-            for number in weighing.affected(some):
-                known |= weighing.costs.relevant(number)
+            for number in self._weighing.affected(some):
+                known |= self._weighing.costs.relevant(number)
             self._near[some] = known
         return known
 
@@ -183,8 +188,8 @@ class Packing:
     def _fitting(self, chosen: Bits, new: Bits) -> Iterator[tuple[Bits, float]]:
         """The sets with *new* from which so much is taken that they fit, and what that loses."""
         everything = chosen | new
-        over = -self.ledger.room(everything)
-        surplus = self.ledger.surplus(everything)
+        over = -self._weighing.room(everything)
+        surplus = self._weighing.surplus(everything)
         if over <= 0 and surplus <= 0:
             yield everything, 0.0
             return

@@ -2,6 +2,7 @@
 Planner: asks the server for plans, without executing anything.
 
 Statements are planned as they were recorded, with `$1` in place of values, by their generic plan.
+VERBOSE, since only then a plan says of which schema a table is.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.parser import NotUnderstood, written_out
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import TableLocked
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused
 
 GENERIC = {"plan_cache_mode": "force_generic_plan"}
 """The setting of the transaction in which a `Planner` asks."""
 
+_OPTIONS = "FORMAT JSON, VERBOSE"
 _PREPARED = "keiko_perf"
 _SYNTAX_ERROR = "42601"
 _LOCK_TIMEOUT = "55P03"
@@ -60,17 +63,15 @@ class Planner:
     async def _explained(self, text: str, parameters: int) -> dict[str, Any]:
         self.planner_calls += 1
         if parameters == 0:
-            return _plan_of(await self._database.send(f"EXPLAIN (FORMAT JSON) {text}"))
+            return _plan_of(await self._database.send(f"EXPLAIN ({_OPTIONS}) {text}"))
         if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
-            return _plan_of(
-                await self._database.send(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {text}")
-            )
+            return _plan_of(await self._database.send(f"EXPLAIN ({_OPTIONS}, GENERIC_PLAN) {text}"))
         # A statement that stays prepared would keep its plan, whatever indexes come and go.
         await self._database.send(f"PREPARE {_PREPARED} AS {text}")
         try:
             nulls = ", ".join(["NULL"] * parameters)
             return _plan_of(
-                await self._database.send(f"EXPLAIN (FORMAT JSON) EXECUTE {_PREPARED} ({nulls})")
+                await self._database.send(f"EXPLAIN ({_OPTIONS}) EXECUTE {_PREPARED} ({nulls})")
             )
         finally:
             await surely(self._database, f"DEALLOCATE {_PREPARED}")
@@ -100,16 +101,16 @@ def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return plan
 
 
-def scans_of(plan: Mapping[str, Any]) -> dict[str, float]:
+def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
     """
-    What reading each table costs in a plan, by its bare name.
+    What reading each table costs in a plan.
 
     What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
     """
-    found: dict[str, float] = {}
+    found: dict[TableName, float] = {}
 
     def walk(node: Mapping[str, Any], times: float) -> None:
-        if name := node.get("Relation Name"):
+        if name := _table_of(node):
             found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
         children = node.get("Plans", ())
         outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
@@ -135,15 +136,20 @@ def rows_of(plan: Mapping[str, Any]) -> float:
     return float(node["Plan Rows"])
 
 
-def ways_of(plan: Mapping[str, Any]) -> dict[str, str]:
-    """How a plan first reads each table, by its bare name: `Index Scan using task_pkey`."""
-    found: dict[str, str] = {}
-    if (name := plan.get("Relation Name")) and plan["Node Type"] != "ModifyTable":
+def ways_of(plan: Mapping[str, Any]) -> dict[TableName, str]:
+    """How a plan first reads each table: `Index Scan using task_pkey`."""
+    found: dict[TableName, str] = {}
+    if (name := _table_of(plan)) and plan["Node Type"] != "ModifyTable":
         names = sorted(index_names(plan))
         found[name] = " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
     for one in plan.get("Plans", ()):
         found = ways_of(one) | found
     return found
+
+
+def _table_of(node: Mapping[str, Any]) -> TableName | None:
+    name = node.get("Relation Name")
+    return TableName(node.get("Schema", ""), name) if name else None
 
 
 def index_names(plan: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import StatementRefused
 
 
@@ -22,16 +23,16 @@ class Price:
     Attributes:
         cost: the plan's total cost, in the planner's units.
         used: the indexes in question that the plan uses.
-        scans: what reading each table costs in the plan, by its bare name; None if not known.
+        scans: what reading each table costs in the plan; None if not known.
         rows: how many it expects the statement to give or change; None if not known.
-        ways: how it reads each table, by its bare name, such as `Seq Scan`.
+        ways: how it reads each table, such as `Seq Scan`.
     """
 
     cost: float
     used: frozenset[Index]
-    scans: Mapping[str, float] | None = None
+    scans: Mapping[TableName, float] | None = None
     rows: float | None = None
-    ways: Mapping[str, str] = field(default_factory=dict, compare=False)
+    ways: Mapping[TableName, str] = field(default_factory=dict, compare=False)
 
 
 class Session(Protocol):

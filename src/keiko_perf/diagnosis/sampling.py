@@ -28,7 +28,7 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.predicates import Use
 from keiko_perf.diagnosis.price import Around, IndexRefused, Price, Session, TableLocked
 from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.schema import Schema, Table
+from keiko_perf.diagnosis.schema import Schema, Table, TableName
 from keiko_perf.diagnosis.scope import Tables
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.errors import StatementRefused
@@ -150,7 +150,7 @@ class Sampled(Around):
 
 def mean_price(prices: Sequence[tuple[float, Price]]) -> Price:
     """Several plans as one, each as it counts."""
-    scans: dict[str, float] | None = {}
+    scans: dict[TableName, float] | None = {}
     for weight, one in prices:
         if one.scans is None or scans is None:
             scans = None

@@ -172,7 +172,7 @@ class _Sample:
 
     @property
     def place(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.table.name.name)}"
+        return _place(self.schema, self.table)
 
     @property
     def times(self) -> float:
@@ -190,9 +190,9 @@ async def _sample(database: Database, scratch: Scratch, table: Table) -> AsyncIt
         async with database.transaction(read_only=False, settings=settings):
             facts = await database.row(_FACTS, table=source)
             assert facts is not None
-            rows, share = _bounds(scratch, table, float(facts["size_bytes"] or 0))
+            rows, share = _bounds(scratch, table, float(facts["size_bytes"]))
             await database.send(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            place = f"{schema}.{quoted(table.name.name)}"
+            place = _place(scratch.schema, table)
             await database.send(f"CREATE UNLOGGED TABLE {place} (LIKE {source})")
             await database.send(
                 f"INSERT INTO {place} SELECT * FROM {source}"  # noqa: S608 - quoted identifiers
@@ -206,7 +206,7 @@ async def _sample(database: Database, scratch: Scratch, table: Table) -> AsyncIt
                 table,
                 float(copied or 0.0),
                 Pages(
-                    pages=float(facts["pages"] or 0),
+                    pages=float(facts["pages"]),
                     seq_page_cost=float(facts["seq_page_cost"]),
                     random_page_cost=float(facts["random_page_cost"]),
                 ),
@@ -214,6 +214,10 @@ async def _sample(database: Database, scratch: Scratch, table: Table) -> AsyncIt
             )
     finally:
         await forget_prepared(database)
+
+
+def _place(schema: str, table: Table) -> str:
+    return f"{quoted(schema)}.{quoted(table.name.name)}"
 
 
 def _bounds(scratch: Scratch, table: Table, size_bytes: float) -> tuple[int, float]:
@@ -320,15 +324,11 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.name
 """
 
 _FACTS = """
-SELECT coalesce(sum(pg_catalog.pg_table_size(part.oid)), 0)::float8 AS size_bytes,
-       coalesce(sum(part.relpages), 0)::float8 AS pages,
+SELECT pg_catalog.pg_table_size(c.oid)::float8 AS size_bytes, c.relpages::float8 AS pages,
        current_setting('seq_page_cost')::float8 AS seq_page_cost,
        current_setting('random_page_cost')::float8 AS random_page_cost
-FROM pg_catalog.pg_class part
-WHERE part.relkind IN ('r', 'm') AND part.oid IN (
-    SELECT CAST(CAST(:table AS text) AS regclass)::oid
-    UNION SELECT tree.relid::oid
-    FROM pg_catalog.pg_partition_tree(CAST(CAST(:table AS text) AS regclass)) AS tree)
+FROM pg_catalog.pg_class c
+WHERE c.oid = CAST(CAST(:table AS text) AS regclass)
 """
 
 _ROWS = """

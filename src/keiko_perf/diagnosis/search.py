@@ -1,8 +1,8 @@
 """
 Search: which of the candidates are worth having, by what the planner says.
 
-First all candidates at once: a statement that they don't help together, none of them helps. Then
-`Choice` chooses; and each of the others is refused with the reason.
+Without a budget first all candidates at once: a statement that they don't help together, none of
+them helps. Then `Choice` chooses; and each of the others is refused with the reason.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ LEAST_SHARE_OF_BUDGET = 0.0002
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
-_SMALL_SHARE = 0.003
-"""Of the workload's cost: what a smaller statement could save is asked only when it matters."""
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
 _MOST_EXPLAINED = 40
@@ -142,7 +140,7 @@ class Search:
         return planned
 
     async def _helped(self, numbers: Iterable[int]) -> list[int]:
-        """The statements that all candidates together make cheaper enough."""
+        """The statements that all candidates together may make cheaper enough."""
         helped = []
         for number in numbers:
             everything = self.costs.relevant(number)
@@ -151,9 +149,9 @@ class Search:
             before = await self.costs.price(number, 0)
             if self.costs.most_saved(number, everything) < self._least_help * before:
                 continue
-            is_small = self._calls(number) * before < _SMALL_SHARE * self._cost_before
-            if (is_small and self.limits.budget_bytes is not None) or is_gain(
-                before, await self.costs.price(number, everything), self._least_help
+            # Within a budget the search itself decides whom to ask, and about what.
+            if self.limits.budget_bytes is not None or is_gain(
+                before, await self.costs.price(number, everything)
             ):
                 helped.append(number)
         return helped

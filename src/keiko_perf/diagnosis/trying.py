@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from keiko_perf.diagnosis.bitmap import with_scan
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.price import Around, IndexRefused, Price
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.scratch import Tried
 
 
@@ -18,7 +19,7 @@ from keiko_perf.diagnosis.scratch import Tried
 class Remembering(Around):
     """One that keeps how each statement's plan reads its tables without any index more."""
 
-    ways: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    ways: dict[str, Mapping[TableName, str]] = field(default_factory=dict)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         price = await self.session.price(text, parameters, indexes)
@@ -64,13 +65,13 @@ class WithTried(Around):
                 for one in sorted(mine, reverse=True)
                 if one.table == table and text in self.tried[one].scans
             }
-            before = (price.scans or {}).get(table.name)
+            before = (price.scans or {}).get(table)
             if not scans or before is None or before == float("inf"):
                 continue
             least = min(scans)
             cost = with_scan(price.cost, before, least)
             if cost < price.cost:
                 others = frozenset(one for one in price.used if one.table != table)
-                read = {**(price.scans or {}), table.name: least}
+                read = {**(price.scans or {}), table: least}
                 price = replace(price, cost=cost, used=others | {scans[least]}, scans=read)
         return price

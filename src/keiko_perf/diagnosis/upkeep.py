@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log2
 
 from keiko_perf.diagnosis.costs import Query
@@ -59,14 +59,18 @@ class Writes:
         inserted: rows.
         updated: rows, by the columns that are set.
         deleted: rows.
+        loaded: rows that were written in one go, once: none of the traffic above, but counted by
+            the table's counters like any other.
     """
 
     inserted: float = 0.0
     updated: tuple[tuple[frozenset[str], float], ...] = ()
     deleted: float = 0.0
+    loaded: float = 0.0
 
     @property
     def rows(self) -> float:
+        """Of the traffic."""
         return self.inserted + self.deleted + sum(rows for _, rows in self.updated)
 
 
@@ -96,23 +100,23 @@ def writes_of(queries: Iterable[Query]) -> dict[TableName, Writes]:
     """
     What a workload writes, by table.
 
-    What ran only once is not counted: it is the loading of a table, or its clearing, and no traffic
+    What ran only once is kept apart: it is the loading of a table, or its clearing, and no traffic
     that an index would slow down again.
     """
     found: dict[TableName, Writes] = {}
     for query in queries:
         rows = float(query.statement.rows_written)
-        if query.statement.calls < _RECURS and rows > query.statement.calls:
-            continue
+        is_once = query.statement.calls < _RECURS and rows > query.statement.calls
         for write in query.shape.writes:
             known = found.get(write.table, Writes())
-            if write.kind == "insert":
-                known = Writes(known.inserted + rows, known.updated, known.deleted)
+            if is_once:
+                known = replace(known, loaded=known.loaded + rows)
+            elif write.kind == "insert":
+                known = replace(known, inserted=known.inserted + rows)
             elif write.kind == "update":
-                updated = (*known.updated, (write.columns, rows))
-                known = Writes(known.inserted, updated, known.deleted)
+                known = replace(known, updated=(*known.updated, (write.columns, rows)))
             else:
-                known = Writes(known.inserted, known.updated, known.deleted + rows)
+                known = replace(known, deleted=known.deleted + rows)
             found[write.table] = known
     return found
 
@@ -134,12 +138,14 @@ def with_counters(
         known = found.get(name, Writes())
         # As a history of snapshots names them.
         shown = name.name if name.schema == "public" else f"{name.schema}.{name.name}"
-        unseen = written.get(shown, 0.0) - known.rows
+        unseen = written.get(shown, 0.0) - known.rows - known.loaded
         if unseen > 0:
-            found[name] = Writes(
-                known.inserted + unseen * table.inserted_ratio,
-                (*known.updated, (frozenset(), unseen * table.updated_ratio)),
-                known.deleted + unseen * max(1 - table.inserted_ratio - table.updated_ratio, 0.0),
+            deleted_ratio = max(1 - table.inserted_ratio - table.updated_ratio, 0.0)
+            found[name] = replace(
+                known,
+                inserted=known.inserted + unseen * table.inserted_ratio,
+                updated=(*known.updated, (frozenset(), unseen * table.updated_ratio)),
+                deleted=known.deleted + unseen * deleted_ratio,
             )
     return found
 

@@ -66,7 +66,6 @@ class Weighing:
     _sizes: dict[Bits, float] = field(default_factory=dict)
     _begun: dict[Bits, Bits] = field(default_factory=dict)
     _by_table: dict[TableName, list[int]] = field(default_factory=dict)
-    _hopeless: set[tuple[Bits, Bits]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.weights = {
@@ -80,6 +79,20 @@ class Weighing:
             known = sum(self.costs.sizes[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
             self._sizes[some] = known
         return known
+
+    def room(self, some: Bits) -> float:
+        """How many bytes the budget leaves beside the indexes; below 0 if they are too large."""
+        budget = self.limits.budget_bytes
+        return float("inf") if budget is None else budget - self.size(some)
+
+    def surplus(self, some: Bits) -> int:
+        """How many there are too many."""
+        most = self.limits.max_indexes
+        return 0 if most is None else some.bit_count() - most
+
+    def fits(self, some: Bits) -> bool:
+        """Whether the indexes are within the limits."""
+        return self.surplus(some) <= 0 and self.room(some) >= 0
 
     def affected(self, some: Bits) -> tuple[int, ...]:
         """The statements that some of the indexes can matter to."""
