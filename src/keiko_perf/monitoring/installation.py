@@ -9,12 +9,13 @@ application has shut down.
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections.abc import Awaitable
 from typing import Any
 
 from keiko_perf.errors import UsageError
 from keiko_perf.monitoring.attribution.rejoined import rejoin
-from keiko_perf.monitoring.dashboard.mounted import DashboardRoute, Protect, is_dashboard
+from keiko_perf.monitoring.dashboard.mounted import UNDER, DashboardRoute, Protect, is_dashboard
 from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
 from keiko_perf.monitoring.protocol import Monitor
@@ -72,16 +73,19 @@ class MonitorMiddleware:
             app, monitor.recorder, attribution=monitor.attribution, token=monitor.token
         )
 
-    # No coroutine of its own: each request passes here.
+    # No coroutine of its own, and few steps: each request passes here.
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             return self._live(scope, receive, send)
-        self._monitor.start()
+        monitor = self._monitor
+        if monitor.loop is not get_running_loop():
+            monitor.start()
         # A request to an application that is mounted in another one may come by twice.
-        if scope.get(_SEEN_BY) is self._monitor:
+        if scope.get(_SEEN_BY) is monitor:
             return self._app(scope, receive, send)
-        scope[_SEEN_BY] = self._monitor
-        if scope["type"] == "http" and is_dashboard(scope):
+        scope[_SEEN_BY] = monitor
+        if UNDER in scope["path"] and kind == "http" and is_dashboard(scope):
             return self._app(scope, receive, send)
         return self._recorded(scope, receive, send)
 

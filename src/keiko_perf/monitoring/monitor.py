@@ -175,6 +175,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             now=now,
         )
         self._ticker: asyncio.Task[None] | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._chores: list[Chore] = []
         self._ticks = self._failed_ticks = 0
         self._sampled_s = -inf
@@ -281,10 +282,16 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             self._ticker = loop.create_task(
                 self._run(), name="keiko-perf monitor", context=Context()
             )
+            self._ticker.add_done_callback(self._ticked)
+            self.loop = loop
+
+    def _ticked(self, task: asyncio.Task[None]) -> None:
+        if task is self._ticker:  # and no other one has begun since
+            self.loop = None
 
     async def stop(self) -> None:
         """Stop ticking; the last window is kept, and what alerts wait are delivered, in time."""
-        task, self._ticker = self._ticker, None
+        task, self._ticker, self.loop = self._ticker, None, None
         if task is None or task.get_loop() is not asyncio.get_running_loop():
             return
         task.cancel()

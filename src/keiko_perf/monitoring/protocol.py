@@ -6,6 +6,7 @@ Monitor: what the dashboard, and an application that it is installed in, need to
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +32,7 @@ class Monitor(Protocol):
         now: the wall clock, aware UTC.
         reports: asked for what else is known, such as of the database, while a page is open.
         attribution: whether it is told where the time of each request went.
+        loop: the event loop in which it ticks; None while it does not.
     """
 
     recorder: Recorder
@@ -42,6 +44,7 @@ class Monitor(Protocol):
     now: Callable[[], datetime]
     reports: list[Callable[[], Awaitable[Report]]]
     attribution: bool
+    loop: AbstractEventLoop | None
 
     @property
     def alerts(self) -> tuple[Alert, ...]: ...

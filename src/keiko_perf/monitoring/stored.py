@@ -68,6 +68,7 @@ class StoredMonitor(Remembering):
         self.window_s = window_s
         self.is_recording = True
         self.attribution = False
+        self.loop: asyncio.AbstractEventLoop | None = None  # nothing ticks here
         self.now = now
         self.reports: list[Callable[[], Awaitable[Report]]] = []
         self.recorder: Recorder = _Idle(now=now)

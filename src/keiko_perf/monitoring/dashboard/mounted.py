@@ -22,7 +22,8 @@ from keiko_perf.monitoring.dashboard import answers
 from keiko_perf.monitoring.dashboard.access import LET_IN
 from keiko_perf.monitoring.dashboard.pages import PAGES, PREFIX, STATE
 
-_UNDER = f"{PREFIX}/"
+UNDER = f"{PREFIX}/"
+"""What is in the path of every page."""
 _CHOSEN = "keiko_perf.page"
 _OPEN = frozenset((f"{PREFIX}/livez", f"{PREFIX}/readyz"))
 _NOT_YOU = "This service does not let you see its dashboard"
@@ -42,7 +43,8 @@ class DashboardRoute(BaseRoute):
         self.protect = protect
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] != "http" or not is_under_prefix(scope):
+        # What tells it of most comes first, with as few steps as there can be.
+        if UNDER not in scope["path"] or scope["type"] != "http" or not is_under_prefix(scope):
             return Match.NONE, {}
         for route in _ROUTES:
             match, child = route.matches(scope)
@@ -76,9 +78,9 @@ def is_dashboard(scope: Scope) -> bool:
 
 
 def is_under_prefix(scope: Mapping[str, Any]) -> bool:
-    """Whether a request's path lies under the prefix; quick, since every request is asked."""
+    """Whether a request's path lies under the prefix."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     if root and path.startswith(root):
-        return path.startswith(_UNDER, len(root))
-    return path.startswith(_UNDER)
+        return path.startswith(UNDER, len(root))
+    return path.startswith(UNDER)
