@@ -5,7 +5,8 @@ A service of four workers under uvicorn is asked all the time, and each answer s
 gave it. Meanwhile a worker is killed (SIGKILL) every some seconds and comes back, the disk is full
 for a while (a limit of the kernel's on the size of files), and the wall clock is set an hour ahead
 and back. At the end the store is held against what was acknowledged to the client: of a worker that
-lived all of it is there, exactly; of one that was killed at most the last windows are missing.
+lived all of it is there, exactly; of one that was killed at most the last windows are missing; and
+what was merged and charted beside the windows tells the same.
 
 It ends by itself some seconds after the time that was given, with 1 if anything was lost.
 
@@ -32,6 +33,8 @@ from pathlib import Path
 
 from keiko_perf.model import Kind
 from keiko_perf.monitoring import SqliteStore
+from keiko_perf.monitoring.pieces import snapshots
+from keiko_perf.monitoring.points import STRETCHES_S
 
 WORKERS = 4
 CLIENTS = 8
@@ -147,6 +150,22 @@ def stored(path: Path) -> Counter[int]:
     return counts
 
 
+def told(path: Path) -> dict[str, int]:
+    """Requests by what a page reads: the windows, what was merged of them, and each chart."""
+    now, store = datetime.now(UTC), SqliteStore(path)
+    range_ = now - timedelta(days=1), now + timedelta(days=1)
+    merged = snapshots(store.pieces(*range_) or ())
+    found = {
+        "windows": sum(one.whole(Kind.ROUTE).count for one in store.between(*range_)),
+        "merged": sum(one.whole(Kind.ROUTE).count for one in merged),
+    }
+    for stretch_s in STRETCHES_S:
+        points = store.points(*range_, stretch_s)
+        found[f"points of {stretch_s} s"] = sum(one.requests for one in points)
+    store.close()
+    return found
+
+
 def verdict(seen: Seen, kept: Counter[int]) -> list[str]:
     """What is wrong; nothing, if all is as promised."""
     wrong, spare = [], seen.broken
@@ -195,7 +214,9 @@ def main(seconds: float, every_s: float) -> int:
                 with suppress(ProcessLookupError):  # also what it has left behind
                     os.killpg(server.pid, signal.SIGKILL)
         kept = stored(place / "store.db")
-        wrong = verdict(seen, kept)
+        wrong, pages = verdict(seen, kept), told(place / "store.db")
+        if len(set(pages.values())) > 1:
+            wrong.append(f"what pages read differs: {pages}")
         acknowledged = sum(seen.by_worker().values())
         lost = sum((seen.by_worker() - kept).values())
         print(

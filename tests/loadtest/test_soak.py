@@ -46,8 +46,8 @@ def test_eight_hours_take_no_more_memory_than_their_intervals():
     assert result.offered == result.response.count == 8 * 3600 * 2
     assert len(result.timeline("GET /")) == 3600
     assert len(seen) == 8
-    # 3,600 intervals of one step at some 2 KB each, whatever the rate.
-    assert max(seen) - seen[0] < 24 * MIB
+    # 3,600 intervals of one step at some 200 bytes each, whatever the rate.
+    assert max(seen) - seen[0] < 10 * MIB
     assert len(to_dict(result)["errors"]) == 1
 
 
@@ -68,5 +68,5 @@ async def test_memory_is_flat_at_a_thousand_requests_a_second():
     assert result.response.count + result.dropped == result.offered
     assert result.errors == ()
     assert len(seen) >= SOAK_S / 2
-    # Of it, 2 KB a second are the timeline's own.
-    assert max(seen) - seen[0] < 6 * MIB + 2048 * SOAK_S
+    # Of it, some hundreds of bytes a second are the timeline's own.
+    assert max(seen) - seen[0] < 6 * MIB + 512 * SOAK_S

@@ -219,7 +219,7 @@ def test_a_slowdown_in_a_stored_day_is_told_with_its_deploy_and_only_where_it_is
     assert abs((one.at - at).total_seconds()) <= 3600
     assert one.low < 1.3 < one.high
     assert one.is_worse
-    assert one.confidence > 0.99
+    assert 0.99 < one.confidence <= 0.999
     assert one.marker == deploy
 
 
@@ -247,12 +247,22 @@ def test_stretches_that_are_over_are_read_once():
     store = stored(1)
     reads = []
     past = Past(store, Journal(store))
-    between = store.between
-    store.between = lambda *span: reads.append(span) or between(*span)
+    pieces = store.pieces
+    store.pieces = lambda *span: reads.append(span) or pieces(*span)
     past.stretches(END, 86_400)
     first = len(reads)
     past.stretches(END + timedelta(minutes=10), 86_400)
+    assert 0 < first <= DAY + 1
     assert len(reads) <= first + 2
+
+
+def test_of_a_store_that_has_nothing_merged_the_windows_are_read():
+    store = stored(1)
+    merged = Past(store, Journal(store)).stretches(END, 86_400)
+    store.pieces = lambda *_: None
+    assert [one.values for one in Past(store, Journal(store)).stretches(END, 86_400)] == [
+        one.values for one in merged
+    ]
 
 
 def test_trends_set_the_last_hour_beside_last_weeks_and_beside_the_deploy():

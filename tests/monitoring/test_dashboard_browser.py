@@ -31,7 +31,8 @@ from keiko_perf.monitoring import (
 )
 from keiko_perf.monitoring.dashboard.serving import dashboards
 
-pytestmark = pytest.mark.browser
+# Conditions are waited for, on a busy machine for longer than one test may take elsewhere.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 TOKEN = "correct horse"
 ATTACK = "<img src=x onerror=alert(1)>"
@@ -148,6 +149,22 @@ class Watched:
         found = self.page.locator(selector).filter(has_text=re.compile(pattern))
         found.first.wait_for(timeout=PATIENCE_MS)
 
+    def still(self, locator):
+        """Wait until it stands where it stood, for some frames."""
+        self.page.wait_for_function(
+            """element => new Promise(tell => {
+              let [top, frames] = [null, 0];
+              const look = () => {
+                const now = element.getBoundingClientRect().top;
+                frames = now === top ? frames + 1 : 0;
+                top = now;
+                frames > 30 ? tell(true) : requestAnimationFrame(look);
+              };
+              look();
+            })""",
+            arg=locator.element_handle(),
+        )
+
     def close(self):
         self.context.close()
 
@@ -235,6 +252,10 @@ def test_a_selection_in_one_chart_becomes_the_range_of_all_and_stands_in_the_add
         seen = Watched(browser, url, "?range=24h")
         canvas = seen.page.locator("#chart-durations .u-over")
         canvas.wait_for()
+        # What comes in later moves what stands below it: the mouse must not miss the chart.
+        seen.until("#cards", "Response time p95")
+        seen.until("#endpoints", "GET /agents")
+        seen.still(canvas)
         assert seen.page.locator("[data-range='24h'][aria-current=true]").count() == 1
         box = canvas.bounding_box()
         with seen.page.expect_response(lambda one: "/tables?from=" in one.url):

@@ -29,10 +29,10 @@ class Timeline:
         found = self._open.get(position)
         if found is None:
             packed = self._packed.pop(position, None)
-            found = Histogram() if packed is None else Histogram.from_bytes(packed)
+            found = Histogram() if packed is None else Histogram.unpack(packed)
             if len(self._open) >= MOST_OPEN:
                 oldest = min(self._open)
-                self._packed[oldest] = self._open.pop(oldest).to_bytes()
+                self._packed[oldest] = self._open.pop(oldest).pack()
             self._open[position] = found
             self.end = max(self.end, position + 1)
         return found
@@ -44,4 +44,4 @@ class Timeline:
             if found is not None:
                 yield found
             elif position in self._packed:
-                yield Histogram.from_bytes(self._packed[position])
+                yield Histogram.unpack(self._packed[position])

@@ -31,6 +31,8 @@ from keiko_perf.monitoring.stretches import (
 
 MOST_SUBJECTS = 10
 """Of a kind, the heaviest ones."""
+SUREST = 0.999
+"""As sure as a day of such figures can make one, however small p is."""
 _DAY_S = 86_400.0
 _ALPHA = 0.01
 _KNOWN_SHARE = 0.75
@@ -53,7 +55,7 @@ class ServiceChange:
         after: its level since.
         low: the lower end of the 95 % interval of after ÷ before.
         high: its upper end.
-        confidence: how sure it is that it changed at all, 0 to 1.
+        confidence: how sure it is that it changed at all, 0 to `SUREST`.
         is_worse: whether that is worse; None if it is neither, such as more demand.
         marker: what was done to the service just before; None if nothing is known.
     """
@@ -147,7 +149,7 @@ def _changes_of(
             after=point.after,
             low=point.low,
             high=point.high,
-            confidence=1 - point.p,
+            confidence=min(1 - point.p, SUREST),
             is_worse=_is_worse(figure, point.ratio),
             marker=_marker(at, step_s, markers),
         )

@@ -23,6 +23,7 @@ from keiko_perf.monitoring.changes import ServiceChange, find_changes
 from keiko_perf.monitoring.courses import MOST_DAYS
 from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.markers import Marker, MarkerKind
+from keiko_perf.monitoring.pieces import Piece, snapshots
 from keiko_perf.monitoring.records import Delivery
 from keiko_perf.monitoring.revision import find_revision, said_of_deploy
 from keiko_perf.monitoring.silence import Silence
@@ -48,6 +49,10 @@ _log = logging.getLogger("keiko_perf.monitor")
 
 class _Readable(Protocol):
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]: ...
+
+    def pieces(
+        self, start_at: datetime, end_at: datetime, within_s: int | None = None
+    ) -> list[Piece] | None: ...
 
 
 class Past:
@@ -81,7 +86,9 @@ class Past:
         known = self._kept.get((step_s, start_at))
         if known is not None:
             return known
-        windows = self._store.between(start_at, start_at + timedelta(seconds=step_s))
+        range_ = start_at, start_at + timedelta(seconds=step_s)
+        pieces = self._store.pieces(*range_)
+        windows = self._store.between(*range_) if pieces is None else snapshots(pieces)
         stretch = stretch_of(start_at, windows)
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
