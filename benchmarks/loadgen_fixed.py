@@ -105,7 +105,7 @@ def accuracy(*, is_quick: bool) -> list[dict[str, object]]:
     short = [(one, 2.0 if is_quick else 5.0, "ABBA" * (1 if is_quick else 2))
              for one in (0.0002, 0.001)]  # fmt: skip
     longer = [(one, 1.5 if is_quick else 5.0, "ABBA") for one in (0.01, 0.1, 1.0)]
-    return _fixed([*short, *longer], planted_s=(0.0002, 0.01))
+    return _fixed([*short, *longer], planted_s=(0.001, 0.01))
 
 
 def long(*, is_quick: bool) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import psycopg
@@ -18,9 +19,11 @@ from keiko_perf.diagnosis.frontdoor import missing_indexes, suggest_for_table
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import Around, IndexRefused, Session
+from keiko_perf.diagnosis.reports import advice_report
 from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.errors import DatabaseUnavailable, UsageError
+from keiko_perf.model import Status
 
 pytestmark = pytest.mark.postgres
 
@@ -29,6 +32,7 @@ INBOX_INDEX = (
     "CREATE INDEX CONCURRENTLY tasks_agent_id_status_created_at_idx"
     " ON tasks (agent_id, status, created_at DESC)"
 )
+NAMED = "SELECT value FROM settings WHERE name = $1"
 TABLES = """
 CREATE TABLE tasks (
     id bigint PRIMARY KEY, agent_id int, user_id int, status text, created_at timestamptz,
@@ -359,7 +363,14 @@ async def test_a_table_that_the_role_may_not_read_is_a_gap(url: str, postgres: C
         assert "tasks" in gaps(advice)
         assert "GRANT SELECT" in gaps(advice)
         assert advice.reason is not None
-        assert advice.reason.template == "no index was found for what could be looked at"
+        assert advice.reason.template == "no statement could be looked at"
+        assert advice.is_blind
+        async with Database.connect(f"postgresql+psycopg://stranger:x@{host}") as database:
+            report = advice_report(advice, read_at=datetime.now(UTC), server=database.server)
+        assert report.status is Status.UNDECIDED
+        other = await advised(f"postgresql+psycopg://stranger:x@{host}", INBOX, NAMED)
+        assert other.reason is not None
+        assert other.reason.template == "no index was found for what could be looked at"
     finally:
         with sync(url) as connection:
             connection.execute("DROP OWNED BY stranger")

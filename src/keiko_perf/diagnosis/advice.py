@@ -240,6 +240,7 @@ class Advice:
         cost_after: the same with all the indexes, without what they cost to write.
         planner_calls: how often the planner was asked.
         reason: why there is nothing to make; None if there is.
+        is_blind: whether no statement could be looked at, so that it says nothing.
     """
 
     indexes: tuple[AdvisedIndex, ...] = ()
@@ -249,6 +250,7 @@ class Advice:
     cost_after: float | None = None
     planner_calls: int = 0
     reason: Message | None = None
+    is_blind: bool = False
 
     @property
     def answer(self) -> dict[str, object]:

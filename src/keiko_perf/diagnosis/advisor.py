@@ -9,6 +9,7 @@ It reads only: the statements that make the indexes are for the user to run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
@@ -121,7 +122,8 @@ async def advise(
     if pricer is None:
         most = max_indexes or MAX_INDEXES
         advice = await _unverified(database, proposals, schema, most, hidden=hidden)
-        return _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
+        advice = _with_gaps(advice, [*gaps, no_hypopg_gap(database.server.major)])
+        return _with_sight(advice, queries, schema, frozenset())
     return await _verified(
         database,
         pricer,
@@ -257,7 +259,7 @@ async def _verified(
     )
     refusals = (*proposals.refusals.values(), *refused, *found.refusals)
     unplanned = [(queries[number].statement, why) for number, why in found.unplanned.items()]
-    return Advice(
+    advice = Advice(
         indexes=advised,
         refusals=_sorted(refusals),
         gaps=(*gaps, *unplanned_gap(unplanned), *trial.gaps),
@@ -266,6 +268,21 @@ async def _verified(
         planner_calls=planner_calls,
         reason=None if advised else _why_nothing(proposals, found, hidden=hidden),
     )
+    return _with_sight(advice, queries, schema, found.unplanned.keys())
+
+
+def _with_sight(
+    advice: Advice, queries: tuple[Query, ...], schema: Schema, unplanned: AbstractSet[int]
+) -> Advice:
+    """The advice, which is none where no statement could be looked at."""
+    is_blind = all(
+        number in unplanned
+        or not any((table := schema.tables.get(one)) and table.is_readable for one in tables)
+        for number, tables in enumerate(query.shape.tables for query in queries)
+    )
+    if advice.indexes or not queries or not is_blind:
+        return advice
+    return replace(advice, is_blind=True, reason=say("no statement could be looked at"))
 
 
 def _how(index: Index, trial: Trial, session: Session, pricer: Pricer) -> str:

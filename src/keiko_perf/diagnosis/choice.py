@@ -59,7 +59,7 @@ class Choice(Weighing):
         return order
 
     def _by_use(self, some: Bits, ledger: Ledger) -> list[int]:
-        """The most useful for its size first."""
+        """The most useful first."""
         order: list[int] = []
         while rest := some & ~set_of(order):
             taken = set_of(order)
@@ -67,7 +67,7 @@ class Choice(Weighing):
                 max(
                     bits_of(rest),
                     key=lambda bit: (
-                        ledger.saved(taken, taken | 1 << bit) / self.size(1 << bit),
+                        ledger.saved(taken, taken | 1 << bit),
                         -bit,
                     ),
                 )

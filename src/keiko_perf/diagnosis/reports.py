@@ -45,7 +45,7 @@ def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Repor
         command="db advise",
         title=say("Index advice for the database {database}", database=server.database),
         headline=headline,
-        status=Status.OK,
+        status=Status.UNDECIDED if advice.is_blind else Status.OK,
         created_at=read_at,
         sections=(
             Section(

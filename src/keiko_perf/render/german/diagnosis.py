@@ -178,6 +178,7 @@ TEMPLATES = {
         "die Pläne seiner Anweisungen benutzen ihn, kosten aber mehr als versprochen"
     ),
     "kept": "gehalten",
+    "no statement could be looked at": "keine Anweisung ließ sich ansehen",
     "no index was found for what could be looked at": (
         "für das, was sich ansehen ließ, fand sich kein Index"
     ),
