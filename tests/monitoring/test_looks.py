@@ -278,7 +278,7 @@ async def test_the_rows_of_a_statement_repeat_or_do_not(postgres: Cluster, drive
     assert len(seen) == 2  # neither one of many rows, nor what writes
 
 
-async def test_what_cannot_be_told_apart_is_no_mistake_of_the_services(service: Service) -> None:
+def test_what_cannot_be_told_apart_is_no_mistake_of_the_services() -> None:
     class Odd:
         def __repr__(self) -> str:
             raise RuntimeError("odd")

@@ -119,3 +119,11 @@ def test_a_limit_that_grows_opens_it_where_long_work_is_rare() -> None:
     controller = Watching(12, more=1.06)
     simulate(RARE_LONG, controller)
     assert controller.was_open
+
+
+def test_a_pause_in_which_nobody_asks_is_no_time_in_flight() -> None:
+    varied, account = [0.01] * 9 + [0.91], Account()
+    for at in range(60):
+        window(account, durations_s=varied, lasts_s=0.1, at_s=at * 10.0)
+        account.ended(at * 10.0 + 0.11, 0.01, in_flight=0)
+    assert not account.is_open

@@ -153,6 +153,17 @@ def test_a_limit_is_kept_while_nobody_asks_for_as_much() -> None:
     assert steering.limit >= 0.6 * found
 
 
+def test_where_few_are_served_at_once_it_looks_up_and_down_now_and_then_alone() -> None:
+    shape = Shape("two", lognormal(0.02, 0.2), lambda _: 2, duration_s=30)
+    late: list[int] = []
+    for seed in (1, 2, 3):
+        late += limits_after(simulate(shape, Steering(), seed=seed).limits)
+    assert late.count(2) > 0.75 * len(late)  # the others are half as many, or half as many again
+    assert late.count(1) < 0.03 * len(late)
+    assert late.count(3) > 0
+    assert max(late) <= 4
+
+
 class Recorded:
     """Steering, and which limit was set after each window."""
 

@@ -43,7 +43,7 @@ class Account:
             in_flight: how many still are.
         """
         since_s = duration_s if self._last_s is None else now_s - self._last_s
-        self._last_s = now_s
+        self._last_s = now_s if in_flight else None  # while nobody is in flight, no time is spent
         self._in_flight_s += since_s * (in_flight + 1)
         self._ended_s += duration_s
         self._count += 1

@@ -1,43 +1,41 @@
 """
 Knee: what is believed of how long requests take, given how many are in flight.
 
-With n in flight a request takes about `r · (1 + (n/c)^p)^(q/p)`: some r as long as n is well below
-the knee c, and longer as n^q above it. A queue has a sharp knee and q = 1, whatever is shared
-softens it, and where requests get in each other's way q is more than 1. The belief is a
-probability for each of some shapes (p, q) and some c, by Bayes' rule, and for each of them a level,
-the logarithm of r, by a Kalman filter. Between two measurements each of these may have come about:
+Where the knee is, and how sharp (`curves.py`), is not known. The belief is a probability for each
+of some shapes and some knees, by Bayes' rule, and for each of them a level, the logarithm of the
+time without a queue, by a Kalman filter. Between two measurements each of these may have happened:
 
 - the level wandered a little: the faster it is found to, the more neighbours alone are compared;
 - the level jumped (a stall, a neighbour that came or went): such a measurement says next to
   nothing about the knee, which stays where it was believed to be;
 - the knee is elsewhere while the level stayed (capacity was added or taken away).
 
-It is arithmetic alone and costs some 0.5 ms of CPU for a measurement.
+It is arithmetic alone and costs some 0.7 ms of CPU for a measurement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, log1p, sqrt
+from math import ceil, exp, log, sqrt
+from operator import mul
 
-_SHAPES = ((16.0, 1.0, 0.0), (5.0, 1.0, 2.0), (2.5, 1.0, 4.0), (2.5, 2.0, 2.0), (12.0, 2.0, 1.0))
-"""p, q, and how much less likely it is beforehand, as a logarithm: the simplest first."""
-_STEP = 0.1  # between two knees, as a logarithm
+from keiko_perf.optimization.curves import STEP, Curves
+
 _LEAST_LOG = -0.3
-_WORTH = 0.08  # one per cent more in flight should bring so many per cent more throughput
 _LOW = 0.25  # how sure it is that no less than `Aim.low` is enough
-_ENOUGH = 0.99  # of the best throughput; for what little is beyond, nobody should wait
-_MEMORY = 0.995  # what a measurement counts once the next one is there
+_MIDDLE = 0.6  # how sure it is that no less than `Aim.middle` is
+_MEMORY = 0.998  # what a measurement counts once the next one is there
 _KNOWN = 4  # measurements, before a change can be told
 _OUTLIER = 4.0  # in standard deviations: more than that counts as that
 _LEAST_SPREAD, _MOST_SPREAD, _STRANGE = 0.7, 6.0, 6.0
 _LEARN_SPREAD = 0.03
 _LEAST_DRIFT, _FIRST_DRIFT, _MOST_DRIFT = 1e-6, 1e-5, 0.04  # variance, from one to the next
 _LEARN_DRIFT = 0.1
-_JUMPS, _JUMP_VARIANCE = 0.002, 0.5  # how often the level jumps, and how far, as a variance
-_MOVES = 0.01  # how often the knee does
+_JUMPS, _JUMP_VARIANCE = 0.006, 0.5  # how often the level jumps, and how far, as a variance
+_MOVES = 0.004  # how often the knee does
 _CHANGES_SHAPE = 0.1  # how much of that to any shape; a service hardly changes its kind
+_PARTS, _NEAR = 8, 1.4  # where the lowest cost is looked for
 _NEGLIGIBLE, _TINY = 1e-4, 1e-300
 
 
@@ -45,16 +43,18 @@ _NEGLIGIBLE, _TINY = 1e-4, 1e-300
 class Aim:
     """
     Attributes:
-        limit: the least that gives nearly all the throughput there is, as far as is known.
+        limit: what costs least, in throughput and in waiting, as far as is known.
+        loss: what it is expected to cost, as a logarithm.
         doubt: how much the logarithm of it may be off, a standard deviation.
-        harm: how likely it is that more than that brings less, 0 to 1.
         low: what may well be enough: only there would it show.
+        middle: what is enough a little more likely than not.
     """
 
-    limit: float
+    limit: int
+    loss: float
     doubt: float
-    harm: float
     low: float
+    middle: float
 
 
 class Knee:
@@ -68,10 +68,11 @@ class Knee:
     """
 
     def __init__(self, limit: float, *, doubt: float, most: int) -> None:
-        count = round((log(most) - _LEAST_LOG) / _STEP) + 2
-        self._logs = [_LEAST_LOG + step * _STEP for step in range(count)]
-        self._goals = [log_c + _best_load(p, q) for p, q, _ in _SHAPES for log_c in self._logs]
-        self._penalties = [penalty for _, _, penalty in _SHAPES for _ in self._logs]
+        count = round((log(most) - _LEAST_LOG) / STEP) + 2
+        self._curves = Curves(_LEAST_LOG, count)
+        knees, shapes = self._curves.logs, self._curves.shapes
+        self._goals = [knee + shape.goal for shape in shapes for knee in knees]
+        self._penalties = [shape.penalty for shape in shapes for _ in knees]
         self._spread, self._drift, self._off = 1.0, _FIRST_DRIFT, 0.0
         self._count = 0
         # For each shape and knee: how likely it is, the level beside it, and the variance of that.
@@ -92,7 +93,7 @@ class Knee:
         Returns:
             1 or -1 if the service became slower or faster all at once; otherwise 0.
         """
-        curve, value = self._curve(log(in_flight)), log(duration_s)
+        curve, value = self._curves.longer(log(in_flight)), log(duration_s)
         self._count += 1
         if self._count == 1:
             self._levels = [value - one for one in curve]
@@ -103,20 +104,19 @@ class Knee:
         self._move()
         if self._count <= _KNOWN:
             return 0
-        if jumped > 0.5:
+        if jumped > 0.5 or abs(off) > _OUTLIER:
             self._off = 0.0
             return 1 if off > 0 else -1
         self._learn_noise(max(-_OUTLIER, min(_OUTLIER, off)))
         return 0
 
-    def aim(self, least: float, most: float, *, sure: float) -> Aim:
+    def aim(self, least: float, most: float) -> Aim:
         """
         What to aim at, where only limits from *least* to *most* are considered.
 
         Args:
             least: the lowest.
             most: the highest.
-            sure: how sure it should be that no more is needed, 0 to 1.
         """
         lowest, highest = log(least), log(most)
         self._elsewhere = self._around((lowest + highest) / 2, 1.0)
@@ -129,17 +129,33 @@ class Knee:
         total = sum(weight for _, weight in goals)
         mean = sum(goal * weight for goal, weight in goals) / total
         doubt = sqrt(sum(weight * (goal - mean) ** 2 for goal, weight in goals) / total)
-        harmful = sum(
-            sum(self._weights[at * len(self._logs) : (at + 1) * len(self._logs)])
-            for at, (_, q, _) in enumerate(_SHAPES)
-            if q > 1
-        )
+        limit, loss = self._best(ceil(least), int(most))
         return Aim(
-            limit=exp(_quantile(goals, sure * total)),
+            limit=limit,
+            loss=loss,
             doubt=doubt,
-            harm=harmful,
             low=exp(_quantile(goals, _LOW * total)),
+            middle=exp(_quantile(goals, _MIDDLE * total)),
         )
+
+    def loss(self, limit: int) -> float:
+        """What so many in flight are expected to cost, as a logarithm."""
+        return float(sum(map(mul, self._weights, self._curves.loss(log(limit)))))
+
+    def _best(self, least: int, most: int) -> tuple[int, float]:
+        """What costs least from *least* to *most*: looked for coarsely first, then finely."""
+        losses: dict[int, float] = {}
+        low, high = least, most
+        while True:
+            tried = _between(low, high)
+            for limit in tried:
+                if limit not in losses:
+                    losses[limit] = self.loss(limit)
+            best = min(losses, key=losses.__getitem__)
+            if len(tried) > high - low or high < _NEAR * low:
+                return best, losses[best]
+            low = max((one for one in losses if one < best), default=best)
+            high = min((one for one in losses if one > best), default=best)
 
     @property
     def spread(self) -> float:
@@ -154,17 +170,6 @@ class Knee:
         ]
         total = sum(weights)
         return [one / total for one in weights]
-
-    def _curve(self, log_n: float) -> list[float]:
-        """How much longer than r it takes, as a logarithm, by each shape and knee."""
-        curve = []
-        for p, q, _ in _SHAPES:
-            for log_c in self._logs:
-                excess = p * (log_n - log_c)
-                # log1p(exp(x)), where exp would overflow, or adds nothing
-                grown = excess if excess > 30 else log1p(exp(excess)) if excess > -30 else 0.0
-                curve.append(q / p * grown)
-        return curve
 
     def _surprise(self, value: float, curve: Sequence[float], variance: float) -> float:
         """How far *value* is from what was expected, in standard deviations."""
@@ -209,8 +214,9 @@ class Knee:
     def _move(self) -> None:
         """Let the knee be elsewhere, at the level that is believed in."""
         whole = _center(self._weights, self._levels, self._variances)
-        for at in range(len(_SHAPES)):
-            part = slice(at * len(self._logs), (at + 1) * len(self._logs))
+        count = len(self._curves.logs)
+        for first in range(0, len(self._weights), count):
+            part = slice(first, first + count)
             weights, anew = self._weights[part], self._elsewhere[part]
             share = sum(weights)
             level, variance = whole
@@ -261,16 +267,9 @@ def _quantile(goals: Sequence[tuple[float, float]], weight: float) -> float:
     return goals[-1][0]
 
 
-def _best_load(p: float, q: float) -> float:
-    """The logarithm of the load n/c to aim at on a curve."""
-
-    def throughput(x: float) -> float:
-        return x - q / p * log1p(exp(p * x))
-
-    steps = [step * 0.005 - 1 for step in range(900)]  # up to 33 times the knee
-    best = max(throughput(x) for x in steps) if q > 1 else 0.0
-    for x in steps:
-        gain = 1 - q / (1 + exp(-p * x))
-        if throughput(x) >= best + log(_ENOUGH) or gain <= _WORTH:
-            return x
-    return steps[-1]
+def _between(low: int, high: int) -> Sequence[int]:
+    """All from *low* to *high*, or some, each as much more than the one before."""
+    if high - low <= _PARTS:
+        return range(low, high + 1)
+    ratio = (high / low) ** (1 / _PARTS)
+    return [round(low * ratio**part) for part in range(_PARTS + 1)]

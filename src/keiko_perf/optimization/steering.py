@@ -12,27 +12,28 @@ It owns no clock and does no I/O: what is told to it is all it knows.
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import ceil, exp, log, sqrt
 
 from keiko_perf.optimization.account import Account
-from keiko_perf.optimization.knee import Knee
+from keiko_perf.optimization.knee import Aim, Knee
 
 _FIRST = 2  # beside an idle service, to see how long a request takes without a queue
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
 _LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
-_LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 4
+_AS_LONG_AT_FIRST = 0.5  # times as long as one takes
+_LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 8
 _MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
 _NEARLY = 0.9  # as much more as may be: then the beginning goes on
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
 _LONGEST_OPEN = 20.0  # the same while the account is open: how many do is the question then
 _FULL = 0.8  # of the limit
 _JUMP = 0.2  # what a change of the limit itself does to a measurement: a share of the change
-_SURE, _SURE_AT_FIRST = 0.78, 0.6  # too little costs throughput, too much only some latency
-_LEARN_VARIATION = 0.1  # from one window
+_VARIATION, _SEEN, _REMEMBERED = 0.7, 3, 400  # what work varies by at first; requests
 _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
-_LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.5, 0.5
-_LOOK_LOW_EVERY, _MOST_LOW = 16, 0.3  # windows; and how far down, as a logarithm
+_LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.7, 0.5
+_UP_COST, _DOWN_COST, _LOW_COST = 0.03, 0.015, 0.05  # what such a look may be expected to cost
+_LOOK_LOW_EVERY = 16  # windows
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
 
@@ -66,13 +67,14 @@ class Steering:
         self._least, self._most = least, most
         self._knee = Knee(min(_FIRST_GUESS, most), doubt=_FIRST_DOUBT, most=most)
         self._account = Account()
-        self._base = float(self.limit)
+        self._base = self.limit
         self._beginning, self._has_grown = True, False
         self._is_found = False
         self._jump = 0.0
-        self._rest = 0.5  # what rounding owes
+        self._owed = [0.0, 0.0]  # looks down and up that are still to be done
         self._mean_s: float | None = None
-        self._variation = 0.5
+        self._idle_since_s: float | None = None
+        self._variation, self._seen = _VARIATION, _SEEN
         self._begin(None, skip=0)  # nothing was in flight before
 
     def ended(
@@ -88,6 +90,10 @@ class Steering:
             in_flight: how many are in flight now.
             succeeded: whether it was of use.
         """
+        if self._idle_since_s is not None and self._began_s is not None:
+            # While nobody was in flight, nothing was measured.
+            self._began_s += max(now_s - duration_s - self._idle_since_s, 0.0)
+        self._idle_since_s = None if in_flight else now_s
         self._busiest = max(self._busiest, beside)
         self._account.ended(now_s, duration_s, in_flight=in_flight)
         if self._skip > 0:
@@ -113,8 +119,9 @@ class Steering:
         lasted_s = now_s - self._began_s
         if self._account.is_open and self._asked * self._count < self._beside:
             return  # as many as are in flight are to end
-        if self._asked >= least and lasted_s * max(self._count, 1) >= max(
-            least_s * max(self._count, 1), self._sum_s
+        count = max(self._count, 1)
+        if self._asked >= least and lasted_s * count >= max(
+            least_s * count, self._sum_s * (_AS_LONG_AT_FIRST if self._beginning else 1.0)
         ):
             self._end(now_s, lasted_s, in_flight)
 
@@ -127,13 +134,10 @@ class Steering:
         self.windows += 1
         if not self._sum_s > 0:
             # Nothing but failures, or no time at all passes: there is nothing to learn from.
-            self._base = max(self._base * 0.7, self._least) if not self._count else self._base
+            self._base = max(int(self._base * 0.7), self._least) if not self._count else self._base
             self._set(self._base, now_s, in_flight)
             return
         mean_s = self._sum_s / self._count
-        variation = max(self._squares / self._count / (mean_s * mean_s) - 1, 0.0)
-        rate = max(_LEARN_VARIATION, 1 / (self.windows + 1))
-        self._variation += rate * (variation - self._variation)
         whole_s = self._whole_s / self._count
         self._mean_s = (
             whole_s if self._mean_s is None else self._mean_s + 0.2 * (whole_s - self._mean_s)
@@ -151,22 +155,36 @@ class Steering:
         if change:
             # What became slower is asked for less first, and what became faster for more.
             self.changes += 1
-            offset = -change * _AFTER_A_CHANGE
+            # Upwards: half of two would be much less.
+            limit = ceil(self._base * exp(-change * _AFTER_A_CHANGE))
         else:
-            offset = self._aim(sqrt(variance * self._knee.spread))
-        self._set(self._base * exp(offset), now_s, in_flight)
+            # Only now: what a stall does to durations is not how work varies.
+            self._learn_variation()
+            limit = self._aim(sqrt(variance * self._knee.spread))
+        self._set(limit, now_s, in_flight)
 
-    def _aim(self, noise: float) -> float:
-        """Set the base anew; how far from it the next window should be, as a logarithm."""
+    def _learn_variation(self) -> None:
+        """How much work varies, by all requests so far and later by the last some hundred."""
+        self._seen += self._count
+        mean_s = self._sum_s / self._count
+        among = max(self._count - 1, 1) / self._count  # a few are closer to their own mean
+        variation = max(self._squares / self._count / (mean_s * mean_s) - 1, 0.0) / among
+        self._variation += self._count / self._seen * (variation - self._variation)
+        self._seen = min(self._seen, _REMEMBERED)
+
+    def _aim(self, noise: float) -> int:
+        """Set the base anew; what the next window should be measured at."""
         most_up = _MOST_UP_AT_FIRST if self._beginning else _MOST_UP
-        aim = self._knee.aim(
-            self._base * _MOST_DOWN,
-            self._base * most_up,
-            sure=_SURE_AT_FIRST if self._beginning else _SURE,
-        )
         # Whoever has no more to ask for cannot tell what more would do.
-        reached = max(2.0 * self._busiest + 2, self._base)
-        grows = aim.limit > _NEARLY * most_up * self._base
+        reached = max(2 * self._busiest + 2, self._base)
+        highest = max(int(self._base * most_up), self._base + 1)
+        aim = self._knee.aim(
+            max(self._base * _MOST_DOWN, self._least),
+            max(min(highest, self._most, reached), self._base),
+        )
+        # At first everything may be the case, and costs tell little.
+        limit = round(aim.middle) if self._beginning else aim.limit
+        grows = limit >= _NEARLY * highest and limit > self._base
         # Twice in a row as much more as may be: there is new capacity, to be found in long steps.
         may_leap = not self._beginning and not self._account.is_open
         if grows and self._has_grown and may_leap:
@@ -174,30 +192,51 @@ class Steering:
             self.changes += 1
         self._beginning &= grows
         self._has_grown = grows
-        self._base = max(self._least, min(aim.limit, self._most, reached))
+        self._base = limit
         if self._beginning:
-            return 0.0
-        turn = self.windows % 4
+            return self._base
+        return self._look(aim, noise)
+
+    def _look(self, aim: Aim, noise: float) -> int:
+        """More or less than the base, in turns."""
+        turn, wide = self.windows % 4, max(_LEAST_TRY, _TRY_DOUBT * aim.doubt)
         if self.windows % _LOOK_LOW_EVERY == 2:
             # Above all the knees that are thought of, nothing would tell one from another.
-            return -min(max(_LEAST_TRY, log(self._base / aim.low)), _MOST_LOW)
+            return self._probe(-max(_LEAST_TRY, log(self._base / aim.low)), aim.loss, _LOW_COST)
         if turn == 0:
-            wide = max(_TRY_MORE * noise, _LEAST_TRY, _TRY_DOUBT * aim.doubt)
-            return min(wide, _MOST_TRY) * (1 - 0.7 * aim.harm)
+            return self._probe(max(_TRY_MORE * noise, wide), aim.loss, _UP_COST)
         if turn == 2:
-            return -min(max(_TRY_LESS * noise, _LEAST_TRY, _TRY_DOUBT * aim.doubt), _MOST_TRY)
-        return 0.0
+            return self._probe(-max(_TRY_LESS * noise, wide), aim.loss, _DOWN_COST)
+        return self._base
 
-    def _set(self, limit: float, now_s: float, in_flight: int) -> None:
-        # A limit between two whole ones is kept by using both in turns.
+    def _probe(self, offset: float, loss: float, most_cost: float) -> int:
+        """
+        About so much more or less than the base, and no more than may be paid for.
+
+        One more or less is much where few are in flight: then it is done now and then.
+        """
+        offset = min(max(offset, -_MOST_TRY), _MOST_TRY)
+        wanted = self._base * exp(offset) - self._base
+        toward = 1 if wanted > 0 else -1
+        most = self._most - self._base if wanted > 0 else self._base - self._least
+        count = min(max(round(abs(wanted)), 1), most)
+        if not count:
+            return self._base
+        share = min(abs(wanted) / count, 1.0)
+        while (cost := self._knee.loss(self._base + toward * count) - loss) > most_cost:
+            if count == 1:
+                share = min(share, most_cost / cost)
+                # Where fewer are served at once, as many requests take longer.
+                share *= min((self._base + toward) / self._base, 1.0)
+                break
+            count = max(min(int(count * most_cost / cost), count - 1), 1)
+        owed = self._owed[toward > 0] + share
+        self._owed[toward > 0] = owed - int(owed)
+        return self._base + toward * count * int(owed)
+
+    def _set(self, limit: int, now_s: float, in_flight: int) -> None:
         limit = min(max(limit, self._least), self._most)
-        whole = int(limit)
-        self._rest += limit - whole
-        if self._rest >= 1:
-            self._rest -= 1
-            whole += 1
-        whole = min(whole, self._most)
-        self._jump = log(whole / self.limit)
-        skip = 0 if whole == self.limit else max(in_flight, 1)
-        self.limit = whole
+        self._jump = log(limit / self.limit)
+        skip = 0 if limit == self.limit else max(in_flight, 1)
+        self.limit = limit
         self._begin(now_s, skip=skip)
