@@ -42,7 +42,6 @@ class _Open:
     minute: int
     windows: int = 0
     sum_us: int = 0
-    longest_s: float = 0.0
     some: list[Snapshot] = field(default_factory=list)
 
 
