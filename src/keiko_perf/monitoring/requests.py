@@ -16,7 +16,7 @@ from operator import itemgetter, lt
 from typing import Any
 
 from keiko_perf.model import Exemplar, Kind
-from keiko_perf.monitoring.attribution import Part
+from keiko_perf.monitoring.attribution import Part, whole_of
 from keiko_perf.monitoring.routes import CONTEXT, Routed, RouteNames
 from keiko_perf.monitoring.tally import Cell, Tally, Told
 
@@ -232,7 +232,7 @@ def _count_split(
     now: datetime,
 ) -> None:
     """Count where the time of requests of one route went."""
-    wholes = [_whole(parts_s, duration_s) for (parts_s, _), duration_s in split]
+    wholes = [whole_of(parts_s, duration_s) for (parts_s, _), duration_s in split]
     most = min(max_series, MAX_SPLIT)
     for kind, column in zip(_PARTS, zip(*wholes, strict=True), strict=True):
         if max(column) < LEAST_PART_S:
@@ -247,13 +247,6 @@ def _count_split(
         for whole, ((_, asked), duration_s) in zip(wholes, split, strict=True):
             if tally.is_worth_showing(route, duration_s):
                 tally.show(_example(route, status, duration_s, whole, asked or {}, now))
-
-
-def _whole(parts_s: Sequence[float], duration_s: float) -> tuple[float, ...]:
-    sql_s, pool_s, http_s, code_s, loop_s = parts_s[:5]
-    # Where two threads told something at the same instant, this sets the sum right.
-    rest_s = duration_s - sql_s - pool_s - http_s - code_s - loop_s
-    return sql_s, pool_s, http_s, code_s, loop_s, rest_s if rest_s > 0.0 else 0.0
 
 
 def _admitted(tally: Tally, kind: Kind, name: str, n: int, max_series: int) -> Cell:
