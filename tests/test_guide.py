@@ -191,7 +191,8 @@ async def db_session(postgres: Cluster) -> AsyncIterator[AsyncSession]:
         await db.execute(
             text(
                 "CREATE TABLE tasks (id bigint PRIMARY KEY, agent_id int, status text, "
-                "created_at timestamptz, payload text)"
+                "created_at timestamptz, payload text) "
+                "WITH (autovacuum_enabled = false)"  # or it may clean up before anybody looks
             )
         )
         await db.execute(
