@@ -58,6 +58,8 @@ class PerfMiddleware:
         self.token = token if attribution else None
         self._is_curious = recorder.looks is not None or bool(self.token)
         self._is_plain = not attribution and not self._is_curious
+        self._lag = recorder.lag
+        self._name_of = recorder.requests.names.of
         self._noted = recorder.clock, recorder.requests.came, recorder.requests.over
 
     # Each step of Python costs some 18 ns where a service's own work has left nothing of it in the
@@ -126,13 +128,15 @@ class PerfMiddleware:
             if self._is_plain:
                 await self.app(scope, receiving, sending)
             else:
+                closer = None
                 if self._is_curious:
                     closer = Closer(self.recorder, self.token, scope, root_path, send, started_s)
                     send = closer.send
                 if self.attribution and current.get() is None:
-                    account = self._account(self.app(scope, receiving, sending), started_s)
-                    account.where = self.recorder.requests.names.of, scope, root_path
-                    if self._is_curious:
+                    run = self.app(scope, receiving, sending)
+                    account = Account(run, clock, self._lag, self.recorder, started_s)
+                    account.where = self._name_of, scope, root_path
+                    if closer is not None:
                         closer.account = account
                     current.set(account)
                     try:
@@ -152,10 +156,6 @@ class PerfMiddleware:
             if len(over) >= AT_ONCE:
                 self.recorder.settle()
 
-    def _account(self, awaitable: Awaitable[None], started_s: float) -> Account:
-        recorder = self.recorder
-        return Account(awaitable, recorder.clock, recorder.lag, recorder, started_s)
-
     def _end(
         self,
         scope: Scope,
@@ -167,13 +167,13 @@ class PerfMiddleware:
         last: Message,
     ) -> None:
         """Note that a request is over, whatever is missing of it."""
-        requests = self.recorder.requests
-        ended_s = self.recorder.clock()
+        recorder = self.recorder
+        ended_s = recorder.clock()
         try:
             routed: Any = ROUTED(scope)
         except KeyError:
-            routed = requests.names.of(scope, root_path)
-        requests.over.append(
+            routed = self._name_of(scope, root_path)
+        recorder.requests.over.append(
             (
                 routed,
                 root_path,
@@ -192,7 +192,7 @@ class PerfMiddleware:
             await self.app(scope, receive, send)
             return
         recorder = self.recorder
-        with Connection(scope, receive, send, recorder, recorder.requests.names.of) as connection:
+        with Connection(scope, receive, send, recorder, self._name_of) as connection:
             await self.app(scope, connection.receive, connection.send)
 
 
