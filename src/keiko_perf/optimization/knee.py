@@ -10,7 +10,7 @@ time without a queue, by a Kalman filter. Between two measurements each of these
   nothing about the knee, which stays where it was believed to be;
 - the knee is elsewhere while the level stayed (capacity was added or taken away).
 
-It is arithmetic alone and costs some 0.7 ms of CPU for a measurement.
+It is arithmetic alone and costs about a millisecond of CPU for a measurement.
 """
 
 from __future__ import annotations
