@@ -62,7 +62,9 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Cluster]:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
-            cluster = runner.run(stack.enter_async_context(private_cluster()))
+            # Autovacuum is on, as anywhere, but does not come by amid a test and tidy up.
+            settings = {"autovacuum_naptime": "1d"}
+            cluster = runner.run(stack.enter_async_context(private_cluster(settings=settings)))
         except KeikoError as error:
             absent(str(error))
         try:

@@ -15,7 +15,8 @@ from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import StatementRefused, UsageError
 
 SETUP = """
-CREATE TABLE tasks (id int PRIMARY KEY, agent int, status text, note text);
+CREATE TABLE tasks (id int PRIMARY KEY, agent int, status text, note text)
+WITH (autovacuum_enabled = off);
 INSERT INTO tasks SELECT i, i % 3000, 'open', repeat('n', 50) FROM generate_series(1, 100000) i;
 CREATE TABLE "Odd; DROP TABLE tasks" (x int);
 CREATE VIEW open_tasks AS SELECT * FROM tasks;
