@@ -25,6 +25,15 @@ from keiko_perf.model import Histogram, Kind, Series, Target
 from keiko_perf.model.kpi import ERROR_RATIO, LATENCY_P95
 
 TARGETS = (Target(kpi=ERROR_RATIO, at_most=0.01), Target(kpi=LATENCY_P95, at_most=0.2))
+RESETS = ErrorGroup(
+    failure=Failure.RESET,
+    step="GET /items",
+    detail="ECONNRESET",
+    count=12,
+    first_s=0.0,
+    last_s=1.0,
+    example="curl",
+)
 
 
 def series(name: str, *, succeeded: int, failed: int = 0, took_s: float = 0.05) -> Series:
@@ -193,16 +202,7 @@ def test_no_line_is_wider_than_the_terminal(width):
 
 
 def test_failures_are_shown_by_class():
-    group = ErrorGroup(
-        failure=Failure.RESET,
-        step="GET /items",
-        detail="ECONNRESET",
-        count=12,
-        first_s=0.0,
-        last_s=1.0,
-        example="curl",
-    )
-    assert "12 × reset  GET /items  ECONNRESET" in shown(course(progress(errors=(group,))))
+    assert "12 × reset  GET /items  ECONNRESET" in shown(course(progress(errors=(RESETS,))))
 
 
 def test_a_missed_target_says_since_when():

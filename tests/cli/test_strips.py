@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.cli.test_load_screen import course, progress, shown
+from tests.cli.test_load_screen import RESETS, course, progress, shown
 
 from keiko_perf.cli.course import TREND
 from keiko_perf.cli.strips import by_second, sparkline, strips
-from keiko_perf.loadtest import ErrorGroup, Failure
 from keiko_perf.loadtest.inside import read_word
 from keiko_perf.model import Gauge, Outcome, Snapshot, Target
 
@@ -88,16 +87,7 @@ def test_a_terminal_without_room_for_them_has_none_and_all_fits() -> None:
 
 @pytest.mark.parametrize("height", range(16, 41))
 def test_it_all_fits_with_targets_errors_and_a_danger(height) -> None:
-    group = ErrorGroup(
-        failure=Failure.RESET,
-        step="GET /items",
-        detail="ECONNRESET",
-        count=12,
-        first_s=0.0,
-        last_s=1.0,
-        example="curl",
-    )
-    seen = course(progress(dropped=7, errors=(group,)), meanwhile=Watching())
+    seen = course(progress(dropped=7, errors=(RESETS,)), meanwhile=Watching())
     lines = shown(seen, width=80, height=height)
     assert len(lines) <= height
     assert lines[-1].startswith("INVALID")

@@ -67,8 +67,7 @@ class SteadyStore:
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         """As of `Store`, with what is held back; only that, while the store cannot be read."""
-        with self._counting:
-            held_back = tuple(self._held_back)
+        held_back = self._held_back_in(start_at, end_at)
         try:
             stored = self._store.between(start_at, end_at)
         except Exception as error:  # a stranger's store
@@ -76,11 +75,7 @@ class SteadyStore:
             stored = []
         # A window that is being handed over may be on both sides.
         known = {(one.worker, one.started_at) for one in stored}
-        more = [
-            one
-            for one in held_back
-            if start_at <= one.started_at < end_at and (one.worker, one.started_at) not in known
-        ]
+        more = [one for one in held_back if (one.worker, one.started_at) not in known]
         return sorted([*stored, *more], key=lambda one: one.started_at)
 
     def points(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Point]:
@@ -94,8 +89,7 @@ class SteadyStore:
         store = self._store
         if not isinstance(store, Charted):
             return points_of(self.between(start_at, end_at), stretch_s)
-        with self._counting:
-            held_back = [one for one in self._held_back if start_at <= one.started_at < end_at]
+        held_back = self._held_back_in(start_at, end_at)
         try:
             found = store.points(start_at, end_at, stretch_s)
         except Exception as error:  # a stranger's store
@@ -146,8 +140,7 @@ class SteadyStore:
         store = self._store
         if not isinstance(store, Charted):
             return None
-        with self._counting:
-            held_back = [one for one in self._held_back if start_at <= one.started_at < end_at]
+        held_back = self._held_back_in(start_at, end_at)
         try:
             found = store.pieces(start_at, end_at, within_s)
         except Exception as error:  # a stranger's store
@@ -199,6 +192,10 @@ class SteadyStore:
         if not self._is_working:
             self._is_working = True
             _log.warning("the store works again; windows that were lost: %d", self._lost)
+
+    def _held_back_in(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
+        with self._counting:
+            return [one for one in self._held_back if start_at <= one.started_at < end_at]
 
     def _oldest(self) -> Snapshot | None:
         with self._counting:
