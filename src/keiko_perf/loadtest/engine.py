@@ -45,10 +45,10 @@ _COUNT_UP_S = 0.025
 _EARLY_S = 2e-6  # what it takes from the alarm to the request
 # Where connections know when they send, a request is prepared before it is due. How long that takes
 # is learnt: code that is asked for only now and then has left the caches.
-_PREPARED_IN_TIME = 0.998
+_PREPARED_IN_TIME = 0.99
 _PUNCTUAL_S = 1e-6
-_LONGEST_PREPARING_S = 60e-6
-_PREPARING_SHARE = 0.05  # of the time between two requests, at most
+_LONGEST_PREPARING_S = 100e-6
+_PREPARING_SHARE = 0.07  # of the time between two requests, at most
 _STOPPING_S = 5.0  # how long a stopped run waits for what is under way
 
 

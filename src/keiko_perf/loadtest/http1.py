@@ -192,7 +192,10 @@ class HttpTransport:
             return
         # The kernel changes its own code when the first socket wants stamps and when the last one
         # does not any more. That is not to happen between two requests.
-        self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError:  # connections will not be made either, and will say so
+            return
         if stamp(self._keeper):
             self.instants = Instants()
             self.clock = self.instants.last

@@ -89,9 +89,11 @@ class Stamped(asyncio.Transport):
             return
         instants, clock, send = self._instants, time.perf_counter, self._send
         until = instants.not_before
-        while (now := clock()) < until:
-            pass
         try:
+            if clock() < until:
+                send(b"")  # nothing leaves, and the way there is in the caches when it counts
+            while (now := clock()) < until:
+                pass
             size = send(data)
         except _TRY_AGAIN:
             size = 0
