@@ -9,6 +9,7 @@ plans use together with others is worth asking about by what may be hoped of it 
 from __future__ import annotations
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.weighing import Weighing, set_of
 
 _OPTIMISM = 0.5
@@ -31,6 +32,11 @@ class Ledger:
         self._asked: dict[int, dict[Bits, float]] = {}
         self._most: dict[int, dict[Bits, float]] = {}
         self._members = {number: self._alike(number) for number in weighing.live}
+        self.gains = Gains(self)
+
+    def answers(self) -> dict[int, int]:
+        """How often the planner has answered about each statement."""
+        return {number: len(known) for number, known in self._known.items()}
 
     def most(self, number: int, some: Bits) -> float:
         """What a statement costs at most with *some* indexes."""
