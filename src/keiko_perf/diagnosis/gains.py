@@ -8,6 +8,7 @@ once the planner has said more. What is kept is bounded; over the bound it is re
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from keiko_perf.diagnosis.costs import Bits
@@ -29,19 +30,14 @@ class Gains:
         self._near: dict[Bits, Bits] = {}
         self._gains: dict[Bits, dict[Bits, float]] = {}
         self._pays: dict[int, dict[Bits, bool]] = {}
-        self._answers: dict[int, int] = {}
         self._kept = 0
 
-    def refresh(self) -> None:
-        """Forget what is no longer true. Between two calls the planner may not be asked."""
-        answers = self.ledger.answers()
-        changed = {one for one, count in answers.items() if self._answers.get(one) != count}
-        self._answers = answers
+    def forget(self, changed: AbstractSet[int]) -> None:
+        """Forget what saved anything in statements of which more is known now."""
         if self._kept > _MOST_KEPT:
-            changed.update(answers)
+            self._gains.clear()
+            self._pays.clear()
             self._kept = 0
-        if not changed:
-            return
         affected = self.ledger.weighing.affected
         for new in [one for one in self._gains if not changed.isdisjoint(affected(one))]:
             del self._gains[new]

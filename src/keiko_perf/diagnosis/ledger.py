@@ -8,6 +8,9 @@ plans use together with others is worth asking about by what may be hoped of it 
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.weighing import Weighing, set_of
@@ -27,40 +30,49 @@ class Ledger:
         self._costs = weighing.costs
         self._known = {number: weighing.costs.known(number) for number in weighing.live}
         self._relevant = {number: weighing.costs.relevant(number) for number in weighing.live}
-        self._answers = dict.fromkeys(weighing.live, 0)
+        self._answers = 0
+        self._learnt = dict.fromkeys(weighing.live, -1)
         self._plans: dict[int, list[tuple[Bits, float]]] = {}
         self._asked: dict[int, dict[Bits, float]] = {}
+        self._used: dict[int, Bits] = {}
         self._most: dict[int, dict[Bits, float]] = {}
-        self._members = {number: self._alike(number) for number in weighing.live}
+        self._members: dict[int, dict[int, Bits]] = {}
         self.gains = Gains(self)
-
-    def answers(self) -> dict[int, int]:
-        """How often the planner has answered about each statement."""
-        return {number: len(known) for number, known in self._known.items()}
+        self.learn()
 
     def most(self, number: int, some: Bits) -> float:
         """What a statement costs at most with *some* indexes."""
+        if self._answers != self._costs.answers:
+            self.learn()
         mine = some & self._relevant[number]
-        if self._answers[number] != len(self._known[number]):
-            self._learn(number)
         known = self._most[number].get(mine)
-        if known is None:
-            there = self._costs.projected(number, mine)
-            known = self._asked[number].get(there)
-            if known is None:
-                known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
-            self._most[number][mine] = known
+        return self._reckoned(number, mine) if known is None else known
+
+    def _reckoned(self, number: int, mine: Bits) -> float:
+        """The same of what matters to the statement; kept until more is known of it."""
+        known = self._most[number][mine] = self._sure(number, self._costs.projected(number, mine))
         return known
 
-    def _learn(self, number: int) -> None:
-        """Take in what the planner has said of a statement since."""
-        self._asked[number] = {one.asked: one.cost for one in self._known[number]}
-        cheapest: dict[Bits, float] = {}
-        for one in self._known[number]:
-            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
-        self._plans[number] = sorted(cheapest.items(), key=lambda one: one[1])
-        self._most[number] = {}
-        self._answers[number] = len(self._known[number])
+    def _sure(self, number: int, there: Bits) -> float:
+        known = self._asked[number].get(there)
+        if known is None:
+            known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
+        return known
+
+    def learn(self) -> None:
+        """Take in what the planner has said since."""
+        changed = {one for one, known in self._known.items() if self._learnt[one] != len(known)}
+        for number in changed:
+            self._asked[number] = {one.asked: one.cost for one in self._known[number]}
+            cheapest: dict[Bits, float] = {}
+            for one in self._known[number]:
+                cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
+            self._plans[number] = sorted(cheapest.items(), key=lambda one: one[1])
+            self._used[number] = reduce(or_, cheapest, 0)
+            self._most[number] = {}
+            self._learnt[number] = len(self._known[number])
+        self._answers = self._costs.answers
+        self.gains.forget(changed)
 
     def cost(self, some: Bits) -> float:
         """What reads and writes of the whole workload cost at most with *some* indexes."""
@@ -68,12 +80,20 @@ class Ledger:
 
     def saved(self, before: Bits, after: Bits) -> float:
         """How much less it costs with *after* than with *before*."""
-        weighing = self.weighing
+        if self._answers != self._costs.answers:
+            self.learn()
+        weighing, relevant, most = self.weighing, self._relevant, self._most
         found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
         for number in weighing.affected(before ^ after):
-            found += weighing.weights[number] * (
-                self.most(number, before) - self.most(number, after)
-            )
+            # In two steps and without `most`: most of the search's time is spent here.
+            mine, kept = relevant[number], most[number]
+            old = kept.get(before & mine)
+            if old is None:
+                old = self._reckoned(number, before & mine)
+            new = kept.get(after & mine)
+            if new is None:
+                new = self._reckoned(number, after & mine)
+            found += weighing.weights[number] * (old - new)
         return found
 
     def pays(self, bit: int, some: Bits) -> bool:
@@ -88,10 +108,9 @@ class Ledger:
 
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
-        some = 0
-        for one in self._costs.known(number):
-            some |= one.used
-        return some
+        if self._answers != self._costs.answers:
+            self.learn()
+        return self._used[number]
 
     def moves(self) -> list[Bits]:
         """
@@ -104,6 +123,8 @@ class Ledger:
             for one in self._costs.known(number):
                 if one.used.bit_count() > 1:
                     together[one.used] = None
+            if number not in self._members:
+                self._members[number] = self._alike(number)
             for stand_in in bits_of(self.used(number)):
                 for bit in bits_of(self._members[number].get(stand_in, 0)):
                     serves.setdefault(bit, []).append((number, stand_in))
@@ -131,32 +152,17 @@ class Hopes(Ledger):
     costs less, unless the planner has said that it does not.
     """
 
-    def __init__(self, weighing: Weighing) -> None:
-        super().__init__(weighing)
-        self._hoped: dict[int, dict[Bits, float]] = {}
-
-    def most(self, number: int, some: Bits) -> float:
-        """What a statement costs with *some* indexes, with some luck."""
-        if self._answers[number] != len(self._known[number]):
-            self._learn(number)
-        mine = some & self._relevant[number]
-        known = self._hoped[number].get(mine)
-        if known is None:
-            there = self._costs.projected(number, mine)
-            known = self._hoped[number][mine] = self._hope(
-                number, there, super().most(number, mine)
-            )
+    def _reckoned(self, number: int, mine: Bits) -> float:
+        """What a statement costs with what matters to it, with some luck."""
+        there = self._costs.projected(number, mine)
+        known = self._most[number][mine] = self._hope(number, there, self._sure(number, there))
         return known
-
-    def _learn(self, number: int) -> None:
-        super()._learn(number)
-        self._hoped[number] = {}
 
     def _hope(self, number: int, there: Bits, sure: float) -> float:
         least, _ = self._costs.bounds(number, there)
         if least >= sure:
             return sure
-        nothing = super().most(number, 0)
+        nothing = self._sure(number, 0)
         hoped = sure
         for one in self._known[number]:
             if one.cost < hoped and one.used & there and one.used & ~there:

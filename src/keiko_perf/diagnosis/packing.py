@@ -33,14 +33,18 @@ _LEAST = 1e-5
 
 
 class Packing:
-    """Finds a good set among *moves*: indexes one by one, and such as are used together."""
+    """
+    Finds a good set among *moves*: indexes one by one, and such as are used together.
+
+    It goes by what the ledger knows when it is made.
+    """
 
     def __init__(self, ledger: Ledger, moves: Iterable[Bits]) -> None:
         self.ledger = ledger
         self._weighing = ledger.weighing
         self._size = ledger.weighing.size
         self._gains = ledger.gains
-        self._gains.refresh()
+        ledger.learn()
         self._additions = Additions(self._gains, moves)
 
     def best(self, *starts: Bits) -> Bits:

@@ -103,7 +103,7 @@ class Weighing:
         return known
 
     def upkeep_of(self, some: Bits) -> float:
-        return sum(self.upkeep[bit] for bit in bits_of(some))
+        return sum([self.upkeep[bit] for bit in bits_of(some)]) if some else 0.0
 
     def bounds(self, before: Bits, after: Bits) -> tuple[float, float]:
         """The least and the most that the workload saves by *after* in place of *before*."""
