@@ -22,16 +22,17 @@ class Additions:
     """
 
     def __init__(self, gains: Gains, moves: Iterable[Bits]) -> None:
-        self._gains = gains
+        self._all_gains = gains
         self._weighing = gains.ledger.weighing
         size = self._weighing.size
         self._moves = sorted(moves, key=lambda one: (size(one), one))
         self._sizes = [size(one) for one in self._moves]
-        self._near = [gains.near(one) for one in self._moves]
-        self._chosen: Bits = 0
+        self._gains = [gains.of(one) for one in self._moves]
+        self._near = [one.near for one in self._gains]
+        self._chosen: Bits | None = None
         self._new = list(self._moves)
         self._added = list(self._sizes)
-        self._saved = [gains.saved(one, 0) for one in self._moves]
+        self._saved = [0.0] * len(self._moves)
 
     def all(self, chosen: Bits) -> Iterator[tuple[Bits, float, float]]:
         """What each that brings anything would: the new ones, their size, and what they save."""
@@ -56,7 +57,7 @@ class Additions:
         new, added, saved = self._new, self._added, self._saved
         fitting = [
             (-saved[place] / added[place] ** view, place)
-            for place in range(self._first_too_large(room))
+            for place in range(self._first_too_large(chosen, room))
             if saved[place] > 0.0 and added[place] <= room and not new[place] & but
         ]
         if self._weighing.limits.max_indexes is not None:
@@ -64,26 +65,32 @@ class Additions:
             fitting = [one for one in fitting if surplus(chosen | new[one[1]]) <= 0]
         return [new[place] for _, place in sorted(fitting)]
 
-    def _first_too_large(self, room: float) -> int:
+    def _first_too_large(self, chosen: Bits, room: float) -> int:
         """
         The place of the first move that does not fit; they are in the order of their size. Behind
         it one that holds what is chosen already may still fit, and is found by an exchange.
         """
         place = bisect_right(self._sizes, room)
-        while place < len(self._moves) and self._moves[place] & self._chosen:
+        while place < len(self._moves) and self._moves[place] & chosen:
             place += 1
         return place
 
     def _stand(self, chosen: Bits) -> None:
         """Reckon again what is near to where another set differs."""
-        changed = chosen ^ self._chosen
-        if not changed:
-            return
+        if self._chosen is None:
+            near_to_change: Iterable[int] = range(len(self._moves))
+        else:
+            changed = chosen ^ self._chosen
+            if not changed:
+                return
+            near_to_change = [place for place, near in enumerate(self._near) if near & changed]
         self._chosen = chosen
-        moves, saved, size = self._moves, self._gains.saved, self._weighing.size
-        for place in [place for place, near in enumerate(self._near) if near & changed]:
+        moves, gains, size = self._moves, self._gains, self._weighing.size
+        for place in near_to_change:
             new = moves[place] & ~chosen
-            if new != self._new[place]:
-                self._new[place] = new
-                self._added[place] = self._sizes[place] if new == moves[place] else size(new)
-            self._saved[place] = saved(new, chosen) if new else 0.0
+            if new == moves[place]:
+                self._new[place], self._added[place] = new, self._sizes[place]
+                self._saved[place] = gains[place].beside(chosen)
+            else:
+                self._new[place], self._added[place] = new, size(new)
+                self._saved[place] = self._all_gains.of(new).beside(chosen) if new else 0.0

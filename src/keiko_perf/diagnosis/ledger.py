@@ -19,6 +19,53 @@ _OPTIMISM = 0.5
 """Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
 
 
+class Page:
+    """What is known of one statement: what it costs at most with each set that was asked about."""
+
+    __slots__ = ("_ledger", "answers", "asked", "kept", "known", "number", "plans", "relevant",
+                 "used", "weight")  # fmt: skip
+
+    def __init__(self, ledger: Ledger, number: int) -> None:
+        weighing = ledger.weighing
+        self._ledger = ledger
+        self.number = number
+        self.weight = weighing.weights[number]
+        self.relevant = weighing.costs.relevant(number)
+        self.known = weighing.costs.known(number)
+        self.answers = -1
+        self.asked: dict[Bits, float] = {}
+        self.plans: list[tuple[Bits, float]] = []
+        self.used: Bits = 0
+        self.kept: dict[Bits, float] = {}
+        """What follows, by what of a set matters to the statement."""
+
+    def learn(self) -> bool:
+        """Take in what the planner has said since; whether it has."""
+        if self.answers == len(self.known):
+            return False
+        self.answers = len(self.known)
+        self.asked = {one.asked: one.cost for one in self.known}
+        cheapest: dict[Bits, float] = {}
+        for one in self.known:
+            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
+        self.plans = sorted(cheapest.items(), key=lambda one: one[1])
+        self.used = reduce(or_, cheapest, 0)
+        self.kept.clear()
+        return True
+
+    def enter(self, mine: Bits) -> float:
+        """What follows for a set that nobody has asked of yet."""
+        known = self.kept[mine] = self._ledger.reckoned(self, mine)
+        return known
+
+    def sure(self, there: Bits) -> float:
+        """What it costs at most with what stands for a set."""
+        known = self.asked.get(there)
+        if known is None:
+            known = next(cost for used, cost in self.plans if used & ~there == 0)
+        return known
+
+
 class Ledger:
     """
     Args:
@@ -28,51 +75,31 @@ class Ledger:
     def __init__(self, weighing: Weighing) -> None:
         self.weighing = weighing
         self._costs = weighing.costs
-        self._known = {number: weighing.costs.known(number) for number in weighing.live}
-        self._relevant = {number: weighing.costs.relevant(number) for number in weighing.live}
-        self._answers = 0
-        self._learnt = dict.fromkeys(weighing.live, -1)
-        self._plans: dict[int, list[tuple[Bits, float]]] = {}
-        self._asked: dict[int, dict[Bits, float]] = {}
-        self._used: dict[int, Bits] = {}
-        self._most: dict[int, dict[Bits, float]] = {}
+        self._pages = {number: Page(self, number) for number in weighing.live}
+        self._answers = -1
         self._members: dict[int, dict[int, Bits]] = {}
         self.gains = Gains(self)
-        self.learn()
 
-    def most(self, number: int, some: Bits) -> float:
-        """What a statement costs at most with *some* indexes."""
-        if self._answers != self._costs.answers:
-            self.learn()
-        mine = some & self._relevant[number]
-        known = self._most[number].get(mine)
-        return self._reckoned(number, mine) if known is None else known
-
-    def _reckoned(self, number: int, mine: Bits) -> float:
-        """The same of what matters to the statement; kept until more is known of it."""
-        known = self._most[number][mine] = self._sure(number, self._costs.projected(number, mine))
-        return known
-
-    def _sure(self, number: int, there: Bits) -> float:
-        known = self._asked[number].get(there)
-        if known is None:
-            known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
-        return known
+    def page(self, number: int) -> Page:
+        """What is known of a statement."""
+        return self._pages[number]
 
     def learn(self) -> None:
         """Take in what the planner has said since."""
-        changed = {one for one, known in self._known.items() if self._learnt[one] != len(known)}
-        for number in changed:
-            self._asked[number] = {one.asked: one.cost for one in self._known[number]}
-            cheapest: dict[Bits, float] = {}
-            for one in self._known[number]:
-                cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
-            self._plans[number] = sorted(cheapest.items(), key=lambda one: one[1])
-            self._used[number] = reduce(or_, cheapest, 0)
-            self._most[number] = {}
-            self._learnt[number] = len(self._known[number])
-        self._answers = self._costs.answers
-        self.gains.forget(changed)
+        if self._answers != self._costs.answers:
+            self._answers = self._costs.answers
+            self.gains.forget({number for number, page in self._pages.items() if page.learn()})
+
+    def most(self, number: int, some: Bits) -> float:
+        """What a statement costs at most with *some* indexes."""
+        self.learn()
+        page = self._pages[number]
+        known = page.kept.get(some & page.relevant)
+        return page.enter(some & page.relevant) if known is None else known
+
+    def reckoned(self, page: Page, mine: Bits) -> float:
+        """What a statement costs at most with what matters to it."""
+        return page.sure(self._costs.projected(page.number, mine))
 
     def cost(self, some: Bits) -> float:
         """What reads and writes of the whole workload cost at most with *some* indexes."""
@@ -80,20 +107,12 @@ class Ledger:
 
     def saved(self, before: Bits, after: Bits) -> float:
         """How much less it costs with *after* than with *before*."""
-        if self._answers != self._costs.answers:
-            self.learn()
-        weighing, relevant, most = self.weighing, self._relevant, self._most
+        weighing = self.weighing
         found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
         for number in weighing.affected(before ^ after):
-            # In two steps and without `most`: most of the search's time is spent here.
-            mine, kept = relevant[number], most[number]
-            old = kept.get(before & mine)
-            if old is None:
-                old = self._reckoned(number, before & mine)
-            new = kept.get(after & mine)
-            if new is None:
-                new = self._reckoned(number, after & mine)
-            found += weighing.weights[number] * (old - new)
+            found += weighing.weights[number] * (
+                self.most(number, before) - self.most(number, after)
+            )
         return found
 
     def pays(self, bit: int, some: Bits) -> bool:
@@ -108,9 +127,8 @@ class Ledger:
 
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
-        if self._answers != self._costs.answers:
-            self.learn()
-        return self._used[number]
+        self.learn()
+        return self._pages[number].used
 
     def moves(self) -> list[Bits]:
         """
@@ -152,19 +170,16 @@ class Hopes(Ledger):
     costs less, unless the planner has said that it does not.
     """
 
-    def _reckoned(self, number: int, mine: Bits) -> float:
+    def reckoned(self, page: Page, mine: Bits) -> float:
         """What a statement costs with what matters to it, with some luck."""
-        there = self._costs.projected(number, mine)
-        known = self._most[number][mine] = self._hope(number, there, self._sure(number, there))
-        return known
-
-    def _hope(self, number: int, there: Bits, sure: float) -> float:
-        least, _ = self._costs.bounds(number, there)
+        there = self._costs.projected(page.number, mine)
+        sure = page.sure(there)
+        least, _ = self._costs.bounds(page.number, there)
         if least >= sure:
             return sure
-        nothing = self._sure(number, 0)
+        nothing = page.sure(0)
         hoped = sure
-        for one in self._known[number]:
+        for one in page.known:
             if one.cost < hoped and one.used & there and one.used & ~there:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))

@@ -22,12 +22,12 @@ class Losses:
     """
 
     def __init__(self, gains: Gains, chosen: Bits) -> None:
-        self._gains = gains
         self._weighing = gains.ledger.weighing
         self._chosen = chosen
         self._sizes = {bit: self._weighing.size(1 << bit) for bit in bits_of(chosen)}
-        self.each = {bit: self._lost(bit, chosen) for bit in self._sizes}
-        self._cheapest = sorted(self._for_size(self.each))
+        self._gains = {bit: gains.of(1 << bit) for bit in self._sizes}
+        self._each = {bit: self._lost(bit, chosen) for bit in self._sizes}
+        self._cheapest = sorted(self._for_size(self._each))
 
     def cheapest_first(self) -> list[int]:
         """Those that are missed least for their size first."""
@@ -69,16 +69,26 @@ class Losses:
 
     def _beside(self, new: Bits) -> tuple[dict[int, float], list[tuple[float, int]]]:
         """The losses beside *new* as well: only near it they are others."""
-        near = self._chosen & self._gains.near(new)
+        near = self._chosen & self._weighing.near(new)
         if not near:
-            return self.each, self._cheapest
+            return self._each, self._cheapest
         everything = self._chosen | new
         others = {bit: self._lost(bit, everything) for bit in bits_of(near)}
         rest = [one for one in self._cheapest if one[1] not in others]
-        return self.each | others, sorted([*rest, *self._for_size(others)])
+        return self._each | others, sorted([*rest, *self._for_size(others)])
 
     def _for_size(self, losses: dict[int, float]) -> Iterator[tuple[float, int]]:
         return ((lost / self._sizes[bit], bit) for bit, lost in losses.items())
 
     def _lost(self, bit: int, some: Bits) -> float:
-        return self._gains.saved(1 << bit, some & ~(1 << bit))
+        return self._gains[bit].beside(some & ~(1 << bit))
+
+
+def least_missed_first(gains: Gains, chosen: Bits) -> list[int]:
+    """The indexes of a set, those first without which it costs least more, whatever their size."""
+    return [
+        bit
+        for _, bit in sorted(
+            (gains.of(1 << bit).beside(chosen & ~(1 << bit)), bit) for bit in bits_of(chosen)
+        )
+    ]

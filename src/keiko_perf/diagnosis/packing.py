@@ -15,7 +15,7 @@ from itertools import combinations
 from keiko_perf.diagnosis.additions import Additions
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.ledger import Ledger, without
-from keiko_perf.diagnosis.losses import MISSED_LEAST, Losses
+from keiko_perf.diagnosis.losses import MISSED_LEAST, Losses, least_missed_first
 
 _VIEWS = (1.0, 0.5, 0.0)
 """How much the size counts in what is taken first."""
@@ -85,8 +85,7 @@ class Packing:
 
     def paying(self, chosen: Bits) -> Bits:
         """Without those that are not worth having beside the others, the least useful first."""
-        losses = Losses(self._gains, chosen).each
-        for bit in sorted(losses, key=lambda one: (losses[one], one)):
+        for bit in least_missed_first(self._gains, chosen):
             if not self._gains.pays(bit, chosen):
                 chosen = without(chosen, bit)
         return chosen
