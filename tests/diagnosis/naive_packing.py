@@ -99,7 +99,7 @@ class NaivePacking:
         for gone in (*((one,) for one in cheap), *combinations(cheap[:6], 2), *most):
             size = sum(self.size(1 << bit) for bit in gone)
             if len(gone) >= surplus and size >= over:
-                # Not by `sum`, which since Python 3.12 is more exact than to add one after the other.
+                # Not by `sum`: since Python 3.12 it is more exact than one after the other.
                 yield without(everything, *gone), reduce(add, [losses[bit] for bit in gone])
                 if len(gone) > 2:
                     return
