@@ -92,6 +92,7 @@ with ExitStack() as stack, quiet():
         send = way.send
         if (left := due - clock()) > 0.0003:
             time.sleep(left - 0.0002)
+        send(b"")  # as warm as ours
         while clock() < due:
             pass
         send(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
