@@ -138,12 +138,9 @@ def _tail(keys: tuple[Key, ...], use: Use) -> tuple[str, ...]:
     if not keys or keys[0].column not in ranges | ordered:
         return ()
     useful = ranges | ordered | use.leading
-    found: list[str] = []
-    for key in keys:
-        if key.column not in useful:
-            break
-        found.append(str(key))
-    return tuple(found)
+    found = list(takewhile(lambda key: key.column in useful, keys))
+    # Read backwards, it is the same for the same price.
+    return tuple(str(key.turned if found[0].starts_with_nulls else key) for key in found)
 
 
 def _covers(index: Index, use: Use) -> bool:
