@@ -1,8 +1,8 @@
 """
 Allowance: how many questions a set of indexes is worth.
 
-A share of those that Extend would ask on its way to the same set, which are reckoned here without
-asking one: each statement's price, then its price with each of its columns that fits the budget, and
+A share of those that Extend would ask on its way to the same set, reckoned here without
+asking one: the price of each statement, and with each of its columns that fits the budget, and
 for each column that an index gets, of the statements that speak of it, the same once more, and
 those with each column that the index could be widened by.
 """

@@ -53,7 +53,7 @@ class Nomination:
             share: of the questions that are worth asking.
         """
         self._share = share
-        best = 0
+        best = self._best = await self._hoped(0)
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
@@ -124,7 +124,7 @@ class Nomination:
         """The best set once it is known what the parts of plans are worth that it might hold."""
         hoped = best
         for number in range(_MOST_ROUNDS):
-            packing = Packing(self._hopes, self.ledger.moves())
+            packing = Packing(self._hopes, self._hopes.moves())
             hoped = packing.better(hoped) if number % 4 else packing.best(best)
             if self.is_late() or not await self._ask_about(hoped):
                 break
