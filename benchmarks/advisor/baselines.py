@@ -93,7 +93,9 @@ class Planner:
 
     def _assume(self, indexes: Chosen) -> None:
         for gone in self._there.keys() - indexes:
-            self.connection.execute("SELECT hypopg_drop_index(%s::oid)", (self._there.pop(gone)[0],))
+            self.connection.execute(
+                "SELECT hypopg_drop_index(%s::oid)", (self._there.pop(gone)[0],)
+            )
         for new in indexes - self._there.keys():
             self._there[new] = self.connection.execute(
                 "SELECT indexrelid, indexname FROM hypopg_create_index(%s)",

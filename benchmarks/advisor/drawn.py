@@ -169,7 +169,9 @@ def _name(random: Random, place: int, rows: int) -> Column:
 
 def _flag(random: Random, place: int, rows: int) -> Column:
     value = f"r(i, {place}, {random.choice((2, 10, 200))}) = 0"
-    return Column(f"is{place}", "bool", value, lambda draws: draws.choice(("true", "false")), "state")
+    return Column(
+        f"is{place}", "bool", value, lambda draws: draws.choice(("true", "false")), "state"
+    )
 
 
 _COLUMNS = (_state, _state, _amount, _amount, _when, _name, _flag)
@@ -209,7 +211,9 @@ def _range(random: Random, one: Column, to: str = "") -> str:
     first = random.randrange(_MINUTES - length)
     if random.random() < 0.3:
         return f"{to}{one.name} > {_instant(random, _MINUTES - length)}"
-    return f"{to}{one.name} BETWEEN {_instant(random, first)} AND {_instant(random, first + length)}"
+    return (
+        f"{to}{one.name} BETWEEN {_instant(random, first)} AND {_instant(random, first + length)}"
+    )
 
 
 def _filters(random: Random, table: Table, most: int, to: str = "") -> list[str]:
@@ -275,7 +279,10 @@ def _latest(random: Random, tables: list[Table]) -> str | None:
 
 def _counted(random: Random, tables: list[Table]) -> str | None:
     table = _large(random, tables)
-    terms, by = _filters(random, table, 2), random.choice(table.of("state", "ref", "name") or [None])
+    terms, by = (
+        _filters(random, table, 2),
+        random.choice(table.of("state", "ref", "name") or [None]),
+    )
     if by is None:
         return None
     return f"SELECT {by.name}, count(*) FROM {table.name} WHERE {' AND '.join(terms)} GROUP BY {by.name}"
@@ -311,7 +318,18 @@ def _changed(random: Random, tables: list[Table]) -> str | None:
     ))  # fmt: skip
 
 
-_SERVICE = (_listed, _listed, _owned, _owned, _latest, _latest, _counted, _beside, _beside, _changed)
+_SERVICE = (
+    _listed,
+    _listed,
+    _owned,
+    _owned,
+    _latest,
+    _latest,
+    _counted,
+    _beside,
+    _beside,
+    _changed,
+)
 
 
 # Analyses
@@ -364,7 +382,9 @@ def _missing(random: Random, tables: list[Table], places: list[tuple[Table, str]
     other, one, alias = random.choice(found)
     terms = " AND ".join(_filters(random, other, 1, "x."))
     sign = random.choice(("", "NOT "))
-    return f"{sign}EXISTS (SELECT 1 FROM {other.name} x WHERE x.{one.name} = {alias}.id AND {terms})"
+    return (
+        f"{sign}EXISTS (SELECT 1 FROM {other.name} x WHERE x.{one.name} = {alias}.id AND {terms})"
+    )
 
 
 _ANALYSIS = (_joined, _joined, _joined, _counted, _listed)

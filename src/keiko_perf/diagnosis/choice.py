@@ -11,7 +11,7 @@ the same answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
@@ -38,6 +38,7 @@ class Choice(Weighing):
     """Chooses by what the candidates weigh."""
 
     _nomination: Nomination | None = None
+    _promised: dict[Bits, tuple[tuple[Bits, int, bool], float]] = field(default_factory=dict)
 
     async def run(self) -> list[int]:
         """The chosen candidates, the most useful for its size first."""
@@ -119,7 +120,7 @@ class Choice(Weighing):
         room = self.room(chosen)
         self._now = self._cost(chosen)
         heap = [
-            (-self._score(more, self.bounds(chosen, chosen | more)[1]), place, more)
+            (-self._score(more, self._most_saved(more, chosen)), place, more)
             for place, more in enumerate(self.moves(chosen))
             if self._fits(more, room, chosen)
         ]
@@ -145,6 +146,16 @@ class Choice(Weighing):
                     return await self._smallest_alike(more, most, chosen, heap)
                 return more
         return None
+
+    def _most_saved(self, more: Bits, chosen: Bits) -> float:
+        """What an addition may save at most; reckoned anew once something near it is another."""
+        nearby = chosen & self.near(more)
+        answers = sum([len(self.costs.known(one)) for one in self.affected(more)])
+        state = nearby, answers, not chosen
+        known = self._promised.get(more)
+        if known is None or known[0] != state:
+            known = self._promised[more] = state, self.bounds(chosen, chosen | more)[1]
+        return known[1]
 
     def _fits(self, more: Bits, room: float, chosen: Bits) -> bool:
         if self.surplus(chosen | more) > 0:

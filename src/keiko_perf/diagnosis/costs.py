@@ -72,6 +72,9 @@ class Costs:
         candidates: the indexes, by their bit.
         sizes: how large each is, in bytes; 0 if not known.
         tables: with their statistics.
+
+    Attributes:
+        answers: how many there are; whoever keeps what follows from them sees when there are more.
     """
 
     session: Session
@@ -79,6 +82,7 @@ class Costs:
     candidates: tuple[Index, ...]
     sizes: tuple[float, ...] = ()
     tables: Mapping[TableName, Table] = field(default_factory=dict)
+    answers: int = 0
     _known: list[list[Answer]] = field(default_factory=list)
     _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
     _saved: list[dict[Bits, float]] = field(default_factory=list)
@@ -185,6 +189,7 @@ class Costs:
         cost = price.cost + sum(more for _, more in used)
         answer = Answer(wanted, some, cost, self._shares(number, some, price.scans))
         self._known[number].append(answer)
+        self.answers += 1
         self._bounds[number].clear()
         self._saved[number].clear()
         if price.scans is not None and not wanted:

@@ -9,8 +9,11 @@ plans use together with others is worth asking about by what may be hoped of it 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.weighing import Weighing, set_of
 
@@ -19,6 +22,53 @@ _LEAST_PROMISE = 2e-4
 _MOST_PROMISING = 30
 _OPTIMISM = 0.5
 """Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
+
+
+class Page:
+    """What is known of one statement: what it costs at most with each set that was asked about."""
+
+    __slots__ = ("_ledger", "answers", "asked", "kept", "known", "number", "plans", "relevant",
+                 "used", "weight")  # fmt: skip
+
+    def __init__(self, ledger: Ledger, number: int) -> None:
+        weighing = ledger.weighing
+        self._ledger = ledger
+        self.number = number
+        self.weight = weighing.weights[number]
+        self.relevant = weighing.costs.relevant(number)
+        self.known = weighing.costs.known(number)
+        self.answers = -1
+        self.asked: dict[Bits, float] = {}
+        self.plans: list[tuple[Bits, float]] = []
+        self.used: Bits = 0
+        self.kept: dict[Bits, float] = {}
+        """What follows, by what of a set matters to the statement."""
+
+    def learn(self) -> bool:
+        """Take in what the planner has said since; whether it has."""
+        if self.answers == len(self.known):
+            return False
+        self.answers = len(self.known)
+        self.asked = {one.asked: one.cost for one in self.known}
+        cheapest: dict[Bits, float] = {}
+        for one in self.known:
+            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
+        self.plans = sorted(cheapest.items(), key=lambda one: one[1])
+        self.used = reduce(or_, cheapest, 0)
+        self.kept.clear()
+        return True
+
+    def enter(self, mine: Bits) -> float:
+        """What follows for a set that nobody has asked of yet."""
+        known = self.kept[mine] = self._ledger.reckoned(self, mine)
+        return known
+
+    def sure(self, there: Bits) -> float:
+        """What it costs at most with what stands for a set."""
+        known = self.asked.get(there)
+        if known is None:
+            known = next(cost for used, cost in self.plans if used & ~there == 0)
+        return known
 
 
 class Ledger:
@@ -30,37 +80,31 @@ class Ledger:
     def __init__(self, weighing: Weighing) -> None:
         self.weighing = weighing
         self._costs = weighing.costs
-        self._known = {number: weighing.costs.known(number) for number in weighing.live}
-        self._relevant = {number: weighing.costs.relevant(number) for number in weighing.live}
-        self._answers = dict.fromkeys(weighing.live, 0)
-        self._plans: dict[int, list[tuple[Bits, float]]] = {}
-        self._asked: dict[int, dict[Bits, float]] = {}
-        self._most: dict[int, dict[Bits, float]] = {}
-        self._members = {number: self._alike(number) for number in weighing.live}
+        self._pages = {number: Page(self, number) for number in weighing.live}
+        self._answers = -1
+        self._members: dict[int, dict[int, Bits]] = {}
+        self.gains = Gains(self)
+
+    def page(self, number: int) -> Page:
+        """What is known of a statement."""
+        return self._pages[number]
+
+    def learn(self) -> None:
+        """Take in what the planner has said since."""
+        if self._answers != self._costs.answers:
+            self._answers = self._costs.answers
+            self.gains.forget({number for number, page in self._pages.items() if page.learn()})
 
     def most(self, number: int, some: Bits) -> float:
         """What a statement costs at most with *some* indexes."""
-        mine = some & self._relevant[number]
-        if self._answers[number] != len(self._known[number]):
-            self._learn(number)
-        known = self._most[number].get(mine)
-        if known is None:
-            there = self._costs.projected(number, mine)
-            known = self._asked[number].get(there)
-            if known is None:
-                known = next(cost for used, cost in self._plans[number] if used & ~there == 0)
-            self._most[number][mine] = known
-        return known
+        self.learn()
+        page = self._pages[number]
+        known = page.kept.get(some & page.relevant)
+        return page.enter(some & page.relevant) if known is None else known
 
-    def _learn(self, number: int) -> None:
-        """Take in what the planner has said of a statement since."""
-        self._asked[number] = {one.asked: one.cost for one in self._known[number]}
-        cheapest: dict[Bits, float] = {}
-        for one in self._known[number]:
-            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
-        self._plans[number] = sorted(cheapest.items(), key=lambda one: one[1])
-        self._most[number] = {}
-        self._answers[number] = len(self._known[number])
+    def reckoned(self, page: Page, mine: Bits) -> float:
+        """What a statement costs at most with what matters to it."""
+        return page.sure(self._costs.projected(page.number, mine))
 
     def cost(self, some: Bits) -> float:
         """What reads and writes of the whole workload cost at most with *some* indexes."""
@@ -88,10 +132,8 @@ class Ledger:
 
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
-        some = 0
-        for one in self._costs.known(number):
-            some |= one.used
-        return some
+        self.learn()
+        return self._pages[number].used
 
     def moves(self) -> list[Bits]:
         """
@@ -104,6 +146,8 @@ class Ledger:
             for one in self._costs.known(number):
                 if one.used.bit_count() > 1:
                     together[one.used] = None
+            if number not in self._members:
+                self._members[number] = self._alike(number)
             for stand_in in bits_of(self.used(number)):
                 for bit in bits_of(self._members[number].get(stand_in, 0)):
                     serves.setdefault(bit, []).append((number, stand_in))
@@ -133,13 +177,12 @@ class Hopes(Ledger):
 
     def __init__(self, weighing: Weighing) -> None:
         super().__init__(weighing)
-        self._hoped: dict[int, dict[Bits, float]] = {}
         self._expected = {number: dict(self._expectations(number)) for number in weighing.live}
         self._promising = self._most_promising()
 
     def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
         """What each candidate that stands for others might save a statement."""
-        for bit in bits_of(self._costs.projected(number, self._relevant[number])):
+        for bit in bits_of(self._costs.projected(number, self._costs.relevant(number))):
             if saved := self._costs.expected(number, bit):
                 yield bit, saved
 
@@ -148,8 +191,9 @@ class Hopes(Ledger):
         weighing = self.weighing
         saved: dict[int, float] = {}
         for number, mine in self._expected.items():
+            members = self._alike(number)
             for stand_in, one in mine.items():
-                for bit in bits_of(self._members[number][stand_in]):
+                for bit in bits_of(members[stand_in]):
                     saved[bit] = saved.get(bit, 0.0) + weighing.weights[number] * one
         worth = {
             bit: one - weighing.upkeep[bit]
@@ -165,35 +209,20 @@ class Hopes(Ledger):
         """What plans use, and what nobody has asked about though it may save much."""
         return list(dict.fromkeys([*super().moves(), *self._promising]))
 
-    def most(self, number: int, some: Bits) -> float:
-        """What a statement costs with *some* indexes, with some luck."""
-        if self._answers[number] != len(self._known[number]):
-            self._learn(number)
-        mine = some & self._relevant[number]
-        known = self._hoped[number].get(mine)
-        if known is None:
-            there = self._costs.projected(number, mine)
-            known = self._hoped[number][mine] = self._hope(
-                number, there, super().most(number, mine)
-            )
-        return known
-
-    def _learn(self, number: int) -> None:
-        super()._learn(number)
-        self._hoped[number] = {}
-
-    def _hope(self, number: int, there: Bits, sure: float) -> float:
-        least, _ = self._costs.bounds(number, there)
+    def reckoned(self, page: Page, mine: Bits) -> float:
+        """What a statement costs with what matters to it, with some luck."""
+        there = self._costs.projected(page.number, mine)
+        sure = page.sure(there)
+        least, _ = self._costs.bounds(page.number, there)
         if least >= sure:
             return sure
-        nothing = super().most(number, 0)
-        hoped = min(sure, nothing - self._expected_of(number, there))
-        for one in self._known[number]:
+        nothing = page.sure(0)
+        hoped = min(sure, nothing - self._expected_of(page.number, there))
+        for one in page.known:
             if one.cost < hoped and one.used & there and one.used & ~there:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
         return max(least, hoped)
-
 
     def _expected_of(self, number: int, there: Bits) -> float:
         """What the best of some candidates for each table might save together."""

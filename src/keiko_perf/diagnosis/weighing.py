@@ -62,6 +62,7 @@ class Weighing:
     base: float
     weights: dict[int, float] = field(default_factory=dict)
     _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
+    _near: dict[Bits, Bits] = field(default_factory=dict)
     _now: float = 0.0
     _sizes: dict[Bits, float] = field(default_factory=dict)
     _begun: dict[Bits, Bits] = field(default_factory=dict)
@@ -102,8 +103,18 @@ class Weighing:
             self._affected[some] = known
         return known
 
+    def near(self, some: Bits) -> Bits:
+        """The candidates that matter to the statements that some matter to, and these."""
+        known = self._near.get(some)
+        if known is None:
+            known = some
+            for number in self.affected(some):
+                known |= self.costs.relevant(number)
+            self._near[some] = known
+        return known
+
     def upkeep_of(self, some: Bits) -> float:
-        return sum(self.upkeep[bit] for bit in bits_of(some))
+        return sum([self.upkeep[bit] for bit in bits_of(some)]) if some else 0.0
 
     def bounds(self, before: Bits, after: Bits) -> tuple[float, float]:
         """The least and the most that the workload saves by *after* in place of *before*."""

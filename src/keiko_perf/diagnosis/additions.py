@@ -1,0 +1,96 @@
+"""
+Additions: what every move would bring beside one set of indexes, as the set changes.
+
+A move is an index, or some that are used together; it brings those of them that are not there. When
+the set changes, only the moves near the change are reckoned again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from keiko_perf.diagnosis.costs import Bits
+from keiko_perf.diagnosis.gains import Gains
+
+
+class Additions:
+    """
+    Args:
+        gains: what each saves.
+        moves: what could be added.
+    """
+
+    def __init__(self, gains: Gains, moves: Iterable[Bits]) -> None:
+        self._all_gains = gains
+        self._weighing = gains.ledger.weighing
+        size = self._weighing.size
+        self._moves = sorted(moves, key=lambda one: (size(one), one))
+        self._sizes = [size(one) for one in self._moves]
+        self._gains = [gains.of(one) for one in self._moves]
+        self._near = [one.near for one in self._gains]
+        self._chosen: Bits | None = None
+        self._new = list(self._moves)
+        self._added = list(self._sizes)
+        self._saved = [0.0] * len(self._moves)
+
+    def all(self, chosen: Bits) -> Iterator[tuple[Bits, float, float]]:
+        """What each that brings anything would: the new ones, their size, and what they save."""
+        self._stand(chosen)
+        return (
+            (new, added, saved)
+            for new, added, saved in zip(self._new, self._added, self._saved, strict=True)
+            if new
+        )
+
+    def best_first(self, chosen: Bits, view: float, but: Bits) -> list[Bits]:
+        """
+        What fits and saves something.
+
+        Args:
+            chosen: what is there.
+            view: how much the size counts.
+            but: what is not to be added.
+        """
+        self._stand(chosen)
+        room = self._weighing.room(chosen)
+        new, added, saved = self._new, self._added, self._saved
+        fitting = [
+            (-saved[place] / added[place] ** view, place)
+            for place in range(self._first_too_large(chosen, room))
+            if saved[place] > 0.0 and added[place] <= room and not new[place] & but
+        ]
+        if self._weighing.limits.max_indexes is not None:
+            surplus = self._weighing.surplus
+            fitting = [one for one in fitting if surplus(chosen | new[one[1]]) <= 0]
+        return [new[place] for _, place in sorted(fitting)]
+
+    def _first_too_large(self, chosen: Bits, room: float) -> int:
+        """
+        The place of the first move that does not fit; they are in the order of their size. Behind
+        it one that holds what is chosen already may still fit, and is found by an exchange.
+        """
+        place = bisect_right(self._sizes, room)
+        while place < len(self._moves) and self._moves[place] & chosen:
+            place += 1
+        return place
+
+    def _stand(self, chosen: Bits) -> None:
+        """Reckon again what is near to where another set differs."""
+        if self._chosen is None:
+            near_to_change: Iterable[int] = range(len(self._moves))
+        else:
+            changed = chosen ^ self._chosen
+            if not changed:
+                return
+            near_to_change = [place for place, near in enumerate(self._near) if near & changed]
+        self._chosen = chosen
+        moves, gains, size = self._moves, self._gains, self._weighing.size
+        for place in near_to_change:
+            new = moves[place] & ~chosen
+            if new == moves[place]:
+                self._new[place], self._added[place] = new, self._sizes[place]
+                self._saved[place] = gains[place].beside(chosen)
+            else:
+                self._new[place], self._added[place] = new, size(new)
+                self._saved[place] = self._all_gains.of(new).beside(chosen) if new else 0.0
