@@ -15,13 +15,11 @@ from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.upkeep import entry_bytes
 from keiko_perf.diagnosis.weighing import Weighing
 
-_OF_ALL = 0.31
-_FIRST = 0.35
-"""Of what might have to be asked again for the first column so much is, …"""
-_EACH = 0.05
-"""… so much more with each, since with them it is asked what there is already, too, …"""
-_MOST = 1.2
-"""… and at most."""
+_OF_ALL = 0.28
+_FIRST, _LATER, _EACH, _ALL = 0.2, 0.45, 0.05, 1.2
+"""What is asked again of what could be: less at first, when the last column ends the search."""
+_MOST_FOR_EACH, _MOST = 6.0, 450.0
+"""More than so many, for each statement and in all, are worth none's time."""
 _POINTER_BYTES = 4.0
 _BLOAT = 1.3
 _UNKNOWN_BYTES = 1e6
@@ -58,7 +56,8 @@ class Allowance:
         """How many questions a set is worth, in all."""
         known = self._known.get(some)
         if known is None:
-            known = self._known[some] = _OF_ALL * self._extend(some)
+            most = _MOST_FOR_EACH * len(self._columns) + _MOST
+            known = self._known[some] = min(_OF_ALL * self._extend(some), most)
         return known
 
     @property
@@ -69,6 +68,7 @@ class Allowance:
     def _extend(self, some: Bits) -> float:
         """About how many questions Extend would ask until it has a set of this kind."""
         steps, again, room = 0, 0.0, self._budget
+        wider = [0] * len(self._columns)
         for index in self._in_order(some):
             first = (index.table, index.keys[0].column)
             room -= max(self._size(first), 0.0)
@@ -81,9 +81,11 @@ class Allowance:
                     one for name in names for one in self._spoken_of.get((index.table, name), ())
                 }
                 steps += 1
-                again += sum(self._columns[one] for one in numbers)
-                again += len(numbers) * self._on.get(index.table, 0)
-        part = min(_FIRST + _EACH * max(steps - 1, 0), _MOST)
+                more = self._on.get(index.table, 0) if len(names) == 1 else 0
+                for one in numbers:
+                    wider[one] += more
+                again += sum(self._columns[one] + wider[one] for one in numbers)
+        part = min(_FIRST * steps, _LATER + _EACH * steps, _ALL)
         return len(self._columns) + sum(self._columns) + part * again
 
     def _in_order(self, some: Bits) -> list[Index]:

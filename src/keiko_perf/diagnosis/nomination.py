@@ -25,6 +25,8 @@ _WORTH_ASKING = 2e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 10
+_LEAST_STEP = 0.003
+"""Of what the workload costs: where it saves less, Extend ends."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
@@ -42,6 +44,7 @@ class Nomination:
         self._calls_before = self._costs.session.planner_calls
         self._allowance = Allowance(ledger.weighing)
         self._best = self._expected()
+        self._stepped: tuple[Bits, Bits] = (0, 0)
         self._share = 1.0
         self._asked_beside: set[tuple[int, Bits]] = set()
 
@@ -82,8 +85,22 @@ class Nomination:
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        worth = self._allowance.questions(self._best) - self._calls_before
+        worth = self._allowance.questions(self._steps(self._best)) - self._calls_before
         return self._weighing.limits.is_late() or asked >= max(self._share * worth, _LEAST_ASKED)
+
+    def _steps(self, some: Bits) -> Bits:
+        """Those that save enough for Extend to go on."""
+        if self._stepped[0] != some:
+            least = _LEAST_STEP * self.ledger.cost(some)
+            self._stepped = (
+                some,
+                set_of(
+                    bit
+                    for bit in bits_of(some)
+                    if self._hopes.saved(some & ~(1 << bit), some) >= least
+                ),
+            )
+        return self._stepped[1]
 
     def _expected(self) -> Bits:
         """What might be chosen, before anything is known: for each statement the smallest."""
