@@ -7,13 +7,16 @@ from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.diagnosis.naive_packing import NaivePacking
 from tests.diagnosis.test_search import (
     A_AND_C,
+    AB,
     BOTH,
     NONE,
     ONLY_A,
     ONLY_B,
     ONLY_C,
+    TABLE,
     A,
     B,
     C,
@@ -24,9 +27,11 @@ from tests.diagnosis.test_search import (
 from keiko_perf.diagnosis.choice import Limits, set_of
 from keiko_perf.diagnosis.costs import Bits, Costs
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.ledger import Ledger
+from keiko_perf.diagnosis.ledger import Hopes, Ledger
+from keiko_perf.diagnosis.losses import Losses
 from keiko_perf.diagnosis.nomination import Nomination
 from keiko_perf.diagnosis.packing import Packing
+from keiko_perf.diagnosis.schema import Key
 from keiko_perf.diagnosis.weighing import Weighing
 
 ALL = (A, B, C)
@@ -40,9 +45,11 @@ async def ledger_of(
     sizes: tuple[float, ...],
     asked: tuple[frozenset[Index], ...] = (),
     max_indexes: int | None = None,
+    candidates: tuple[Index, ...] = ALL,
+    upkeep: float = 0.0,
 ) -> Ledger:
     """What is known once each statement was asked about nothing and about the sets *asked*."""
-    costs = Costs(plans, tuple(query(text) for text in plans.plans), ALL, sizes)
+    costs = Costs(plans, tuple(query(text) for text in plans.plans), candidates, sizes)
     live = tuple(range(len(plans.plans)))
     for number in live:
         for some in (NONE, *asked):
@@ -52,7 +59,7 @@ async def ledger_of(
         Weighing(
             costs=costs,
             live=live,
-            upkeep=(0.0,) * len(ALL),
+            upkeep=(upkeep,) * len(candidates),
             limits=Limits(budget_bytes=budget, max_indexes=max_indexes),
             pays=lambda _, gains: sum(before - after for _, before, after in gains) > 0,
             base=base,
@@ -121,6 +128,55 @@ async def test_of_three_indexes_none_of_the_eight_sets_is_better(
     assert ledger.weighing.fits(best)
     fitting = [bits(one) for one in (NONE, *every) if ledger.weighing.fits(bits(one))]
     assert ledger.cost(best) == min(map(ledger.cost, fitting))
+
+
+SIX = (*ALL, AB, *(Index(TABLE, tuple(map(Key, columns))) for columns in ("ac", "bc")))
+PLANS = st.dictionaries(
+    st.frozensets(st.sampled_from(SIX), min_size=1, max_size=3), COSTS, min_size=2, max_size=6
+)
+QUESTIONS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 63)), min_size=3, max_size=12)
+
+
+@given(
+    plans=st.tuples(*[PLANS] * 5),
+    rounds=st.lists(QUESTIONS, min_size=1, max_size=3),
+    sizes=st.tuples(*[st.integers(5, 30).map(float)] * 6),
+    budget=st.integers(10, 90),
+    upkeep=st.sampled_from([0.0, 3.0]),
+    max_indexes=st.sampled_from([None, 2]),
+)
+async def test_what_is_kept_between_rounds_leads_to_what_is_reckoned_anew(
+    plans: tuple[Known, ...],
+    rounds: list[list[tuple[int, int]]],
+    sizes: tuple[float, ...],
+    budget: int,
+    upkeep: float,
+    max_indexes: int | None,
+) -> None:
+    texts = (BOTH, ONLY_A, A_AND_C, ONLY_B, "SELECT 6 FROM t WHERE c = $1 AND b = $2")
+    ledger = await ledger_of(
+        Plans({text: {NONE: 100.0, **some} for text, some in zip(texts, plans, strict=True)}),
+        budget=budget,
+        sizes=sizes,
+        max_indexes=max_indexes,
+        candidates=SIX,
+        upkeep=upkeep,
+    )
+    hopes = Hopes(ledger.weighing)
+    costs, best = ledger.weighing.costs, 0
+    for questions in rounds:
+        for number, some in questions:
+            await costs.ask(number, costs.projected(number, some))
+        moves = ledger.moves()
+        for known, anew in ((ledger, Ledger(ledger.weighing)), (hopes, Hopes(ledger.weighing))):
+            packed, naive = Packing(known, moves).thorough(best), NaivePacking(anew, moves)
+            assert packed == naive.thorough(best)
+            best = packed
+            losses = Losses(known.gains, best)
+            for new in [one & ~best for one in moves if one & ~best]:
+                ways = losses.making_room(new, -ledger.weighing.room(best | new))
+                found = {(best | new) & ~gone: lost for gone, lost in ways}
+                assert found == dict(naive.fitting(best, new))
 
 
 async def test_no_more_is_asked_than_it_is_worth() -> None:
