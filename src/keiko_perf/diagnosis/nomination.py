@@ -24,7 +24,9 @@ _WORTH_ASKING = 2e-4
 """Of what the workload costs: what could save less is not asked about."""
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
-_LEAST_ASKED = 10
+_LEAST_ASKED = 16
+_TO_HOPE = 0.7
+"""Of the questions: the others are for what the statistics say nothing of."""
 _LEAST_STEP = 0.003
 """Of what the workload costs: where it saves less, Extend ends."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
@@ -55,8 +57,9 @@ class Nomination:
         Args:
             share: of the questions that are worth asking.
         """
-        self._share = share
+        self._share = _TO_HOPE * share
         best = self._best = await self._hoped(0)
+        self._share = share
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
@@ -86,7 +89,7 @@ class Nomination:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
         worth = self._allowance.questions(self._steps(self._best)) - self._calls_before
-        return self._weighing.limits.is_late() or asked >= max(self._share * worth, _LEAST_ASKED)
+        return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _steps(self, some: Bits) -> Bits:
         """Those that save enough for Extend to go on."""
