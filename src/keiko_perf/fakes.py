@@ -193,6 +193,7 @@ class FakeTransport:
     """
 
     is_in_process = True
+    instants = None
 
     def __init__(self, service: Service) -> None:
         self.service = service

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from random import Random
 
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
 from keiko_perf.loadtest.alarm import (
+    Lead,
     LoopAlarm,
     PunctualAlarm,
     Repeating,
@@ -136,6 +138,27 @@ def test_a_punctual_alarm_that_wakes_up_for_what_is_put_off_goes_back_to_sleep()
     sleepy.run()
     assert late == [pytest.approx(160.0)]
     assert sleepy.turns < 100
+
+
+def test_a_lead_settles_where_the_share_that_was_asked_for_is_in_time():
+    random, lead = Random(7), Lead(in_time=0.95, longest_s=1.0)
+    late = 0
+    for number in range(40_000):
+        takes_s = random.uniform(0.0, 100e-6)
+        late += number >= 20_000 and takes_s > lead.seconds
+        lead.learn(was_late=takes_s > lead.seconds)
+    assert lead.seconds == pytest.approx(95e-6, abs=5e-6)
+    assert late / 20_000 == pytest.approx(0.05, abs=0.005)
+
+
+def test_a_lead_is_bounded_on_both_sides():
+    lead = Lead(in_time=0.9, longest_s=50e-6)
+    for _ in range(100):
+        lead.learn(was_late=True)
+    assert lead.seconds == 50e-6
+    for _ in range(1000):
+        lead.learn(was_late=False)
+    assert lead.seconds == 0.0
 
 
 def test_a_repeated_call_does_not_drift_and_leaves_out_what_it_missed():

@@ -24,7 +24,8 @@ _SHORTEST_S = 1e-6  # a timerfd that is set to 0 is off
 _LONGEST_LEAD_S = 100e-6
 _LEAD_SHARE = 0.03  # of the time between two rings, at most: what punctuality may cost of a core
 _AT_LAST_S = 6e-6  # about a turn of the loop: what is shorter is waited for on the spot
-_UP_S, _DOWN_S = 1.8e-6, 0.2e-6  # in balance where nine of ten wake up in time
+_UP_S = 1.8e-6  # more lead for each that was late
+_IN_TIME = 0.9  # wake up in time
 
 
 class Alarm(Protocol):
@@ -102,6 +103,31 @@ class FileAlarm:
             self._settime(self._fd, 0, self._where, None)
 
 
+class Lead:
+    """
+    How long before it is due something is begun, learnt from how it went so far.
+
+    Args:
+        in_time: the share that is to be in time.
+        longest_s: the most that is taken.
+
+    Attributes:
+        seconds: how long.
+    """
+
+    __slots__ = ("_down_s", "_longest_s", "seconds")
+
+    def __init__(self, *, in_time: float, longest_s: float) -> None:
+        self._down_s = _UP_S * (1 - in_time) / in_time  # in balance at that share
+        self._longest_s = longest_s
+        self.seconds = 0.0
+
+    def learn(self, *, was_late: bool) -> None:
+        """See how it went with this lead."""
+        learnt_s = self.seconds + (_UP_S if was_late else -self._down_s)
+        self.seconds = min(max(0.0, learnt_s), self._longest_s)
+
+
 class PunctualAlarm:
     """
     Rings when it is due, and hardly ever later: it wakes up a little early.
@@ -130,7 +156,11 @@ class PunctualAlarm:
         self._alarm = alarm(loop, self._woke)
         self._turning: asyncio.Handle | None = None
         self._at = self._wakes_at = 0.0
-        self.lead_s = 0.0
+        self._lead = Lead(in_time=_IN_TIME, longest_s=_LONGEST_LEAD_S)
+
+    @property
+    def lead_s(self) -> float:
+        return self._lead.seconds
 
     def set(self, after_s: float) -> None:
         if self._turning is not None:
@@ -147,9 +177,7 @@ class PunctualAlarm:
         self._alarm.close()
 
     def _woke(self) -> None:
-        late = self._clock() - self._wakes_at > self.lead_s
-        self.lead_s += _UP_S if late else -_DOWN_S
-        self.lead_s = min(max(0.0, self.lead_s), _LONGEST_LEAD_S)
+        self._lead.learn(was_late=self._clock() - self._wakes_at > self.lead_s)
         self._turn()
 
     def _turn(self) -> None:

@@ -45,6 +45,7 @@ class AsgiTransport:
     """
 
     is_in_process = True
+    instants = None
 
     def __init__(
         self,

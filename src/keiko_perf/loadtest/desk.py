@@ -138,7 +138,7 @@ class Desk(Traffic):
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
-        clock = self._clock
+        clock = self._received
         reply: Reply = channel.asked
         reply.done = clock()
         reply.status = status

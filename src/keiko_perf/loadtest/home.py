@@ -64,7 +64,7 @@ class Home(Protocol):
         channels: those that may still send.
         connections: what is open.
         tasks: what is under way beside the callbacks.
-        clock: that of the owners.
+        clock: that of the owners; says when what is being read had come.
         repeated: the last answers to requests that collect them.
     """
 

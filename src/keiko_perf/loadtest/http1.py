@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -19,11 +20,13 @@ from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.detour import FollowingChannel, ForwardedChannel
 from keiko_perf.loadtest.framing import Body, Head, read_plain_head
 from keiko_perf.loadtest.home import Known, Repeated
+from keiko_perf.loadtest.instants import Instants, stamp, wants_stamps
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.prompted import prompted
 from keiko_perf.loadtest.proxy import Forwarding, Proxy, proxy_for
 from keiko_perf.loadtest.request import Request
+from keiko_perf.loadtest.share import Share
 from keiko_perf.loadtest.target import Target
 from keiko_perf.loadtest.transport import Channel, Owner
 from keiko_perf.loadtest.ways import Resolve, TcpWay, TunnelWay, UnixWay, Way, resolver
@@ -42,6 +45,10 @@ class HttpTransport:
         environment: where a proxy is named, if the plan asks for one; this process' if None.
         resolve: finds the addresses of a name; the system's DNS if None.
         clock: that of the owners of its channels.
+        share: what of the plan is done over it.
+
+    Connections that are not secured, over TCP, of a load that is slow enough, are read with the
+    kernel's stamps (see `instants`); then `clock` becomes the one that these make.
     """
 
     is_in_process = False
@@ -54,6 +61,7 @@ class HttpTransport:
         environment: Mapping[str, str] | None = None,
         resolve: Resolve | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        share: Share | None = None,
     ) -> None:
         self.target: Target = plan.target
         self.clock = clock
@@ -65,7 +73,10 @@ class HttpTransport:
         self.channels: set[Channel] = set()
         self.connections: set[asyncio.BaseTransport] = set()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.instants: Instants | None = None
         self._plan = plan
+        self._share = share or Share()
+        self._keeper: socket.socket | None = None
         self._tls = tls
         self._environment = environment
         self._resolve = resolve or resolver(own_target=plan.own_target)
@@ -80,6 +91,7 @@ class HttpTransport:
             malloc.keep_memory()
             self._tls = self._tls or tls.context(self._plan.tls)
         proxy = self._proxy()
+        self._stamp()
         self._way = self._find_way(proxy)
         await self._way.find()
         if proxy is not None and not self._plan.own_target:
@@ -108,6 +120,8 @@ class HttpTransport:
         if self.connections:
             self._all_gone = asyncio.get_running_loop().create_future()
             await asyncio.wait((self._all_gone,), timeout=_CLOSING_S)
+        if self._keeper is not None:
+            self._keeper.close()
 
     # What connections call
 
@@ -171,6 +185,21 @@ class HttpTransport:
 
     # How it gets there
 
+    def _stamp(self) -> None:
+        """Have answers stamped, where that is possible and there is time for it."""
+        is_ours = self.clock is time.perf_counter and not self.is_tls
+        if not is_ours or self.target.unix_socket or not wants_stamps(self._plan, self._share):
+            return
+        # The kernel changes its own code when the first socket wants stamps and when the last one
+        # does not any more. That is not to happen between two requests.
+        try:
+            self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError:  # connections will not be made either, and will say so
+            return
+        if stamp(self._keeper):
+            self.instants = Instants()
+            self.clock = self.instants.last
+
     def _proxy(self) -> Proxy | None:
         if not self._plan.uses_proxy:
             return None
@@ -192,8 +221,15 @@ class HttpTransport:
                 resolves_each=resolves_each,
                 tls=secured,
                 server_name=name,
+                instants=self.instants,
             )
-        outer = TcpWay(proxy.host, proxy.port, resolve=self._resolve, resolves_each=resolves_each)
+        outer = TcpWay(
+            proxy.host,
+            proxy.port,
+            resolve=self._resolve,
+            resolves_each=resolves_each,
+            instants=self.instants,
+        )
         if secured is None:
             return outer
         return TunnelWay(outer, proxy, target, tls=secured, server_name=name)

@@ -52,7 +52,7 @@ async def run(
         ServiceUnavailable: the target's name leads nowhere.
         MissingExtra: httptools is not installed.
     """
-    transport = transport or _http(plan)
+    transport = transport or _http(plan, share or Share())
     try:
         if not transport.is_in_process:
             make_room_for(plan.connections)
@@ -68,9 +68,9 @@ async def run(
         await transport.close()
 
 
-def _http(plan: Plan) -> Transport:
+def _http(plan: Plan, share: Share) -> Transport:
     try:
         from keiko_perf.loadtest.http1 import HttpTransport
     except ImportError as error:
         raise MissingExtra("httptools", extra="load", purpose="the load engine") from error
-    return HttpTransport(plan)
+    return HttpTransport(plan, share=share)

@@ -15,6 +15,7 @@ from heapq import heappush
 
 from keiko_perf.loadtest.alarm import Alarm, LoopAlarm, punctual_alarm
 from keiko_perf.loadtest.books import Books
+from keiko_perf.loadtest.instants import Instants
 from keiko_perf.loadtest.pacer import Users
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.prepared import in_turn, prepare
@@ -40,6 +41,9 @@ class Traffic:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._clock = clock or time.perf_counter
         self._is_virtual = clock is not None
+        self._instants = None if self._is_virtual else transport.instants
+        # When the answer that is being told of had come: this very instant, unless it is known.
+        self._received = self._clock if self._instants is None else self._instants.last
         new_alarm = LoopAlarm if self._is_virtual else punctual_alarm
         self._alarm: Alarm = new_alarm(self._loop, self._ring)
         self._load = plan.load
@@ -106,11 +110,23 @@ class Traffic:
             books.waited += is_measured
             return
         channel.due = due
-        channel.sent = now
-        channel.send(request)
+        if self._instants is None:
+            channel.sent = now
+            channel.send(request)
+        else:
+            now = self._send_at(due, channel, request, self._instants)
         # What is written down is so afterwards: it would take a hundredth of a short answer's time.
         books.looks.count += is_measured
         books.sent(due, now)
+
+    def _send_at(self, due: float, channel: Channel, request: Request, instants: Instants) -> float:
+        """Send *request*, which may be due in some microseconds only; hand back when it left."""
+        instants.not_before = due
+        channel.sent = now = self._clock()
+        channel.send(request)
+        if instants.sent >= now:  # else a connection is to be made first
+            channel.sent = now = instants.sent
+        return now
 
     def _new_channel(self) -> Channel:
         channel = self._transport.channel(self)
@@ -156,7 +172,7 @@ class Traffic:
     # What channels tell
 
     def answered(self, channel: Channel, status: int) -> None:
-        clock = self._clock
+        clock = self._received
         now = clock()
         # The hot path: the same user asks again, within the same interval. One count, no object.
         if self._is_at_once and status < 400 and channel.is_open and now < self._until:
@@ -203,8 +219,9 @@ class Traffic:
             if channel is not None:
                 channel.request = None
                 self._idle.append(channel)
-            self._alarm.set(min(self._users[0], self._until) - now)
+            self._alarm.set(min(self._users[0], self._until) - self._clock())
         elif self._waiting:
+            now = self._clock()  # the answer may have come earlier
             due, noticed, request = self._waiting.popleft()
             self._books.sent_late(due, noticed, now)
             channel = channel or self._new_channel()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from keiko_perf.loadtest.instants import Instants
 from keiko_perf.loadtest.request import Request
 
 
@@ -165,6 +166,13 @@ class Transport(Protocol):
     @property
     def is_in_process(self) -> bool:
         """Whether the service runs in this process, and shares its CPU."""
+
+    @property
+    def instants(self) -> Instants | None:
+        """
+        When what channels tell of had come, and when they sent, where they know that better than
+        who is told; there from `open` on. Instants are those of `time.perf_counter`.
+        """
 
     async def open(self) -> None:
         """

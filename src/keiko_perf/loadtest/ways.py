@@ -13,8 +13,10 @@ from collections.abc import Awaitable, Callable
 from errno import ECONNREFUSED
 from typing import Protocol, cast
 
+from keiko_perf.loadtest import stamped
 from keiko_perf.loadtest.address import resolve
 from keiko_perf.loadtest.framing import read_head
+from keiko_perf.loadtest.instants import Instants
 from keiko_perf.loadtest.proxy import Proxy
 from keiko_perf.loadtest.target import Target
 from keiko_perf.loadtest.transport import Malformed
@@ -63,6 +65,8 @@ class TcpWay:
         resolves_each: ask DNS again for every connection and not once.
         tls: how the connection is secured, or None.
         server_name: whom TLS asks for, and whose certificate it expects.
+        instants: what connections that are not secured tell when their bytes came and left; None
+            makes them the event loop's own.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class TcpWay:
         resolves_each: bool = False,
         tls: ssl.SSLContext | None = None,
         server_name: str | None = None,
+        instants: Instants | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -81,6 +86,7 @@ class TcpWay:
         self._resolves_each = resolves_each
         self._tls = tls
         self._server_name = server_name if tls else None
+        self._instants = None if tls else instants
         self._addresses: tuple[str, ...] = ()
         self._best = 0
 
@@ -88,20 +94,13 @@ class TcpWay:
         self._addresses = await self._resolve(self._host, self._port)
 
     async def connect(self, protocol: asyncio.Protocol) -> None:
-        loop = asyncio.get_running_loop()
         if self._resolves_each:
             await self.find()
         addresses, best = self._addresses, self._best
         for attempt in range(len(addresses)):
             at = (best + attempt) % len(addresses)
             try:
-                await loop.create_connection(
-                    lambda: protocol,
-                    addresses[at],
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=self._server_name,
-                )
+                await self._connect(protocol, addresses[at])
             except OSError:
                 if attempt == len(addresses) - 1:
                     raise
@@ -111,6 +110,18 @@ class TcpWay:
 
     def doubt(self) -> None:
         self._best += 1
+
+    async def _connect(self, protocol: asyncio.Protocol, address: str) -> None:
+        if self._instants is not None:
+            await stamped.connect(protocol, address, self._port, self._instants)
+            return
+        await asyncio.get_running_loop().create_connection(
+            lambda: protocol,
+            address,
+            self._port,
+            ssl=self._tls,
+            server_hostname=self._server_name,
+        )
 
 
 class UnixWay:
