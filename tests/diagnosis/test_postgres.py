@@ -136,6 +136,25 @@ async def test_sessions_engines_and_connections_of_both_drivers_lead_in(
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_statements_that_are_sent_together_are_each_answered(url: URL, driver: str) -> None:
+    pytest.importorskip(driver)
+    some = ["SELECT 1 AS one -- ;", "SET LOCAL work_mem = '123MB'", "SELECT 'a:b;%s' AS x;"]
+    async with Database.connect(url.set(drivername=f"postgresql+{driver}")) as database:
+        assert await database.send_together(some) == [[{"one": 1}], [], [{"x": "a:b;%s"}]]
+        async with database.transaction(read_only=False):
+            await database.send("CREATE TABLE together (x int)")
+            with pytest.raises(StatementFailed) as failed:
+                await database.send_together(["SELECT 1", "SELECT 1 / 0", "DROP TABLE together"])
+            assert failed.value.sqlstate == "22012"
+            assert await database.send_together(["SELECT count(*) FROM together"]) == [
+                [{"count": 0}]
+            ]
+        with pytest.raises(StatementFailed, match="read-only"):
+            await database.send_together(["SELECT 1", "CREATE TABLE together (x int)"])
+
+
+@pytest.mark.postgres
 async def test_a_failed_statement_takes_nothing_else_of_the_transaction_along(url: URL) -> None:
     async with Database.connect(url) as database:
         async with database.transaction(read_only=False, settings={"work_mem": "123MB"}):

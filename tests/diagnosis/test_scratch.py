@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -245,13 +245,18 @@ async def test_a_cancellation_leaves_nothing(url: str, after: int) -> None:
 
     async def work() -> None:
         async with Database.connect(url) as database:
-            send = database.send
+            send, together = database.send, database.send_together
 
             async def counted(sql: str, /) -> list[dict[str, object]]:
                 count()
                 return await send(sql)
 
+            async def counted_together(some: Sequence[str]) -> list[list[dict[str, object]]]:
+                count()
+                return await together(some)
+
             database.send = counted  # type: ignore[method-assign]
+            database.send_together = counted_together  # type: ignore[method-assign]
             await advise(database, WORKLOAD, scratch=Scratch(SCHEMA, most_rows=2_000))
 
     with pytest.raises(asyncio.CancelledError):

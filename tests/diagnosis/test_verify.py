@@ -158,6 +158,25 @@ async def test_an_index_that_cannot_be_made_is_refused_by_name(url: str, pricer:
         assert (await session.price(QUERY, 1, frozenset({BY_KIND}))).used == {BY_KIND}
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_what_goes_wrong_with_a_statement_that_was_planned_before_is_told_as_at_first(
+    url: str, pricer: Pricer, driver: str
+) -> None:
+    pytest.importorskip(driver)
+    json = Index(TABLE, (Key("j"),))
+    async with (
+        Database.connect(url.replace("psycopg", driver)) as database,
+        pricer.session(database) as session,
+    ):
+        before = await session.price(QUERY, 1, NONE)
+        with_it = await session.price(QUERY, 1, frozenset({BY_KIND}))
+        with pytest.raises(IndexRefused, match="json") as refused:
+            await session.price(QUERY, 1, frozenset({json, BY_KIND_AND_TIME}))
+        assert refused.value.index == json
+        assert await session.price(QUERY, 1, NONE) == before
+        assert await session.price(QUERY, 1, frozenset({BY_KIND})) == with_it
+
+
 class Interrupted:
     """A pricer whose task is cancelled while it waits for the server, at the n-th question."""
 

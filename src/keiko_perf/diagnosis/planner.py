@@ -8,7 +8,7 @@ VERBOSE, since only then a plan says of which schema a table is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -44,15 +44,33 @@ class Planner:
         Raises:
             StatementRefused: the server cannot plan it.
         """
+        plan, _ = await self.plan_after((), text, parameters)
+        return plan
+
+    async def plan_after(
+        self, before: Sequence[str], text: str, parameters: int
+    ) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
+        """
+        The plan of a statement once others have been carried out, in one message where the driver
+        can; and the rows of those.
+
+        Args:
+            before: the others, of ours.
+            text: the statement.
+            parameters: how many `$n` it has.
+
+        Raises:
+            StatementRefused: the server cannot plan it, or carry out the others.
+        """
         try:
-            return await self._explained(self._rewritten.get(text, text), parameters)
+            return await self._explained(before, self._rewritten.get(text, text), parameters)
         except StatementFailed as failure:
             if failure.sqlstate != _SYNTAX_ERROR or text in self._rewritten:
                 raise _not_planned(failure) from None
         # `interval $1`, as pg_stat_statements writes it, is no SQL: the parser's own words are.
         try:
             self._rewritten[text] = written_out(text)
-            return await self._explained(self._rewritten[text], parameters)
+            return await self._explained(before, self._rewritten[text], parameters)
         except NotUnderstood as error:
             raise StatementRefused(
                 f"a statement cannot be read: {error}", cure="Look at it in the workload"
@@ -60,21 +78,32 @@ class Planner:
         except StatementFailed as failure:
             raise _not_planned(failure) from None
 
-    async def _explained(self, text: str, parameters: int) -> dict[str, Any]:
+    async def _explained(
+        self, before: Sequence[str], text: str, parameters: int
+    ) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
         self.planner_calls += 1
-        if parameters == 0:
-            return _plan_of(await self._database.send(f"EXPLAIN ({_OPTIONS}) {text}"))
-        if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
-            return _plan_of(await self._database.send(f"EXPLAIN ({_OPTIONS}, GENERIC_PLAN) {text}"))
-        # A statement that stays prepared would keep its plan, whatever indexes come and go.
-        await self._database.send(f"PREPARE {_PREPARED} AS {text}")
+        asking, place = self._asking(text, parameters)
         try:
-            nulls = ", ".join(["NULL"] * parameters)
-            return _plan_of(
-                await self._database.send(f"EXPLAIN ({_OPTIONS}) EXECUTE {_PREPARED} ({nulls})")
-            )
-        finally:
-            await surely(self._database, f"DEALLOCATE {_PREPARED}")
+            answers = await self._database.send_together([*before, *asking])
+        except StatementFailed:
+            if place:
+                await forget_prepared(self._database)
+            raise
+        return _plan_of(answers[len(before) + place]), answers[: len(before)]
+
+    def _asking(self, text: str, parameters: int) -> tuple[list[str], int]:
+        """What has to be sent, and the answer to which of it holds the plan."""
+        if parameters == 0:
+            return [f"EXPLAIN ({_OPTIONS}) {text}"], 0
+        if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
+            return [f"EXPLAIN ({_OPTIONS}, GENERIC_PLAN) {text}"], 0
+        # A statement that stays prepared would keep its plan, whatever indexes come and go.
+        nulls = ", ".join(["NULL"] * parameters)
+        return [
+            f"PREPARE {_PREPARED} AS {text}",
+            f"EXPLAIN ({_OPTIONS}) EXECUTE {_PREPARED} ({nulls})",
+            f"DEALLOCATE {_PREPARED}",
+        ], 1
 
 
 async def surely(database: Database, sql: str) -> None:
@@ -125,6 +154,27 @@ def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
             walk(child, often)
 
     walk(plan, 1.0)
+    return found
+
+
+def given_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
+    """
+    How many rows each table gives in a plan, after its filters; of several scans the most.
+
+    Of a parallel scan the planner tells each worker's share.
+    """
+    found: dict[TableName, float] = {}
+
+    def walk(node: Mapping[str, Any], workers: int) -> None:
+        workers = node.get("Workers Planned", workers)
+        if name := _table_of(node):
+            # The leader helps less, the more workers it has to hear.
+            shared = workers + max(1 - 0.3 * workers, 0.0) if node.get("Parallel Aware") else 1.0
+            found[name] = max(found.get(name, 0.0), float(node["Plan Rows"]) * max(shared, 1.0))
+        for one in node.get("Plans", ()):
+            walk(one, workers)
+
+    walk(plan, 0)
     return found
 
 

@@ -12,7 +12,7 @@ schema of the search path under a built-in's name is never called with our right
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
@@ -179,6 +179,23 @@ class Database:
         """
         return await self._run(f"{TAG} {sql}")
 
+    async def send_together(self, statements: Sequence[str]) -> list[list[dict[str, Any]]]:
+        """
+        The rows of each of some statements as `send` sends them, all in one message where the
+        driver can. Where one fails, those after it are not carried out.
+        """
+        if not self.sends_as_text:
+            return [await self.send(one) for one in statements]
+        if not self._in_transaction:
+            async with self.transaction():
+                return await self.send_together(statements)
+        # What a statement ends with may be a comment up to the end of the line.
+        message = "\n;\n".join(f"{TAG} {one}" for one in statements)
+        async with self._undone_if_it_fails():
+            self._check_connected()
+            held: Any = (await self._connection.get_raw_connection()).driver_connection
+            return await self._answered(_rows_of_each(held, message))
+
     @asynccontextmanager
     async def transaction(
         self, *, read_only: bool = True, settings: Mapping[str, str] | None = None
@@ -222,10 +239,15 @@ class Database:
         if not self._in_transaction:
             async with self.transaction(settings=settings):
                 return await self._run(statement, parameters)
+        async with self._undone_if_it_fails():
+            return await self._execute(statement, parameters)
+
+    @asynccontextmanager
+    async def _undone_if_it_fails(self) -> AsyncIterator[None]:
         if not self._is_read_only:
             await self._command("SAVEPOINT keiko_perf")
         try:
-            return await self._execute(statement, parameters)
+            yield
         except StatementFailed:
             # In a read-only transaction the savepoint of its beginning serves them all.
             await self._command("ROLLBACK TO SAVEPOINT keiko_perf")
@@ -326,3 +348,19 @@ class Database:
 
     async def _who_is_there(self) -> Server:
         return server_of((await self.send(WHO_IS_THERE))[0])
+
+
+async def _rows_of_each(connection: Any, message: str) -> list[list[dict[str, Any]]]:
+    """What psycopg answers to a message of several statements."""
+    async with connection.cursor(row_factory=_as_dicts) as cursor:
+        await cursor.execute(message)
+        answers = []
+        while True:
+            answers.append(await cursor.fetchall() if cursor.description else [])
+            if not cursor.nextset():
+                return answers
+
+
+def _as_dicts(cursor: Any) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    names = [column.name for column in cursor.description or ()]
+    return lambda values: dict(zip(names, values, strict=True))

@@ -13,16 +13,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.parser import literal, quoted
 from keiko_perf.diagnosis.planner import (
     GENERIC,
     Planner,
     forget_prepared,
+    given_of,
     index_names,
     rows_of,
     scans_of,
@@ -135,6 +136,7 @@ class _Hypothetical:
         self._planner = Planner(database)
         self._there: dict[Index, list[tuple[int, str]]] = {}
         self._leaves: dict[TableName, list[str]] = {}
+        self._planned: set[str] = set()
         self._released_at = asyncio.get_running_loop().time()
 
     @property
@@ -145,15 +147,43 @@ class _Hypothetical:
         return HypoPg.can_assume(index)
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
-        await self._drop(self._there.keys() - indexes)
-        await self._create(indexes - self._there.keys())
-        plan = await self._planner.plan(text, parameters)
+        plan = await self._plan(text, parameters, indexes)
         await self._release()
         names = set(index_names(plan))
         used = (
             index for index, made in self._there.items() if any(name in names for _, name in made)
         )
         return _price(plan, frozenset(used))
+
+    async def _plan(self, text: str, parameters: int, indexes: frozenset[Index]) -> dict[str, Any]:
+        if text in self._planned:
+            # What was planned before will be again, so all can be said in one message.
+            with suppress(StatementRefused):
+                return await self._plan_at_once(text, parameters, indexes)
+            # How far it came is not known. Step by step it shows what is wrong.
+            await self._reset()
+        await self._drop(self._there.keys() - indexes)
+        await self._create(indexes - self._there.keys())
+        plan = await self._planner.plan(text, parameters)
+        self._planned.add(text)
+        return plan
+
+    async def _plan_at_once(
+        self, text: str, parameters: int, indexes: frozenset[Index]
+    ) -> dict[str, Any]:
+        gone = sorted(self._there.keys() - indexes)
+        new = await self._made_where(sorted(indexes - self._there.keys()))
+        before = []
+        if oids := [oid for index in gone for oid, _ in self._there[index]]:
+            before.append(self._dropping(f"ARRAY[{', '.join(map(str, oids))}]"))
+        if new:
+            definitions = ", ".join(literal(sql) for _, sql in new)
+            before.append(self._creating(f"ARRAY[{definitions}]"))
+        plan, answers = await self._planner.plan_after(before, text, parameters)
+        for index in gone:
+            del self._there[index]
+        self._keep(new, answers[-1] if new else [])
+        return plan
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -215,27 +245,41 @@ class _Hypothetical:
         except StatementFailed as failure:
             # What it made before it failed has no transaction that would undo it.
             everything = sorted(indexes | self._there.keys())
-            await self._database.rows(f"SELECT {self._place}.hypopg_reset()")
-            self._there.clear()
+            await self._reset()
             if len(ordered) == 1:
                 raise IndexRefused(ordered[0], failure.message) from None
             for index in everything:
                 await self._create({index})
 
     async def _create_at_once(self, indexes: list[Index]) -> None:
-        if not indexes:
-            return
-        places = [(index, place) for index in indexes for place in await self._places(index.table)]
-        rows = await self._database.rows(
+        if new := await self._made_where(indexes):
+            definitions = [sql for _, sql in new]
+            self._keep(
+                new,
+                await self._database.rows(self._creating(":definitions"), definitions=definitions),
+            )
+
+    async def _made_where(self, indexes: list[Index]) -> list[tuple[Index, str]]:
+        """How each is made, in every place where its table's rows are."""
+        return [
+            (index, index.definition(table=place))
+            for index in indexes
+            for place in await self._places(index.table)
+        ]
+
+    def _creating(self, definitions: str) -> str:
+        """Assumes indexes; how they are made is an array in SQL."""
+        return (
             "SELECT CAST(made.indexrelid AS pg_catalog.int8) AS oid,"  # noqa: S608
             " CAST(made.indexname AS pg_catalog.text) AS name"
-            " FROM pg_catalog.unnest(CAST(:definitions AS pg_catalog.text[]))"
+            f" FROM pg_catalog.unnest(CAST({definitions} AS pg_catalog.text[]))"
             " WITH ORDINALITY AS wanted(sql, place)"
             f" CROSS JOIN LATERAL {self._place}.hypopg_create_index(wanted.sql) AS made"
-            " ORDER BY wanted.place",
-            definitions=[index.definition(table=place) for index, place in places],
+            " ORDER BY wanted.place"
         )
-        for (index, _), row in zip(places, rows, strict=True):
+
+    def _keep(self, new: list[tuple[Index, str]], rows: list[dict[str, Any]]) -> None:
+        for (index, _), row in zip(new, rows, strict=True):
             self._there.setdefault(index, []).append((row["oid"], row["name"]))
 
     async def _places(self, table: TableName) -> list[str]:
@@ -249,12 +293,19 @@ class _Hypothetical:
     async def _drop(self, indexes: AbstractSet[Index]) -> None:
         oids = [oid for index in sorted(indexes) for oid, _ in self._there.pop(index)]
         if oids:
-            await self._database.rows(
-                f"SELECT {self._place}.hypopg_drop_index(gone.oid)"  # noqa: S608
-                " FROM pg_catalog.unnest(CAST(CAST(:oids AS pg_catalog.int8[])"
-                " AS pg_catalog.oid[])) AS gone(oid)",
-                oids=oids,
-            )
+            await self._database.rows(self._dropping(":oids"), oids=oids)
+
+    def _dropping(self, oids: str) -> str:
+        """No longer assumes indexes; which is an array in SQL."""
+        return (
+            f"SELECT {self._place}.hypopg_drop_index(gone.oid)"  # noqa: S608
+            f" FROM pg_catalog.unnest(CAST(CAST({oids} AS pg_catalog.int8[])"
+            " AS pg_catalog.oid[])) AS gone(oid)"
+        )
+
+    async def _reset(self) -> None:
+        self._there.clear()
+        await self._database.rows(f"SELECT {self._place}.hypopg_reset()")
 
 
 class _Built:
@@ -331,7 +382,14 @@ class _Built:
 
 def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
     cost = float(plan["Total Cost"])
-    return Price(cost, used, scans_of(plan), rows_of(plan), ways_of(plan))
+    return Price(
+        cost,
+        used,
+        scans=scans_of(plan),
+        rows=rows_of(plan),
+        given=given_of(plan),
+        ways=ways_of(plan),
+    )
 
 
 async def _hypopg_schema(database: Database) -> str | None:
