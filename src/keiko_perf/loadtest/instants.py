@@ -26,7 +26,11 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.share import Share
 
 MOST_PER_S = 10_000.0
-"""A process that asks more often than this counts for itself when answers are read."""
+"""
+A process that asks more often than this counts answers as they are read. At this pace a stamp and a
+punctual request take 7 to 11 µs of CPU more than the 42 to 52 of an event loop's own connection: a
+tenth of a core. At half of it they take 3, below that they cost waiting for instants, 5 % of a core.
+"""
 
 ITERATION = 10
 """So many requests an iteration of a scenario is taken for: how many there are, nobody says."""
