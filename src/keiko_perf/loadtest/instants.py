@@ -29,7 +29,7 @@ MOST_PER_S = 10_000.0
 """
 A process that asks more often than this counts answers as they are read. At this pace a stamp and a
 punctual request take 7 to 11 µs of CPU more than the 42 to 52 of an event loop's own connection: a
-tenth of a core. At half of it they take 3, below that they cost waiting for instants, 5 % of a core.
+tenth of a core. At half of it they take 3; below that it is the waiting that costs, 5 % of a core.
 """
 
 ITERATION = 10
