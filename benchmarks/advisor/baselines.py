@@ -11,9 +11,10 @@ planner is kept for a statement and those of the indexes that speak of its colum
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, permutations
+from typing import Any
 
 import psycopg
 
@@ -37,9 +38,9 @@ class Planner:
     statements: list[tuple[float, str]]
     columns: list[set[tuple[str, str]]] = field(default_factory=list)
     calls: int = 0
-    _known: dict[tuple[int, Chosen], float] = field(default_factory=dict)
+    _known: dict[tuple[int, Chosen], tuple[float, Chosen]] = field(default_factory=dict)
     _sizes: dict[Plain, int] = field(default_factory=dict)
-    _there: dict[Plain, int] = field(default_factory=dict)
+    _there: dict[Plain, tuple[int, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = self.connection.execute(
@@ -61,6 +62,11 @@ class Planner:
         )
 
     def price(self, number: int, indexes: Chosen) -> float:
+        """What a statement costs under some indexes."""
+        return self.plan(number, indexes)[0]
+
+    def plan(self, number: int, indexes: Chosen) -> tuple[float, Chosen]:
+        """The same, and which of them its plan uses."""
         mine = self.columns[number]
         relevant = frozenset(
             one for one in indexes if any((one[0], column) in mine for column in one[1:])
@@ -71,27 +77,38 @@ class Planner:
             text = self.statements[number][1]
             (plan,) = self.connection.execute(f"EXPLAIN (FORMAT JSON) {text}").fetchone()
             plan = json.loads(plan) if isinstance(plan, str) else plan
-            self._known[number, relevant] = plan[0]["Plan"]["Total Cost"]
+            names = {name: one for one, (_, name) in self._there.items()}
+            used = frozenset(names[one] for one in _named(plan[0]["Plan"]) if one in names)
+            self._known[number, relevant] = plan[0]["Plan"]["Total Cost"], used
         return self._known[number, relevant]
 
     def size(self, index: Plain) -> int:
         if index not in self._sizes:
             self._assume(frozenset({index}))
             (size,) = self.connection.execute(
-                "SELECT hypopg_relation_size(%s::oid)", (self._there[index],)
+                "SELECT hypopg_relation_size(%s::oid)", (self._there[index][0],)
             ).fetchone()
             self._sizes[index] = size
         return self._sizes[index]
 
     def _assume(self, indexes: Chosen) -> None:
         for gone in self._there.keys() - indexes:
-            self.connection.execute("SELECT hypopg_drop_index(%s::oid)", (self._there.pop(gone),))
+            self.connection.execute(
+                "SELECT hypopg_drop_index(%s::oid)", (self._there.pop(gone)[0],)
+            )
         for new in indexes - self._there.keys():
-            (oid,) = self.connection.execute(
-                "SELECT indexrelid FROM hypopg_create_index(%s)",
+            self._there[new] = self.connection.execute(
+                "SELECT indexrelid, indexname FROM hypopg_create_index(%s)",
                 (f"CREATE INDEX ON {new[0]} ({', '.join(new[1:])})",),
             ).fetchone()
-            self._there[new] = oid
+
+
+def _named(node: dict[str, Any]) -> Iterator[str]:
+    """The indexes of a plan."""
+    if "Index Name" in node:
+        yield node["Index Name"]
+    for one in node.get("Plans", ()):
+        yield from _named(one)
 
 
 def singles(planner: Planner) -> list[Plain]:
@@ -195,3 +212,59 @@ def _greedily(planner: Planner, candidates: list[Plain], budget_bytes: int) -> l
             return chosen
         current, best = min(costs)
         chosen.append(best)
+
+
+def anytime(
+    planner: Planner, budget_bytes: int, is_late: Callable[[], bool] = lambda: False
+) -> Chosen:
+    """What Anytime chooses, if it may ask as much as it likes."""
+    found: set[Plain] = set()
+    for number, mine in enumerate(planner.columns):
+        tables: dict[str, list[str]] = {}
+        for table, column in sorted(mine & {(one[0], one[1]) for one in singles(planner)}):
+            tables.setdefault(table, []).append(column)
+        offered = frozenset(
+            (table, *order)
+            for table, names in tables.items()
+            for width in (1, 2)
+            for order in permutations(names, width)
+        )
+        found |= planner.plan(number, offered)[1]
+    for one, other in permutations(sorted(found), 2):
+        if one[0] == other[0]:
+            merged = (*one, *(name for name in other[1:] if name not in one[1:]))
+            if len(merged) <= _WIDEST + 1:
+                found.add(merged)
+    candidates = [one for one in sorted(found) if planner.size(one) <= budget_bytes]
+    best, least = frozenset[Plain](), planner.cost(())
+    for seed in (None, *candidates):
+        chosen = _cheapest_first(planner, candidates, [seed] if seed else [], budget_bytes)
+        cost = planner.cost(chosen)
+        if cost < least:
+            best, least = chosen, cost
+        if is_late():
+            break
+    return best
+
+
+def _cheapest_first(
+    planner: Planner, candidates: list[Plain], chosen: list[Plain], budget_bytes: int
+) -> Chosen:
+    """With whatever makes the workload cheapest added, as long as it fits."""
+    while True:
+        room = budget_bytes - sum(map(planner.size, chosen))
+        there = frozenset(chosen)
+        offers = []
+        for one in candidates:
+            if one in there or planner.size(one) > room:
+                continue
+            saved = sum(
+                weight * (planner.price(number, there) - planner.price(number, there | {one}))
+                for number, (weight, _) in enumerate(planner.statements)
+                if any((one[0], column) in planner.columns[number] for column in one[1:])
+            )
+            offers.append((saved, one))
+        saved, best = max(offers, default=(0.0, ("",)))
+        if saved <= 0:
+            return there
+        chosen = [*chosen, best]

@@ -2,8 +2,9 @@
 The index advisor beside Extend and AutoAdmin: the planner's cost of the workload, and its calls.
 
 Two schemas of generated data in a private PostgreSQL with HypoPG: a warehouse with 19 analytical
-statements, and a web application of many tenants with 88. At each storage budget each of them
-advises; the table holds the workload's cost beside that without indexes (an index that begins one
+statements, and a web application of many tenants with 88; or, with `--draw`, workloads that a seed
+decides (see drawn.py), at budgets that are shares of their tables' size, with Anytime beside the
+others. At each storage budget each of them advises; the table holds the workload's cost beside that without indexes (an index that begins one
 that is there counts for nothing: it only looks cheaper while it is hypothetical), how often the planner was
 asked, how large the indexes are, how long it took, and whether each bar was met. `--build` makes what was advised for real
 and prints what the planner then says, the real sizes and the time that they took to make, and how
@@ -11,6 +12,7 @@ long the statements run before and after: an index that makes none 5 % faster is
 
     python benchmarks/advisor/run.py [--scale 1] [--budgets 25,50,100,200,400] [--only tenants]
     python benchmarks/advisor/run.py --scale 1 --budgets "" --build 50
+    python benchmarks/advisor/run.py --draw 21,22,23,24
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from statistics import median
 from typing import Any
 
 import baselines
+import drawn
 import psycopg
 import tenants
 import warehouse
@@ -43,6 +46,10 @@ _RANDOM = """
 CREATE FUNCTION r(i bigint, salt int, below int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS 'SELECT ((hashint8extended(i, salt) % below + below) % below)::int';
 """
+_PEERS = {"Extend": baselines.extend, "AutoAdmin": baselines.autoadmin}
+_SHARES = (0.025, 0.05, 0.1, 0.2, 0.4)
+"""Of the size of a drawn workload's tables: its budgets."""
+_ANYTIME_S = 30.0
 _ROUNDS = 3
 _ALL_KINDS = {"warehouse": 1.0, "tenants": 0.8}
 """What the workload may cost with all kinds of index, beside the best of the others."""
@@ -69,9 +76,8 @@ async def ours(
         return await advise(database, workload, budget_bytes=budget, **options)
 
 
-def compare(name: str, url: str, budgets: list[float]) -> None:
+def compare(name: str, url: str, budgets: list[float], statements: list[tuple[float, str]]) -> None:
     """Print the table of one workload."""
-    _, statements = WORKLOADS[name]
     print(f"\n{name}: {len(statements)} statements")
     print(f"{'budget':>8} {'who':<16} {'cost':>6} {'calls':>6} {'indexes':>7} {'size':>8} {'s':>6}")
     for budget in budgets:
@@ -87,13 +93,13 @@ def compare(name: str, url: str, budgets: list[float]) -> None:
 
 
 def _bars(name: str, rows: dict[str, tuple[float, int]]) -> str:
-    """Whether it is as cheap as the better of the two, for a third of the questions of Extend."""
-    best = min(rows["Extend"][0], rows["AutoAdmin"][0])
+    """Whether it is as cheap as the best of the others, for a third of the questions of Extend."""
+    best = min(rows[who][0] for who in rows if not who.startswith(("keiko", "plain")))
     plain, calls = rows["plain B-trees"]
     bars = [
         ("plain / best", plain / best, 1.0),
         ("plain calls / Extend", calls / rows["Extend"][1], 1 / 3),
-        ("all kinds / best", rows["keiko-perf"][0] / best, _ALL_KINDS[name]),
+        ("all kinds / best", rows["keiko-perf"][0] / best, _ALL_KINDS.get(name, 1.0)),
         ("all kinds calls / Extend", rows["keiko-perf"][1] / rows["Extend"][1], 1 / 3),
     ]
     return "; ".join(
@@ -122,7 +128,7 @@ def _rows(
             float(sum(one.size_bytes or 0 for one in advice.indexes)),
             seconds,
         )
-    for who, algorithm in (("Extend", baselines.extend), ("AutoAdmin", baselines.autoadmin)):
+    for who, algorithm in _PEERS.items():
         with psycopg.connect(plain_url(url), autocommit=True, prepare_threshold=None) as db:
             planner = baselines.Planner(db, statements)
             started = time.perf_counter()
@@ -217,6 +223,7 @@ async def main() -> None:
     parser.add_argument("--budgets", default="5,10,20,40,80")
     parser.add_argument("--build", type=float, default=0.0, help="MB; make them for real")
     parser.add_argument("--only", choices=sorted(WORKLOADS))
+    parser.add_argument("--draw", default="", help="seeds of drawn workloads, in the others' place")
     parser.add_argument("--server", help="databases that are loaded already, of the same names")
     options = parser.parse_args()
     budgets = [float(one) for one in options.budgets.split(",") if one]
@@ -226,15 +233,38 @@ async def main() -> None:
             await asyncio.to_thread(_measure, name, f"{options.server}/{name}", budgets, options)
         return
     async with private_cluster() as cluster:
-        for name in names:
+        for seed in (int(one) for one in options.draw.split(",") if one):
+            url = await cluster.create_database(f"drawn{seed}")
+            await asyncio.to_thread(_measure_drawn, seed, url)
+            await cluster.drop_database(f"drawn{seed}")
+        for name in names if not options.draw else ():
             url = await cluster.create_database(name)
             module, _ = WORKLOADS[name]
             await asyncio.to_thread(load, plain_url(url), module, options.scale)
             await asyncio.to_thread(_measure, name, url, budgets, options)
 
 
+def _measure_drawn(seed: int, url: str) -> None:
+    workload = drawn.draw(seed)
+    load(plain_url(url), workload, 1.0)
+    with psycopg.connect(plain_url(url)) as db:
+        (size,) = db.execute(
+            "SELECT sum(pg_table_size(oid))::float8 FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        ).fetchone() or (0.0,)
+    _PEERS["Anytime"] = _anytime
+    print(f"\nseed {seed}: {size / MB:.0f} MB")
+    budgets = [round(size * share / MB, 2) for share in _SHARES]
+    compare(f"drawn{seed}", url, budgets, workload.STATEMENTS)
+
+
+def _anytime(planner: baselines.Planner, budget_bytes: int) -> baselines.Chosen:
+    end = time.monotonic() + _ANYTIME_S
+    return baselines.anytime(planner, budget_bytes, lambda: time.monotonic() > end)
+
+
 def _measure(name: str, url: str, budgets: list[float], options: argparse.Namespace) -> None:
-    compare(name, url, budgets)
+    compare(name, url, budgets, WORKLOADS[name][1])
     if options.build:
         build(name, url, options.build)
 

@@ -50,6 +50,12 @@ def test_equality_comes_first_and_the_order_after_it_with_its_direction() -> Non
     assert "agent_id, status, created_at DESC" in found
 
 
+def test_the_order_alone_may_soon_give_the_first_rows() -> None:
+    found = proposed("status = $1 ORDER BY created_at DESC LIMIT 20")
+    assert {"created_at DESC", "created_at DESC, status"} <= set(found)
+    assert "created_at DESC" not in proposed("status = $1 ORDER BY created_at DESC"), "all are read"
+
+
 def test_the_most_selective_equality_leads() -> None:
     found = proposed("status = $1 AND user_id = $2 AND agent_id = $3")
     assert found[0] == "agent_id, user_id, status"

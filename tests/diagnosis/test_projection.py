@@ -126,3 +126,18 @@ def test_a_joins_column_in_front_is_not_the_same_as_behind_what_is_fixed() -> No
     fixed_first = Index(table, (Key("a"), Key("other")))
     join_first = Index(table, (Key("other"), Key("a")))
     assert projection(fixed_first, shape) != projection(join_first, shape)
+
+
+@pytest.mark.parametrize(
+    ("order", "same"),
+    [
+        ((Key("c", descending=True),), True),  # read backwards
+        ((Key("c", descending=True, nulls_first=False),), False),  # NULLs at the other end
+    ],
+)
+def test_an_order_read_backwards_is_the_same_to_a_statement(
+    order: tuple[Key, ...], same: bool
+) -> None:
+    wanted = shape("a = 1 ORDER BY c LIMIT 5")
+    other = Index(T, (Key("a"), *order))
+    assert (projection(index("a", "c"), wanted) == projection(other, wanted)) is same

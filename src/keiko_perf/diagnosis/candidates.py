@@ -90,7 +90,7 @@ def arrangements(
     """The orders of keys that serve *use*, each once."""
     seen: set[Arrangement] = set()
     for parts in _parts(use, columns):
-        for equal, keys in _orders(parts, widest_sorted):
+        for equal, keys in _orders(parts, use, widest_sorted):
             one = Arrangement(equal, tuple(keys))
             if keys and one not in seen:
                 seen.add(one)
@@ -118,7 +118,7 @@ def _parts(use: Use, columns: Mapping[str, Column]) -> Iterator[_Parts]:
         )
 
 
-def _orders(parts: _Parts, widest_sorted: int) -> Iterator[tuple[int, list[Key]]]:
+def _orders(parts: _Parts, use: Use, widest_sorted: int) -> Iterator[tuple[int, list[Key]]]:
     equals = parts.equals
     if len(equals) <= _PERMUTED:
         for some in permutations(equals):
@@ -130,6 +130,10 @@ def _orders(parts: _Parts, widest_sorted: int) -> Iterator[tuple[int, list[Key]]
     if parts.sort:
         head = equals[: widest_sorted - 1]
         yield len(head), (head + parts.sort)[:widest_sorted]
+    if parts.sort and use.is_limited and (equals or parts.listed):
+        # The first rows in order may soon be enough, whatever else is asked of them.
+        yield 0, parts.sort[:WIDEST]
+        yield 0, [parts.sort[0], *equals, *parts.listed][:WIDEST]
     if parts.listed:
         yield len(equals) + len(parts.listed), (equals + parts.listed)[:WIDEST]
         for one in parts.listed:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from keiko_perf.diagnosis.expectation import expectation
 from keiko_perf.diagnosis.floor import floor
 from keiko_perf.diagnosis.gin import stands_for
 from keiko_perf.diagnosis.indexes import Index
@@ -89,6 +90,7 @@ class Costs:
     _relevant: list[Bits] = field(default_factory=list)
     _scans: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _scans_with_all: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
@@ -198,6 +200,7 @@ class Costs:
         self._saved[number].clear()
         if price.scans is not None and not wanted:
             self._scans[number] = price.scans
+            self._given[number] = price.given
         if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
             self._scans_with_all[number] = price.scans
         return answer
@@ -252,6 +255,18 @@ class Costs:
         # What all indexes together don't save in reading it, one of them hardly saves alone.
         saved = max(before - with_all.get(table, 0.0), 0.0)
         return min(most, _LOCAL * saved + _ELSEWHERE * self._known[number][0].cost)
+
+    def expected(self, number: int, bit: int) -> float:
+        """What a candidate might save a statement, by the statistics of its table alone."""
+        index = self.candidates[bit]
+        uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
+        table, before = self.tables.get(index.table), self._scans.get(number, {}).get(index.table)
+        if table is None or before is None or before == float("inf"):
+            return 0.0
+        given = self._given.get(number, {})
+        found = [expectation(index, one, table, self.sizes[bit], given) for one in uses]
+        costs = [one for one in found if one is not None]
+        return max(before - min(costs), 0.0) / len(uses) if costs else 0.0
 
     def _on_tables_of(self, number: int, some: Bits) -> Bits:
         """All candidates on the tables of some, as far as they matter to a statement."""

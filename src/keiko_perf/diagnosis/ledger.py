@@ -8,13 +8,18 @@ plans use together with others is worth asking about by what may be hoped of it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.gains import Gains
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.weighing import Weighing, set_of
 
+_LEAST_PROMISE = 2e-4
+"""Of what the workload costs."""
+_MOST_PROMISING = 30
 _OPTIMISM = 0.5
 """Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
 
@@ -171,6 +176,40 @@ class Hopes(Ledger):
     costs less, unless the planner has said that it does not.
     """
 
+    def __init__(self, weighing: Weighing) -> None:
+        super().__init__(weighing)
+        self._expected = {number: dict(self._expectations(number)) for number in weighing.live}
+        self._promising = self._most_promising()
+
+    def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
+        """What each candidate that stands for others might save a statement."""
+        for bit in bits_of(self._costs.projected(number, self._costs.relevant(number))):
+            if saved := self._costs.expected(number, bit):
+                yield bit, saved
+
+    def _most_promising(self) -> list[Bits]:
+        """The candidates that might save most for their size."""
+        weighing = self.weighing
+        saved: dict[int, float] = {}
+        for number, mine in self._expected.items():
+            members = self._alike(number)
+            for stand_in, one in mine.items():
+                for bit in bits_of(members[stand_in]):
+                    saved[bit] = saved.get(bit, 0.0) + weighing.weights[number] * one
+        worth = {
+            bit: one - weighing.upkeep[bit]
+            for bit, one in saved.items()
+            if one - weighing.upkeep[bit] > _LEAST_PROMISE * weighing.base
+        }
+        ordered = sorted(worth, key=lambda bit: (-worth[bit] / weighing.size(1 << bit), bit))
+        largest = sorted(worth, key=lambda bit: (-worth[bit], bit))
+        some = dict.fromkeys([*ordered[:_MOST_PROMISING], *largest[:_MOST_PROMISING]])
+        return [1 << bit for bit in some]
+
+    def moves(self) -> list[Bits]:
+        """What plans use, and what nobody has asked about though it may save much."""
+        return list(dict.fromkeys([*super().moves(), *self._promising]))
+
     def reckoned(self, page: Page, mine: Bits) -> float:
         """What a statement costs with what matters to it, with some luck."""
         there = self._costs.projected(page.number, mine)
@@ -179,12 +218,21 @@ class Hopes(Ledger):
         if least >= sure:
             return sure
         nothing = page.sure(0)
-        hoped = sure
+        hoped = min(sure, nothing - self._expected_of(page.number, there))
         for one in page.known:
             if one.cost < hoped and one.used & there and one.used & ~there:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
         return max(least, hoped)
+
+    def _expected_of(self, number: int, there: Bits) -> float:
+        """What the best of some candidates for each table might save together."""
+        best: dict[TableName, float] = {}
+        for bit, saved in self._expected[number].items():
+            if there >> bit & 1:
+                table = self._costs.candidates[bit].table
+                best[table] = max(best.get(table, 0.0), saved)
+        return sum(best.values())
 
 
 def without(some: Bits, *bits: int) -> Bits:

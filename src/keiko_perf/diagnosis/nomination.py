@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from keiko_perf.diagnosis.allowance import Allowance
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.packing import Packing
@@ -23,13 +24,11 @@ _WORTH_ASKING = 2e-4
 """Of what the workload costs: what could save less is not asked about."""
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
-_OF_ALL = 1 / 3
-"""Of the questions that it would take to price each statement once, and a third of its columns and
-of their pairs so often …"""
-_ONCE = 0.5
-_FOR_EACH = 0.9
-"""… and for each index that there is room for, to this power: so many are asked in all."""
-_LEAST_ASKED = 10
+_LEAST_ASKED = 16
+_TO_HOPE = 0.7
+"""Of the questions: the others are for what the statistics say nothing of."""
+_LEAST_STEP = 0.003
+"""Of what the workload costs: where it saves less, Extend ends."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
@@ -45,7 +44,9 @@ class Nomination:
         self._costs = ledger.weighing.costs
         self._hopes = Hopes(ledger.weighing)
         self._calls_before = self._costs.session.planner_calls
-        self._most_calls = self._worth_asking()
+        self._allowance = Allowance(ledger.weighing)
+        self._best = self._expected()
+        self._stepped: tuple[Bits, Bits] = (0, 0)
         self._share = 1.0
         self._asked_beside: set[tuple[int, Bits]] = set()
 
@@ -56,18 +57,20 @@ class Nomination:
         Args:
             share: of the questions that are worth asking.
         """
+        self._share = _TO_HOPE * share
+        best = self._best = await self._hoped(0)
         self._share = share
-        best = 0
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
+            self._best = best
         for worth in _WORTH_EXPLORING:
             for _ in range(_MOST_ROUNDS):
                 if self.is_late() or not (
                     await self._check(best) or await self._look_further(best, worth)
                 ):
                     break
-                best = self._packing().better(best)
+                best = self._best = self._packing().better(best)
         self._share = 1.0
         return await self._hoped(self._packing().thorough(best))
 
@@ -79,26 +82,41 @@ class Nomination:
 
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
-        return self._packing().thorough(start)
+        self._best = self._packing().thorough(start)
+        return self._best
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        return self._weighing.limits.is_late() or asked >= self._share * self._most_calls
+        worth = self._allowance.questions(self._steps(self._best)) - self._calls_before
+        return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
 
-    def _worth_asking(self) -> float:
-        """How many questions a set for so much room is worth, beside those that were asked."""
-        candidates = self._costs.candidates
-        single = [bit for bit, one in enumerate(candidates) if one.is_plain and len(one.keys) == 1]
-        columns, limits = set_of(single), self._weighing.limits
-        most = float(min(len(single), limits.max_indexes or len(single)))
-        if single and limits.budget_bytes is not None:
-            most = min(most, limits.budget_bytes * len(single) / self._weighing.size(columns))
-        numbers = range(len(self._costs.queries))
-        counts = [(self._costs.relevant(one) & columns).bit_count() for one in numbers]
-        pairs = sum(count + count * (count + 1) / 2 for count in counts)
-        worth: float = _OF_ALL * (len(numbers) + pairs / 3 * (_ONCE + most**_FOR_EACH))
-        return max(worth - self._calls_before, _LEAST_ASKED)
+    def _steps(self, some: Bits) -> Bits:
+        """Those that save enough for Extend to go on."""
+        if self._stepped[0] != some:
+            least = _LEAST_STEP * self.ledger.cost(some)
+            self._stepped = (
+                some,
+                set_of(
+                    bit
+                    for bit in bits_of(some)
+                    if self._hopes.saved(some & ~(1 << bit), some) >= least
+                ),
+            )
+        return self._stepped[1]
+
+    def _expected(self) -> Bits:
+        """What might be chosen, before anything is known: for each statement the smallest."""
+        some = 0
+        for number in sorted(self._weighing.live, key=lambda one: (-self._potential(one), one)):
+            fitting = [
+                bit
+                for bit in bits_of(self._costs.relevant(number))
+                if self._weighing.fits(some | 1 << bit)
+            ]
+            if fitting:
+                some |= 1 << min(fitting, key=lambda bit: (self._weighing.size(1 << bit), bit))
+        return some
 
     def _packing(self) -> Packing:
         return Packing(self.ledger, self.ledger.moves())
@@ -126,7 +144,7 @@ class Nomination:
         """The best set once it is known what the parts of plans are worth that it might hold."""
         hoped = best
         for number in range(_MOST_ROUNDS):
-            packing = Packing(self._hopes, self.ledger.moves())
+            packing = Packing(self._hopes, self._hopes.moves())
             hoped = packing.better(hoped) if number % 4 else packing.best(best)
             if self.is_late() or not await self._ask_about(hoped):
                 break

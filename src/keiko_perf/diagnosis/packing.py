@@ -16,6 +16,7 @@ from keiko_perf.diagnosis.additions import Additions
 from keiko_perf.diagnosis.costs import Bits, bits_of
 from keiko_perf.diagnosis.ledger import Ledger, without
 from keiko_perf.diagnosis.losses import MISSED_LEAST, Losses, least_missed_first
+from keiko_perf.diagnosis.schema import TableName
 
 _VIEWS = (1.0, 0.5, 0.0)
 """How much the size counts in what is taken first."""
@@ -90,52 +91,67 @@ class Packing:
                 chosen = without(chosen, bit)
         return chosen
 
-    def _improved(self, chosen: Bits) -> Bits:
-        for _ in range(_MOST_ROUNDS):
+    def _improved(self, chosen: Bits, *, but: Bits = 0, rounds: int = _MOST_ROUNDS) -> Bits:
+        for _ in range(rounds):
             least = _LEAST * self.ledger.cost(chosen)
-            other = self._exchanged(chosen, least)
+            other = self._exchanged(chosen, least, but=but)
             if not other:
                 break
             chosen = other
         return chosen
 
-    def _exchanged(self, chosen: Bits, least: float) -> Bits:
+    def _exchanged(self, chosen: Bits, least: float, *, but: Bits = 0) -> Bits:
         """With one more in the place of others, if that saves something; else nothing."""
         offers: dict[Bits, float] = {}
         losses = Losses(self._gains, chosen)
         for new, added, gain in self._additions.all(chosen):
-            if gain > least:
+            if gain > least and not new & but:
                 over = added - self._weighing.room(chosen)
                 for gone, lost in losses.making_room(new, over):
                     if gain - lost > least:
                         offers[(chosen | new) & ~gone] = gain - lost
         ordered = sorted(offers, key=lambda one: (-offers[one], one))
-        return self._first_better(chosen, ordered[:_TRIED], least)
+        return self._first_better(chosen, ordered[:_TRIED], least, but=but)
 
     def _anew(self, chosen: Bits, least: float) -> Bits:
-        """Without one or two and then filled with others, if that saves something."""
+        """Without one or two, or a table's, then filled with others, if that saves something."""
         cheap = Losses(self._gains, chosen).cheapest_first()
         others: dict[Bits, float] = {}
-        for gone in (
+        for gone in dict.fromkeys((
             *((one,) for one in cheap[:_TAKEN_OUT]),
             *combinations(cheap[:MISSED_LEAST], 2),
-        ):
+            *self._by_table(chosen),
+        )):  # fmt: skip
             rest = without(chosen, *gone)
             for view in (1.0, 0.0):
                 filled = self.filled(rest, view, but=chosen & ~rest)
                 other = self.paying(self.filled(filled, view))
                 if other != chosen:
                     others[other] = self.ledger.saved(chosen, other)
+            # What is there may be widened, too, or exchanged, where something large went.
+            other = self._improved(self._improved(rest, but=chosen & ~rest, rounds=3), rounds=1)
+            if other != chosen:
+                others[other] = self.ledger.saved(chosen, other)
         for other in sorted(others, key=lambda one: (-others[one], one))[:_TRIED_ANEW]:
             improved = self._improved(other)
             if self.ledger.saved(chosen, improved) > least:
                 return improved
         return 0
 
-    def _first_better(self, chosen: Bits, others: Iterable[Bits], least: float) -> Bits:
+    def _by_table(self, chosen: Bits) -> Iterable[tuple[int, ...]]:
+        """Those on one table, which often stand in each other's way."""
+        candidates = self._weighing.costs.candidates
+        found: dict[TableName, list[int]] = {}
+        for bit in bits_of(chosen):
+            found.setdefault(candidates[bit].table, []).append(bit)
+        return [tuple(some) for some in found.values() if len(some) > 1]
+
+    def _first_better(
+        self, chosen: Bits, others: Iterable[Bits], least: float, *, but: Bits = 0
+    ) -> Bits:
         best, most = 0, least
         for other in others:
-            full = self.filled(self.paying(other))
+            full = self.filled(self.paying(other), but=but)
             saved = self.ledger.saved(chosen, full)
             if saved > most:
                 best, most = full, saved

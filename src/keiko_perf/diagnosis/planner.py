@@ -157,6 +157,27 @@ def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
     return found
 
 
+def given_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
+    """
+    How many rows each table gives in a plan, after its filters; of several scans the most.
+
+    Of a parallel scan the planner tells each worker's share.
+    """
+    found: dict[TableName, float] = {}
+
+    def walk(node: Mapping[str, Any], workers: int) -> None:
+        workers = node.get("Workers Planned", workers)
+        if name := _table_of(node):
+            # The leader helps less, the more workers it has to hear.
+            shared = workers + max(1 - 0.3 * workers, 0.0) if node.get("Parallel Aware") else 1.0
+            found[name] = max(found.get(name, 0.0), float(node["Plan Rows"]) * max(shared, 1.0))
+        for one in node.get("Plans", ()):
+            walk(one, workers)
+
+    walk(plan, 0)
+    return found
+
+
 def rows_of(plan: Mapping[str, Any]) -> float:
     """How many rows a plan expects to give or, where it writes, to change."""
     node = plan

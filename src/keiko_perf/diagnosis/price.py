@@ -25,6 +25,7 @@ class Price:
         used: the indexes in question that the plan uses.
         scans: what reading each table costs in the plan; None if not known.
         rows: how many it expects the statement to give or change; None if not known.
+        given: how many rows each table gives after its filters; empty if not known.
         ways: how it reads each table, such as `Seq Scan`.
     """
 
@@ -32,6 +33,7 @@ class Price:
     used: frozenset[Index]
     scans: Mapping[TableName, float] | None = None
     rows: float | None = None
+    given: Mapping[TableName, float] = field(default_factory=dict, compare=False)
     ways: Mapping[TableName, str] = field(default_factory=dict, compare=False)
 
 

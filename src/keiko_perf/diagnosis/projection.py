@@ -55,7 +55,7 @@ def does_more(index: Index, shape: Shape, table: Table) -> bool:
             continue
         equal = _equalities(index, use)
         tail = _tail(index.keys[len(equal) :], use)
-        if index.method != "btree" or index.where or _covers(index, use):
+        if index.method != "btree" or index.where or covers(index, use):
             return True
         if (equal or tail) and not _is_there(equal, tail, use, table):
             return True
@@ -75,15 +75,15 @@ def _to_use(
         return None
     equal = _equalities(index, use)
     tail = _tail(index.keys[len(equal) :], use)
-    covers = _covers(index, use)
-    if not (equal or tail or covers or index.where):
+    is_covering = covers(index, use)
+    if not (equal or tail or is_covering or index.where):
         return None
-    is_state_alone = index.where and not (equal or tail or covers)
+    is_state_alone = index.where and not (equal or tail or is_covering)
     # Rows that many others share: to read them one by one is no better than to read all.
     if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
         return None
-    size = 0 if size_bytes is None else _size_class(equal, covers, table, size_bytes)
-    return frozenset(equal), _without_joins(index, use), tail, covers, index.where, size
+    size = 0 if size_bytes is None else _size_class(equal, is_covering, table, size_bytes)
+    return frozenset(equal), _without_joins(index, use), tail, is_covering, index.where, size
 
 
 def _without_joins(index: Index, use: Use) -> Hashable:
@@ -138,15 +138,13 @@ def _tail(keys: tuple[Key, ...], use: Use) -> tuple[str, ...]:
     if not keys or keys[0].column not in ranges | ordered:
         return ()
     useful = ranges | ordered | use.leading
-    found: list[str] = []
-    for key in keys:
-        if key.column not in useful:
-            break
-        found.append(str(key))
-    return tuple(found)
+    found = list(takewhile(lambda key: key.column in useful, keys))
+    # Read backwards, it is the same for the same price.
+    return tuple(str(key.turned if found[0].starts_with_nulls else key) for key in found)
 
 
-def _covers(index: Index, use: Use) -> bool:
+def covers(index: Index, use: Use) -> bool:
+    """Whether an index holds all that is read."""
     if use.reads_all:
         return False
     held = {*index.columns, *index.include}
@@ -157,7 +155,7 @@ def _covers(index: Index, use: Use) -> bool:
 
 
 def _size_class(
-    equal: tuple[str, ...], covers: bool, table: Table | None, size_bytes: float
+    equal: tuple[str, ...], is_covering: bool, table: Table | None, size_bytes: float
 ) -> int:
     if table is None:
         return 0
@@ -165,6 +163,6 @@ def _size_class(
     for one in equal:
         column = table.columns.get(one.split(" ")[0])
         rows /= max((column.distinct if column else None) or 10.0, 1.0)
-    if equal and rows < _MANY_ROWS and not (covers and rows > 1):
+    if equal and rows < _MANY_ROWS and not (is_covering and rows > 1):
         return 0
     return round(_SIZES_PER_DOUBLING * log2(max(size_bytes, 8192.0)))

@@ -162,8 +162,17 @@ def mean_price(prices: Sequence[tuple[float, Price]]) -> Price:
         used=frozenset().union(*(one.used for _, one in prices)),
         scans=scans,
         rows=sum(weight * (one.rows or 0.0) for weight, one in prices),
+        given=_mean_given(prices),
         ways=max(prices, key=lambda one: one[0])[1].ways,
     )
+
+
+def _mean_given(prices: Sequence[tuple[float, Price]]) -> dict[TableName, float]:
+    found: dict[TableName, float] = {}
+    for weight, one in prices:
+        for name, rows in one.given.items():
+            found[name] = found.get(name, 0.0) + weight * rows
+    return found
 
 
 def _seen(query: Query, drawn: Mapping[str, Drawn], tables: Tables) -> Query:

@@ -36,7 +36,7 @@ FAR_CHEAPER = 3.0
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
 _MOST_EXPLAINED = 40
-"""Of more candidates the reasons are what is known already: nothing is asked for a refusal."""
+"""Of more candidates, and within a budget, the reasons are what is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,8 @@ class _Refusing:
 
     async def all(self) -> list[Refusal]:
         candidates = self.search.costs.candidates
-        is_few = len(candidates) <= _MOST_EXPLAINED
+        has_budget = self.search.limits.budget_bytes is not None
+        is_few = len(candidates) <= _MOST_EXPLAINED and not has_budget
         found = []
         for bit, index in enumerate(candidates):
             if not self.chosen >> bit & 1:

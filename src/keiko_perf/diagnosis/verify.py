@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.planner import (
     GENERIC,
     Planner,
     forget_prepared,
+    given_of,
     index_names,
     rows_of,
     scans_of,
@@ -381,7 +382,14 @@ class _Built:
 
 def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
     cost = float(plan["Total Cost"])
-    return Price(cost, used, scans_of(plan), rows_of(plan), ways_of(plan))
+    return Price(
+        cost,
+        used,
+        scans=scans_of(plan),
+        rows=rows_of(plan),
+        given=given_of(plan),
+        ways=ways_of(plan),
+    )
 
 
 async def _hypopg_schema(database: Database) -> str | None:
