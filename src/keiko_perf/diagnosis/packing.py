@@ -37,7 +37,7 @@ class Packing:
     """
     Finds a good set among *moves*: indexes one by one, and such as are used together.
 
-    It goes by what the ledger knows when it is made.
+    It goes by what the ledger knows when it is made. Once the time is up it only fills the room.
     """
 
     def __init__(self, ledger: Ledger, moves: Iterable[Bits]) -> None:
@@ -45,12 +45,14 @@ class Packing:
         self._weighing = ledger.weighing
         self._size = ledger.weighing.size
         self._gains = ledger.gains
+        self._is_late = ledger.weighing.limits.is_late
         ledger.learn()
         self._additions = Additions(self._gains, moves)
 
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
-        filled = [self.filled(0, view) for view in _VIEWS]
+        views = _VIEWS[:1] if self._is_late() else _VIEWS
+        filled = [self.filled(0, view) for view in views]
         filled += [self.filled(self.paying(one)) for one in starts if self._weighing.fits(one)]
         return self._improved(min(filled, key=self._rank))
 
@@ -93,6 +95,8 @@ class Packing:
 
     def _improved(self, chosen: Bits, *, but: Bits = 0, rounds: int = _MOST_ROUNDS) -> Bits:
         for _ in range(rounds):
+            if self._is_late():
+                break
             least = _LEAST * self.ledger.cost(chosen)
             other = self._exchanged(chosen, least, but=but)
             if not other:
@@ -122,6 +126,8 @@ class Packing:
             *combinations(cheap[:MISSED_LEAST], 2),
             *self._by_table(chosen),
         )):  # fmt: skip
+            if self._is_late():
+                break
             rest = without(chosen, *gone)
             for view in (1.0, 0.0):
                 filled = self.filled(rest, view, but=chosen & ~rest)
