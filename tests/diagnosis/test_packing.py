@@ -175,9 +175,12 @@ async def test_what_is_kept_between_rounds_leads_to_what_is_reckoned_anew(
             best = packed
             losses = Losses(known.gains, best)
             for new in [one & ~best for one in moves if one & ~best]:
-                ways = losses.making_room(new, -ledger.weighing.room(best | new))
-                found = {(best | new) & ~gone: lost for gone, lost in ways}
-                assert found == dict(naive.fitting(best, new))
+                over = -ledger.weighing.room(best | new)
+                for most in (1e9, 20.0):
+                    ways = losses.making_room(new, over, most)
+                    found = {(best | new) & ~gone: lost for gone, lost in ways}
+                    expected = dict(naive.fitting(best, new))
+                    assert found == {one: lost for one, lost in expected.items() if lost <= most}
 
 
 async def test_once_the_time_is_up_the_room_is_filled_and_nothing_is_exchanged() -> None:

@@ -48,6 +48,8 @@ class Packing:
         self._is_late = ledger.weighing.limits.is_late
         ledger.learn()
         self._additions = Additions(self._gains, moves)
+        self._exchanges: dict[tuple[Bits, Bits], Bits] = {}
+        self._anews: dict[Bits, Bits] = {}
 
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
@@ -64,7 +66,9 @@ class Packing:
         """A good set, with all patience."""
         best = self.best(*starts)
         for _ in range(_MOST_ANEW):
-            other = self._anew(best, _LEAST * self.ledger.cost(best))
+            other = self._anews.get(best)
+            if other is None:
+                other = self._anews[best] = self._anew(best, _LEAST * self.ledger.cost(best))
             if not other:
                 break
             best = other
@@ -98,7 +102,9 @@ class Packing:
             if self._is_late():
                 break
             least = _LEAST * self.ledger.cost(chosen)
-            other = self._exchanged(chosen, least, but=but)
+            other = self._exchanges.get((chosen, but))
+            if other is None:
+                other = self._exchanges[chosen, but] = self._exchanged(chosen, least, but=but)
             if not other:
                 break
             chosen = other
@@ -107,11 +113,11 @@ class Packing:
     def _exchanged(self, chosen: Bits, least: float, *, but: Bits = 0) -> Bits:
         """With one more in the place of others, if that saves something; else nothing."""
         offers: dict[Bits, float] = {}
-        losses = Losses(self._gains, chosen)
-        for new, added, gain in self._additions.all(chosen):
-            if gain > least and not new & but:
-                over = added - self._weighing.room(chosen)
-                for gone, lost in losses.making_room(new, over):
+        losses, room = Losses(self._gains, chosen), self._weighing.room(chosen)
+        for new, added, gain in self._additions.saving(chosen, least):
+            if not new & but:
+                over = added - room
+                for gone, lost in losses.making_room(new, over, most_lost=gain - least):
                     if gain - lost > least:
                         offers[(chosen | new) & ~gone] = gain - lost
         ordered = sorted(offers, key=lambda one: (-offers[one], one))
