@@ -28,7 +28,7 @@ class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
     __slots__ = ("_ledger", "answers", "asked", "kept", "known", "number", "plans", "relevant",
-                 "used", "weight")  # fmt: skip
+                 "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
         weighing = ledger.weighing
@@ -41,6 +41,8 @@ class Page:
         self.asked: dict[Bits, float] = {}
         self.plans: list[tuple[Bits, float]] = []
         self.used: Bits = 0
+        self.told: dict[Bits, float] = {}
+        """What follows, by what stands for a set."""
         self.kept: dict[Bits, float] = {}
         """What follows, by what of a set matters to the statement."""
 
@@ -55,12 +57,17 @@ class Page:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
         self.plans = sorted(cheapest.items(), key=lambda one: one[1])
         self.used = reduce(or_, cheapest, 0)
+        self.told.clear()
         self.kept.clear()
         return True
 
     def enter(self, mine: Bits) -> float:
         """What follows for a set that nobody has asked of yet."""
-        known = self.kept[mine] = self._ledger.reckoned(self, mine)
+        there = self._ledger.weighing.costs.projected(self.number, mine)
+        known = self.told.get(there)
+        if known is None:
+            known = self.told[there] = self._ledger.reckoned(self, there)
+        self.kept[mine] = known
         return known
 
     def sure(self, there: Bits) -> float:
@@ -103,9 +110,9 @@ class Ledger:
         known = page.kept.get(some & page.relevant)
         return page.enter(some & page.relevant) if known is None else known
 
-    def reckoned(self, page: Page, mine: Bits) -> float:
-        """What a statement costs at most with what matters to it."""
-        return page.sure(self._costs.projected(page.number, mine))
+    def reckoned(self, page: Page, there: Bits) -> float:
+        """What a statement costs at most with what stands for a set."""
+        return page.sure(there)
 
     def cost(self, some: Bits) -> float:
         """What reads and writes of the whole workload cost at most with *some* indexes."""
@@ -210,9 +217,8 @@ class Hopes(Ledger):
         """What plans use, and what nobody has asked about though it may save much."""
         return list(dict.fromkeys([*super().moves(), *self._promising]))
 
-    def reckoned(self, page: Page, mine: Bits) -> float:
-        """What a statement costs with what matters to it, with some luck."""
-        there = self._costs.projected(page.number, mine)
+    def reckoned(self, page: Page, there: Bits) -> float:
+        """What a statement costs with what stands for a set, with some luck."""
         sure = page.sure(there)
         least, _ = self._costs.bounds(page.number, there)
         if least >= sure:

@@ -50,28 +50,21 @@ class Losses:
         near = self._chosen & self._weighing.near(new)
         everything = self._chosen | new
         beside = {bit: self._lost(bit, everything) for bit in bits_of(near)}
-        found = []
-        if surplus <= 1:
-            found = self._single(beside, over, most_lost)
-        if len(self._sizes) > 1:
-            found += self._several(beside, over, surplus, most_lost)
-        return found
-
-    def _single(
-        self, beside: Mapping[int, float], over: float, most_lost: float
-    ) -> list[tuple[Bits, float]]:
-        sizes = self._sizes
-        found = [
-            (1 << bit, lost)
-            for bit, lost in beside.items()
-            if lost <= most_lost and sizes[bit] >= over
-        ]
+        # Of several none loses more than all together, unless one that is taken out is a gain.
+        eligible = [(bit, lost) for bit, lost in beside.items() if lost <= most_lost]
         for lost, bit in self._least:
             if lost > most_lost:
                 break
-            if bit not in beside and sizes[bit] >= over:
-                found.append((1 << bit, lost))
-        return found
+            if bit not in beside:
+                eligible.append((bit, lost))
+        sizes = self._sizes
+        found = []
+        if surplus <= 1:
+            found = [(1 << bit, lost) for bit, lost in eligible if sizes[bit] >= over]
+        is_hopeless = len(eligible) < 2 or sum([sizes[bit] for bit, _ in eligible]) < over
+        if is_hopeless and min([lost for _, lost in eligible], default=0.0) >= 0.0:
+            return found
+        return found + self._several(beside, over, surplus, most_lost)
 
     def _several(
         self, beside: Mapping[int, float], over: float, surplus: int, most_lost: float

@@ -88,10 +88,13 @@ class Packing:
                 return chosen
 
     def _pay(self, some: Bits, chosen: Bits) -> bool:
-        return all(self._gains.pays(bit, chosen) for bit in bits_of(some))
+        pays = self._gains.pays
+        return all(pays(bit, chosen) for bit in bits_of(some))
 
     def paying(self, chosen: Bits) -> Bits:
         """Without those that are not worth having beside the others, the least useful first."""
+        if self._pay(chosen, chosen):
+            return chosen
         for bit in least_missed_first(self._gains, chosen):
             if not self._gains.pays(bit, chosen):
                 chosen = without(chosen, bit)
