@@ -43,23 +43,27 @@ def test_the_next_one_is(discipline: Discipline, now_s: float, order: str) -> No
         ("lifo", 1.0, ["a"]),
         ("codel", 0.09, []),  # longer than the target, in a queue that may be a passing one
         ("codel", 0.1, ["a", "b"]),
+        ("codel", 0.5, ["a", "b"]),  # the last two are kept, for places that come free
+        ("codel", 1.085, ["a", "b", "c"]),  # until their patience is over, too
     ],
 )
 def test_whoever_has_waited_too_long_is_turned_away(
     discipline: Discipline, now_s: float, gone: list[str]
 ) -> None:
-    queue = queue_of(discipline, ("a", 0), ("b", 0.07), ("c", 0.09))
+    queue = queue_of(discipline, ("a", 0), ("b", 0.07), ("c", 0.08), ("d", 0.09))
     assert queue.turn_away(now_s) == gone
-    assert len(queue) == 3 - len(gone)
+    assert len(queue) == 4 - len(gone)
 
 
 def test_it_says_when_somebody_will_have_waited_too_long() -> None:
     assert queue_of("fifo").next_look_s(0) is None
     assert queue_of("fifo", ("a", 2)).next_look_s(2.5) == 3
-    standing = queue_of("codel", ("a", 2), ("b", 2.099))
+    standing = queue_of("codel", ("a", 2), ("b", 2.085), ("c", 2.09), ("d", 2.095))
     assert standing.next_look_s(2) == pytest.approx(2.1)
     assert standing.turn_away(2.1) == ["a"]
-    assert standing.next_look_s(2.1) == pytest.approx(2.119)
+    assert standing.next_look_s(2.1) == pytest.approx(2.105)
+    assert standing.turn_away(2.105) == ["b"]
+    assert standing.next_look_s(2.105) == pytest.approx(3.09)
 
 
 def test_an_emptied_queue_stands_no_more() -> None:

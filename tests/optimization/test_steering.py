@@ -65,7 +65,8 @@ def test_it_finds_nearly_all_the_throughput_at_nearly_the_least_latency(
     assert steering.windows > 20
 
 
-def test_more_capacity_is_found_within_two_seconds() -> None:
+@pytest.mark.parametrize("seed", [1, 3])
+def test_more_capacity_is_found_within_two_seconds(seed: int) -> None:
     shape = Shape(
         "rises",
         lognormal(0.05, 0.2),
@@ -74,7 +75,7 @@ def test_more_capacity_is_found_within_two_seconds() -> None:
         duration_s=25,
     )
     steering = Steering()
-    result = simulate(shape, steering)
+    result = simulate(shape, steering, seed=seed)
     after_s = settled(result, after_s=15, of_per_s=60 / 0.05)
     assert after_s is not None
     assert after_s < 2
@@ -117,6 +118,25 @@ def test_a_stall_does_not_change_the_limit_for_long() -> None:
     result = simulate(shape, Steering())
     assert result.rate_per_s(12, 20) > 0.93 * 20 / 0.05
     assert max(limits_after(result.limits)) < 45
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_machine_that_is_faster_or_slower_after_each_pause_does_not_make_the_limit_wander(
+    seed: int,
+) -> None:
+    speeds = [1.0, 1.0, *[1.0, 0.6, 1.0, 0.6, 0.6, 1.0] * 2, 1.0]
+    shape = Shape(
+        "a second in five",
+        lognormal(0.002, 0.3),
+        speed=lambda count, now_s: min(1.0, 4 / count) * speeds[int(now_s // 5)],
+        changes=[edge for at in range(len(speeds)) for edge in (5.0 * at + 1, 5.0 * at + 5)],
+        asked=lambda now_s: 100 if now_s % 5 < 1 else 0,
+        duration_s=5.0 * len(speeds) - 1,
+    )
+    run = simulate(shape, Steering(), seed=seed)
+    later = [one for one, at_s in zip(run.limits, run.ended_s, strict=True) if at_s > 5]
+    assert sum(one > 6 for one in later) < 0.06 * len(later)
+    assert 4 <= mean(later) < 5
 
 
 @pytest.mark.parametrize(("least", "most"), [(1, 1), (5, 8), (30, 40)])

@@ -321,11 +321,12 @@ class AdaptiveLimiter:
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         """See to it that somebody is turned away in time, also while no place is given back."""
-        if self._timer is not None:
-            return
         due_s = self._queue.next_look_s(loop.time())
-        if due_s is not None:
-            self._timer = loop.call_at(due_s, self._look, loop)
+        if due_s is None or (self._timer is not None and self._timer.when() <= due_s):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(due_s, self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

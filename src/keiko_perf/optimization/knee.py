@@ -24,7 +24,6 @@ from keiko_perf.optimization.curves import STEP, Curves
 
 _LEAST_LOG = -0.3
 _LOW = 0.25  # how sure it is that no less than `Aim.low` is enough
-_MIDDLE = 0.6  # how sure it is that no less than `Aim.middle` is
 _MEMORY = 0.998  # what a measurement counts once the next one is there
 _KNOWN = 4  # measurements, before a change can be told
 _OUTLIER = 4.0  # in standard deviations: more than that counts as that
@@ -33,6 +32,7 @@ _LEARN_SPREAD = 0.03
 _LEAST_DRIFT, _FIRST_DRIFT, _MOST_DRIFT = 1e-6, 1e-5, 0.04  # variance, from one to the next
 _LEARN_DRIFT = 0.1
 _JUMPS, _JUMP_VARIANCE = 0.006, 0.5  # how often the level jumps, and how far, as a variance
+_REST_VARIANCE = 0.05  # what a pause adds to what is not known of the level
 _MOVES = 0.004  # how often the knee does
 _CHANGES_SHAPE = 0.1  # how much of that to any shape; a service hardly changes its kind
 _PARTS, _NEAR = 8, 1.4  # where the lowest cost is looked for
@@ -47,7 +47,7 @@ class Aim:
         loss: what it is expected to cost, as a logarithm.
         doubt: how much the logarithm of it may be off, a standard deviation.
         low: what may well be enough: only there would it show.
-        middle: what is enough a little more likely than not.
+        middle: what is enough as surely as was asked for.
     """
 
     limit: int
@@ -110,13 +110,18 @@ class Knee:
         self._learn_noise(max(-_OUTLIER, min(_OUTLIER, off)))
         return 0
 
-    def aim(self, least: float, most: float) -> Aim:
+    def rest(self) -> None:
+        """Nothing was measured for a while: the level may well be another by now."""
+        self._variances = [variance + _REST_VARIANCE for variance in self._variances]
+
+    def aim(self, least: float, most: float, *, sure: float) -> Aim:
         """
         What to aim at, where only limits from *least* to *most* are considered.
 
         Args:
             least: the lowest.
             most: the highest.
+            sure: how sure it is to be that no less than `Aim.middle` is enough.
         """
         lowest, highest = log(least), log(most)
         self._elsewhere = self._around((lowest + highest) / 2, 1.0)
@@ -135,7 +140,7 @@ class Knee:
             loss=loss,
             doubt=doubt,
             low=exp(_quantile(goals, _LOW * total)),
-            middle=exp(_quantile(goals, _MIDDLE * total)),
+            middle=exp(_quantile(goals, sure * total)),
         )
 
     def loss(self, limit: int) -> float:

@@ -6,7 +6,8 @@ Three disciplines:
 - `lifo`: the newest first. Under a lasting overload most are served at once, and some never.
 - `codel`: first come, first served as long as the queue is a passing one. Once it has stood for
   `interval_s` without being empty, the newest is served first, and whoever has waited longer
-  than `target_s` is turned away: nobody is served whose caller has given up long ago.
+  than `target_s` is turned away: nobody is served whose caller has given up long ago. The last
+  two stay until their patience is over: without them a place that comes free would stand idle.
 
 It owns no clock: each call is told the time.
 """
@@ -23,6 +24,8 @@ W = TypeVar("W")
 
 Discipline = Literal["fifo", "lifo", "codel"]
 
+_KEPT = 2  # so many who wait are not turned away for the target's sake
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRules:
@@ -31,7 +34,8 @@ class QueueRules:
         discipline: who is next; see above.
         most: how many may wait; who comes then is turned away at once.
         patience_s: how long anybody may wait.
-        target_s: how long somebody may wait in a queue that stands, by `codel`.
+        target_s: how long somebody may wait in a queue that stands, by `codel`, unless two at
+            most wait.
         interval_s: how long a queue may be without being empty before it stands.
 
     Raises:
@@ -92,9 +96,11 @@ class Queue(Generic[W]):
 
     def turn_away(self, now_s: float) -> list[W]:
         """Take out all who have waited too long."""
-        allowed_s = self._allowed_s(now_s)
+        allowed_s, kept_from = self._allowed_s(now_s), len(self._since) - _KEPT
         gone = []
-        for waiter, since_s in self._since.items():
+        for at, (waiter, since_s) in enumerate(self._since.items()):
+            if at >= kept_from:
+                allowed_s = self._rules.patience_s
             # Who leaves at this very instant may be a rounding early.
             if now_s - since_s < allowed_s * (1 - 1e-9):
                 break
@@ -108,6 +114,8 @@ class Queue(Generic[W]):
         if not self._since:
             return None
         oldest_s = next(iter(self._since.values()))
+        if len(self._since) <= _KEPT:
+            return oldest_s + self._rules.patience_s
         due_s = oldest_s + self._allowed_s(now_s)
         if self._rules.discipline == "codel" and not self._stands(now_s):
             # The queue may stand before that, and patience is shorter then.

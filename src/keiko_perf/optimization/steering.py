@@ -23,7 +23,9 @@ _LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
 _AS_LONG_AT_FIRST = 0.5  # times as long as one takes
 _LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 8
 _MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
+_SURE_AT_FIRST, _SURE = 0.35, 0.6  # that no less is enough, to go on in long steps
 _NEARLY = 0.9  # as much more as may be: then the beginning goes on
+_REST_S = 1.0  # idle for longer: who knows how fast the service is now
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
 _LONGEST_OPEN = 20.0  # the same while the account is open: how many do is the question then
 _FULL = 0.8  # of the limit
@@ -33,6 +35,7 @@ _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
 _LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.7, 0.5
 _UP_COST, _DOWN_COST, _LOW_COST = 0.03, 0.015, 0.05  # what such a look may be expected to cost
+_CHEAP = 0.005
 _LOOK_LOW_EVERY = 16  # windows
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
@@ -92,7 +95,10 @@ class Steering:
         """
         if self._idle_since_s is not None and self._began_s is not None:
             # While nobody was in flight, nothing was measured.
-            self._began_s += max(now_s - duration_s - self._idle_since_s, 0.0)
+            idle_s = max(now_s - duration_s - self._idle_since_s, 0.0)
+            self._began_s += idle_s
+            if idle_s > _REST_S:
+                self._knee.rest()
         self._idle_since_s = None if in_flight else now_s
         self._busiest = max(self._busiest, beside)
         self._account.ended(now_s, duration_s, in_flight=in_flight)
@@ -181,6 +187,7 @@ class Steering:
         aim = self._knee.aim(
             max(self._base * _MOST_DOWN, self._least),
             max(min(highest, self._most, reached), self._base),
+            sure=_SURE if self._is_found else _SURE_AT_FIRST,
         )
         # At first everything may be the case, and costs tell little.
         limit = round(aim.middle) if self._beginning else aim.limit
@@ -230,6 +237,8 @@ class Steering:
                 share *= min((self._base + toward) / self._base, 1.0)
                 break
             count = max(min(int(count * most_cost / cost), count - 1), 1)
+        if cost < _CHEAP:
+            share = 1.0  # small as it is, the step tells more than what it costs
         owed = self._owed[toward > 0] + share
         self._owed[toward > 0] = owed - int(owed)
         return self._base + toward * count * int(owed)
