@@ -17,7 +17,7 @@ from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.weighing import Weighing, set_of
 
-_LEAST_PROMISE = 2e-4
+_LEAST_PROMISE = 5e-5
 """Of what the workload costs."""
 _MOST_PROMISING = 30
 _OPTIMISM = 0.5
