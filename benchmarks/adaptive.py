@@ -25,7 +25,12 @@ from adaptive_peers import ALGORITHMS
 from adaptive_shapes import drawn, more_shapes, shapes
 from keiko_perf.optimization.simulation import Fixed, Shape, geometric_mean, settled, simulate
 
-FIXED = (*range(1, 11), *range(12, 25, 2), 30, 35, 40, 45, 50, 60, 70, 100, 150, 200, 220, 250)
+FIXED = (
+    *range(1, 11),
+    *range(12, 25, 2),
+    *(30, 35, 40, 45, 50, 60, 70, 100, 150, 200, 220, 250),
+    *(300, 350, 420, 500, 600, 720, 850, 1000),  # far away, a service of many places has these
+)
 OURS = "keiko-perf"
 
 SETS: dict[str, Callable[[int, int], list[Shape]]] = {

@@ -2,8 +2,8 @@
 The services that the adaptive limiter is tried on: fifteen by hand, twelve more, and any drawn.
 
 The constants of the limiter were chosen while looking at `shapes()`, at `more_shapes()` and at
-the first draw (`drawn(1, …)`); the second judged what to keep. Every other draw is of services that
-it has not seen: the kind of work, how many at once, what limits them, the network, and what happens
+three draws (1, 12 and 21); the second judged what to keep. Every other draw is of services that it
+has not seen: the kind of work, how many at once, what limits them, the network, and what happens
 in mid-run, all by chance.
 """
 

@@ -32,10 +32,10 @@ def alone_on(core: int) -> bool:
 
 
 def ours(source: str) -> str:
-    """What a program prints that runs on the last core."""
+    """What a program prints that runs on the last core; what it says of its errors is shown."""
     return subprocess.run(
         [sys.executable, "-c", source],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
         preexec_fn=lambda: alone_on(max(os.sched_getaffinity(0))),

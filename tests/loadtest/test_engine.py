@@ -298,6 +298,15 @@ def test_a_clock_that_contradicts_the_requests_in_flight_is_noticed():
     assert any("were in flight" in reason for reason in reasons(wrong))
 
 
+def test_a_service_is_not_doubted_for_being_quicker_than_a_look_at_it():
+    quick = run_virtually(plan(load=ConstantRate(2000), duration_s=2), steady(100e-6))
+    looked = replace(quick.in_flight, samples=100_000)  # else too few to say anything
+    assert quick.response.sum_s / quick.duration_s == pytest.approx(0.2, rel=0.05)
+    assert replace(quick, in_flight=replace(looked, mean=0.12)).invalid == ()
+    wrong = replace(quick, in_flight=replace(looked, mean=0.5))
+    assert any("were in flight" in reason for reason in reasons(wrong))
+
+
 def test_a_generator_that_used_its_whole_core_was_the_limit():
     honest = run_virtually(plan(), steady(0.1))
     assert honest.cpu_ratio is None  # virtual time says nothing about CPU

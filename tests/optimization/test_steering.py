@@ -66,6 +66,14 @@ def test_it_finds_nearly_all_the_throughput_at_nearly_the_least_latency(
 
 
 @pytest.mark.parametrize("seed", [1, 3])
+def test_two_places_are_found_by_one_early_look_down(seed: int) -> None:
+    two = Shape("two", lognormal(0.05, 0.2), lambda _: 2, duration_s=40)
+    limits = simulate(two, Steering(), seed=seed).limits
+    assert sum(one > 2 for one in limits) < 0.17 * len(limits)  # most of it the beginning
+    assert sum(one < 2 for one in limits) < 0.03 * len(limits)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
 def test_more_capacity_is_found_within_two_seconds(seed: int) -> None:
     shape = Shape(
         "rises",

@@ -73,6 +73,7 @@ class Engine(Traffic):
         new_alarm = LoopAlarm if self._is_virtual else precise_alarm
         self._look_alarm: Alarm = new_alarm(self._loop, self._look)
         self._prepares = self._instants is not None and not plan.scenarios
+        self._looks_at = inf
         self._looks_exactly = self._is_virtual or isinstance(self._look_alarm, FileAlarm)
         self._early_s = 0.0 if self._is_virtual else _EARLY_S
         self._preparing = Lead(in_time=_PREPARED_IN_TIME, longest_s=_LONGEST_PREPARING_S)
@@ -186,6 +187,8 @@ class Engine(Traffic):
 
     def _prepare_for(self, due: float, now: float) -> None:
         """Do what is to be done for a request before it is due, and have it sent when it is."""
+        if self._looks_at < due:
+            self._look()  # else it would come right after the request, and see it each time
         self._arrive(due, now)
         assert self._instants is not None
         self._preparing.learn(was_late=self._instants.sent - due > _PUNCTUAL_S)
@@ -221,7 +224,10 @@ class Engine(Traffic):
 
     def _look(self) -> None:
         self._count_up()
-        self._look_alarm.set(self._books.looks.look(self._clock()))
+        now = self._clock()
+        after_s = self._books.looks.look(now)
+        self._looks_at = now + after_s
+        self._look_alarm.set(after_s)
 
     def _tick(self) -> None:
         if self._on_tick is None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log, log1p
+from operator import mul
 
 STEP = 0.1  # between two knees, as a logarithm
 _STRIDE = 20  # loads between two knees
@@ -64,10 +65,19 @@ class Curves:
         at, count = self._load(log_n), len(self.logs)
         return [one for curve in self.shapes for one in curve.longer[at::-_STRIDE][:count]]
 
-    def loss(self, log_n: float) -> list[float]:
-        """What it costs to have so many in flight, by each shape and knee."""
+    def expected_loss(self, log_n: float, weights: Sequence[float]) -> float:
+        """
+        What it costs to have so many in flight.
+
+        Args:
+            log_n: the logarithm of how many.
+            weights: how likely each shape and knee is, in the order of `longer`.
+        """
         at, count = self._load(log_n), len(self.logs)
-        return [one for curve in self.shapes for one in curve.loss[at::-_STRIDE][:count]]
+        return sum(
+            sum(map(mul, weights[first : first + count], curve.loss[at::-_STRIDE]))
+            for first, curve in zip(range(0, len(weights), count), self.shapes, strict=True)
+        )
 
     def _load(self, log_n: float) -> int:
         """Where the load of so many beside the lowest knee is in the tables."""

@@ -10,7 +10,8 @@ time without a queue, by a Kalman filter. Between two measurements each of these
   nothing about the knee, which stays where it was believed to be;
 - the knee is elsewhere while the level stayed (capacity was added or taken away).
 
-It is arithmetic alone and costs about a millisecond of CPU for a measurement.
+It is arithmetic alone. To learn from a measurement and to aim anew cost 1.1 to 1.3 ms of CPU
+where that was measured.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
-from operator import mul
+from operator import add, mul
 
 from keiko_perf.optimization.curves import STEP, Curves
 
@@ -79,7 +80,8 @@ class Knee:
         self._weights = self._around(log(limit), doubt)
         self._levels = [0.0] * len(self._goals)
         self._variances = [0.0] * len(self._goals)
-        self._elsewhere = self._around(log(limit), 1.0)
+        self._middle = log(limit)
+        self._elsewhere = self._around(self._middle, 1.0)
 
     def learn(self, in_flight: float, duration_s: float, variance: float) -> int:
         """
@@ -124,7 +126,9 @@ class Knee:
             sure: how sure it is to be that no less than `Aim.middle` is enough.
         """
         lowest, highest = log(least), log(most)
-        self._elsewhere = self._around((lowest + highest) / 2, 1.0)
+        middle = (lowest + highest) / 2
+        if middle != self._middle:  # it hardly ever is another
+            self._middle, self._elsewhere = middle, self._around(middle, 1.0)
         goals = [
             (min(max(goal, lowest), highest), weight)
             for goal, weight in zip(self._goals, self._weights, strict=True)
@@ -145,7 +149,7 @@ class Knee:
 
     def loss(self, limit: int) -> float:
         """What so many in flight are expected to cost, as a logarithm."""
-        return float(sum(map(mul, self._weights, self._curves.loss(log(limit)))))
+        return self._curves.expected_loss(log(limit), self._weights)
 
     def _best(self, least: int, most: int) -> tuple[int, float]:
         """What costs least from *least* to *most*: looked for coarsely first, then finely."""
@@ -178,12 +182,7 @@ class Knee:
 
     def _surprise(self, value: float, curve: Sequence[float], variance: float) -> float:
         """How far *value* is from what was expected, in standard deviations."""
-        expected = [level + one for level, one in zip(self._levels, curve, strict=True)]
-        mean = sum(w * one for w, one in zip(self._weights, expected, strict=True))
-        unsure = sum(
-            weight * ((one - mean) ** 2 + own)
-            for weight, one, own in zip(self._weights, expected, self._variances, strict=True)
-        )
+        mean, unsure = _center(self._weights, list(map(add, self._levels, curve)), self._variances)
         return (value - mean) / sqrt(variance * self._spread + self._drift + unsure)
 
     def _update(self, value: float, curve: Sequence[float], noise: float) -> float:
@@ -254,12 +253,9 @@ def _center(
 ) -> tuple[float, float]:
     """The mean level, and its variance."""
     total = sum(weights)
-    mean = sum(w * level for w, level in zip(weights, levels, strict=True)) / total
-    variance = sum(
-        w * (own + (level - mean) ** 2)
-        for w, level, own in zip(weights, levels, variances, strict=True)
-    )
-    return mean, variance / total
+    mean = sum(map(mul, weights, levels)) / total
+    off = [(level - mean) ** 2 for level in levels]
+    return mean, sum(map(mul, weights, map(add, variances, off))) / total
 
 
 def _quantile(goals: Sequence[tuple[float, float]], weight: float) -> float:

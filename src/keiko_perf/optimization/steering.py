@@ -23,7 +23,7 @@ _LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
 _AS_LONG_AT_FIRST = 0.5  # times as long as one takes
 _LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 8
 _MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
-_SURE_AT_FIRST, _SURE = 0.35, 0.6  # that no less is enough, to go on in long steps
+_SURE_AT_FIRST, _SURE = 0.4, 0.6  # that no less is enough, to go on in long steps
 _NEARLY = 0.9  # as much more as may be: then the beginning goes on
 _REST_S = 1.0  # idle for longer: who knows how fast the service is now
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
@@ -35,7 +35,8 @@ _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement
 _LEAST_TRY, _MOST_TRY, _TRY_DOUBT = 0.04, 0.7, 0.5
 _UP_COST, _DOWN_COST, _LOW_COST = 0.03, 0.015, 0.05  # what such a look may be expected to cost
-_CHEAP = 0.005
+_CHEAP = 0.005  # so little that one more is looked at in every turn
+_OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
@@ -197,6 +198,9 @@ class Steering:
         if grows and self._has_grown and may_leap:
             self._beginning = True
             self.changes += 1
+        if self._beginning and not grows:
+            # The first measurements were rough: a look down is owed, whatever it may cost.
+            self._owed[0] = _OWED_AT_FIRST
         self._beginning &= grows
         self._has_grown = grows
         self._base = limit
