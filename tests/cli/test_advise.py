@@ -187,8 +187,12 @@ def test_when_the_time_is_up_the_best_so_far_is_given(url: str, tmp_path: Path) 
     file = tmp_path / "many.json"
     file.write_text(json.dumps([f"SELECT {i} FROM task WHERE tenant = {i}" for i in range(600)]))
     code, report = ask(url, "advise", "--workload", str(file), "--time-limit", "0.1")
-    assert code == 0
+    # Where not even one statement could be looked at in time it is undecided.
+    assert code in (0, 6)
     assert report["planner_calls"] <= 1200
+    if code == 6:
+        assert report["planner_calls"] == 0
+        assert "the time was up" in json.dumps(report)
 
 
 @pytest.mark.postgres

@@ -66,9 +66,10 @@ class Page:
     def sure(self, there: Bits) -> float:
         """What it costs at most with what stands for a set."""
         known = self.asked.get(there)
-        if known is None:
-            known = next(cost for used, cost in self.plans if used & ~there == 0)
-        return known
+        if known is not None:
+            return known
+        missing = ~there
+        return next(cost for used, cost in self.plans if not used & missing)
 
 
 class Ledger:

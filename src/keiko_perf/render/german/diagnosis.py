@@ -259,6 +259,13 @@ TEMPLATES = {
     ),
     "the tables {names}": "die Tabellen {names}",
     "the time was up before it was compared": "die Zeit war um, bevor er verglichen wurde",
+    "the time was up before they were looked at": "die Zeit war um, bevor sie angesehen wurden",
+    "Allow more time (--time-limit), or look at fewer statements": (
+        "Mehr Zeit geben (--time-limit) oder weniger Anweisungen ansehen"
+    ),
+    "the time was up before an index was found": (
+        "die Zeit war um, bevor ein Index gefunden wurde"
+    ),
     "the user {user} may not read pg_stat_statements": (
         "der Benutzer {user} darf pg_stat_statements nicht lesen"
     ),
