@@ -87,6 +87,11 @@ def test_what_is_advised_for_a_file_within_a_budget_holds_once_it_is_built(
     assert by_kind["gin"]["verified_by"] == "estimate"
     assert by_kind["plain"]["verified_by"] == "hypopg"
     assert by_kind["plain"]["columns"][0] == "tenant"
+    tables = [one for section in report["sections"] for one in section["tables"]]
+    gains = next(one for one in tables if one["title"]["text"] == "What each statement gains")
+    first = indexes[0]["gains"][0]
+    assert first["query"].startswith(gains["rows"][0][1].rstrip("…"))
+    assert gains["rows"][0][2:5] == [first["calls"], first["cost_before"], first["cost_after"]]
     gaps = json.dumps([one for section in report["sections"] for one in section["gaps"]])
     assert "SELECT FROM WHERE" in gaps
     assert "nowhere" in gaps

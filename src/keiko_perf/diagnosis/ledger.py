@@ -17,7 +17,7 @@ from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.weighing import Weighing, set_of
 
-_LEAST_PROMISE = 2e-4
+_LEAST_PROMISE = 5e-5
 """Of what the workload costs."""
 _MOST_PROMISING = 30
 _OPTIMISM = 0.5
@@ -187,6 +187,7 @@ class Hopes(Ledger):
         super().__init__(weighing)
         self._expected = {number: dict(self._expectations(number)) for number in weighing.live}
         self._promising = self._most_promising()
+        self._trusted: dict[int, tuple[int, float]] = {}
 
     def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
         """What each candidate that stands for others might save a statement."""
@@ -224,12 +225,26 @@ class Hopes(Ledger):
         if least >= sure:
             return sure
         nothing = page.sure(0)
-        hoped = min(sure, nothing - self._expected_of(page.number, there))
+        expected = self._trust(page) * self._expected_of(page.number, there)
+        hoped = min(sure, nothing - expected)
         for one in page.known:
             if one.cost < hoped and one.used & there and one.used & ~there:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
         return max(least, hoped)
+
+    def _trust(self, page: Page) -> float:
+        """How much of what was expected of a statement came true where it was asked."""
+        answers, trust = self._trusted.get(page.number, (0, 1.0))
+        if answers != page.answers:
+            nothing, came, whole = page.sure(0), 1.0, 1.0
+            for one in page.known:
+                if expected := self._expected_of(page.number, one.asked):
+                    came += min(max((nothing - one.cost) / expected, 0.0), 1.0)
+                    whole += 1.0
+            trust = came / whole
+            self._trusted[page.number] = page.answers, trust
+        return trust
 
     def _expected_of(self, number: int, there: Bits) -> float:
         """What the best of some candidates for each table might save together."""

@@ -20,7 +20,7 @@ from keiko_perf.diagnosis.packing import Packing
 from keiko_perf.diagnosis.weighing import set_of
 
 _MOST_ROUNDS = 30
-_WORTH_ASKING = 2e-4
+_WORTH_ASKING = 1e-4
 """Of what the workload costs: what could save less is not asked about."""
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""

@@ -29,7 +29,7 @@ _DESCENT = 1.0
 """… the way down an index, which costs a hypothetical one nothing."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
-LEAST_SHARE_OF_BUDGET = 0.0002
+LEAST_SHARE_OF_BUDGET = 0.00005
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""

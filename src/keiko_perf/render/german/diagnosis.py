@@ -35,7 +35,10 @@ TEMPLATES = {
     "Connect with the service's own role and search_path": (
         "Mit der Rolle und dem search_path des Dienstes verbinden"
     ),
+    "Cost after": "Kosten nachher",
     "Cost before": "Kosten vorher",
+    "Saved of the workload": "Erspart von der Last",
+    "What each statement gains": "Was jede Anweisung gewinnt",
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
     "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
     " while a long transaction or a replication slot still could see them.": (
