@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
 from hypothesis import given
@@ -174,9 +175,27 @@ async def test_what_is_kept_between_rounds_leads_to_what_is_reckoned_anew(
             best = packed
             losses = Losses(known.gains, best)
             for new in [one & ~best for one in moves if one & ~best]:
-                ways = losses.making_room(new, -ledger.weighing.room(best | new))
-                found = {(best | new) & ~gone: lost for gone, lost in ways}
-                assert found == dict(naive.fitting(best, new))
+                over = -ledger.weighing.room(best | new)
+                for most in (1e9, 20.0):
+                    ways = losses.making_room(new, over, most)
+                    found = {(best | new) & ~gone: lost for gone, lost in ways}
+                    expected = dict(naive.fitting(best, new))
+                    assert found == {one: lost for one, lost in expected.items() if lost <= most}
+
+
+async def test_once_the_time_is_up_the_room_is_filled_and_nothing_is_exchanged() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, EACH[0]: 400.0},
+            ONLY_B: {NONE: 1000.0, EACH[1]: 650.0},
+            ONLY_C: {NONE: 1000.0, EACH[2]: 650.0},
+        }
+    )
+    # For its size A is the best, but beside it there is no room for what saves more together.
+    ledger = await ledger_of(plans, budget=24, sizes=(15, 12, 12), asked=EACH)
+    ledger.weighing.limits = replace(ledger.weighing.limits, is_late=lambda: True)
+    assert best_of(ledger) == bits(EACH[0])
+    assert best_of(ledger, bits(frozenset({B, C}))) == bits(frozenset({B, C}))
 
 
 async def test_no_more_is_asked_than_it_is_worth() -> None:

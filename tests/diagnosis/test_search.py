@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import permutations, takewhile
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -346,6 +348,47 @@ async def test_what_was_not_compared_before_the_time_was_up_is_refused_as_late()
     assert plans.planner_calls == 2
 
 
+@pytest.mark.parametrize("budget_bytes", [None, 70.0])
+@pytest.mark.parametrize("end_at", [60, 150, 300])
+async def test_once_the_time_is_up_nothing_is_asked_any_more_and_the_best_so_far_is_given(
+    budget_bytes: float | None, end_at: int
+) -> None:
+    """The clock goes on by one for each question. There are 120 statements of ten columns."""
+    columns = "abcdefghij"
+    singles = [Index(TABLE, (Key(one),)) for one in columns]
+    pairs = [Index(TABLE, tuple(map(Key, two))) for two in permutations(columns, 2)]
+    plans = Columns({f"SELECT {i} FROM t WHERE {columns[i % 10]} = $1 AND"
+                     f" {columns[(i + 1 + i % 9) % 10]} = $2": {} for i in range(120)})  # fmt: skip
+    candidates = (*singles, *pairs)
+    costs = Costs(plans, tuple(map(query, plans.plans)), candidates, (10.0,) * 10 + (15.0,) * 90)
+    limits = Limits(budget_bytes=budget_bytes, is_late=lambda: plans.planner_calls >= end_at)
+    result = await Search(costs, dict.fromkeys(candidates, 0.0), limits).run()
+    # A question that was decided on in time may be the last.
+    assert plans.planner_calls <= end_at + 1
+    assert len(result.late) == max(0, 120 - end_at)
+    looked_at = list(plans.plans)[: 120 - len(result.late)]
+    assert result.cost_before == 100.0 * len(looked_at)
+    chosen = frozenset(one.index for one in result.chosen)
+    assert budget_bytes is None or sum(5 + 5 * len(one.keys) for one in chosen) <= budget_bytes
+    costs_now = [(await plans.price(one, 0, chosen)).cost for one in looked_at]
+    assert sum(costs_now) <= result.cost_after <= result.cost_before
+    assert end_at < 300 or budget_bytes is None or result.cost_after < result.cost_before
+
+
+class Columns(Plans):
+    """A planner that reads a table by the index that has most of the columns in front."""
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        self.planner_calls += 1
+        (use,) = read(text).uses
+        cost, used = 100.0, NONE
+        for index in sorted(indexes):
+            fitting = len(list(takewhile(use.equals.__contains__, index.columns)))
+            if 100.0 / (1 + 9 * fitting) < cost:
+                cost, used = 100.0 / (1 + 9 * fitting), frozenset({index})
+        return Price(cost, used)
+
+
 async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() -> None:
     plans = Plans(
         {
@@ -358,7 +401,7 @@ async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() ->
     )
     (refusal,) = result.refusals
     assert (refusal.index, refusal.code) == (C, "small_gain")
-    assert refusal.reason.values == {"least": 0.0002}
+    assert refusal.reason.values == {"least": 0.00005}
 
 
 async def test_a_dearer_plan_that_more_indexes_lead_to_does_not_count_against_fewer() -> None:

@@ -8,7 +8,7 @@ the set changes, only the moves near the change are reckoned again.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from keiko_perf.diagnosis.costs import Bits
 from keiko_perf.diagnosis.gains import Gains
@@ -34,14 +34,15 @@ class Additions:
         self._added = list(self._sizes)
         self._saved = [0.0] * len(self._moves)
 
-    def all(self, chosen: Bits) -> Iterator[tuple[Bits, float, float]]:
-        """What each that brings anything would: the new ones, their size, and what they save."""
+    def saving(self, chosen: Bits, least: float) -> list[tuple[Bits, float, float]]:
+        """What saves more than the least: the new ones, their size, and what they save."""
         self._stand(chosen)
-        return (
-            (new, added, saved)
-            for new, added, saved in zip(self._new, self._added, self._saved, strict=True)
-            if new
-        )
+        new, added = self._new, self._added
+        return [
+            (new[place], added[place], saved)
+            for place, saved in enumerate(self._saved)
+            if saved > least
+        ]
 
     def best_first(self, chosen: Bits, view: float, but: Bits) -> list[Bits]:
         """

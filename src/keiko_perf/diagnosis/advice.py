@@ -13,7 +13,6 @@ from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.model import Gap, Message, Recommendation, say
 
 CODE = "indexes.missing"
-_SHOWN_GAINS = 5
 """Statements whose costs stand in a recommendation's evidence; all are in `AdvisedIndex.gains`."""
 
 
@@ -198,12 +197,6 @@ class AdvisedIndex:
             evidence["wal_per_row_bytes"] = self.upkeep.wal_bytes / self.upkeep.entries
         if self.upkeep.hot_lost:
             evidence["hot_updates_lost"] = self.upkeep.hot_lost
-        # Of a single statement the figures above are its own.
-        shown = self.gains[:_SHOWN_GAINS] if len(self.gains) > 1 else ()
-        for number, gain in enumerate(shown, start=1):
-            evidence[f"statement_{number}_calls"] = gain.statement.calls
-            evidence[f"statement_{number}_cost_before"] = gain.cost_before
-            evidence[f"statement_{number}_cost_after"] = gain.cost_after
         return evidence
 
     @staticmethod

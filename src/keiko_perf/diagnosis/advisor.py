@@ -21,6 +21,7 @@ from keiko_perf.diagnosis.expressions import overrated
 from keiko_perf.diagnosis.gaps import (
     bounds_gap,
     hidden_tables_gap,
+    late_gap,
     no_hypopg_gap,
     unknown_tables_gap,
     unnamed_gap,
@@ -262,13 +263,13 @@ async def _verified(
     advice = Advice(
         indexes=advised,
         refusals=_sorted(refusals),
-        gaps=(*gaps, *unplanned_gap(unplanned), *trial.gaps),
+        gaps=(*gaps, *unplanned_gap(unplanned), *late_gap(len(found.late)), *trial.gaps),
         cost_before=found.cost_before,
         cost_after=found.cost_after,
         planner_calls=planner_calls,
         reason=None if advised else _why_nothing(proposals, found, hidden=hidden),
     )
-    return _with_sight(advice, queries, schema, found.unplanned.keys())
+    return _with_sight(advice, queries, schema, found.unplanned.keys() | set(found.late))
 
 
 def _with_sight(
@@ -383,6 +384,8 @@ def _why_nothing(proposals: Proposals, found: Found | None, *, hidden: int) -> M
         return say("the workload holds no statement that could be read")
     if hidden or (found and found.unplanned):
         return say("no index was found for what could be looked at")
+    if found and (found.late or any(one.code == "late" for one in found.refusals)):
+        return say("the time was up before an index was found")
     refused = len(proposals.refusals) + (len(found.refusals) if found else 0)
     if refused:
         return say("no index would help: {count:count} were tried and refused", count=refused)

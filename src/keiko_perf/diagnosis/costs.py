@@ -94,7 +94,8 @@ class Costs:
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
-    _projected: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _themselves: list[Bits] = field(default_factory=list)
+    _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
     _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,6 +108,10 @@ class Costs:
             on.setdefault(index.table, []).append(bit)
         self._stand_ins = [self._classes(query.shape, on) for query in self.queries]
         self._relevant = [_bits(found) for found in self._stand_ins]
+        self._themselves = [
+            _bits(bit for bit, one in found.items() if bit == one) for found in self._stand_ins
+        ]
+        self._others = [_stood_for(found) for found in self._stand_ins]
 
     def relevant(self, number: int) -> Bits:
         """The candidates that can matter to a statement."""
@@ -139,13 +144,11 @@ class Costs:
 
     def projected(self, number: int, some: Bits) -> Bits:
         """The candidates that stand for *some* of them in one statement."""
-        some &= self._relevant[number]
-        known = self._projected.get((number, some))
-        if known is None:
-            stand_ins = self._stand_ins[number]
-            known = _bits(stand_ins[bit] for bit in bits_of(some))
-            self._projected[number, some] = known
-        return known
+        found = some & self._themselves[number]
+        for others, stand_in in self._others[number]:
+            if some & others:
+                found |= stand_in
+        return found
 
     def bounds(self, number: int, some: Bits) -> tuple[float, float]:
         """The least and the most that a statement costs under *some* indexes, as far as known."""
@@ -158,16 +161,19 @@ class Costs:
 
     def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
         least, most, is_known = 0.0, float("inf"), False
+        missing = ~wanted
         for one in self._known[number]:
-            if one.asked == wanted:
-                return one.cost, one.cost
-            is_above = wanted & ~one.asked == 0
-            if one.used & ~wanted == 0:
+            asked, cost = one.asked, one.cost
+            if asked == wanted:
+                return cost, cost
+            is_above = not wanted & ~asked
+            if not one.used & missing:
                 # With more to choose from the planner sometimes takes a dearer plan after all.
-                most = min(most, one.cost)
+                if cost < most:
+                    most = cost
                 is_known |= is_above
-            elif is_above:
-                least = max(least, one.cost)
+            elif is_above and cost > least:
+                least = cost
         return (most if is_known else min(least, most)), most
 
     async def ask(self, number: int, wanted: Bits) -> Answer:
@@ -363,6 +369,15 @@ def bits_of(some: Bits) -> Iterator[int]:
         low = some & -some
         yield low.bit_length() - 1
         some ^= low
+
+
+def _stood_for(stand_ins: Mapping[int, int]) -> tuple[tuple[Bits, Bits], ...]:
+    """The candidates that others stand for, together with that one."""
+    found: dict[int, Bits] = {}
+    for bit, one in stand_ins.items():
+        if bit != one:
+            found[one] = found.get(one, 0) | 1 << bit
+    return tuple((others, 1 << one) for one, others in found.items())
 
 
 def _bits(numbers: Iterable[int]) -> Bits:

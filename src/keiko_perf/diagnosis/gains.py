@@ -72,7 +72,7 @@ class Gains:
         self.ledger = ledger
         self.kept = 0
         self._of: dict[Bits, Gain] = {}
-        self._pays: dict[int, dict[Bits, bool]] = {}
+        self._pays: dict[int, tuple[Bits, dict[Bits, bool]]] = {}
 
     def of(self, new: Bits) -> Gain:
         """What an addition saves."""
@@ -83,10 +83,11 @@ class Gains:
 
     def pays(self, bit: int, chosen: Bits) -> bool:
         """Whether it is worth having an index, which is one of them, beside the chosen."""
-        nearby = chosen & self.of(1 << bit).near
-        kept = self._pays.get(bit)
-        if kept is None:
-            kept = self._pays[bit] = {}
+        known_of = self._pays.get(bit)
+        if known_of is None:
+            known_of = self._pays[bit] = self.ledger.weighing.near(1 << bit), {}
+        near, kept = known_of
+        nearby = chosen & near
         known = kept.get(nearby)
         if known is None:
             known = kept[nearby] = self.ledger.pays(bit, nearby)
@@ -103,6 +104,6 @@ class Gains:
         for new, gain in self._of.items():
             if not changed.isdisjoint(affected(new)):
                 gain.forget()
-        for bit, kept in self._pays.items():
+        for bit, (_, kept) in self._pays.items():
             if not changed.isdisjoint(affected(1 << bit)):
                 kept.clear()

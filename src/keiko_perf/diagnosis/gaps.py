@@ -56,6 +56,16 @@ def unplanned_gap(unplanned: Sequence[tuple[Statement, str]]) -> Iterator[Gap]:
         )
 
 
+def late_gap(statements: int) -> Iterator[Gap]:
+    """Statements that the time did not suffice for."""
+    if statements:
+        yield Gap(
+            subject=say("{count:count} statements of the workload", count=statements),
+            reason=say("the time was up before they were looked at"),
+            remedy=say("Allow more time (--time-limit), or look at fewer statements"),
+        )
+
+
 def unnamed_gap(calls: int) -> Iterator[Gap]:
     """Executions whose statement was not recorded."""
     if calls:

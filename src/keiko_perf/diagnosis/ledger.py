@@ -17,7 +17,7 @@ from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.weighing import Weighing, set_of
 
-_LEAST_PROMISE = 2e-4
+_LEAST_PROMISE = 5e-5
 """Of what the workload costs."""
 _MOST_PROMISING = 30
 _OPTIMISM = 0.5
@@ -28,7 +28,7 @@ class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
     __slots__ = ("_ledger", "answers", "asked", "kept", "known", "number", "plans", "relevant",
-                 "used", "weight")  # fmt: skip
+                 "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
         weighing = ledger.weighing
@@ -41,6 +41,8 @@ class Page:
         self.asked: dict[Bits, float] = {}
         self.plans: list[tuple[Bits, float]] = []
         self.used: Bits = 0
+        self.told: dict[Bits, float] = {}
+        """What follows, by what stands for a set."""
         self.kept: dict[Bits, float] = {}
         """What follows, by what of a set matters to the statement."""
 
@@ -55,20 +57,26 @@ class Page:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
         self.plans = sorted(cheapest.items(), key=lambda one: one[1])
         self.used = reduce(or_, cheapest, 0)
+        self.told.clear()
         self.kept.clear()
         return True
 
     def enter(self, mine: Bits) -> float:
         """What follows for a set that nobody has asked of yet."""
-        known = self.kept[mine] = self._ledger.reckoned(self, mine)
+        there = self._ledger.weighing.costs.projected(self.number, mine)
+        known = self.told.get(there)
+        if known is None:
+            known = self.told[there] = self._ledger.reckoned(self, there)
+        self.kept[mine] = known
         return known
 
     def sure(self, there: Bits) -> float:
         """What it costs at most with what stands for a set."""
         known = self.asked.get(there)
-        if known is None:
-            known = next(cost for used, cost in self.plans if used & ~there == 0)
-        return known
+        if known is not None:
+            return known
+        missing = ~there
+        return next(cost for used, cost in self.plans if not used & missing)
 
 
 class Ledger:
@@ -102,9 +110,9 @@ class Ledger:
         known = page.kept.get(some & page.relevant)
         return page.enter(some & page.relevant) if known is None else known
 
-    def reckoned(self, page: Page, mine: Bits) -> float:
-        """What a statement costs at most with what matters to it."""
-        return page.sure(self._costs.projected(page.number, mine))
+    def reckoned(self, page: Page, there: Bits) -> float:
+        """What a statement costs at most with what stands for a set."""
+        return page.sure(there)
 
     def cost(self, some: Bits) -> float:
         """What reads and writes of the whole workload cost at most with *some* indexes."""
@@ -179,6 +187,7 @@ class Hopes(Ledger):
         super().__init__(weighing)
         self._expected = {number: dict(self._expectations(number)) for number in weighing.live}
         self._promising = self._most_promising()
+        self._trusted: dict[int, tuple[int, float]] = {}
 
     def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
         """What each candidate that stands for others might save a statement."""
@@ -209,20 +218,33 @@ class Hopes(Ledger):
         """What plans use, and what nobody has asked about though it may save much."""
         return list(dict.fromkeys([*super().moves(), *self._promising]))
 
-    def reckoned(self, page: Page, mine: Bits) -> float:
-        """What a statement costs with what matters to it, with some luck."""
-        there = self._costs.projected(page.number, mine)
+    def reckoned(self, page: Page, there: Bits) -> float:
+        """What a statement costs with what stands for a set, with some luck."""
         sure = page.sure(there)
         least, _ = self._costs.bounds(page.number, there)
         if least >= sure:
             return sure
         nothing = page.sure(0)
-        hoped = min(sure, nothing - self._expected_of(page.number, there))
+        expected = self._trust(page) * self._expected_of(page.number, there)
+        hoped = min(sure, nothing - expected)
         for one in page.known:
             if one.cost < hoped and one.used & there and one.used & ~there:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
         return max(least, hoped)
+
+    def _trust(self, page: Page) -> float:
+        """How much of what was expected of a statement came true where it was asked."""
+        answers, trust = self._trusted.get(page.number, (0, 1.0))
+        if answers != page.answers:
+            nothing, came, whole = page.sure(0), 1.0, 1.0
+            for one in page.known:
+                if expected := self._expected_of(page.number, one.asked):
+                    came += min(max((nothing - one.cost) / expected, 0.0), 1.0)
+                    whole += 1.0
+            trust = came / whole
+            self._trusted[page.number] = page.answers, trust
+        return trust
 
     def _expected_of(self, number: int, there: Bits) -> float:
         """What the best of some candidates for each table might save together."""

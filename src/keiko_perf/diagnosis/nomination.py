@@ -20,7 +20,7 @@ from keiko_perf.diagnosis.packing import Packing
 from keiko_perf.diagnosis.weighing import set_of
 
 _MOST_ROUNDS = 30
-_WORTH_ASKING = 2e-4
+_WORTH_ASKING = 1e-4
 """Of what the workload costs: what could save less is not asked about."""
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
@@ -48,6 +48,8 @@ class Nomination:
         self._best = self._expected()
         self._stepped: tuple[Bits, Bits] = (0, 0)
         self._share = 1.0
+        self._known_packing: Packing | None = None
+        self._packed_at = -1
         self._asked_beside: set[tuple[int, Bits]] = set()
 
     async def best(self, *, share: float = 1.0) -> Bits:
@@ -119,7 +121,11 @@ class Nomination:
         return some
 
     def _packing(self) -> Packing:
-        return Packing(self.ledger, self.ledger.moves())
+        """Of what is known now; it remembers what it tried until the planner says more."""
+        if self._known_packing is None or self._packed_at != self._costs.answers:
+            self._packed_at = self._costs.answers
+            self._known_packing = Packing(self.ledger, self.ledger.moves())
+        return self._known_packing
 
     async def _explore(self, width: int, *, is_instead: bool) -> None:
         """Ask each statement which of the narrow ones it would use, or which in their place."""

@@ -37,7 +37,7 @@ class Packing:
     """
     Finds a good set among *moves*: indexes one by one, and such as are used together.
 
-    It goes by what the ledger knows when it is made.
+    It goes by what the ledger knows when it is made. Once the time is up it only fills the room.
     """
 
     def __init__(self, ledger: Ledger, moves: Iterable[Bits]) -> None:
@@ -45,12 +45,16 @@ class Packing:
         self._weighing = ledger.weighing
         self._size = ledger.weighing.size
         self._gains = ledger.gains
+        self._is_late = ledger.weighing.limits.is_late
         ledger.learn()
         self._additions = Additions(self._gains, moves)
+        self._exchanges: dict[tuple[Bits, Bits], Bits] = {}
+        self._anews: dict[Bits, Bits] = {}
 
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
-        filled = [self.filled(0, view) for view in _VIEWS]
+        views = _VIEWS[:1] if self._is_late() else _VIEWS
+        filled = [self.filled(0, view) for view in views]
         filled += [self.filled(self.paying(one)) for one in starts if self._weighing.fits(one)]
         return self._improved(min(filled, key=self._rank))
 
@@ -62,7 +66,9 @@ class Packing:
         """A good set, with all patience."""
         best = self.best(*starts)
         for _ in range(_MOST_ANEW):
-            other = self._anew(best, _LEAST * self.ledger.cost(best))
+            other = self._anews.get(best)
+            if other is None:
+                other = self._anews[best] = self._anew(best, _LEAST * self.ledger.cost(best))
             if not other:
                 break
             best = other
@@ -82,10 +88,13 @@ class Packing:
                 return chosen
 
     def _pay(self, some: Bits, chosen: Bits) -> bool:
-        return all(self._gains.pays(bit, chosen) for bit in bits_of(some))
+        pays = self._gains.pays
+        return all(pays(bit, chosen) for bit in bits_of(some))
 
     def paying(self, chosen: Bits) -> Bits:
         """Without those that are not worth having beside the others, the least useful first."""
+        if self._pay(chosen, chosen):
+            return chosen
         for bit in least_missed_first(self._gains, chosen):
             if not self._gains.pays(bit, chosen):
                 chosen = without(chosen, bit)
@@ -93,8 +102,12 @@ class Packing:
 
     def _improved(self, chosen: Bits, *, but: Bits = 0, rounds: int = _MOST_ROUNDS) -> Bits:
         for _ in range(rounds):
+            if self._is_late():
+                break
             least = _LEAST * self.ledger.cost(chosen)
-            other = self._exchanged(chosen, least, but=but)
+            other = self._exchanges.get((chosen, but))
+            if other is None:
+                other = self._exchanges[chosen, but] = self._exchanged(chosen, least, but=but)
             if not other:
                 break
             chosen = other
@@ -103,11 +116,11 @@ class Packing:
     def _exchanged(self, chosen: Bits, least: float, *, but: Bits = 0) -> Bits:
         """With one more in the place of others, if that saves something; else nothing."""
         offers: dict[Bits, float] = {}
-        losses = Losses(self._gains, chosen)
-        for new, added, gain in self._additions.all(chosen):
-            if gain > least and not new & but:
-                over = added - self._weighing.room(chosen)
-                for gone, lost in losses.making_room(new, over):
+        losses, room = Losses(self._gains, chosen), self._weighing.room(chosen)
+        for new, added, gain in self._additions.saving(chosen, least):
+            if not new & but:
+                over = added - room
+                for gone, lost in losses.making_room(new, over, most_lost=gain - least):
                     if gain - lost > least:
                         offers[(chosen | new) & ~gone] = gain - lost
         ordered = sorted(offers, key=lambda one: (-offers[one], one))
@@ -122,6 +135,8 @@ class Packing:
             *combinations(cheap[:MISSED_LEAST], 2),
             *self._by_table(chosen),
         )):  # fmt: skip
+            if self._is_late():
+                break
             rest = without(chosen, *gone)
             for view in (1.0, 0.0):
                 filled = self.filled(rest, view, but=chosen & ~rest)

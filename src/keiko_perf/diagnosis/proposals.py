@@ -16,6 +16,7 @@ from keiko_perf.diagnosis.candidates import Form, is_pinned
 from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.indexes import Index, serves
 from keiko_perf.diagnosis.kinds import ALL, all_forms
+from keiko_perf.diagnosis.parser import ast, parse, walk
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Schema, Table, TableName
 from keiko_perf.diagnosis.scope import Tables
@@ -99,10 +100,13 @@ def first_choices(proposals: Proposals, schema: Schema) -> Iterable[Index]:
 
 
 def names_of_tables(statements: Iterable[Statement]) -> set[str]:
-    """The bare names of all tables that the statements speak of."""
-    shapes = [read(one.text) for one in statements]
-    used = {table.name for shape in shapes for table in shape.tables}
-    return used | {write.table.name for shape in shapes for write in shape.writes}
+    """The bare names of all tables that the statements speak of, and of what they name beside."""
+    return {
+        node.relname
+        for one in statements
+        for node in walk(parse(one.text))
+        if isinstance(node, ast.RangeVar)
+    }
 
 
 def queries_of(statements: Iterable[Statement], schema: Schema) -> tuple[Query, ...]:

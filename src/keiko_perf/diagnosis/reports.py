@@ -23,6 +23,9 @@ from keiko_perf.model import (
 )
 
 MOST_REFUSALS = 25
+_MOST_GAINS = 40
+_SHOWN_GAINS = 3
+"""Of one index."""
 _SHOWN_STATEMENTS = 5
 _SHOWN_CHARACTERS = 60
 
@@ -51,13 +54,47 @@ def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Repor
             Section(
                 title=say("Indexes to make"),
                 recommendations=advice.recommendations,
-                tables=_refusals(advice),
+                tables=(*_gains(advice), *_refusals(advice)),
                 gaps=advice.gaps,
             ),
         ),
         environment=_environment(server),
         answer=advice.answer,
     )
+
+
+def _gains(advice: Advice) -> tuple[Table, ...]:
+    """The statements that gain, for each index those that save most."""
+    rows: list[tuple[object, ...]] = []
+    left_out = 0
+    for index in advice.indexes:
+        left_out += max(len(index.gains) - _SHOWN_GAINS, 0)
+        for one in index.gains[:_SHOWN_GAINS]:
+            share = one.saved / advice.cost_before if advice.cost_before else None
+            rows.append((
+                index.name,
+                _shortened(one.statement.text),
+                one.statement.calls,
+                one.cost_before,
+                one.cost_after,
+                share,
+            ))  # fmt: skip
+    if not rows:
+        return ()
+    table = Table(
+        title=say("What each statement gains"),
+        columns=(
+            Column(say("Index"), "text"),
+            Column(say("Statement"), "text"),
+            Column(say("Calls"), "count"),
+            Column(say("Cost before"), "number"),
+            Column(say("Cost after"), "number"),
+            Column(say("Saved of the workload"), "ratio"),
+        ),
+        rows=tuple(rows),
+        left_out=left_out,
+    )
+    return (table.first(_MOST_GAINS),)
 
 
 def _refusals(advice: Advice) -> tuple[Table, ...]:
@@ -132,7 +169,7 @@ def _statements_of(judged: Judged) -> Table:
         ),
         rows=tuple(
             (
-                " ".join(one.gain.query.split())[:_SHOWN_CHARACTERS],
+                _shortened(one.gain.query),
                 one.gain.cost_before,
                 one.gain.cost_after,
                 one.seen.cost,
@@ -144,6 +181,12 @@ def _statements_of(judged: Judged) -> Table:
             for one in judged.held
         ),
     ).first(_SHOWN_STATEMENTS)
+
+
+def _shortened(text: str) -> str:
+    """The beginning of a statement, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
 
 
 def _environment(server: Server) -> dict[str, str]:

@@ -29,7 +29,7 @@ _DESCENT = 1.0
 """… the way down an index, which costs a hypothetical one nothing."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
-LEAST_SHARE_OF_BUDGET = 0.0002
+LEAST_SHARE_OF_BUDGET = 0.00005
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
@@ -60,8 +60,9 @@ class Found:
         chosen: the most useful first.
         refusals: the others.
         unplanned: statements that the server cannot plan, by number, with its reason.
-        cost_before: of the whole workload.
-        cost_after: with all that was chosen.
+        cost_before: of the whole workload, as far as it was looked at.
+        cost_after: with all that was chosen; at most, if the time was up.
+        late: the statements that were not looked at before the time was up.
     """
 
     chosen: tuple[Chosen, ...]
@@ -69,6 +70,7 @@ class Found:
     unplanned: Mapping[int, str]
     cost_before: float
     cost_after: float
+    late: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Search:
     upkeep: Mapping[Index, float]
     limits: Limits
     _unplanned: dict[int, str] = field(default_factory=dict)
+    _late: list[int] = field(default_factory=list)
     _cost_before: float = 0.0
 
     async def run(self) -> Found:
@@ -109,8 +112,9 @@ class Search:
             unplanned=self._unplanned,
             cost_before=self._cost_before,
             cost_after=sum(
-                [self._calls(one) * await self.costs.exact(one, set_of(order)) for one in numbers]
+                [self._calls(one) * await self._finally(one, set_of(order)) for one in numbers]
             ),
+            late=tuple(self._late),
         )
 
     def _calls(self, number: int) -> float:
@@ -122,6 +126,9 @@ class Search:
         locked: dict[frozenset[TableName], str] = {}
         for number, query in enumerate(self.costs.queries):
             if not query.shape.is_plannable:
+                continue
+            if self.limits.is_late():
+                self._late.append(number)
                 continue
             tables = query.shape.tables
             # To wait for the same lock again, for each statement, could take minutes.
@@ -214,12 +221,19 @@ class Search:
         return found
 
     async def _exactly(self, number: int, some: Bits, choice: Choice) -> float:
-        """What a statement costs; where it is a small part of the workload, at most."""
+        """What a statement costs; at most where it is a small part of the workload, or late."""
         low, high = self.costs.bounds(number, some)
         doubt = min(high, await self.costs.price(number, 0)) - low
-        if self._calls(number) * doubt <= 1e-4 * self._cost_before:
+        is_small = self._calls(number) * doubt <= 1e-4 * self._cost_before
+        if is_small or self.limits.is_late():
             return min(high, await self.costs.price(number, 0))
         return await self.costs.price(number, some)
+
+    async def _finally(self, number: int, chosen: Bits) -> float:
+        """What a statement costs with all that was chosen; at most, once the time is up."""
+        if self.limits.is_late():
+            return self.costs.bounds(number, chosen)[1]
+        return await self.costs.exact(number, chosen)
 
 
 @dataclass(slots=True)

@@ -145,7 +145,8 @@ class Weighing:
         """Ask until the saving is known, or known to be at most *until*."""
         while True:
             least, most = self.bounds(before, after)
-            if most <= until or most - least <= NEGLIGIBLE * self.base:
+            is_known = most <= until or most - least <= NEGLIGIBLE * self.base
+            if is_known or self.limits.is_late():
                 return least, most
             number, some = self.most_doubtful(before, after)
             await self.costs.refine(number, some, new=after & ~before)
@@ -177,13 +178,17 @@ class Weighing:
         return max(share * self._now, _TOLERANCE * saved)
 
     async def gains(self, bit: int, others: Bits) -> list[tuple[int, float, float]]:
-        """What each statement costs beside *others* without and with an index, if not the same."""
+        """
+        What each statement costs beside *others* without and with an index, if not the same; at
+        most, once the time is up.
+        """
         found = []
         for number in self.affected(1 << bit):
             low, high = self.costs.bounds(number, others)
             new_low, new_high = self.costs.bounds(number, others | (1 << bit))
             doubt = max(high - new_low, 0.0) - max(low - new_high, 0.0)
-            if self.weights[number] * doubt > NEGLIGIBLE * self.base:
+            is_in_doubt = self.weights[number] * doubt > NEGLIGIBLE * self.base
+            if is_in_doubt and not self.limits.is_late():
                 high = await self.costs.price(number, others)
                 new_high = await self.costs.price(number, others | (1 << bit))
             if high != new_high and high < float("inf") and new_high < float("inf"):

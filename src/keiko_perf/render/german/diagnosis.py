@@ -35,7 +35,10 @@ TEMPLATES = {
     "Connect with the service's own role and search_path": (
         "Mit der Rolle und dem search_path des Dienstes verbinden"
     ),
+    "Cost after": "Kosten nachher",
     "Cost before": "Kosten vorher",
+    "Saved of the workload": "Erspart von der Last",
+    "What each statement gains": "Was jede Anweisung gewinnt",
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
     "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
     " while a long transaction or a replication slot still could see them.": (
@@ -256,6 +259,13 @@ TEMPLATES = {
     ),
     "the tables {names}": "die Tabellen {names}",
     "the time was up before it was compared": "die Zeit war um, bevor er verglichen wurde",
+    "the time was up before they were looked at": "die Zeit war um, bevor sie angesehen wurden",
+    "Allow more time (--time-limit), or look at fewer statements": (
+        "Mehr Zeit geben (--time-limit) oder weniger Anweisungen ansehen"
+    ),
+    "the time was up before an index was found": (
+        "die Zeit war um, bevor ein Index gefunden wurde"
+    ),
     "the user {user} may not read pg_stat_statements": (
         "der Benutzer {user} darf pg_stat_statements nicht lesen"
     ),
