@@ -4,6 +4,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+COMPILED := $(VENV)/compiled
 
 .PHONY: help install demo test check bench faults screenshots clean
 
@@ -15,16 +16,22 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=24'
 	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	@touch $@ $(COMPILED)
+
+# The installation has done so; it is done again when the source has changed.
+$(COMPILED): src/keiko_perf/monitoring/exchange.py scripts/compiled.py | $(STAMP)
+	@$(BIN)/python scripts/compiled.py
 	@touch $@
 
-install: $(STAMP) ## the virtual environment at .venv, with the package and the developers' tools
+install: $(STAMP) $(COMPILED) ## the virtual environment at .venv, with the package and the developers' tools
 
-demo: $(STAMP) ## from a slow service to a proven fix, on a PostgreSQL of its own
+demo: $(STAMP) $(COMPILED) ## from a slow service to a proven fix, on a PostgreSQL of its own
 	@scripts/system-packages postgresql
 	@exec $(BIN)/keiko-perf demo $(ARGS)
 
-test: $(STAMP) ## the whole test suite
-	@scripts/system-packages postgresql chromium nginx openssl pgbouncer prometheus prometheus-alertmanager redis-server
+test: $(STAMP) $(COMPILED) ## the whole test suite
+	@scripts/system-packages postgresql chromium nginx openssl pgbouncer prometheus prometheus-alertmanager redis-server gcc python3-dev
+	@ls src/keiko_perf/monitoring/exchange.*.so >/dev/null 2>&1 || $(BIN)/python scripts/compiled.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## linters, types and layers
@@ -33,7 +40,7 @@ check: $(STAMP) ## linters, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(STAMP) ## our speed and accuracy beside the peers'
+bench: $(STAMP) $(COMPILED) ## our speed and accuracy beside the peers'
 	@scripts/system-packages nginx wrk hey chromium
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
@@ -57,4 +64,5 @@ screenshots: $(STAMP) ## the dashboard in six states, as images in screenshots/
 	$(BIN)/python scripts/dashboard-screenshots $(or $(ARGS),screenshots)
 
 clean: ## remove what was made
+	rm -f src/keiko_perf/monitoring/*.so
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -42,12 +42,14 @@ names = monitor.recorder.requests.names
 log = (PLACE / f"{os.getpid()}.log").open("a", buffering=1)
 
 class Logged(list):
-    \"\"\"What one recorder of all workers would have been told.\"\"\"
+    \"\"\"What one recorder of all workers would have been told, once it is taken out.\"\"\"
 
-    def append(self, over):
-        name = over[0] if isinstance(over[0], str) else names.later(over[0], over[1], over[2])
-        log.write(json.dumps([name, over[4], over[6]]) + "\\n")
-        super().append(over)
+    def __getitem__(self, which):
+        taken = super().__getitem__(which)
+        for over in taken:
+            name = over[0] if isinstance(over[0], str) else names.later(over[0], over[1], over[2])
+            log.write(json.dumps([name, over[4], over[6]]) + "\\n")
+        return taken
 
 monitor.recorder.requests.over = Logged()
 

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter, lt
-from typing import Any
+from typing import Any, NamedTuple
 
 from keiko_perf.model import Exemplar, Kind
 from keiko_perf.monitoring.attribution import Part, whole_of
@@ -35,9 +35,16 @@ Spent = tuple[Sequence[float], Mapping[str, Told] | None]
 Where the time of a request went: its parts in the order of `Part`, of which the last is whatever
 the others leave of its duration, and its statements.
 """
-Pieces = tuple[int, float]
-"""Of an answer in pieces: the length of all but the last, and when the first was sent."""
-GONE: Pieces = (-1, -1.0)
+
+
+class Pieces(NamedTuple):
+    """Of an answer in pieces: the length of all but the last, and after how long the first went."""
+
+    length: int
+    first_s: float
+
+
+GONE = Pieces(-1, -1.0)
 """Its client left: how long it would have taken is not known."""
 Over = tuple[
     str | Routed,

@@ -1,0 +1,9 @@
+"""Run with `interpreted`: a check that it does what it says."""
+
+from __future__ import annotations
+
+from keiko_perf.monitoring import exchange
+
+
+def test_it_is_plain_python() -> None:
+    assert str(exchange.__file__).endswith("exchange.py")

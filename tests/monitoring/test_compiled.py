@@ -1,0 +1,55 @@
+"""What every request runs through, compiled and as plain Python."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from keiko_perf.monitoring import PerfMiddleware, exchange
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def compiled(absent: Callable[[str], NoReturn]) -> None:
+    if str(exchange.__file__).endswith(".py"):
+        absent(
+            "the compiled middleware: a C compiler and Python's headers. "
+            "apt-get install gcc python3-dev, then python scripts/compiled.py"
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled")
+def test_plain_python_passes_the_same_tests() -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = str(HERE)
+    options = ["-q", "-p", "interpreted", "-p", "no:cacheprovider"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, HERE / "test_middleware.py", HERE / "plain.py"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.usefixtures("compiled")
+def test_compiled_it_is_to_others_what_it_was() -> None:
+    async def app(_scope: object, _receive: object, _send: object) -> None: ...
+
+    class Named(PerfMiddleware):
+        """One's own."""
+
+    # Servers tell by that which version of ASGI an application speaks.
+    assert inspect.iscoroutinefunction(PerfMiddleware.__call__)
+    assert list(inspect.signature(PerfMiddleware).parameters) == [
+        "app", "recorder", "attribution", "token",
+    ]  # fmt: skip
+    assert "the application" in str(PerfMiddleware.__doc__)
+    assert Named.__call__ is PerfMiddleware.__call__
