@@ -16,6 +16,7 @@ from tests.loadtest.asking import ask, get
 from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.loadtest import ConstantRate, Failure, Plan, Users, run, stamped
+from keiko_perf.loadtest.connection import Http1Channel
 from keiko_perf.loadtest.http1 import HttpTransport
 from keiko_perf.loadtest.instants import Instants, stamp
 from keiko_perf.loadtest.stamped import Stamped
@@ -293,6 +294,34 @@ async def test_each_of_many_connections_is_made_and_let_go():
         result = await run(Plan(base_url=url, load=ConstantRate(500), duration_s=0.5))
     assert not result.errors
     assert result.opened == result.offered == 250
+
+
+class Deserted(Http1Channel):
+    """Its server has left by the time that it is asked once more, and that is not told yet."""
+
+    __slots__ = ()
+
+    def send(self, request):
+        if self._transport is not None:
+            self._transport.abort()
+        super().send(request)
+
+
+class Desert(HttpTransport):
+    def channel(self, owner):
+        channel = Deserted(self, owner)
+        self.channels.add(channel)
+        return channel
+
+
+async def test_a_connection_that_is_lost_just_before_its_request_is_due_fails_it_and_no_more():
+    async with raw_server(says(OK)) as url:
+        plan = Plan(base_url=url, load=ConstantRate(500), duration_s=0.4)
+        result = await asyncio.wait_for(run(plan, transport=Desert(plan)), 30)
+    assert [group.failure for group in result.errors] == [Failure.RESET]
+    assert 0 < result.errors[0].count < result.offered == 200
+    lag = result.steps[0].lag
+    assert lag.succeeded.count + lag.failed.count == result.offered
 
 
 async def test_half_an_answer_and_a_half_closed_connection_end_in_their_class():

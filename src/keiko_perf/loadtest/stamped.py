@@ -89,11 +89,12 @@ class Stamped(asyncio.Transport):
             return
         instants, clock, send = self._instants, time.perf_counter, self._send
         until = instants.not_before
+        now = clock()
         try:
-            if clock() < until:
+            if now < until:
                 send(b"")  # nothing leaves, and the way there is in the caches when it counts
-            while (now := clock()) < until:
-                pass
+            while now < until:
+                now = clock()
             size = send(data)
         except _TRY_AGAIN:
             size = 0

@@ -124,8 +124,13 @@ class Traffic:
         instants.not_before = due
         channel.sent = now = self._clock()
         channel.send(request)
-        if instants.sent >= now:  # else a connection is to be made first
-            channel.sent = now = instants.sent
+        if instants.sent >= now:
+            now = instants.sent
+        # Else a connection is to be made first, or one was lost a moment ago and is about to say
+        # so: neither comes before the request is due.
+        while now < due:
+            now = self._clock()
+        channel.sent = now
         return now
 
     def _new_channel(self) -> Channel:
