@@ -38,8 +38,7 @@ def compiled(into: Path) -> list[Path]:
         shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
         command = [sys.executable, "-m", "mypyc", *OPTIONS, *MODULES]
         run = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
-        found = sorted(copy.rglob("*.so")) + sorted(copy.rglob("*.pyd"))
-        made = [one.relative_to(copy) for one in found if "build" not in one.parts]
+        made = _made_in(copy)
         if run.returncode != 0 or not made:
             said = (run.stderr or run.stdout).strip().splitlines()[-1:] or ["mypyc made nothing"]
             why = textwrap.shorten(said[0], 80, placeholder=" …")
@@ -53,6 +52,12 @@ def compiled(into: Path) -> list[Path]:
             (into / one).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(copy / one, into / one)
         return made
+
+
+def _made_in(copy: Path) -> list[Path]:
+    """What was compiled beside its source, relative to the copy; setuptools keeps another each."""
+    found = sorted(copy.rglob("*.so")) + sorted(copy.rglob("*.pyd"))
+    return [one for one in (one.relative_to(copy) for one in found) if one.parts[0] != "build"]
 
 
 try:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,3 +54,16 @@ def test_compiled_it_is_to_others_what_it_was() -> None:
     ]  # fmt: skip
     assert "the application" in str(PerfMiddleware.__doc__)
     assert Named.__call__ is PerfMiddleware.__call__
+
+
+def test_what_was_made_is_found_wherever_the_copy_lies(tmp_path: Path) -> None:
+    spec = spec_from_file_location("compiled", HERE.parent.parent / "scripts" / "compiled.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    copy = tmp_path / "build" / "src"
+    for folder in ("package", "build/lib/package"):
+        (copy / folder).mkdir(parents=True)
+        (copy / folder / "exchange.so").touch()
+    assert script._made_in(copy) == [Path("package/exchange.so")]
