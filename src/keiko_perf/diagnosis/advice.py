@@ -13,7 +13,6 @@ from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.model import Gap, Message, Recommendation, say
 
 CODE = "indexes.missing"
-"""Statements whose costs stand in a recommendation's evidence; all are in `AdvisedIndex.gains`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ class Allowance:
         self._weighing = weighing
         self._tables = weighing.costs.tables
         self._spoken_of: dict[_Attribute, list[int]] = {}
-        self._columns: list[int] = []
         self._known: dict[Bits, float] = {}
         queries = weighing.costs.queries
         mine: list[set[_Attribute]] = [

@@ -46,7 +46,7 @@ def expectation(
         return None
     rows = _Rows(use, table, given)
     held = share_held(index, table, size_bytes)
-    ratio, fetched, lookups, width = held, held, 1.0, 0
+    ratio, lookups, width = held, 1.0, 0
     for key in index.keys:
         one = rows.ratio(key.column)
         if one is None:
@@ -63,8 +63,8 @@ def expectation(
     if not (width or is_covering or index.where or _is_ordered(index, width, use)):
         return None
     if use.is_limited and (not use.order_by or _is_ordered(index, width, use)):
-        enough = _LIMIT / max(table.rows * rows.least, 1.0)
-        ratio, fetched = min(ratio, max(enough * ratio, 0.0)), min(fetched, enough * fetched)
+        enough = min(_LIMIT / max(table.rows * rows.least, 1.0), 1.0)
+        ratio, fetched = enough * ratio, enough * fetched
     return _cost(ratio, fetched, lookups, index, table, size_bytes, held, is_covering=is_covering)
 
 

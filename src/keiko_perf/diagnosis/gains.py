@@ -3,7 +3,7 @@ Gains: what each addition saves beside a set, kept as long as nothing new is kno
 
 What an addition saves depends only on those of the set that matter to the same statements, and on
 what the planner has said of these. So it is reckoned once for each such neighbourhood, and anew
-only once the planner has said more. What is kept is bounded; over the bound it is reckoned again.
+only once the planner has said more. Where much is kept by then, all of it goes.
 """
 
 from __future__ import annotations

@@ -254,10 +254,8 @@ class _Hypothetical:
     async def _create_at_once(self, indexes: list[Index]) -> None:
         if new := await self._made_where(indexes):
             definitions = [sql for _, sql in new]
-            self._keep(
-                new,
-                await self._database.rows(self._creating(":definitions"), definitions=definitions),
-            )
+            query = self._creating(":definitions")
+            self._keep(new, await self._database.rows(query, definitions=definitions))
 
     async def _made_where(self, indexes: list[Index]) -> list[tuple[Index, str]]:
         """How each is made, in every place where its table's rows are."""
@@ -381,9 +379,8 @@ class _Built:
 
 
 def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
-    cost = float(plan["Total Cost"])
     return Price(
-        cost,
+        float(plan["Total Cost"]),
         used,
         scans=scans_of(plan),
         rows=rows_of(plan),

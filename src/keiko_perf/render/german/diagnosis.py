@@ -37,7 +37,7 @@ TEMPLATES = {
     ),
     "Cost after": "Kosten nachher",
     "Cost before": "Kosten vorher",
-    "Saved of the workload": "Erspart von der Last",
+    "Saved of the workload": "Von der Arbeitslast erspart",
     "What each statement gains": "Was jede Anweisung gewinnt",
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
     "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
