@@ -71,7 +71,8 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Cluster]:
         stack = AsyncExitStack()
         try:
             # Autovacuum is on, as anywhere, but does not come by amid a test and tidy up.
-            settings = {"autovacuum_naptime": "1d"}
+            # The statements of all tests find room, and none is forgotten that a test asks for.
+            settings = {"autovacuum_naptime": "1d", "pg_stat_statements.max": "50000"}
             cluster = runner.run(stack.enter_async_context(private_cluster(settings=settings)))
         except KeikoError as error:
             absent(str(error))

@@ -29,6 +29,8 @@ _TRIED_ANEW = 5
 """The same of sets that were filled anew."""
 _TAKEN_OUT = 20
 """Of so many that are missed least one is taken out before the room is filled anew."""
+_FEW = 12
+"""Of no more than so many each may be given up for wider ones; of many others are as good."""
 _LEAST = 1e-5
 """Of what the workload costs: what saves less is no improvement."""
 
@@ -143,10 +145,11 @@ class Packing:
                 other = self.paying(self.filled(filled, view))
                 if other != chosen:
                     others[other] = self.ledger.saved(chosen, other)
-            # What is there may be widened, too, or exchanged, where something large went.
-            other = self._improved(self._improved(rest, but=chosen & ~rest, rounds=3), rounds=1)
-            if other != chosen:
-                others[other] = self.ledger.saved(chosen, other)
+            if len(cheap) <= _FEW:
+                # What is there may be widened, too, or exchanged, where something large went.
+                other = self._improved(self._improved(rest, but=chosen & ~rest, rounds=3), rounds=1)
+                if other != chosen:
+                    others[other] = self.ledger.saved(chosen, other)
         for other in sorted(others, key=lambda one: (-others[one], one))[:_TRIED_ANEW]:
             improved = self._improved(other)
             if self.ledger.saved(chosen, improved) > least:
