@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COMPILED := $(VENV)/compiled
+# Where it could not be compiled it is tried again, and says why.
+COMPILE := ls src/keiko_perf/monitoring/exchange.*.so >/dev/null 2>&1 || $(BIN)/python scripts/compiled.py
 
 .PHONY: help install demo test check bench faults screenshots clean
 
@@ -16,6 +18,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=24'
 	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	@$(COMPILE)
 	@touch $@ $(COMPILED)
 
 # The installation has done so; it is done again when the source has changed.
@@ -31,7 +34,7 @@ demo: $(STAMP) $(COMPILED) ## from a slow service to a proven fix, on a PostgreS
 
 test: $(STAMP) $(COMPILED) ## the whole test suite
 	@scripts/system-packages postgresql chromium nginx openssl pgbouncer prometheus prometheus-alertmanager redis-server gcc python3-dev
-	@ls src/keiko_perf/monitoring/exchange.*.so >/dev/null 2>&1 || $(BIN)/python scripts/compiled.py
+	@$(COMPILE)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## linters, types and layers
@@ -41,7 +44,8 @@ check: $(STAMP) ## linters, types and layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP) $(COMPILED) ## our speed and accuracy beside the peers'
-	@scripts/system-packages nginx wrk hey chromium
+	@scripts/system-packages nginx wrk hey chromium gcc python3-dev
+	@$(COMPILE)
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/attribution.py
