@@ -10,7 +10,7 @@ from keiko_perf.optimization.curves import STEP, Curves
 
 LOWEST, COUNT = -0.3, 74
 CURVES = Curves(LOWEST, COUNT)
-FORMULAS = ((20.0, 1.0), (5.0, 1.0), (2.5, 1.0), (2.5, 2.0), (12.0, 2.0))
+FORMULAS = ((24.0, 1.0), (5.0, 1.0), (2.5, 1.0), (2.5, 2.0), (12.0, 2.0))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7.5, 40, 1000])

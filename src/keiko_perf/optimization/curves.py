@@ -20,7 +20,7 @@ from operator import mul
 
 STEP = 0.1  # between two knees, as a logarithm
 _STRIDE = 20  # loads between two knees
-_SHAPES = ((20.0, 1.0, 0.0), (5.0, 1.0, 2.0), (2.5, 1.0, 4.0), (2.5, 2.0, 2.0), (12.0, 2.0, 2.5))
+_SHAPES = ((24.0, 1.0, 0.0), (5.0, 1.0, 2.0), (2.5, 1.0, 4.0), (2.5, 2.0, 2.0), (12.0, 2.0, 2.5))
 """p, q, and how much less likely it is beforehand, as a logarithm: the simplest first."""
 _WORTH = 0.08  # one per cent more in flight should bring so many per cent more throughput
 _ENOUGH = 0.99  # of the best throughput; for what little is beyond, nobody should wait
