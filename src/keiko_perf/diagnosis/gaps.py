@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.schema import Schema, TableName
-from keiko_perf.diagnosis.workload import Statement, Unparsed
+from keiko_perf.diagnosis.workload import Statement, Unparsed, shortened
 from keiko_perf.model import Gap, say
 
 _SHOWN = 3
@@ -151,10 +151,7 @@ def _listed(names: Collection[TableName]) -> str:
 
 
 def _examples(found: Sequence[tuple[Statement, str]]) -> str:
-    shown = "; ".join(f"{_cut(one.text)} ({why})" for one, why in found[:_SHOWN])
+    shown = "; ".join(
+        f"{shortened(one.text, _SHOWN_CHARACTERS)} ({why})" for one, why in found[:_SHOWN]
+    )
     return shown + ("; …" if len(found) > _SHOWN else "")
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

@@ -12,6 +12,7 @@ from datetime import datetime
 from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.postgres import Server
 from keiko_perf.diagnosis.promise import Judged, Outcome
+from keiko_perf.diagnosis.workload import shortened
 from keiko_perf.model import (
     Column,
     Report,
@@ -73,7 +74,7 @@ def _gains(advice: Advice) -> tuple[Table, ...]:
             share = one.saved / advice.cost_before if advice.cost_before else None
             rows.append((
                 index.name,
-                _shortened(one.statement.text),
+                shortened(one.statement.text, _SHOWN_CHARACTERS),
                 one.statement.calls,
                 one.cost_before,
                 one.cost_after,
@@ -169,7 +170,7 @@ def _statements_of(judged: Judged) -> Table:
         ),
         rows=tuple(
             (
-                _shortened(one.gain.query),
+                shortened(one.gain.query, _SHOWN_CHARACTERS),
                 one.gain.cost_before,
                 one.gain.cost_after,
                 one.seen.cost,
@@ -181,12 +182,6 @@ def _statements_of(judged: Judged) -> Table:
             for one in judged.held
         ),
     ).first(_SHOWN_STATEMENTS)
-
-
-def _shortened(text: str) -> str:
-    """The beginning of a statement, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
 
 
 def _environment(server: Server) -> dict[str, str]:

@@ -176,6 +176,12 @@ class Workload:
         )
 
 
+def shortened(text: str, most: int) -> str:
+    """The beginning of a statement on one line, of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def _merged(statements: Iterable[Statement]) -> Iterable[Statement]:
     """Statements of the same text, such as those of several roles, as one."""
     found: dict[str, Statement] = {}
