@@ -57,13 +57,22 @@ def share_held(index: Index, table: Table, size_bytes: float) -> float:
     """Which share of the rows a partial index holds, by its size."""
     if not index.where or table.rows < 1:
         return 1.0
+    entries = size_bytes * _USABLE_BYTES / _PAGE / (_entry_bytes(index, table) * _BLOAT)
+    return min(1.0, entries / table.rows)
+
+
+def hypothetical_bytes(index: Index, table: Table) -> float:
+    """How large HypoPG says that a B-tree over all rows is."""
+    pages = table.rows * _entry_bytes(index, table) * _BLOAT / _USABLE_BYTES
+    return max(pages, 1.0) * _PAGE
+
+
+def _entry_bytes(index: Index, table: Table) -> float:
     names = [*index.columns, *index.include]
     width = sum(
         table.columns[name].width_bytes if name in table.columns else 16.0 for name in names
     )
-    line = width + 8 * len(names) + 8 * ((4 * len(names) + 7) // 8)
-    entries = size_bytes * _USABLE_BYTES / _PAGE / (line * _BLOAT)
-    return min(1.0, entries / table.rows)
+    return width + 8 * len(names) + 8 * ((4 * len(names) + 7) // 8)
 
 
 def _share_fetched(index: Index, use: Use, table: Table, size_bytes: float) -> float | None:

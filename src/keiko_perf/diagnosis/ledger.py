@@ -60,7 +60,9 @@ class Page:
         self.plans = sorted(cheapest.items(), key=lambda one: one[1])
         self.used = reduce(or_, cheapest, 0)
         hoped = self._ledger.hoped(self.number)
-        self.live = reduce(or_, map(self._members.__getitem__, bits_of(self.used | hoped)), 0)
+        self.live = self.used | hoped
+        for bit in bits_of(self.live):
+            self.live |= self._members.get(bit, 0)
         self.told.clear()
         self.kept.clear()
         return True
@@ -250,8 +252,12 @@ class Hopes(Ledger):
         least, _ = self._costs.bounds(page.number, there)
         return min(max(least, hoped), sure)
 
+    def trust(self) -> dict[int, float]:
+        """How much of what was expected of each statement came true where it was asked."""
+        self.learn()
+        return {number: self._trust(page) for number, page in self._pages.items()}
+
     def _trust(self, page: Page) -> float:
-        """How much of what was expected of a statement came true where it was asked."""
         answers, trust = self._trusted.get(page.number, (0, 1.0))
         if answers != page.answers:
             nothing, came, whole = page.sure(0), 1.0, 1.0
