@@ -25,6 +25,8 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
+_FOR_THE_END = 10
+"""Of the questions: what is chosen is looked at once more."""
 _TO_HOPE = 0.7
 """Of the questions: the others are for what the statistics say nothing of."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
@@ -84,7 +86,7 @@ class Nomination:
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        worth = self._allowance.questions() - self._calls_before
+        worth = self._allowance.questions() - self._calls_before - _FOR_THE_END
         return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
