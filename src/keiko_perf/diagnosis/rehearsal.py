@@ -118,44 +118,48 @@ class Rehearsal:
                     wider = table, (*columns, column)
                     more = self._size(wider) - self._size(there)
                     if column not in columns and more <= state.room:
-                        yield _Step(wider, there, max(more, 1.0))
+                        yield _Step(wider, there, more)
 
     def _best(self, state: _State) -> _Step | None:
         best, most = None, 0.0
         for step in self._steps(state):
             gain = state.gains.get(step.index)
             if gain is None:
-                gain = state.gains[step.index] = self._gain(step.index, state)
+                gain = state.gains[step.index] = self._gain(step, state)
             if (state.cost - gain) * _LEAST_IMPROVEMENT < state.cost:
-                ratio = gain / step.more_bytes
+                ratio = gain / max(step.more_bytes, 1.0)
                 if ratio > most:
                     best, most = step, ratio
         return best
 
-    def _gain(self, index: _Plain, state: _State) -> float:
+    def _gain(self, step: _Step, state: _State) -> float:
+        table = step.index[0]
+        there = _on(table, state.chosen, step)
         gain = 0.0
-        for number in self._speak_of(index):
+        for number in self._speak_of(step.index):
             saved = state.saved.get(number)
             if saved is None:
                 continue
-            more = self._saved(number, index) - saved.get(index[0], 0.0)
-            if more > 0:
+            more = self._best_of(number, there) - saved.get(table, 0.0)
+            if more:
                 most, now = self._most[number], sum(saved.values())
                 gain += self._weights[number] * (min(now + more, most) - min(now, most))
         return gain
 
+    def _best_of(self, number: int, some: list[_Plain]) -> float:
+        """What the best of some indexes on one table saves a statement."""
+        return max([self._saved(number, one) for one in some if number in self._speak_of(one)])
+
     def _taken(self, step: _Step, state: _State) -> int:
         """Go on with a step; how many questions come next."""
         index = step.index
-        if step.wider_than is not None:
-            state.chosen.remove(step.wider_than)
-        state.chosen.append(index)
+        there = _on(index[0], state.chosen, step)
+        state.chosen = [one for one in state.chosen if one != step.wider_than] + [index]
         state.room -= step.more_bytes
         state.cost -= state.gains[index]
         changed = self._speak_of(index)
         for number in changed & state.saved.keys():
-            mine = state.saved[number]
-            mine[index[0]] = max(mine.get(index[0], 0.0), self._saved(number, index))
+            state.saved[number][index[0]] = self._best_of(number, there)
         for one in [one for one in state.gains if self._speak_of(one) & changed]:
             del state.gains[one]
         asked = 0
@@ -193,13 +197,24 @@ class Rehearsal:
             table = self._costs.tables.get(index[0])
             expected = self._reckoned(number, index, table) if table else 0.0
             self._expected[number, index] = expected
-        return self._trust.get(number, 1.0) * expected
+        return max(self._trust.get(number, 1.0) * expected, self._said_of_start(number, index))
+
+    def _said_of_start(self, number: int, index: _Plain) -> float:
+        """What the planner said of what it begins with, in whose place it can be used."""
+        table, columns = index
+        starts = ((number, (table, columns[:width])) for width in range(1, len(columns)))
+        return max((self._said.get(one, 0.0) for one in starts), default=0.0)
 
     def _reckoned(self, number: int, index: _Plain, table: Table) -> float:
         plain = _index(index)
         if any(serves(one, plain, equal=0) for one in table.indexes):
             return 0.0
         return self._costs.expected_of(number, plain, self._size(index))
+
+
+def _on(table: TableName, chosen: list[_Plain], step: _Step) -> list[_Plain]:
+    """The indexes on its table after a step."""
+    return [*(one for one in chosen if one[0] == table and one != step.wider_than), step.index]
 
 
 def _index(index: _Plain) -> Index:
