@@ -424,9 +424,9 @@ def print_errors(n: int) -> None:
 
 
 def main(rounds: int, n: int, *, with_server: bool) -> None:
-    from keiko_perf.monitoring import exchange
+    from keiko_perf.monitoring import middleware
 
-    is_compiled = not str(exchange.__file__).endswith(".py")
+    is_compiled = not str(middleware.__file__).endswith(".py")
     print(f"PerfMiddleware runs {'compiled' if is_compiled else 'as plain Python'}")
     added = in_process(rounds)
     print_costs(f"In process, CPU a request, {rounds} interleaved rounds", added)

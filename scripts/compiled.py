@@ -17,7 +17,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-MODULES = ("keiko_perf/monitoring/exchange.py",)
+MODULES = ("keiko_perf/monitoring/middleware.py",)
 SOURCE = Path(__file__).parent.parent / "src"
 # What a module imports is not at hand in the environment that builds; nothing in it is compiled.
 OPTIONS = ("--follow-imports=skip", "--ignore-missing-imports")

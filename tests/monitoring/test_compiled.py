@@ -13,14 +13,14 @@ from typing import NoReturn
 
 import pytest
 
-from keiko_perf.monitoring import PerfMiddleware, exchange
+from keiko_perf.monitoring import PerfMiddleware, middleware
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
 def compiled(absent: Callable[[str], NoReturn]) -> None:
-    if str(exchange.__file__).endswith(".py"):
+    if str(middleware.__file__).endswith(".py"):
         absent(
             "the compiled middleware: a C compiler and Python's headers. "
             "apt-get install gcc python3-dev, then python scripts/compiled.py"
@@ -65,5 +65,5 @@ def test_what_was_made_is_found_wherever_the_copy_lies(tmp_path: Path) -> None:
     copy = tmp_path / "build" / "src"
     for folder in ("package", "build/lib/package"):
         (copy / folder).mkdir(parents=True)
-        (copy / folder / "exchange.so").touch()
-    assert script._made_in(copy) == [Path("package/exchange.so")]
+        (copy / folder / "middleware.so").touch()
+    assert script._made_in(copy) == [Path("package/middleware.so")]
