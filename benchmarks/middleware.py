@@ -218,10 +218,11 @@ def bare() -> tuple[App, App]:
     start = {"type": "http.response.start", "status": 200, "headers": []}
     body = {"type": "http.response.body", "body": b"Hello, world!", "more_body": False}
     route = type("Route", (), {"endpoint": None, "path_format": "/agents/{agent_id}"})
-    left = {"route": route, "endpoint": None, "path_params": {"agent_id": 4711}, "router": None}
+    left = {"route": route, "path_params": {"agent_id": 4711}, "router": None}
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
         scope.update(left)
+        scope["endpoint"] = app
         await send(start)
         await send(body)
 

@@ -38,6 +38,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_Dict = dict[str, Any]
+"""What scopes and messages are by ASGI; of a dictionary the compiler knows how to look into it."""
 _Place = tuple[object, object, str, list[list[float]], list[int]]
 """As of `requests.Place`."""
 
@@ -45,6 +47,8 @@ _Place = tuple[object, object, str, list[list[float]], list[int]]
 @mypyc_attr(allow_interpreted_subclasses=True)
 class PerfMiddleware:
     """
+    Tells the recorder of each HTTP request and WebSocket, and stays out of its way.
+
     Args:
         app: the application, or the next middleware.
         recorder: what is told; its clock is used.
@@ -84,7 +88,7 @@ class PerfMiddleware:
         exchange = Exchange(self, scope, receive, send)
         try:
             if self.is_plain:
-                await self.app(scope, exchange.receive, exchange.send)
+                await self.app(scope, exchange.receive, exchange)
             else:
                 await exchange.run_watched(scope)
         except CancelledError:
@@ -101,6 +105,8 @@ class PerfMiddleware:
 class Exchange:
     """
     One HTTP request on its way through, and what is known of it.
+
+    Called with a message, it is the application's `send`.
 
     Attributes:
         scope: of the request; None once it is over. Frameworks leave in there what holds our
@@ -126,7 +132,7 @@ class Exchange:
         self._watching: PerfMiddleware = watching
         self.scope: Scope | None = scope
         # A mounted application lengthens it in place; what it began with is no part of a route.
-        self._root_path: str = scope.get("root_path", "")
+        self._root_path: str = _dict(scope).get("root_path", "")
         self._receive: Receive = receive
         self._send: Send = send
         self._begun: Message | None = None
@@ -136,21 +142,21 @@ class Exchange:
         watching.came.append(self._started_s)
 
     async def receive(self) -> Message:
-        """In the place of the server's, for the application."""
+        """In the place of the server's."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self.pieces = GONE
         return message
 
     # No coroutine, but for the last of several pieces: it is called for each of a stream.
-    def send(self, message: Message) -> Awaitable[None]:
-        """In the place of the server's, for the application."""
+    def __call__(self, message: Message) -> Awaitable[None]:
         if self._begun is None:
             self._begun = message
         else:
-            kind = message["type"]
+            seen = _dict(message)
+            kind = seen["type"]
             if kind == "http.response.body" or kind in BODY:
-                if message.get("more_body"):
+                if seen.get("more_body"):
                     self._go_on(message)
                 elif self.scope is not None:
                     # Over before it is sent: many servers report a disconnect once they have it.
@@ -158,7 +164,7 @@ class Exchange:
                     self.scope = None
                     if self.pieces is not None:
                         return self._send_last(scope, self.pieces, message)
-                    if not self._is_placed(scope, message):
+                    if not self._is_placed(_dict(scope), seen):
                         self._end(scope, None, message)
             elif kind == START:
                 self._begun = message
@@ -174,7 +180,7 @@ class Exchange:
                 recorder, watching.token, scope, self._root_path, self._send, self._started_s
             )
             self._send = closer.send
-        run = watching.app(scope, self.receive, self.send)
+        run = watching.app(scope, self.receive, self)
         if not watching.attribution or current.get() is not None:
             await run
             return
@@ -200,14 +206,16 @@ class Exchange:
 
     # Private
 
-    def _is_placed(self, scope: Scope, last: Message) -> bool:
+    def _is_placed(self, scope: _Dict, last: _Dict) -> bool:
         """Whether it is one as most of its route are, and is noted with them, as the last step."""
         watching = self._watching
         begun = self._begun
         if begun is None or self._account is not None:
             return False
         try:
-            place: _Place = watching.places[scope["endpoint"]]
+            place: _Place | None = watching.places.get(scope.get("endpoint"))
+            if place is None:
+                return False
             route, context, method, took, sent = place
             if (
                 scope["route"] is not route
@@ -219,7 +227,7 @@ class Exchange:
             status: int = begun["status"]
             those = took[status // 100]
             length = len(last["body"])
-        except (LookupError, TypeError):  # no route took it, or a file is sent by the server
+        except (LookupError, TypeError):  # such as a file, which the server is asked to send
             return False
         ended_s = watching.clock()
         those.append(ended_s - self._started_s)
@@ -267,10 +275,14 @@ class Exchange:
             self._end(scope, pieces, message)
 
 
-def _context(scope: Scope) -> object:
+def _context(scope: _Dict) -> object:
     """Of a router that FastAPI includes lazily, which of its inclusions it is."""
     fastapi = scope.get("fastapi")
-    return None if fastapi is None else fastapi.get(CONTEXT)
+    return None if fastapi is None else _dict(fastapi).get(CONTEXT)
+
+
+def _dict(some: Message) -> _Dict:
+    return some if isinstance(some, dict) else dict(some)
 
 
 async def _pass(app: App, recorder: Recorder, scope: Scope, receive: Receive, send: Send) -> None:

@@ -66,9 +66,9 @@ Over = tuple[
     Spent | None,
 ]
 """
-Another request that is over: its route, or three things that tell it (`RouteNames.later`), when it was
-over and after how long, its status, the length of its last piece, its pieces, and where its time
-went.
+Another request that is over: its route, or three things that tell it (`RouteNames.later`), when it
+was over and after how long, its status, the length of its last piece, its pieces, and where its
+time went.
 """
 
 
@@ -175,10 +175,11 @@ class Requests:
         owner, endpoint, method, mounted = routed[:4]
         if owner is None or endpoint is None or mounted != root_path:
             return
-        place = owner, fastapi and fastapi.get(CONTEXT), method, [[] for _ in range(6)], []
+        context = fastapi and fastapi.get(CONTEXT)
+        place: Place = owner, context, method, [[] for _ in range(6)], []
         try:
-            if self.places.setdefault(endpoint, place) is place:
-                self._placed.append((route, place))
+            if endpoint not in self.places:
+                self._placed.append((route, self.places.setdefault(endpoint, place)))
         except TypeError:
             return  # what has no hash
 
