@@ -175,7 +175,7 @@ class Requests:
         owner, endpoint, method, mounted = routed[:4]
         if owner is None or endpoint is None or mounted != root_path:
             return
-        context = fastapi and fastapi.get(CONTEXT)
+        context = None if fastapi is None else fastapi.get(CONTEXT)
         place: Place = owner, context, method, [[] for _ in range(6)], []
         try:
             if endpoint not in self.places:
