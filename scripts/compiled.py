@@ -46,7 +46,7 @@ def compiled(into: Path) -> list[Path]:
             said = (run.stderr or run.stdout).strip().splitlines()[-1:] or ["mypyc made nothing"]
             why = textwrap.shorten(said[0], 80, placeholder=" …")
             print(
-                f"Not compiled ({why}): it runs as plain Python, 2 µs a request slower. "
+                f"Not compiled ({why}): it runs as plain Python, 4 µs a request slower. "
                 "It takes a C compiler and Python's headers (Debian: gcc, python3-dev).",
                 file=sys.stderr,
             )
