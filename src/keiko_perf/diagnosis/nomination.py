@@ -27,7 +27,7 @@ _WORTH_EXPLORING = (1e-3, 2e-4)
 _LEAST_ASKED = 16
 _FOR_THE_END = 10
 """Of the questions: what is chosen is looked at once more."""
-_TO_HOPE = 0.7
+_TO_HOPE = 0.85
 """Of the questions: the others are for what the statistics say nothing of."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
