@@ -401,7 +401,7 @@ async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() ->
     )
     (refusal,) = result.refusals
     assert (refusal.index, refusal.code) == (C, "small_gain")
-    assert refusal.reason.values == {"least": 0.00005}
+    assert refusal.reason.values == {"least": 0.0001}
 
 
 async def test_a_dearer_plan_that_more_indexes_lead_to_does_not_count_against_fewer() -> None:

@@ -21,15 +21,9 @@ from keiko_perf.model import Message, say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
-LEAST_GAIN_FOR_ALL = 0.03
-"""The same within a budget of one that saves …"""
-_MUCH_FOR_ALL = 0.005
-"""… this share of the whole workload's cost, and more than …"""
-_DESCENT = 1.0
-"""… the way down an index, which costs a hypothetical one nothing."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
-LEAST_SHARE_OF_BUDGET = 0.00005
+LEAST_SHARE_OF_BUDGET = 0.0001
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
@@ -177,15 +171,7 @@ class Search:
     def is_notable(self, gains: list[tuple[int, float, float]], saved: float) -> bool:
         """Whether somebody would notice."""
         has_budget = self.limits.budget_bytes is not None
-        is_for_all = (
-            has_budget
-            and saved >= _MUCH_FOR_ALL * self._cost_before
-            and any(
-                is_gain(before, after, LEAST_GAIN_FOR_ALL) and before - after > _DESCENT
-                for _, before, after in gains
-            )
-        )
-        if not is_for_all and not any(is_gain(before, after) for _, before, after in gains):
+        if not any(is_gain(before, after) for _, before, after in gains):
             return False
         share = LEAST_SHARE_OF_BUDGET if has_budget else LEAST_SHARE
         if saved >= share * self._cost_before:
@@ -353,6 +339,6 @@ class _Refusing:
         return any(candidates[one].begins_with(candidates[bit]) for one in bits_of(self.chosen))
 
 
-def is_gain(before: float, after: float, least: float = LEAST_GAIN) -> bool:
+def is_gain(before: float, after: float) -> bool:
     """Whether a statement becomes cheaper by a share that counts."""
-    return before - after >= least * before and before > after
+    return before - after >= LEAST_GAIN * before and before > after
