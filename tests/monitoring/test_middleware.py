@@ -8,7 +8,6 @@ import tracemalloc
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -380,17 +379,37 @@ async def test_routes_over_the_bound_of_names_are_folded_where_they_are_noted_to
             assert snapshot.whole(Kind.ROUTE).sent_bytes == 8 * len("Hello, world!")
 
 
-async def test_an_endpoint_that_has_no_hash_has_no_place_and_is_counted(recorder: Recorder) -> None:
-    @dataclass
+@pytest.mark.parametrize("error", [TypeError, RuntimeError])
+async def test_an_endpoint_that_has_no_hash_has_no_place_and_is_counted(
+    recorder: Recorder, error: type[Exception]
+) -> None:
     class Unhashable:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await PlainTextResponse("")(scope, receive, send)
+
+        def __hash__(self) -> int:
+            raise error
 
     async with client(served(recorder, Route("/", Unhashable()))) as opened:
         for number in range(1, 4):
             await opened.get("/")
             assert routes_of(recorder) == {"GET /": number}
     assert not recorder.requests.places
+
+
+async def test_what_a_server_leaves_out_of_the_scope_is_missed_by_nobody(
+    recorder: Recorder,
+) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        scope["endpoint"] = hello
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    recorder.requests.places[hello] = object(), None, "GET", [[] for _ in range(6)], []
+    for scope in ({"type": "http"}, request_scope(root_path=None), request_scope(route=hello)):
+        assert len(await drive(PerfMiddleware(app, recorder), scope)) == 2
+    assert recorder.peek().whole(Kind.ROUTE).count == 3
+    assert recorder.in_flight == 0
 
 
 async def test_of_so_many_routes_requests_are_noted_together_and_no_more(

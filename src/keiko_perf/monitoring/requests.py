@@ -180,8 +180,8 @@ class Requests:
         try:
             if endpoint not in self.places:
                 self._placed.append((route, self.places.setdefault(endpoint, place)))
-        except TypeError:
-            return  # what has no hash
+        except Exception:  # a stranger's endpoint, such as one without a hash
+            return
 
 
 def _taken(noted: list[Any]) -> list[Any]:
