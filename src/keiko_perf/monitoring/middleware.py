@@ -40,7 +40,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Dict = dict[str, Any]
 """What scopes and messages are by ASGI; of a dictionary the compiler knows how to look into it."""
-_Place = tuple[object, object, str, list[list[float]], list[int]]
+_Place = tuple[object, object, str, str, str, list[list[float]], list[int]]
 """As of `requests.Place`."""
 
 
@@ -216,11 +216,12 @@ class Exchange:
             place: _Place | None = watching._places.get(scope.get("endpoint"))
             if place is None:
                 return False
-            route, context, method, took, sent = place
+            route, context, method, before, mounted, took, sent = place
             if (
                 scope["route"] is not route
-                or scope["root_path"] is not self._root_path
                 or scope["method"] != method
+                or scope["root_path"] != mounted
+                or self._root_path != before
                 or _context(scope) is not context
             ):
                 return False
