@@ -8,7 +8,6 @@ import tracemalloc
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -314,7 +313,7 @@ def counted(snapshot: Snapshot) -> Any:
 
 
 def many_kinds_app(recorder: Recorder) -> Starlette:
-    """Of one endpoint several routes, methods, statuses and lengths; answers in pieces."""
+    """Of one endpoint several routes, mounts, methods, statuses and lengths; answers in pieces."""
 
     async def answer(request: Request) -> Response:
         status = int(request.query_params.get("status", 200))
@@ -323,8 +322,11 @@ def many_kinds_app(recorder: Recorder) -> Starlette:
     async def pieces(_request: Request) -> Response:
         return StreamingResponse(iter([b"some", b"thing"]))
 
+    mounted = Starlette(routes=[Route("/leaf", hello)])
     return served(
         recorder,
+        Mount("/a", mounted),
+        Mount("/b", mounted),
         Route("/answer", answer, methods=["GET", "POST"]),
         Route("/the/same/{one}", answer),
         Route("/pieces", pieces),
@@ -336,13 +338,14 @@ MANY_KINDS = [
     *(("GET", f"/answer?status={status}") for status in (200, 204, 304, 307, 404, 422, 500, 503)),
     *(("GET", f"/the/same/{number}?status={number}") for number in (201, 301, 401, 599)),
     ("POST", "/answer"), ("HEAD", "/answer"), ("GET", "/pieces"), ("GET", "/broken"),
+    ("GET", "/a/leaf"), ("GET", "/b/leaf"),
 ]  # fmt: skip
 MANY_NAMES = [(method, path) for method, path, _ in NAMED]
 
 
 @pytest.mark.parametrize(
     ("make_app", "asked", "together"),
-    [(many_kinds_app, MANY_KINDS, 8), (agents_app, MANY_NAMES, 3)],
+    [(many_kinds_app, MANY_KINDS, 9), (agents_app, MANY_NAMES, 4)],
 )
 async def test_what_is_noted_together_is_counted_as_each_of_them_would_be(
     make_app: Callable[[Recorder], ASGIApp], asked: list[tuple[str, str]], together: int
@@ -380,17 +383,38 @@ async def test_routes_over_the_bound_of_names_are_folded_where_they_are_noted_to
             assert snapshot.whole(Kind.ROUTE).sent_bytes == 8 * len("Hello, world!")
 
 
-async def test_an_endpoint_that_has_no_hash_has_no_place_and_is_counted(recorder: Recorder) -> None:
-    @dataclass
+@pytest.mark.parametrize("error", [TypeError, RuntimeError])
+async def test_an_endpoint_that_has_no_hash_has_no_place_and_is_counted(
+    recorder: Recorder, error: type[Exception]
+) -> None:
     class Unhashable:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await PlainTextResponse("")(scope, receive, send)
+
+        def __hash__(self) -> int:
+            raise error
 
     async with client(served(recorder, Route("/", Unhashable()))) as opened:
         for number in range(1, 4):
             await opened.get("/")
             assert routes_of(recorder) == {"GET /": number}
     assert not recorder.requests.places
+
+
+async def test_what_a_server_leaves_out_of_the_scope_is_missed_by_nobody(
+    recorder: Recorder,
+) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        scope["endpoint"] = hello
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    took: list[list[float]] = [[] for _ in range(6)]
+    recorder.requests.places[hello] = object(), None, "GET", "", "", took, []
+    for scope in ({"type": "http"}, request_scope(root_path=None), request_scope(route=hello)):
+        assert len(await drive(PerfMiddleware(app, recorder), scope)) == 2
+    assert recorder.peek().whole(Kind.ROUTE).count == 3
+    assert recorder.in_flight == 0
 
 
 async def test_of_so_many_routes_requests_are_noted_together_and_no_more(

@@ -68,8 +68,9 @@ def noted(endpoint, took):
 
 class Places(dict):
     def setdefault(self, endpoint, place):
-        took = [noted(endpoint, True) for _ in place[3]]
-        return super().setdefault(endpoint, (*place[:3], took, noted(endpoint, False)))
+        *told, took, _ = place
+        took = [noted(endpoint, True) for _ in took]
+        return super().setdefault(endpoint, (*told, took, noted(endpoint, False)))
 
 monitor.recorder.requests.over = Logged()
 monitor.recorder.requests.places = Places()

@@ -13,9 +13,9 @@ left before that is counted as `disconnected`, and as none of them: how long it 
 not known. Of an answer in pieces it is told as well when the first one came.
 
 Each request of a service runs through this. It is Python, and it is compiled as it stands where
-there is a compiler (ADR 0015), which saves half of its cost. So it keeps to what means the same
-either way: nothing here hangs on a frame, on the identity of a tuple, or on a list's being of a
-class of its own.
+there is a compiler (ADR 0015), which saves more than half of its cost. So it keeps to what means
+the same either way: nothing here hangs on a frame, on the identity of a tuple, or on a list's being
+of a class of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Dict = dict[str, Any]
 """What scopes and messages are by ASGI; of a dictionary the compiler knows how to look into it."""
-_Place = tuple[object, object, str, list[list[float]], list[int]]
+_Place = tuple[object, object, str, str, str, list[list[float]], list[int]]
 """As of `requests.Place`."""
 
 
@@ -69,16 +69,16 @@ class PerfMiddleware:
         self.recorder = recorder
         self.attribution = attribution
         self.token = token if attribution else None
-        self.is_curious = recorder.looks is not None or bool(self.token)
-        self.is_plain = not attribution and not self.is_curious
+        self._is_curious = recorder.looks is not None or bool(self.token)
+        self._is_plain = not attribution and not self._is_curious
         # What each request needs is at hand; elsewhere it would be looked for by its name.
-        self.clock: Callable[[], float] = recorder.clock
+        self._clock: Callable[[], float] = recorder.clock
         requests = recorder.requests
-        self.places: dict[object, _Place] = requests.places
-        self.came: list[float] = requests.came
-        self.ended: list[float] = requests.ended
-        self.over: list[Any] = requests.over
-        self.at_once: int = AT_ONCE
+        self._places: dict[object, _Place] = requests.places
+        self._came: list[float] = requests.came
+        self._ended: list[float] = requests.ended
+        self._over: list[Any] = requests.over
+        self._at_once: int = AT_ONCE
 
     # A coroutine, since servers tell by that which version of ASGI it is.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +87,7 @@ class PerfMiddleware:
             return
         exchange = Exchange(self, scope, receive, send)
         try:
-            if self.is_plain:
+            if self._is_plain:
                 await self.app(scope, exchange.receive, exchange)
             else:
                 await exchange.run_watched(scope)
@@ -96,7 +96,7 @@ class PerfMiddleware:
             raise
         finally:
             exchange.cut_short()
-            if len(self.ended) + len(self.over) >= self.at_once:
+            if len(self._ended) + len(self._over) >= self._at_once:
                 self.recorder.settle()
 
 
@@ -132,14 +132,14 @@ class Exchange:
         self._watching: PerfMiddleware = watching
         self.scope: Scope | None = scope
         # A mounted application lengthens it in place; what it began with is no part of a route.
-        self._root_path: str = _dict(scope).get("root_path", "")
+        self._root_path: Any = _dict(scope).get("root_path", "")
         self._receive: Receive = receive
         self._send: Send = send
         self._begun: Message | None = None
         self.pieces: Pieces | None = None
         self._account: Account | None = None
-        self._started_s: float = watching.clock()
-        watching.came.append(self._started_s)
+        self._started_s: float = watching._clock()
+        watching._came.append(self._started_s)
 
     async def receive(self) -> Message:
         """In the place of the server's."""
@@ -164,7 +164,7 @@ class Exchange:
                     self.scope = None
                     if self.pieces is not None:
                         return self._send_last(scope, self.pieces, message)
-                    if not self._is_placed(_dict(scope), seen):
+                    if not self._note_in_place(_dict(scope), seen):
                         self._end(scope, None, message)
             elif kind == START:
                 self._begun = message
@@ -175,7 +175,7 @@ class Exchange:
         watching = self._watching
         recorder = watching.recorder
         closer = None
-        if watching.is_curious:
+        if watching._is_curious:
             closer = Closer(
                 recorder, watching.token, scope, self._root_path, self._send, self._started_s
             )
@@ -184,7 +184,7 @@ class Exchange:
         if not watching.attribution or current.get() is not None:
             await run
             return
-        account = Account(run, watching.clock, recorder.lag, recorder, self._started_s)
+        account = Account(run, watching._clock, recorder.lag, recorder, self._started_s)
         account.where = recorder.requests.names.of, scope, self._root_path
         self._account = account
         if closer is not None:
@@ -206,45 +206,45 @@ class Exchange:
 
     # Private
 
-    def _is_placed(self, scope: _Dict, last: _Dict) -> bool:
-        """Whether it is one as most of its route are, and is noted with them, as the last step."""
+    def _note_in_place(self, scope: _Dict, last: _Dict) -> bool:
+        """Note it with others of its route, if it is one as most are; say whether it is."""
         watching = self._watching
         begun = self._begun
         if begun is None or self._account is not None:
             return False
         try:
-            place: _Place | None = watching.places.get(scope.get("endpoint"))
+            place: _Place | None = watching._places.get(scope.get("endpoint"))
             if place is None:
                 return False
-            route, context, method, took, sent = place
+            route, context, method, before, mounted, took, sent = place
             if (
                 scope["route"] is not route
-                or scope["root_path"] is not self._root_path
                 or scope["method"] != method
+                or scope["root_path"] != mounted
+                or self._root_path != before
                 or _context(scope) is not context
             ):
                 return False
             status: int = begun["status"]
-            those = took[status // 100]
-            length = len(last["body"])
-        except (LookupError, TypeError):  # such as a file, which the server is asked to send
+            alike, length = took[status // 100], len(last["body"])
+        except Exception:  # something is missing, or a stranger's endpoint cannot be looked up
             return False
-        ended_s = watching.clock()
-        those.append(ended_s - self._started_s)
+        ended_s = watching._clock()
+        alike.append(ended_s - self._started_s)
         sent.append(length)
-        watching.ended.append(ended_s)
+        watching._ended.append(ended_s)
         return True
 
     def _end(self, scope: Scope, pieces: Pieces | None, last: Message) -> None:
         """It is over: note what there is of it."""
         watching = self._watching
         account = self._account
-        ended_s = watching.clock()
+        ended_s = watching._clock()
         try:
             routed: Any = ROUTED(scope)
         except KeyError:
             routed = watching.recorder.requests.names.of(scope, self._root_path)
-        watching.over.append(
+        watching._over.append(
             (
                 routed,
                 self._root_path,
@@ -263,7 +263,7 @@ class Exchange:
         length = len(message.get("body", b""))
         pieces = self.pieces
         if pieces is None:
-            self.pieces = Pieces(length, self._watching.clock() - self._started_s)
+            self.pieces = Pieces(length, self._watching._clock() - self._started_s)
         elif pieces is not GONE:
             self.pieces = Pieces(pieces.length + length, pieces.first_s)
 

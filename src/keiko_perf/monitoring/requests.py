@@ -48,11 +48,11 @@ class Pieces(NamedTuple):
 
 GONE = Pieces(-1, -1.0)
 """Its client left: how long it would have taken is not known."""
-Place = tuple[object, object, str, list[list[float]], list[int]]
+Place = tuple[object, object, str, str, str, list[list[float]], list[int]]
 """
-Of one route and method: the route, its context (`CONTEXT`), the method, how long those took that
-are over by the first digit of their status, and the length of each one's answer. What came in one
-piece is noted here, and looked at no further.
+Of one route: the route, its context (`CONTEXT`), the method, what `root_path` was before and after
+the routing, how long those took that are over by the first digit of their status, and the length of
+each one's answer. What came in one piece is noted here, and looked at no further.
 """
 Over = tuple[
     str | Routed,
@@ -168,20 +168,20 @@ class Requests:
             self._make_place(one, route)
 
     def _make_place(self, one: Over, route: str) -> None:
-        """Where those to come are noted that are like *one*, if its route alone tells its name."""
+        """Where those to come are noted that are like *one*, if it has a route to know them by."""
         routed, root_path, fastapi = one[:3]
         if isinstance(routed, str) or len(self.places) >= MAX_PLACES:
             return
         owner, endpoint, method, mounted = routed[:4]
-        if owner is None or endpoint is None or mounted != root_path:
+        if owner is None or endpoint is None:
             return
         context = None if fastapi is None else fastapi.get(CONTEXT)
-        place: Place = owner, context, method, [[] for _ in range(6)], []
+        place: Place = owner, context, method, root_path, mounted, [[] for _ in range(6)], []
         try:
             if endpoint not in self.places:
                 self._placed.append((route, self.places.setdefault(endpoint, place)))
-        except TypeError:
-            return  # what has no hash
+        except Exception:  # a stranger's endpoint, such as one without a hash
+            return
 
 
 def _taken(noted: list[Any]) -> list[Any]:
@@ -244,7 +244,7 @@ def _name(over: Over, names: RouteNames) -> str:
 
 def _count_placed(tally: Tally, route: str, place: Place, max_series: int) -> None:
     """Count what was noted in the place of a route."""
-    took, sent = place[3:]
+    took, sent = place[5:]
     if not sent:
         return
     sent_bytes = sum(_taken(sent))
