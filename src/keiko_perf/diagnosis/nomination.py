@@ -84,11 +84,15 @@ class Nomination:
         """The best set that one leads to, without asking anything more."""
         return self._packing().thorough(start)
 
+    def worth(self) -> float:
+        """How many questions the search is worth, in all."""
+        return self._allowance.questions()
+
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
         left = _FOR_THE_END + _FOR_EACH * self._best.bit_count()
-        worth = self._allowance.questions() - self._calls_before - left
+        worth = self.worth() - self._calls_before - left
         return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
