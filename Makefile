@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COMPILED := $(VENV)/compiled
 # Where it could not be compiled it is tried again, and says why.
-COMPILE := ls src/keiko_perf/monitoring/exchange.*.so >/dev/null 2>&1 || $(BIN)/python scripts/compiled.py
+COMPILE := ls src/keiko_perf/monitoring/middleware.*.so >/dev/null 2>&1 || $(BIN)/python scripts/compiled.py
 
 .PHONY: help install demo test check bench faults screenshots clean
 
@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 	@touch $@ $(COMPILED)
 
 # The installation has done so; it is done again when the source has changed.
-$(COMPILED): src/keiko_perf/monitoring/exchange.py scripts/compiled.py | $(STAMP)
+$(COMPILED): src/keiko_perf/monitoring/middleware.py scripts/compiled.py | $(STAMP)
 	@$(BIN)/python scripts/compiled.py
 	@touch $@
 

@@ -218,10 +218,11 @@ def bare() -> tuple[App, App]:
     start = {"type": "http.response.start", "status": 200, "headers": []}
     body = {"type": "http.response.body", "body": b"Hello, world!", "more_body": False}
     route = type("Route", (), {"endpoint": None, "path_format": "/agents/{agent_id}"})
-    left = {"route": route, "endpoint": None, "path_params": {"agent_id": 4711}, "router": None}
+    left = {"route": route, "path_params": {"agent_id": 4711}, "router": None}
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
         scope.update(left)
+        scope["endpoint"] = app
         await send(start)
         await send(body)
 
@@ -424,9 +425,9 @@ def print_errors(n: int) -> None:
 
 
 def main(rounds: int, n: int, *, with_server: bool) -> None:
-    from keiko_perf.monitoring import exchange
+    from keiko_perf.monitoring import middleware
 
-    is_compiled = not str(exchange.__file__).endswith(".py")
+    is_compiled = not str(middleware.__file__).endswith(".py")
     print(f"PerfMiddleware runs {'compiled' if is_compiled else 'as plain Python'}")
     added = in_process(rounds)
     print_costs(f"In process, CPU a request, {rounds} interleaved rounds", added)

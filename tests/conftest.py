@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from keiko_perf.demo.cluster import Cluster, private_cluster
 from keiko_perf.errors import KeikoError
-from keiko_perf.monitoring import exchange
+from keiko_perf.monitoring import middleware
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -32,9 +32,9 @@ settings.load_profile("calm")
 
 def pytest_sessionstart() -> None:
     """A compiled module that is older than its source would be tested in the source's place."""
-    source = Path(exchange.__file__).parent / "exchange.py"
-    if Path(exchange.__file__).stat().st_mtime < source.stat().st_mtime:
-        pytest.exit("exchange.py has changed since it was compiled: make install", returncode=1)
+    source = Path(middleware.__file__).parent / "middleware.py"
+    if Path(middleware.__file__).stat().st_mtime < source.stat().st_mtime:
+        pytest.exit("middleware.py has changed since it was compiled: make install", returncode=1)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,12 @@ def test_what_else_the_index_knows_need_not_be_fetched() -> None:
     assert expected(index("a", "c", "b"), "a = 1 AND b = 2", 1) < alone, "behind what it is not for"
 
 
+def test_read_from_end_to_end_it_spares_the_table_what_it_knows_not_to_be_asked() -> None:
+    whole = expected(index("c", "b"), "b = 2", 1, size=16e6)
+    assert expected(index("b"), "b = 2", 1) < whole < SEQUENTIAL
+    assert expected(index("c", "b"), "b = 2", 1, size=160e6) > SEQUENTIAL
+
+
 def test_an_index_that_holds_all_that_is_read_spares_the_table() -> None:
     covering = expected(index("a", "b"), "a = 1", 10_000, "b")
     assert covering < 0.5 * expected(index("a"), "a = 1", 10_000, "b")

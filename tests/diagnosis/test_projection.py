@@ -54,9 +54,30 @@ def test_indexes_that_are_used_alike_are_one_to_a_statement(
 
 
 @pytest.mark.parametrize(
+    ("one", "size_bytes", "is_of_use"),
+    [
+        (index("b", "a"), 30e6, True),
+        (index("b", "a"), 60e6, False),  # to read it all costs as much as the table
+        (index("b", "c"), 30e6, False),  # holds nothing that is asked
+    ],
+)
+def test_what_is_asked_is_found_behind_the_first_column_where_the_index_is_less_to_read(
+    one: Index, size_bytes: float, is_of_use: bool
+) -> None:
+    asked = shape("a = 1")
+    assert (projection(one, asked, TABLE, size_bytes) is not None) is is_of_use
+    assert does_more(one, asked, TABLE) is ("a" in one.columns)
+    assert not does_more(one, asked, replace(TABLE, indexes=(there("c", "a"),)))
+
+
+def there(*columns: str) -> ExistingIndex:
+    return ExistingIndex(name="there", keys=tuple(map(Key, columns)))
+
+
+@pytest.mark.parametrize(
     ("rest", "what", "candidate"),
     [
-        ("a = 1", "*", index("b", "a")),  # does not begin with what is searched
+        ("a = 1", "*", index("b", "a")),  # does not begin with what is searched, of unknown size
         ("a = 1", "*", index("c", include=("a",))),
         ("a = 1", "*", index("a", where="b = 3")),  # holds other rows, too few
         ("note ILIKE '%x%'", "*", index("note")),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Scenario, Stage, Stages, Users
-from keiko_perf.loadtest.instants import Instants, stamp, wants_stamps
+from keiko_perf.loadtest.instants import Instants, stamp, together, wants_stamps
 from keiko_perf.loadtest.scenario import Think
 from keiko_perf.loadtest.share import Share
 
@@ -102,6 +102,12 @@ def test_clocks_that_are_never_read_together_are_taken_as_they_are():
     instants, sent, at_ns = clocks.instants(), clocks.now, clocks.calendar_ns
     instants.came(stamped(at_ns), after=sent)
     assert instants.last() == pytest.approx(500.0, abs=0.001)
+
+
+def test_two_clocks_that_are_read_together_agree():
+    clocks = Clocks(0.0, 0.005)  # in between, at first
+    at, calendar_ns = together(clocks.clock, clocks.calendar)
+    assert at - 500.0 == pytest.approx((calendar_ns - MIDNIGHT_NS) / 1e9, abs=200e-9)
 
 
 BASE = "http://127.0.0.1"

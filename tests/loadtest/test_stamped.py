@@ -228,6 +228,29 @@ async def test_a_reset_is_told_and_not_raised():
     assert told.told == ["pause", "lost"]
 
 
+async def test_it_ended_when_it_did_and_not_when_another_connection_read_last():
+    instants, loop = Instants(), asyncio.get_running_loop()
+
+    class Noting(Notes):
+        ended = told_as = 0.0
+
+        def eof_received(self) -> None:
+            self.ended = instants.last()
+            loop.call_soon(lambda: instants.came((), after=self.ended))  # another one reads
+            super().eof_received()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.told_as = instants.last()
+            super().connection_lost(exc)
+
+    with in_a_thread(lambda connection: connection.recv(4096)) as port:
+        told = Noting()
+        await stamped.connect(told, "127.0.0.1", port, instants)
+        told.transport.write(b"x")
+        await asyncio.wait_for(told.lost, 10)
+    assert told.told_as == told.ended > 0
+
+
 async def test_a_connection_may_be_given_up_while_it_is_told_of():
     async with connected(says(OK), made=lambda transport: transport.abort()) as (told, _):
         assert await asyncio.wait_for(told.lost, 10) is None

@@ -9,21 +9,21 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-EXCHANGE = "keiko_perf.monitoring.exchange"
+MIDDLEWARE = "keiko_perf.monitoring.middleware"
 
 
 class FromSource:
-    """Finds the source of `exchange`, and nothing else."""
+    """Finds the source of `middleware`, and nothing else."""
 
     @staticmethod
     def find_spec(
         name: str, path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != EXCHANGE or not path:
+        if name != MIDDLEWARE or not path:
             return None
-        return spec_from_file_location(name, Path(path[0]) / "exchange.py")
+        return spec_from_file_location(name, Path(path[0]) / "middleware.py")
 
 
-if EXCHANGE in sys.modules:
-    raise RuntimeError(f"{EXCHANGE} was imported before this plugin")
+if MIDDLEWARE in sys.modules:
+    raise RuntimeError(f"{MIDDLEWARE} was imported before this plugin")
 sys.meta_path.insert(0, FromSource)  # type: ignore[arg-type]

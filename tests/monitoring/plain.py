@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from keiko_perf.monitoring import exchange
+from keiko_perf.monitoring import middleware
 
 
 def test_it_is_plain_python() -> None:
-    assert str(exchange.__file__).endswith("exchange.py")
+    assert str(middleware.__file__).endswith("middleware.py")

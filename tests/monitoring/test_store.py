@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.encoding import decode, encode
+from keiko_perf.monitoring.encoding import decode, encode, no_series
 from keiko_perf.monitoring.points import STRETCHES_S, Sum, points_of, stretch_for, sums_of
 from keiko_perf.monitoring.steady import SteadyStore
 from keiko_perf.monitoring.store import Charted, MemoryStore, SqliteStore, Store
@@ -253,6 +253,26 @@ def test_the_points_of_a_chart_are_those_of_all_workers_merged(store: Store) -> 
     assert sum(one.requests for one in day) == 30 * 6 * 4 * 4
     assert sum(one.covered_s for one in day) == pytest.approx(1800, rel=0.02)
     store.close()
+
+
+def test_outlines_are_some_of_the_windows_without_their_series(store: Store) -> None:
+    kept = minutes_of_four_workers(5)
+    for one in kept:
+        store.append(one)
+    start_at, end_at = NOON + timedelta(seconds=10), NOON + timedelta(minutes=4)
+    steady = SteadyStore(store)
+    found = steady.outlines(start_at, end_at, every_s=30.0, of_each_s=10.0)
+    assert found == sorted(
+        (
+            replace(one, series=())
+            for one in kept
+            if start_at <= one.started_at < end_at
+            and (one.started_at - start_at).total_seconds() % 30.0 < 10.0
+        ),
+        key=lambda one: one.started_at,
+    )
+    assert len(found) == 8 * 4
+    steady.close()
 
 
 @pytest.mark.parametrize(
@@ -537,6 +557,10 @@ def test_a_chart_of_what_is_held_back_or_of_a_foreign_store_is_made_from_the_win
     assert [one.requests for one in steady.points(*range_, 20)] == [4, 4]
     assert steady.sums(*range_, 20) is None
     assert [one.place for one in steady.blocking_calls(*range_)] == ["a", "b"]
+    outlines = steady.outlines(*range_, every_s=30.0, of_each_s=10.0)
+    assert [one.started_at for one in outlines] == [NOON]
+    outlines = steady.outlines(*range_, every_s=50.0, of_each_s=10.0)
+    assert [one.blocking[0].place for one in outlines] == ["a", "b"]
 
 
 # The encoding
@@ -625,6 +649,8 @@ def envelope(snapshot: Snapshot) -> Snapshot:
 @given(_snapshots)
 def test_any_window_survives_its_encoding(snapshot: Snapshot) -> None:
     assert decode(encode(snapshot), envelope(snapshot)) == snapshot
+    outline = decode(encode(snapshot), envelope(snapshot), no_series)
+    assert outline == replace(snapshot, series=())
 
 
 def test_a_window_of_the_first_format_is_still_read() -> None:
@@ -635,6 +661,8 @@ def test_a_window_of_the_first_format_is_still_read() -> None:
         "6564"
     )
     found = decode(zlib.compress(plain), envelope(window()))
+    outline = decode(zlib.compress(plain), envelope(window()), no_series)
+    assert outline == replace(found, series=())
     assert found.series == (
         Series(kind=Kind.ROUTE, name="GET /", window_s=10.0, succeeded=Histogram((0.1, 0.2))),
     )
@@ -652,6 +680,8 @@ def test_a_window_of_the_second_format_is_still_read() -> None:
         "00a3e1110000000090ff333333333333d33f333333333333d33f0161727269766564"
     )
     found = decode(zlib.compress(plain), envelope(window()))
+    outline = decode(zlib.compress(plain), envelope(window()), no_series)
+    assert outline == replace(found, series=())
     assert found.series == (
         Series(
             kind=Kind.ROUTE,
@@ -674,6 +704,8 @@ def test_a_window_of_the_fourth_format_is_still_read() -> None:
         "00000053454c454354202431000000000000d03f"
     )
     found = decode(zlib.compress(plain), envelope(window()))
+    outline = decode(zlib.compress(plain), envelope(window()), no_series)
+    assert outline == replace(found, series=())
     assert found.counters == {"arrived": 3}
     assert [(one.route, one.count) for one in found.asked] == [("GET /", 4)]
     assert [one.duration_s for one in found.exemplars] == [0.5]

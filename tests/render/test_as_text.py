@@ -117,5 +117,16 @@ def test_however_many_figures_there_are_what_they_are_about_can_be_read(sample: 
     )
     report = replace(sample, sections=(Section(title=say("Wide"), tables=(table,)),))
     shown = render(report, "text", width=100)
-    assert re.search(r"^ GET +12.3 %", shown, re.M)
-    assert "/api/v1/ag" in shown
+    assert re.search(r"^ GET /api/ +12.3 %", shown, re.M)
+    assert re.search(r"^ v1/agents *$", shown, re.M)
+
+
+def test_a_route_is_broken_behind_a_slash(sample: Report) -> None:
+    table = Table(
+        title=say("Endpoints"),
+        columns=(Column(say("endpoint")), *(Column(say("p95"), "duration") for _ in range(7))),
+        rows=(("GET /api/v1/agents/{agent_id}/tasks", *[12.5] * 7),),
+    )
+    report = replace(sample, sections=(Section(title=say("Narrow"), tables=(table,)),))
+    shown = render(report, "text", width=80)
+    assert "{agent_id}" in shown

@@ -258,13 +258,16 @@ class Costs:
 
     def expected(self, number: int, bit: int) -> float:
         """What a candidate might save a statement, by the statistics of its table alone."""
-        index = self.candidates[bit]
+        return self.expected_of(number, self.candidates[bit], self.sizes[bit])
+
+    def expected_of(self, number: int, index: Index, size_bytes: float) -> float:
+        """The same of any index."""
         uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
         table, before = self.tables.get(index.table), self._scans.get(number, {}).get(index.table)
         if table is None or before is None or before == float("inf"):
             return 0.0
         given = self._given.get(number, {})
-        found = [expectation(index, one, table, self.sizes[bit], given) for one in uses]
+        found = [expectation(index, one, table, size_bytes, given) for one in uses]
         costs = [one for one in found if one is not None]
         return max(before - min(costs), 0.0) / len(uses) if costs else 0.0
 

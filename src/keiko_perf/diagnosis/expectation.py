@@ -58,9 +58,10 @@ def expectation(
             break
     fetched = ratio
     for key in index.keys[width:]:  # what need not be fetched
-        fetched *= rows.ratio(key.column) or 1.0
+        fetched *= (rows.ratio(key.column) if width or rows.is_compared(key.column) else 1.0) or 1.0
     is_covering = covers(index, use)
-    if not (width or is_covering or index.where or _is_ordered(index, width, use)):
+    is_of_use = width or is_covering or index.where or _is_ordered(index, width, use)
+    if not is_of_use and not any(rows.is_compared(key.column) for key in index.keys):
         return None
     if use.is_limited and (not use.order_by or _is_ordered(index, width, use)):
         enough = min(_LIMIT / max(table.rows * rows.least, 1.0), 1.0)
@@ -92,6 +93,11 @@ class _Rows:
         if name in self._joined:
             return min(self.lookups(name) / self._distinct(name), 1.0)
         return self._of_range if name in self._ranges else None
+
+    def is_compared(self, name: str) -> bool:
+        """Whether it is compared with a value, whatever else is read."""
+        use = self._use
+        return name in (*use.equals, *use.listed, *use.nulls) or name in self._ranges
 
     def lookups(self, name: str) -> float:
         """How many values it is looked for by."""

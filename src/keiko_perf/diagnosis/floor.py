@@ -57,19 +57,30 @@ def share_held(index: Index, table: Table, size_bytes: float) -> float:
     """Which share of the rows a partial index holds, by its size."""
     if not index.where or table.rows < 1:
         return 1.0
+    entries = size_bytes * _USABLE_BYTES / _PAGE / (_entry_bytes(index, table) * _BLOAT)
+    return min(1.0, entries / table.rows)
+
+
+def hypothetical_bytes(index: Index, table: Table) -> float:
+    """How large HypoPG says that a B-tree over all rows is."""
+    pages = table.rows * _entry_bytes(index, table) * _BLOAT / _USABLE_BYTES
+    return max(pages, 1.0) * _PAGE
+
+
+def _entry_bytes(index: Index, table: Table) -> float:
     names = [*index.columns, *index.include]
     width = sum(
         table.columns[name].width_bytes if name in table.columns else 16.0 for name in names
     )
-    line = width + 8 * len(names) + 8 * ((4 * len(names) + 7) // 8)
-    entries = size_bytes * _USABLE_BYTES / _PAGE / (line * _BLOAT)
-    return min(1.0, entries / table.rows)
+    return width + 8 * len(names) + 8 * ((4 * len(names) + 7) // 8)
 
 
 def _share_fetched(index: Index, use: Use, table: Table, size_bytes: float) -> float | None:
-    """The share of the rows that the equalities in front leave; None if it is not known."""
+    """The share of the rows that its equalities leave; None if it is not known."""
+    if use.is_limited and _may_end_early(index, use):
+        return None
     ratio = share_held(index, table, size_bytes)
-    for place, key in enumerate(index.keys):
+    for key in index.keys:
         column = table.columns.get(key.column)
         if key.column in use.nulls and column is not None:
             ratio *= column.null_ratio
@@ -81,11 +92,11 @@ def _share_fetched(index: Index, use: Use, table: Table, size_bytes: float) -> f
             or key.column in (*use.ranges, *use.prefixes, *use.alternatives)
         ):
             return None
-        else:
-            gives_order = use.is_limited and any(
-                key.column == one.column for one in use.order_by[:1]
-            )
-            return None if gives_order or (use.is_limited and not use.order_by) else ratio
-        if place == len(index.keys) - 1:
-            return None if use.is_limited and not use.order_by else ratio
     return ratio
+
+
+def _may_end_early(index: Index, use: Use) -> bool:
+    """Whether the first rows by an index are enough: in its order, or in none."""
+    fixed = {*use.nulls, *use.equals, *use.listed}
+    first = next((key.column for key in index.keys if key.column not in fixed), None)
+    return not use.order_by or first in {one.column for one in use.order_by[:1]}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from keiko_perf.diagnosis.costs import Bits
 
 if TYPE_CHECKING:  # each ledger keeps its own
-    from keiko_perf.diagnosis.ledger import Ledger
+    from keiko_perf.diagnosis.ledger import Ledger, Page
 
 _MOST_KEPT = 200_000
 
@@ -22,17 +22,19 @@ _MOST_KEPT = 200_000
 class Gain:
     """What one addition saves beside whatever is there."""
 
-    __slots__ = ("_gains", "_kept", "_new", "_parts", "_upkeep", "near")
+    __slots__ = ("_all_parts", "_gains", "_kept", "_new", "_parts", "_upkeep", "near")
 
     def __init__(self, gains: Gains, new: Bits) -> None:
         weighing = gains.ledger.weighing
-        self.near = weighing.near(new)
-        """What matters to the statements that it matters to."""
+        self.near: Bits = 0
+        """What matters to the statements that it matters to, by what is known."""
         self._gains = gains
         self._new = new
         self._upkeep = weighing.upkeep_of(new)
-        self._parts = tuple(gains.ledger.page(one) for one in weighing.affected(new))
+        self._all_parts = tuple(gains.ledger.page(one) for one in weighing.affected(new))
+        self._parts: list[Page] = []
         self._kept: dict[Bits, float] = {}
+        self.forget()
 
     def beside(self, chosen: Bits) -> float:
         """What it saves beside the chosen, none of which it holds."""
@@ -48,7 +50,7 @@ class Gain:
         after = nearby | self._new
         for page in self._parts:
             # In two steps and without a call: most of the search's time is spent here.
-            kept, mine = page.kept, page.relevant
+            kept, mine = page.kept, page.live
             old = kept.get(nearby & mine)
             if old is None:
                 old = page.enter(nearby & mine)
@@ -59,7 +61,12 @@ class Gain:
         return found
 
     def forget(self) -> None:
+        """Forget what was reckoned, and look anew where it matters."""
         self._kept.clear()
+        self._parts = [page for page in self._all_parts if page.live & self._new]
+        self.near = self._new
+        for page in self._parts:
+            self.near |= page.live
 
 
 class Gains:

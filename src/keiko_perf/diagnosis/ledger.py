@@ -27,20 +27,22 @@ _OPTIMISM = 0.5
 class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
-    __slots__ = ("_ledger", "answers", "asked", "kept", "known", "number", "plans", "relevant",
-                 "told", "used", "weight")  # fmt: skip
+    __slots__ = ("_ledger", "_members", "answers", "asked", "kept", "known", "live", "number",
+                 "plans", "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
         weighing = ledger.weighing
         self._ledger = ledger
         self.number = number
         self.weight = weighing.weights[number]
-        self.relevant = weighing.costs.relevant(number)
+        self._members = ledger.members(number)
         self.known = weighing.costs.known(number)
         self.answers = -1
         self.asked: dict[Bits, float] = {}
         self.plans: list[tuple[Bits, float]] = []
         self.used: Bits = 0
+        self.live: Bits = 0
+        """The candidates that matter by what is known: those that stand for others, and these."""
         self.told: dict[Bits, float] = {}
         """What follows, by what stands for a set."""
         self.kept: dict[Bits, float] = {}
@@ -57,6 +59,10 @@ class Page:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
         self.plans = sorted(cheapest.items(), key=lambda one: one[1])
         self.used = reduce(or_, cheapest, 0)
+        hoped = self._ledger.hoped(self.number)
+        self.live = self.used | hoped
+        for bit in bits_of(self.live):
+            self.live |= self._members.get(bit, 0)
         self.told.clear()
         self.kept.clear()
         return True
@@ -88,9 +94,9 @@ class Ledger:
     def __init__(self, weighing: Weighing) -> None:
         self.weighing = weighing
         self._costs = weighing.costs
+        self._members: dict[int, dict[int, Bits]] = {}
         self._pages = {number: Page(self, number) for number in weighing.live}
         self._answers = -1
-        self._members: dict[int, dict[int, Bits]] = {}
         self.gains = Gains(self)
 
     def page(self, number: int) -> Page:
@@ -107,8 +113,12 @@ class Ledger:
         """What a statement costs at most with *some* indexes."""
         self.learn()
         page = self._pages[number]
-        known = page.kept.get(some & page.relevant)
-        return page.enter(some & page.relevant) if known is None else known
+        known = page.kept.get(some & page.live)
+        return page.enter(some & page.live) if known is None else known
+
+    def hoped(self, number: int) -> Bits:
+        """The candidates of which something is hoped though no plan has used them."""
+        return 0
 
     def reckoned(self, page: Page, there: Bits) -> float:
         """What a statement costs at most with what stands for a set."""
@@ -154,10 +164,8 @@ class Ledger:
             for one in self._costs.known(number):
                 if one.used.bit_count() > 1:
                     together[one.used] = None
-            if number not in self._members:
-                self._members[number] = self._alike(number)
             for stand_in in bits_of(self.used(number)):
-                for bit in bits_of(self._members[number].get(stand_in, 0)):
+                for bit in bits_of(self.members(number).get(stand_in, 0)):
                     serves.setdefault(bit, []).append((number, stand_in))
         smallest: dict[tuple[tuple[int, int], ...], int] = {}
         for bit, uses in sorted(serves.items()):
@@ -166,8 +174,14 @@ class Ledger:
                 smallest[tuple(uses)] = bit
         return [*(1 << bit for bit in sorted(smallest.values())), *together]
 
-    def _alike(self, number: int) -> dict[int, Bits]:
+    def members(self, number: int) -> dict[int, Bits]:
         """For each candidate that stands for others in a statement all that it stands for."""
+        known = self._members.get(number)
+        if known is None:
+            known = self._members[number] = self._alike(number)
+        return known
+
+    def _alike(self, number: int) -> dict[int, Bits]:
         found: dict[int, Bits] = {}
         for bit in bits_of(self._costs.relevant(number)):
             stand_in = self._costs.projected(number, 1 << bit).bit_length() - 1
@@ -186,6 +200,7 @@ class Hopes(Ledger):
     def __init__(self, weighing: Weighing) -> None:
         super().__init__(weighing)
         self._expected = {number: dict(self._expectations(number)) for number in weighing.live}
+        self._hoped = {number: set_of(mine) for number, mine in self._expected.items()}
         self._promising = self._most_promising()
         self._trusted: dict[int, tuple[int, float]] = {}
 
@@ -200,7 +215,7 @@ class Hopes(Ledger):
         weighing = self.weighing
         saved: dict[int, float] = {}
         for number, mine in self._expected.items():
-            members = self._alike(number)
+            members = self.members(number)
             for stand_in, one in mine.items():
                 for bit in bits_of(members[stand_in]):
                     saved[bit] = saved.get(bit, 0.0) + weighing.weights[number] * one
@@ -218,23 +233,31 @@ class Hopes(Ledger):
         """What plans use, and what nobody has asked about though it may save much."""
         return list(dict.fromkeys([*super().moves(), *self._promising]))
 
+    def hoped(self, number: int) -> Bits:
+        return self._hoped[number]
+
     def reckoned(self, page: Page, there: Bits) -> float:
         """What a statement costs with what stands for a set, with some luck."""
         sure = page.sure(there)
-        least, _ = self._costs.bounds(page.number, there)
-        if least >= sure:
-            return sure
         nothing = page.sure(0)
         expected = self._trust(page) * self._expected_of(page.number, there)
         hoped = min(sure, nothing - expected)
+        missing = ~there
         for one in page.known:
-            if one.cost < hoped and one.used & there and one.used & ~there:
+            if one.cost < hoped and one.used & there and one.used & missing:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
-        return max(least, hoped)
+        if hoped >= sure:
+            return sure
+        least, _ = self._costs.bounds(page.number, there)
+        return min(max(least, hoped), sure)
+
+    def trust(self) -> dict[int, float]:
+        """How much of what was expected of each statement came true where it was asked."""
+        self.learn()
+        return {number: self._trust(page) for number, page in self._pages.items()}
 
     def _trust(self, page: Page) -> float:
-        """How much of what was expected of a statement came true where it was asked."""
         answers, trust = self._trusted.get(page.number, (0, 1.0))
         if answers != page.answers:
             nothing, came, whole = page.sure(0), 1.0, 1.0

@@ -25,10 +25,10 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
+_FOR_THE_END = 10
+"""Of the questions: what is chosen is looked at once more."""
 _TO_HOPE = 0.7
 """Of the questions: the others are for what the statistics say nothing of."""
-_LEAST_STEP = 0.003
-"""Of what the workload costs: where it saves less, Extend ends."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
@@ -44,9 +44,7 @@ class Nomination:
         self._costs = ledger.weighing.costs
         self._hopes = Hopes(ledger.weighing)
         self._calls_before = self._costs.session.planner_calls
-        self._allowance = Allowance(ledger.weighing)
-        self._best = self._expected()
-        self._stepped: tuple[Bits, Bits] = (0, 0)
+        self._allowance = Allowance(self._hopes)
         self._share = 1.0
         self._known_packing: Packing | None = None
         self._packed_at = -1
@@ -60,19 +58,18 @@ class Nomination:
             share: of the questions that are worth asking.
         """
         self._share = _TO_HOPE * share
-        best = self._best = await self._hoped(0)
+        best = await self._hoped(0)
         self._share = share
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
-            self._best = best
         for worth in _WORTH_EXPLORING:
             for _ in range(_MOST_ROUNDS):
                 if self.is_late() or not (
                     await self._check(best) or await self._look_further(best, worth)
                 ):
                     break
-                best = self._best = self._packing().better(best)
+                best = self._packing().better(best)
         self._share = 1.0
         return await self._hoped(self._packing().thorough(best))
 
@@ -84,41 +81,13 @@ class Nomination:
 
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
-        self._best = self._packing().thorough(start)
-        return self._best
+        return self._packing().thorough(start)
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        worth = self._allowance.questions(self._steps(self._best)) - self._calls_before
+        worth = self._allowance.questions() - self._calls_before - _FOR_THE_END
         return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
-
-    def _steps(self, some: Bits) -> Bits:
-        """Those that save enough for Extend to go on."""
-        if self._stepped[0] != some:
-            least = _LEAST_STEP * self.ledger.cost(some)
-            self._stepped = (
-                some,
-                set_of(
-                    bit
-                    for bit in bits_of(some)
-                    if self._hopes.saved(some & ~(1 << bit), some) >= least
-                ),
-            )
-        return self._stepped[1]
-
-    def _expected(self) -> Bits:
-        """What might be chosen, before anything is known: for each statement the smallest."""
-        some = 0
-        for number in sorted(self._weighing.live, key=lambda one: (-self._potential(one), one)):
-            fitting = [
-                bit
-                for bit in bits_of(self._costs.relevant(number))
-                if self._weighing.fits(some | 1 << bit)
-            ]
-            if fitting:
-                some |= 1 << min(fitting, key=lambda bit: (self._weighing.size(1 << bit), bit))
-        return some
 
     def _packing(self) -> Packing:
         """Of what is known now; it remembers what it tried until the planner says more."""

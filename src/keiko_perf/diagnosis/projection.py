@@ -3,8 +3,9 @@ Projection: what an index is to one statement.
 
 Two indexes that a statement would use alike (the same equalities in front, in whatever order; the
 same ranges or order behind them; both or neither hold all that is read; about the same size where
-much of it is read) are one and the same to it, and the planner is asked about one of them. An
-index whose projection is None cannot matter to the statement at all.
+much of it is read) are one and the same to it, and the planner is asked about one of them. One that
+holds a statement's conditions behind its first column may still be read from end to end, where that
+is less than the table. An index whose projection is None cannot matter to the statement at all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.schema import Key, Table
 
 _MOST_SHARED = 0.05
+_RANDOM_PAGE_COST = 4.0
+"""Of an index that is read from end to end each page costs so many of the table's."""
 _MANY_ROWS = 500.0
 """Of an index from which more entries are read its size matters."""
 _SIZES_PER_DOUBLING = 4.0
@@ -59,6 +62,8 @@ def does_more(index: Index, shape: Shape, table: Table) -> bool:
             return True
         if (equal or tail) and not _is_there(equal, tail, use, table):
             return True
+        if not (equal or tail) and not _is_held(_within(index, use), table):
+            return True
     return False
 
 
@@ -77,13 +82,43 @@ def _to_use(
     tail = _tail(index.keys[len(equal) :], use)
     is_covering = covers(index, use)
     if not (equal or tail or is_covering or index.where):
-        return None
+        return _read_whole(index, use, table, size_bytes)
     is_state_alone = index.where and not (equal or tail or is_covering)
     # Rows that many others share: to read them one by one is no better than to read all.
     if is_state_alone and table and share_held(index, table, size_bytes or 0.0) > _MOST_SHARED:
         return None
     size = 0 if size_bytes is None else _size_class(equal, is_covering, table, size_bytes)
     return frozenset(equal), _without_joins(index, use), tail, is_covering, index.where, size
+
+
+def _read_whole(
+    index: Index, use: Use, table: Table | None, size_bytes: float | None
+) -> Hashable | None:
+    """What it is to a use whose conditions it holds, though not in front: less to read."""
+    within = _within(index, use)
+    if not within or table is None or not size_bytes or table.size_bytes <= 0:
+        return None
+    if size_bytes * _RANDOM_PAGE_COST > table.size_bytes:
+        return None
+    return "within", within, round(_SIZES_PER_DOUBLING * log2(max(size_bytes, 8192.0)))
+
+
+def _within(index: Index, use: Use) -> frozenset[str]:
+    """The columns of an index that a use compares with values."""
+    compared = {*use.equals, *use.listed, *use.nulls, *use.ranges}
+    return frozenset(key.column for key in index.keys if key.column in compared)
+
+
+def _is_held(within: frozenset[str], table: Table) -> bool:
+    """Whether an index that is there holds these columns (none are held by any)."""
+    return (
+        any(
+            within <= {key.column for key in one.keys if key}
+            for one in table.indexes
+            if one.method == "btree" and one.is_valid and not one.is_partial
+        )
+        or not within
+    )
 
 
 def _without_joins(index: Index, use: Use) -> Hashable:

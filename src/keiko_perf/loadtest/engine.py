@@ -27,6 +27,7 @@ from keiko_perf.loadtest.alarm import (
     precise_alarm,
 )
 from keiko_perf.loadtest.environment import environment, is_same_host
+from keiko_perf.loadtest.instants import together
 from keiko_perf.loadtest.pacer import Users, arrivals
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import OnTick, Progress
@@ -126,7 +127,8 @@ class Engine(Traffic):
         """Begin, at an instant that several processes share or else now."""
         now = self._clock()
         self._begun = now if self._begins_at is None else self._begins_at
-        self._begun_at = datetime.now(UTC) + timedelta(seconds=self._begun - now)
+        at, calendar_ns = together(self._clock)
+        self._begun_at = datetime.fromtimestamp(calendar_ns / 1e9 + (self._begun - at), UTC)
         if self._owns_cpu:
             self._watch.start()
         self._books.begin(self._begun + self._plan.warmup_s)

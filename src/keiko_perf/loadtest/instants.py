@@ -85,18 +85,26 @@ class Instants:
             ancillary: what came beside it, such as its stamp.
             after: an instant at which it was not there yet.
         """
-        clock, now_ns = self._clock, self._calendar_ns
-        before, calendar_ns, now = clock(), now_ns(), clock()
         stamp_ns = _stamp_ns(ancillary)
         if stamp_ns is None:
-            self.received = now
+            self.received = self._clock()
             return
-        attempts = 1
-        while now - before > _TOGETHER_S and attempts < _ATTEMPTS:  # something came in between
-            before, calendar_ns, now = clock(), now_ns(), clock()
-            attempts += 1
-        came = (before + now) / 2 - (calendar_ns - stamp_ns) * 1e-9
-        self.received = came if after <= came <= now else now
+        read, calendar_ns = together(self._clock, self._calendar_ns)
+        came = read - (calendar_ns - stamp_ns) * 1e-9
+        self.received = came if after <= came <= read else self._clock()
+
+
+def together(
+    clock: Callable[[], float] = time.perf_counter,
+    calendar_ns: Callable[[], int] = time.time_ns,
+) -> tuple[float, int]:
+    """What two clocks say at one instant, to the microsecond."""
+    before, calendar, now = clock(), calendar_ns(), clock()
+    attempts = 1
+    while now - before > _TOGETHER_S and attempts < _ATTEMPTS:  # something came in between
+        before, calendar, now = clock(), calendar_ns(), clock()
+        attempts += 1
+    return (before + now) / 2, calendar
 
 
 def wants_stamps(plan: Plan, share: Share) -> bool:

@@ -134,7 +134,7 @@ class Stamped(asyncio.Transport):
         if data:
             self._protocol.data_received(data)
         elif not self._protocol.eof_received():
-            self._end(None)
+            self._end(None, self._instants.received)
 
     def _write_on(self) -> None:
         try:
@@ -162,8 +162,12 @@ class Stamped(asyncio.Transport):
             self._is_paused = True
             self._protocol.pause_writing()
 
-    def _end(self, error: Exception | None) -> None:
-        """Close the socket now, and tell the protocol in the next turn of the loop."""
+    def _end(self, error: Exception | None, at: float | None = None) -> None:
+        """
+        Close the socket now, and tell the protocol in the next turn of the loop.
+
+        What ended at *at*, or else now, did not end when others of this transport read last.
+        """
         sock, self._socket = self._socket, None
         if sock is None:
             return
@@ -171,10 +175,11 @@ class Stamped(asyncio.Transport):
         self._loop.remove_writer(sock)
         sock.close()
         self._unsent.clear()
-        self._loop.call_soon(self._tell, error)
+        self._loop.call_soon(self._tell, error, time.perf_counter() if at is None else at)
 
-    def _tell(self, error: Exception | None) -> None:
+    def _tell(self, error: Exception | None, at: float) -> None:
         # Garbage is not collected while load is generated, so the two let go of each other.
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
+            self._instants.received = at
             protocol.connection_lost(error)

@@ -52,6 +52,11 @@ Wants = Callable[[Kind, str], bool]
 """Whether a series is wanted."""
 
 
+def no_series(_kind: Kind, _name: str) -> bool:
+    """None is wanted, but all the rest of a window, for a tenth of the work."""
+    return False
+
+
 def encode(snapshot: Snapshot) -> bytes:
     """What *snapshot* measured, in some hundreds of bytes for a few routes."""
     head, body = bytearray((_FORMAT,)), bytearray()
@@ -200,6 +205,12 @@ class _Parts:
             raise ValueError("a window cut short")
         return self._body[start : self._position]
 
+    def skip(self, length: int) -> None:
+        """Pass over the next *length* bytes."""
+        self._position += length
+        if self._position > len(self._body):
+            raise ValueError("a window cut short")
+
     def text(self) -> str:
         """The next number is the length of the text that comes next."""
         return _from_utf8(self.take(self.number()))
@@ -219,12 +230,17 @@ def _series(parts: _Parts, format: int, window_s: float, wants: Wants | None) ->
     made = []
     unpack = Histogram.unpack if format > _FIRST_FORMAT else _histogram
     n = _NUMBERS.get(format, 7)
+    numbers = parts.numbers(parts.number() * n)
+    if wants is no_series:
+        columns = 4 if format == _FIRST_FORMAT else 5
+        parts.skip(sum(sum(numbers[column::n]) for column in range(columns)))
+        return ()
     # Most of a window is this, and there are windows by the thousand.
-    for _ in range(parts.number()):
-        of_kind, of_name, *lengths = parts.numbers(n)
-        kind, name = Kind(_from_utf8(parts.take(of_kind))), _from_utf8(parts.take(of_name))
+    for start in range(0, len(numbers), n):
+        of_kind, of_name, *lengths = numbers[start : start + n]
+        kind, name = _name_of(parts.take(of_kind + of_name), of_kind)
         if wants is not None and not wants(kind, name):
-            parts.take(sum(lengths[:3]))
+            parts.skip(sum(lengths[:3]))
             continue
         succeeded, failed, refused = (*map(parts.take, lengths[:3]), b"")[:3]
         made.append(
@@ -350,6 +366,11 @@ def _named(kind: Kind, name: str) -> tuple[bytes, bytes]:
     for one in parts:
         write_varint(lengths, len(one))
     return bytes(lengths), b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _name_of(encoded: bytes, of_kind: int) -> tuple[Kind, str]:
+    return Kind(_from_utf8(encoded[:of_kind])), _from_utf8(encoded[of_kind:])
 
 
 # A path may hold bytes that are no text, which Python keeps as lone surrogates. The names of a

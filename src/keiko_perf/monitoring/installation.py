@@ -17,8 +17,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.monitoring.attribution.rejoined import rejoin
 from keiko_perf.monitoring.dashboard.mounted import UNDER, DashboardRoute, Protect, is_dashboard
 from keiko_perf.monitoring.dashboard.pages import STATE
-from keiko_perf.monitoring.exchange import App, Message, Receive, Scope, Send
-from keiko_perf.monitoring.middleware import PerfMiddleware
+from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.threadpool import ThreadPoolProbe
 

@@ -87,6 +87,19 @@ def read_windows(
     return [Piece(*row) for row in rows.fetchall()]
 
 
+def read_some_windows(
+    connection: sqlite3.Connection, start_us: int, end_us: int, *, every_us: int, of_each_us: int
+) -> list[Piece]:
+    """The same, but only those that began in the first *of_each_us* of each *every_us*."""
+    rows = connection.execute(
+        "SELECT started_us, window_s, worker, body FROM windows"  # noqa: S608 - our own levels
+        f" WHERE level IN {ALL_LEVELS} AND started_us >= :start AND started_us < :end"
+        " AND (started_us - :start) % :every < :of_each ORDER BY started_us, id",
+        {"start": start_us, "end": end_us, "every": every_us, "of_each": of_each_us},
+    )
+    return [Piece(*row) for row in rows.fetchall()]
+
+
 def read_minutes(
     connection: sqlite3.Connection, start_us: int, end_us: int, *, levels: str = ALL_LEVELS
 ) -> list[Piece]:

@@ -24,6 +24,8 @@ AT_ONCE = 400
 """So many that are over are worth to be counted."""
 FAILED = 500
 """The status of a request that came to its end without an answer."""
+MAX_PLACES = 250
+"""Of so many routes the requests are noted together."""
 MAX_SPLIT = 20
 """Of how many routes a window tells where their time went."""
 LEAST_PART_S = 1e-6
@@ -46,6 +48,12 @@ class Pieces(NamedTuple):
 
 GONE = Pieces(-1, -1.0)
 """Its client left: how long it would have taken is not known."""
+Place = tuple[object, object, str, str, str, list[list[float]], list[int]]
+"""
+Of one route: the route, its context (`CONTEXT`), the method, what `root_path` was before and after
+the routing, how long those took that are over by the first digit of their status, and the length of
+each one's answer. What came in one piece is noted here, and looked at no further.
+"""
 Over = tuple[
     str | Routed,
     str,
@@ -58,9 +66,9 @@ Over = tuple[
     Spent | None,
 ]
 """
-A request that is over: its route, or three things that tell it (`RouteNames.later`), when it was
-over and after how long, its status, the length of its last piece, its pieces, and where its time
-went.
+Another request that is over: its route, or three things that tell it (`RouteNames.later`), when it
+was over and after how long, its status, the length of its last piece, its pieces, and where its
+time went.
 """
 
 
@@ -71,15 +79,29 @@ class Requests:
 
     Attributes:
         came: when each came that was not counted among those under way yet.
-        over: those that are over and not counted yet.
+        places: where those of a route are noted, by its endpoint.
+        ended: when each of them was over that was not counted yet.
+        over: the others that are over and not counted yet.
     """
 
-    __slots__ = ("_is_counting", "_under_way", "came", "names", "over")
+    __slots__ = (
+        "_is_counting",
+        "_placed",
+        "_under_way",
+        "came",
+        "ended",
+        "names",
+        "over",
+        "places",
+    )
 
     def __init__(self, names: RouteNames) -> None:
         self.names = names
         self.came: list[float] = []
+        self.ended: list[float] = []
         self.over: list[Over] = []
+        self.places: dict[object, Place] = {}
+        self._placed: list[tuple[str, Place]] = []
         self._under_way = 0
         self._is_counting = False
 
@@ -87,10 +109,10 @@ class Requests:
     def under_way(self) -> int:
         """How many came in and are not over."""
         while True:
-            over = len(self.over)
+            over = len(self.over) + len(self.ended)
             came = len(self.came)
             # Else one was noted between the two, by another thread.
-            if over == len(self.over):
+            if over == len(self.over) + len(self.ended):
                 return self._under_way + came - over
 
     def note(
@@ -120,10 +142,13 @@ class Requests:
         self._is_counting = True
         try:
             before = self._under_way
-            taken, came = _taken(self.over), _taken(self.came)
-            self._under_way = before + len(came) - len(taken)
-            tally.peak_in_flight = _peak(before, came, taken, tally.peak_in_flight)
-            tally.arrived += len(taken)
+            taken, ended, came = _taken(self.over), _taken(self.ended), _taken(self.came)
+            ended += map(_END, taken)
+            self._under_way = before + len(came) - len(ended)
+            tally.peak_in_flight = _peak(before, came, ended, tally.peak_in_flight)
+            tally.arrived += len(ended)
+            for route, place in self._placed:
+                _count_placed(tally, route, place, max_series)
             for some in _alike(taken, self.names):
                 self._count(tally, some, max_series, now)
         finally:
@@ -139,6 +164,24 @@ class Requests:
         split = [(one[8], one[4]) for one in some if one[8] is not None]
         if split:
             _count_split(tally, route, one[5], split, max_series, now)
+        else:
+            self._make_place(one, route)
+
+    def _make_place(self, one: Over, route: str) -> None:
+        """Where those to come are noted that are like *one*, if it has a route to know them by."""
+        routed, root_path, fastapi = one[:3]
+        if isinstance(routed, str) or len(self.places) >= MAX_PLACES:
+            return
+        owner, endpoint, method, mounted = routed[:4]
+        if owner is None or endpoint is None:
+            return
+        context = None if fastapi is None else fastapi.get(CONTEXT)
+        place: Place = owner, context, method, root_path, mounted, [[] for _ in range(6)], []
+        try:
+            if endpoint not in self.places:
+                self._placed.append((route, self.places.setdefault(endpoint, place)))
+        except Exception:  # a stranger's endpoint, such as one without a hash
+            return
 
 
 def _taken(noted: list[Any]) -> list[Any]:
@@ -148,17 +191,17 @@ def _taken(noted: list[Any]) -> list[Any]:
     return taken
 
 
-def _peak(under_way: int, came: list[float], over: list[Over], known: int) -> int:
+def _peak(under_way: int, came: list[float], ended: list[float], known: int) -> int:
     """
     How many were under way at once, at most.
 
     Args:
         under_way: how many were before.
         came: when each came that came since.
-        over: those that are over since.
+        ended: when each was over that is over since.
         known: it is no less than that.
     """
-    starts_s, ends_s = sorted(came), sorted(map(_END, over))
+    starts_s, ends_s = sorted(came), sorted(ended)
     known = max(known, under_way)
 
     def is_within(most: int) -> bool:
@@ -199,6 +242,21 @@ def _name(over: Over, names: RouteNames) -> str:
     return routed if isinstance(routed, str) else names.later(routed, over[1], over[2])
 
 
+def _count_placed(tally: Tally, route: str, place: Place, max_series: int) -> None:
+    """Count what was noted in the place of a route."""
+    took, sent = place[5:]
+    if not sent:
+        return
+    sent_bytes = sum(_taken(sent))
+    for hundreds, noted in enumerate(took):
+        if noted:
+            durations_s = _taken(noted)
+            cell = _cell(tally, Kind.ROUTE, route, len(durations_s), max_series)
+            _take_in(cell, 100 * hundreds, durations_s)
+            cell.sent_bytes += sent_bytes
+            sent_bytes = 0
+
+
 def _count(
     tally: Tally,
     route: str,
@@ -207,26 +265,14 @@ def _count(
     max_series: int,
 ) -> None:
     """Count requests of one route with one status."""
-    durations_s = list(map(_DURATION, some))
-    cells = tally.cells[Kind.ROUTE]
-    cell = cells.get(route) or _admitted(tally, Kind.ROUTE, route, len(some), max_series)
-    if status >= 500:
-        cell.failed.record_many(durations_s)
-    elif status >= 400:
-        cell.refused.record_many(durations_s)
-    else:
-        cell.succeeded.record_many(durations_s)
-        if status >= 300:
-            cell.redirected += len(some)
+    cell = _cell(tally, Kind.ROUTE, route, len(some), max_series)
+    _take_in(cell, status, list(map(_DURATION, some)))
     cell.sent_bytes += sum(map(_LENGTH, some))
     pieces = [one[7] for one in some if one[7] is not None]
     if pieces:
         cell.sent_bytes += sum(map(_FIRST, pieces))
         firsts_s = [first_s for _, first_s in pieces]
-        cells = tally.cells[Kind.FIRST_BYTE]
-        cell = cells.get(route) or _admitted(
-            tally, Kind.FIRST_BYTE, route, len(firsts_s), max_series
-        )
+        cell = _cell(tally, Kind.FIRST_BYTE, route, len(firsts_s), max_series)
         (cell.failed if status >= 500 else cell.succeeded).record_many(firsts_s)
 
 
@@ -245,7 +291,7 @@ def _count_split(
         if max(column) < LEAST_PART_S:
             continue
         parts_s = [part_s for part_s in column if part_s >= LEAST_PART_S]
-        cell = tally.cells[kind].get(route) or _admitted(tally, kind, route, len(parts_s), most)
+        cell = _cell(tally, kind, route, len(parts_s), most)
         cell.succeeded.record_many(parts_s)
     for (_, asked), _ in split:
         if asked:
@@ -256,13 +302,27 @@ def _count_split(
                 tally.show(_example(route, status, duration_s, whole, asked or {}, now))
 
 
-def _admitted(tally: Tally, kind: Kind, name: str, n: int, max_series: int) -> Cell:
-    """The cell of a new series; where it finds no room, each of *n* recordings is folded."""
-    cell = tally.admit(kind, name, max_series)
-    if name not in tally.cells[kind]:
-        for _ in range(n - 1):
-            tally.fold()
+def _cell(tally: Tally, kind: Kind, name: str, n: int, max_series: int) -> Cell:
+    """The cell of a series; where a new one finds no room, each of *n* recordings is folded."""
+    cell = tally.cells[kind].get(name)
+    if cell is None:
+        cell = tally.admit(kind, name, max_series)
+        if name not in tally.cells[kind]:
+            for _ in range(n - 1):
+                tally.fold()
     return cell
+
+
+def _take_in(cell: Cell, status: int, durations_s: list[float]) -> None:
+    """Record so many with one status."""
+    if status >= 500:
+        cell.failed.record_many(durations_s)
+    elif status >= 400:
+        cell.refused.record_many(durations_s)
+    else:
+        cell.succeeded.record_many(durations_s)
+        if status >= 300:
+            cell.redirected += len(durations_s)
 
 
 def _example(

@@ -110,6 +110,7 @@ class RouteNames:
         if is_certain:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
+            if len(self._in_threads) >= _MAX_KNOWN:
                 self._in_threads.clear()
             self._known[key] = name, owner
             if _is_plain(scope.get("endpoint") or getattr(route, "endpoint", None)):

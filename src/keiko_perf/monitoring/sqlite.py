@@ -145,6 +145,17 @@ class SqliteStore:
 
         return self.look(read, absent=None)
 
+    def outlines(
+        self, start_at: datetime, end_at: datetime, *, every_s: float, of_each_s: float
+    ) -> list[Snapshot]:
+        """As of `Charted`."""
+        return self.look(
+            lambda one: windows.read_outlines(
+                one, start_at, end_at, every_s=every_s, of_each_s=of_each_s
+            ),
+            absent=[],
+        )
+
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """As of `Charted`."""
 

@@ -154,6 +154,23 @@ class SteadyStore:
         more = map(Piece.of, held_back)
         return [*found, *(one for one in more if (one.worker, one.started_us) not in known)]
 
+    def outlines(
+        self, start_at: datetime, end_at: datetime, *, every_s: float, of_each_s: float
+    ) -> list[Snapshot]:
+        """
+        The windows of a range, as `between` has them, whose series nobody needs; as of `Charted`.
+        """
+        store = self._store
+        if not isinstance(store, Charted) or self._held_back_in(start_at, end_at):
+            every, of_each = timedelta(seconds=every_s), timedelta(seconds=of_each_s)
+            found = self.between(start_at, end_at)
+            return [one for one in found if (one.started_at - start_at) % every < of_each]
+        try:
+            return store.outlines(start_at, end_at, every_s=every_s, of_each_s=of_each_s)
+        except Exception as error:  # a stranger's store
+            self._failed(error)
+            return []
+
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops of all workers in that time, the longest in all first."""
         store = self._store

@@ -83,6 +83,15 @@ class Charted(Protocol):
         there are none yet.
         """
 
+    def outlines(
+        self, start_at: datetime, end_at: datetime, *, every_s: float, of_each_s: float
+    ) -> list[Snapshot]:
+        """
+        The windows of a range without their series, which is a twentieth of the work.
+
+        Only those that began in the first *of_each_s* of each *every_s* of the range.
+        """
+
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         """What held the event loops in the windows that began in that time."""
 
@@ -134,6 +143,14 @@ class MemoryStore:
     ) -> list[Piece]:
         with self._lock:
             return wholes.cover(self._connection, to_us(start_at), to_us(end_at), within_s=within_s)
+
+    def outlines(
+        self, start_at: datetime, end_at: datetime, *, every_s: float, of_each_s: float
+    ) -> list[Snapshot]:
+        with self._lock:
+            return windows.read_outlines(
+                self._connection, start_at, end_at, every_s=every_s, of_each_s=of_each_s
+            )
 
     def blocking_calls(self, start_at: datetime, end_at: datetime) -> tuple[BlockingCall, ...]:
         with self._lock:

@@ -19,12 +19,13 @@ from datetime import datetime
 
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring import charts, minutes, wholes
-from keiko_perf.monitoring.encoding import encode
+from keiko_perf.monitoring.encoding import encode, no_series
 from keiko_perf.monitoring.minutes import Minutes
 from keiko_perf.monitoring.pieces import (
     ALL_LEVELS,
     Piece,
     read_minutes,
+    read_some_windows,
     read_windows,
     snapshots,
     to_us,
@@ -94,6 +95,25 @@ def add(
 def read(connection: sqlite3.Connection, start_at: datetime, end_at: datetime) -> list[Snapshot]:
     """The windows that began at *start_at* or later and before *end_at*, in that order."""
     return snapshots(read_windows(connection, to_us(start_at), to_us(end_at)))
+
+
+def read_outlines(
+    connection: sqlite3.Connection,
+    start_at: datetime,
+    end_at: datetime,
+    *,
+    every_s: float,
+    of_each_s: float,
+) -> list[Snapshot]:
+    """As of `Charted.outlines`."""
+    found = read_some_windows(
+        connection,
+        to_us(start_at),
+        to_us(end_at),
+        every_us=max(round(every_s * 1e6), 1),
+        of_each_us=round(of_each_s * 1e6),
+    )
+    return snapshots(found, no_series)
 
 
 @contextmanager

@@ -7,13 +7,15 @@ left as it is, never broken or cut, so that it can be copied.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
-from textwrap import fill
+from textwrap import TextWrapper, fill
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table as Grid
@@ -54,6 +56,25 @@ class _Verbatim:
     """Text that Rich must not touch: it breaks lines and turns tabs to spaces."""
 
     text: str
+
+
+class _Words(TextWrapper):
+    """Breaks lines at blanks and behind slashes: a route stays readable."""
+
+    wordsep_re = re.compile(r"(\s+|(?<=/)(?=[^/\s]))")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell of a table; Rich breaks a word that is too long for its column anywhere."""
+
+    text: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, Styled(self.text))
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        yield Styled(_Words(width=options.max_width).fill(self.text))
 
 
 _Blocks = Iterator[RenderableType | _Verbatim]
@@ -310,6 +331,6 @@ def _sql(statement: str) -> _Verbatim:
     return _Verbatim(clean(statement))
 
 
-def _short(cell: str) -> Styled:
+def _short(cell: str) -> _Cell:
     cell = clean_line(cell)
-    return Styled(cell if len(cell) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 1]}…")
+    return _Cell(cell if len(cell) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 1]}…")

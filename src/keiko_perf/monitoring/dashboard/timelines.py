@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import floor
 from threading import Lock
 
-from keiko_perf.model import Snapshot
+from keiko_perf.model import Kind, Snapshot
 from keiko_perf.monitoring.dashboard.timeline import (
     Point,
     points,
@@ -182,7 +183,12 @@ def series_of(
     pieces = store.pieces(*range_, within_s)
     if pieces is None:
         return None
-    return snapshots(pieces, lambda kind, name: kind is subject.kind and subject.is_of(name))
+
+    @lru_cache(maxsize=1024)  # the names of a piece are those of the one before
+    def wants(kind: Kind, name: str) -> bool:
+        return kind is subject.kind and subject.is_of(name)
+
+    return snapshots(pieces, wants)
 
 
 def newest(

@@ -43,12 +43,11 @@ def _last_hour(monitor: Monitor, now: datetime) -> list[Snapshot]:
     """
     The windows of the last minutes, and of the hour before them one now and then.
 
-    That is enough for what grows slowly; to read all would keep the service from its work.
+    That is enough for what grows slowly, and so are they without their series; to read all would
+    keep the service from its work.
     """
-    recent_at = now - timedelta(seconds=_RECENT_S)
-    at, window = now - timedelta(seconds=_HOUR_S), timedelta(seconds=monitor.window_s)
-    found = []
-    while at < recent_at:
-        found += monitor.store.between(at, min(at + window, recent_at))
-        at += max(timedelta(seconds=_STEP_S), window)
-    return [*found, *monitor.store.between(recent_at, now)]
+    recent_at, window_s = now - timedelta(seconds=_RECENT_S), monitor.window_s
+    hour_at, step_s = now - timedelta(seconds=_HOUR_S), max(_STEP_S, window_s)
+    outlines = monitor.store.outlines
+    before = outlines(hour_at, recent_at, every_s=step_s, of_each_s=window_s)
+    return [*before, *outlines(recent_at, now, every_s=window_s, of_each_s=window_s)]
