@@ -101,4 +101,4 @@ async def test_more_than_is_worth_anybodys_time_is_not_asked_whatever_extend_wou
     few = await told(9 * ONE, plans=dict(list(many.items())[:3]))
     all_of_them = await told(9 * ONE, plans=many)
     worth = [Allowance(Hopes(one.weighing)).questions() for one in (few, all_of_them)]
-    assert worth[0] < worth[1] <= 6 * 300 + 450
+    assert worth[0] < worth[1] <= 5 * 300 + 250

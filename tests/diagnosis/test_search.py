@@ -78,10 +78,12 @@ async def found(
     max_indexes: int | None = 10,
     budget_bytes: float | None = None,
     sizes: tuple[float, ...] = (),
+    in_memory: Plans | None = None,
 ) -> Found:
     costs = Costs(plans, queries, candidates, sizes)
     limits = Limits(max_indexes=max_indexes, budget_bytes=budget_bytes)
-    return await Search(costs, dict.fromkeys(candidates, upkeep), limits).run()
+    asking = in_memory.price if in_memory else None
+    return await Search(costs, dict.fromkeys(candidates, upkeep), limits, asking).run()
 
 
 def reasons(result: Found) -> dict[Index, str]:
@@ -119,6 +121,36 @@ async def test_the_most_promising_is_not_taken_without_comparing() -> None:
     result = await found(Plans({BOTH: both}), query(BOTH), max_indexes=1)
     assert [one.index for one in result.chosen] == [B]
     assert reasons(result)[A] == "superseded"
+
+
+@pytest.mark.parametrize("budget_bytes", [None, 99])
+async def test_what_saves_something_only_on_a_disk_is_refused(budget_bytes: float | None) -> None:
+    on_disk = {
+        ONLY_A: {NONE: 1000.0, frozenset({A}): 700.0},
+        ONLY_B: {NONE: 1000.0, frozenset({B}): 700.0},
+        ONLY_C: {NONE: 1000.0, frozenset({C}): 10.0},
+    }
+    in_memory = Plans(
+        on_disk
+        | {
+            ONLY_A: {NONE: 500.0, frozenset({A}): 480.0},
+            ONLY_B: {NONE: 500.0, frozenset({B}): 400.0},
+        }
+    )
+    result = await found(
+        Plans(on_disk),
+        *map(query, on_disk),
+        candidates=(A, B, C),
+        budget_bytes=budget_bytes,
+        sizes=(10, 10, 10),
+        in_memory=in_memory,
+    )
+    assert {one.index for one in result.chosen} == {B, C}
+    assert reasons(result) == {A: "in_memory"}
+    assert result.cost_after == 1000.0 + 700.0 + 10.0, "as it is priced otherwise"
+    assert ONLY_C not in {text for text, _ in in_memory.asked}, (
+        "what saves so much, saves it anyway"
+    )
 
 
 async def test_what_saves_less_than_a_twentieth_of_any_statement_is_refused() -> None:
@@ -401,7 +433,7 @@ async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() ->
     )
     (refusal,) = result.refusals
     assert (refusal.index, refusal.code) == (C, "small_gain")
-    assert refusal.reason.values == {"least": 0.00005}
+    assert refusal.reason.values == {"least": 0.0001}
 
 
 async def test_a_dearer_plan_that_more_indexes_lead_to_does_not_count_against_fewer() -> None:

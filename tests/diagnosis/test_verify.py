@@ -14,6 +14,7 @@ from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.memory import InMemory
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.verify import (
@@ -251,6 +252,22 @@ async def test_an_error_in_the_middle_leaves_nothing_either(url: str, pricer: Pr
         assert await database.rows("SELECT * FROM public.hypopg()") == []
         assert await database.rows(PREPARED) == []
     assert left_behind(url) == []
+
+
+async def test_a_page_at_a_random_place_costs_little_in_memory_and_for_that_question_alone(
+    url: str, pricer: Pricer
+) -> None:
+    async with Database.connect(url) as database, pricer.session(database) as session:
+        in_memory = InMemory(database, session)
+        asked = ("SELECT * FROM events WHERE kind = 7", 0, frozenset({BY_KIND}))
+        before = await session.price(*asked)
+        there = await in_memory.price(*asked)
+        assert before.used == there.used == {BY_KIND}
+        assert there.cost < 0.5 * before.cost
+        with pytest.raises(StatementRefused):
+            await in_memory.price("SELECT nothing FROM events", 0, NONE)
+        assert await session.price(*asked) == before
+        assert await database.value("SHOW random_page_cost") == "4"
 
 
 async def test_the_locks_of_plans_are_given_back_while_the_questions_go_on(

@@ -32,6 +32,7 @@ from keiko_perf.diagnosis.gaps import (
 from keiko_perf.diagnosis.gin import gin_size_bytes
 from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced, name_stem
 from keiko_perf.diagnosis.kinds import ALL
+from keiko_perf.diagnosis.memory import InMemory
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.proposals import (
@@ -214,9 +215,8 @@ async def _verified(
             is_late=limits.is_late,
         )
     async with pricer.session(database) as plain:
-        session = Remembering(
-            sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
-        )
+        sampled = sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
+        session = Remembering(sampled)
         sizes, refused = await _sizes(session, proposals, schema, limits)
         candidates = tuple(sizes)
         upkeeps = {
@@ -238,6 +238,7 @@ async def _verified(
             ),
             upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
+            in_memory=InMemory(database, sampled).price,
         )
         found = await search.run()
         planner_calls = session.planner_calls + trial.planner_calls

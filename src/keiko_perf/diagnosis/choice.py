@@ -29,7 +29,7 @@ _LITTLE = 0.005
 """… this share of what it costs now: where nearly all is saved, a little more is much quicker."""
 _MOST_SETTLED = 3
 """So often what is superfluous is taken out, and the best set packed of what was learned by it."""
-_TO_NOMINATE = 0.7
+_TO_NOMINATE = 0.85
 """Of the questions that are worth asking; the others are for what is taken greedily."""
 
 

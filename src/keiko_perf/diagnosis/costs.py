@@ -11,7 +11,7 @@ what that one used and the set has not: its answer bounds the costs of many othe
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from keiko_perf.diagnosis.expectation import expectation
@@ -19,13 +19,15 @@ from keiko_perf.diagnosis.floor import floor
 from keiko_perf.diagnosis.gin import stands_for
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Shape, Use
-from keiko_perf.diagnosis.price import Session
+from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.workload import Statement
 
 Bits = int
 """A set of candidates."""
+Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
+"""Who says what a statement, with so many parameters, costs under some indexes."""
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
@@ -178,19 +180,7 @@ class Costs:
 
     async def ask(self, number: int, wanted: Bits) -> Answer:
         """The planner's answer for a statement under just the *wanted* candidates."""
-        query = self.queries[number]
-        assumed: dict[Index, tuple[int, float]] = {}
-        for bit in bits_of(wanted):
-            index = self.candidates[bit]
-            if self.session.can_assume(index):
-                assumed[index] = bit, 0.0
-            elif table := self.tables.get(index.table):
-                others = stands_for(index, query.shape, table)
-                assumed |= {other: (bit, more) for other, more in others}
-        price = await self.session.price(
-            query.statement.text, query.shape.parameters, frozenset(assumed)
-        )
-        used = [assumed[one] for one in price.used]
+        price, used = await self._priced(number, wanted, self.session.price)
         some = _bits(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
         answer = Answer(wanted, some, cost, self._shares(number, some, price.scans))
@@ -204,6 +194,27 @@ class Costs:
         if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
             self._scans_with_all[number] = price.scans
         return answer
+
+    async def cost_by(self, asking: Asking, number: int, some: Bits) -> float:
+        """What a statement costs under *some* indexes by whoever is asked; nothing is kept."""
+        price, used = await self._priced(number, some & self._relevant[number], asking)
+        return price.cost + sum(more for _, more in used)
+
+    async def _priced(
+        self, number: int, wanted: Bits, asking: Asking
+    ) -> tuple[Price, list[tuple[int, float]]]:
+        """The price, and the candidates that the plan uses, with what each costs besides."""
+        query = self.queries[number]
+        assumed: dict[Index, tuple[int, float]] = {}
+        for bit in bits_of(wanted):
+            index = self.candidates[bit]
+            if self.session.can_assume(index):
+                assumed[index] = bit, 0.0
+            elif table := self.tables.get(index.table):
+                others = stands_for(index, query.shape, table)
+                assumed |= {other: (bit, more) for other, more in others}
+        price = await asking(query.statement.text, query.shape.parameters, frozenset(assumed))
+        return price, [assumed[one] for one in price.used]
 
     def _shares(
         self, number: int, used: Bits, scans: Mapping[TableName, float] | None

@@ -25,9 +25,9 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
-_FOR_THE_END = 10
-"""Of the questions: what is chosen is looked at once more."""
-_TO_HOPE = 0.7
+_FOR_THE_END, _FOR_EACH = 4, 2
+"""Questions that are left: what is chosen, and each index of it, is looked at once more."""
+_TO_HOPE = 0.85
 """Of the questions: the others are for what the statistics say nothing of."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
@@ -45,6 +45,7 @@ class Nomination:
         self._hopes = Hopes(ledger.weighing)
         self._calls_before = self._costs.session.planner_calls
         self._allowance = Allowance(self._hopes)
+        self._best: Bits = 0
         self._share = 1.0
         self._known_packing: Packing | None = None
         self._packed_at = -1
@@ -86,7 +87,8 @@ class Nomination:
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
-        worth = self._allowance.questions() - self._calls_before - _FOR_THE_END
+        left = _FOR_THE_END + _FOR_EACH * self._best.bit_count()
+        worth = self._allowance.questions() - self._calls_before - left
         return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
@@ -123,8 +125,9 @@ class Nomination:
             hoped = packing.better(hoped) if number % 4 else packing.best(best)
             if self.is_late() or not await self._ask_about(hoped):
                 break
-            best = self._packing().better(best)
-        return self._packing().best(best)
+            best = self._best = self._packing().better(best)
+        self._best = self._packing().best(best)
+        return self._best
 
     async def _ask_about(self, hoped: Bits) -> bool:
         """Ask what is only hoped of a set, where it matters most; whether anything was asked."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from keiko_perf.diagnosis.advice import Gain, Refusal
 from keiko_perf.diagnosis.choice import Choice, Limits, set_of
-from keiko_perf.diagnosis.costs import Bits, Costs, bits_of
+from keiko_perf.diagnosis.costs import Asking, Bits, Costs, bits_of
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.price import TableLocked
 from keiko_perf.diagnosis.schema import TableName
@@ -21,18 +21,16 @@ from keiko_perf.model import Message, say
 
 LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
-LEAST_GAIN_FOR_ALL = 0.03
-"""The same within a budget of one that saves …"""
-_MUCH_FOR_ALL = 0.005
-"""… this share of the whole workload's cost, and more than …"""
-_DESCENT = 1.0
-"""… the way down an index, which costs a hypothetical one nothing."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
-LEAST_SHARE_OF_BUDGET = 0.00005
+LEAST_SHARE_OF_BUDGET = 0.0001
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
+_CLEAR = 0.5
+"""An index that makes a statement cheaper by so much does so wherever the pages are."""
+_MOST_ASKED_AGAIN = 2
+"""Statements that gain most by an index."""
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
 _MOST_EXPLAINED = 40
@@ -80,14 +78,17 @@ class Search:
         costs: who is asked.
         upkeep: what each candidate costs the workload's writes.
         limits: what may be chosen.
+        in_memory: who says what a statement costs whose pages are in memory; None: nobody.
     """
 
     costs: Costs
     upkeep: Mapping[Index, float]
     limits: Limits
+    in_memory: Asking | None = None
     _unplanned: dict[int, str] = field(default_factory=dict)
     _late: list[int] = field(default_factory=list)
     _cost_before: float = 0.0
+    fleeting: Bits = 0
 
     async def run(self) -> Found:
         """Search to the end."""
@@ -103,7 +104,7 @@ class Search:
             pays=self.pays,
             base=self._cost_before,
         )
-        order = await choice.run()
+        order = await self._lasting(await choice.run(), choice)
         chosen = await self._described(order, choice)
         refusals = await _Refusing(self, choice, set_of(order)).all()
         return Found(
@@ -177,15 +178,7 @@ class Search:
     def is_notable(self, gains: list[tuple[int, float, float]], saved: float) -> bool:
         """Whether somebody would notice."""
         has_budget = self.limits.budget_bytes is not None
-        is_for_all = (
-            has_budget
-            and saved >= _MUCH_FOR_ALL * self._cost_before
-            and any(
-                is_gain(before, after, LEAST_GAIN_FOR_ALL) and before - after > _DESCENT
-                for _, before, after in gains
-            )
-        )
-        if not is_for_all and not any(is_gain(before, after) for _, before, after in gains):
+        if not any(is_gain(before, after) for _, before, after in gains):
             return False
         share = LEAST_SHARE_OF_BUDGET if has_budget else LEAST_SHARE
         if saved >= share * self._cost_before:
@@ -194,6 +187,34 @@ class Search:
             before >= FAR_CHEAPER * after and before > after and self._calls(number) > 0
             for number, before, after in gains
         )
+
+    async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
+        """The chosen without those whose gain is not there where the pages are in memory."""
+        kept = list(order)
+        for bit in reversed(order):
+            if self.in_memory is None or self.limits.is_late():
+                break
+            others = set_of(kept) & ~(1 << bit)
+            gains = await choice.gains(bit, others)
+            if not await self._lasts(bit, others, gains, self.in_memory):
+                kept.remove(bit)
+                self.fleeting |= 1 << bit
+        return kept
+
+    async def _lasts(
+        self, bit: int, others: Bits, gains: list[tuple[int, float, float]], in_memory: Asking
+    ) -> bool:
+        """Whether a statement is cheaper by an index, wherever its pages are."""
+        gains = sorted(gains, key=lambda one: (one[2] / max(one[1], 1e-9), one[0]))[
+            :_MOST_ASKED_AGAIN
+        ]
+        if not gains or gains[0][2] <= (1 - _CLEAR) * gains[0][1]:
+            return True
+        for number, _, _ in gains:
+            before = await self.costs.cost_by(in_memory, number, others)
+            if is_gain(before, await self.costs.cost_by(in_memory, number, others | 1 << bit)):
+                return True
+        return False
 
     async def _described(self, order: list[int], choice: Choice) -> list[Chosen]:
         """The chosen with what each adds to those before it; the best for its size first."""
@@ -277,6 +298,12 @@ class _Refusing:
                     " --scratch-schema tries it on a sample"
                 ),
             )
+        if self.search.fleeting >> bit & 1:
+            return Refusal(
+                index,
+                "in_memory",
+                say("it saves something only where pages come from the disk, not from memory"),
+            )
         seeming = self._gains(bit, 0)
         alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
         saved = self.choice.saved(alone)
@@ -353,6 +380,6 @@ class _Refusing:
         return any(candidates[one].begins_with(candidates[bit]) for one in bits_of(self.chosen))
 
 
-def is_gain(before: float, after: float, least: float = LEAST_GAIN) -> bool:
+def is_gain(before: float, after: float) -> bool:
     """Whether a statement becomes cheaper by a share that counts."""
-    return before - after >= least * before and before > after
+    return before - after >= LEAST_GAIN * before and before > after

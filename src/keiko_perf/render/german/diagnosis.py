@@ -290,6 +290,9 @@ TEMPLATES = {
         "die gewählten sparen innerhalb von {budget:bytes} mehr"
     ),
     "what the indexes would bring": "was die Indexe bringen würden",
+    "it saves something only where pages come from the disk, not from memory": (
+        "er spart nur dort etwas, wo Seiten von der Platte kommen und nicht aus dem Speicher"
+    ),
     "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
     "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",
     "{count:count} of its statements' plans use it at the promised cost; their run time"
