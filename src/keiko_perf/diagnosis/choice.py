@@ -30,9 +30,7 @@ _LITTLE = 0.005
 _MOST_SETTLED = 3
 """So often what is superfluous is taken out, and the best set packed of what was learned by it."""
 _TO_NOMINATE = 0.85
-"""Of the questions that are worth asking; the others are for what is taken greedily."""
-_FEW = 150
-"""So few questions are not divided."""
+"""Of many questions that are worth asking; the others are for what is taken greedily."""
 
 
 @dataclass(slots=True)
@@ -52,8 +50,7 @@ class Choice(Weighing):
         """The best set of what is nominated and of what is taken greedily."""
         ledger = Ledger(self)
         self._nomination = nomination = Nomination(ledger)
-        is_few = nomination.worth() <= _FEW
-        best = await nomination.best(share=1.0 if is_few else _TO_NOMINATE)
+        best = await nomination.best(share=1.0 if nomination.is_few() else _TO_NOMINATE)
         best = await nomination.better(best, set_of(await self._greedily(0)))
         for _ in range(_MOST_SETTLED):
             order = await self._without_superfluous(self._by_use(best, ledger))

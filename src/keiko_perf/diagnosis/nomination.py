@@ -25,10 +25,12 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
-_FOR_THE_END, _FOR_EACH = 4, 2
+_FOR_THE_END, _FOR_EACH = 4, 3
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
 _TO_HOPE = 0.85
 """Of the questions: the others are for what the statistics say nothing of."""
+_FEW, _TO_HOPE_OF_FEW = 150, 0.5
+"""Of so few more are for these: what is hoped wrongly is soon most of them."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
@@ -58,7 +60,7 @@ class Nomination:
         Args:
             share: of the questions that are worth asking.
         """
-        self._share = _TO_HOPE * share
+        self._share = (_TO_HOPE_OF_FEW if self.is_few() else _TO_HOPE) * share
         best = await self._hoped(0)
         self._share = share
         for width, is_instead in _PASSES:
@@ -84,15 +86,15 @@ class Nomination:
         """The best set that one leads to, without asking anything more."""
         return self._packing().thorough(start)
 
-    def worth(self) -> float:
-        """How many questions the search is worth, in all."""
-        return self._allowance.questions()
+    def is_few(self) -> bool:
+        """Whether the search is worth only few questions."""
+        return self._allowance.questions() <= _FEW
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         asked = self._costs.session.planner_calls - self._calls_before
         left = _FOR_THE_END + _FOR_EACH * self._best.bit_count()
-        worth = self.worth() - self._calls_before - left
+        worth = self._allowance.questions() - self._calls_before - left
         return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
