@@ -227,6 +227,6 @@ class Choice(Weighing):
         kept = list(order)
         for bit in order:
             others = set_of(kept) & ~(1 << bit)
-            if not self.pays(bit, await self.gains(bit, others)):
+            if not await self.is_paying(bit, others):
                 kept.remove(bit)
         return kept

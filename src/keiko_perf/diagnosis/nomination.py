@@ -25,7 +25,7 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
-_FOR_THE_END, _FOR_EACH = 4, 3
+_FOR_THE_END, _FOR_EACH = 4, 2
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
 _TO_HOPE = 0.85
 """Of the questions: the others are for what the statistics say nothing of."""

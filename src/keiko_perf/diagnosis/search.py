@@ -195,11 +195,21 @@ class Search:
             if self.in_memory is None or self.limits.is_late():
                 break
             others = set_of(kept) & ~(1 << bit)
-            gains = await choice.gains(bit, others)
+            gains = self.seeming(choice, bit, others)
             if not await self._lasts(bit, others, gains, self.in_memory):
                 kept.remove(bit)
                 self.fleeting |= 1 << bit
         return kept
+
+    def seeming(self, choice: Choice, bit: int, others: Bits) -> list[tuple[int, float, float]]:
+        """What an index changes at most, as far as is known."""
+        found = []
+        for number in choice.affected(1 << bit):
+            _low, before = self.costs.bounds(number, others)
+            after, _high = self.costs.bounds(number, others | (1 << bit))
+            if before > after and before < float("inf"):
+                found.append((number, before, after))
+        return found
 
     async def _lasts(
         self, bit: int, others: Bits, gains: list[tuple[int, float, float]], in_memory: Asking
@@ -278,16 +288,6 @@ class _Refusing:
                 found.append(self._refusal(bit, index))
         return found
 
-    def _gains(self, bit: int, others: Bits) -> list[tuple[int, float, float]]:
-        """What an index changes at most, as far as is known."""
-        found = []
-        for number in self.choice.affected(1 << bit):
-            _low, before = self.search.costs.bounds(number, others)
-            after, _high = self.search.costs.bounds(number, others | (1 << bit))
-            if before > after and before < float("inf"):
-                found.append((number, before, after))
-        return found
-
     def _refusal(self, bit: int, index: Index) -> Refusal:
         if not self.search.costs.can_be_priced(bit):
             return Refusal(
@@ -304,7 +304,7 @@ class _Refusing:
                 "in_memory",
                 say("it saves something only where pages come from the disk, not from memory"),
             )
-        seeming = self._gains(bit, 0)
+        seeming = self.search.seeming(self.choice, bit, 0)
         alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
         saved = self.choice.saved(alone)
         upkeep = self.search.upkeep[index]
@@ -343,7 +343,7 @@ class _Refusing:
 
     def _beside_others(self, bit: int, index: Index) -> Refusal:
         limits = self.search.limits
-        rest = self._gains(bit, self.chosen)
+        rest = self.search.seeming(self.choice, bit, self.chosen)
         candidates = self.search.costs.candidates
         if self.search.pays(bit, rest) and not self._is_begun(bit):
             if limits.budget_bytes is not None and self.choice.room(self.chosen | 1 << bit) < 0:

@@ -182,18 +182,37 @@ class Weighing:
         What each statement costs beside *others* without and with an index, if not the same; at
         most, once the time is up.
         """
-        found = []
-        for number in self.affected(1 << bit):
-            low, high = self.costs.bounds(number, others)
-            new_low, new_high = self.costs.bounds(number, others | (1 << bit))
-            doubt = max(high - new_low, 0.0) - max(low - new_high, 0.0)
-            is_in_doubt = self.weights[number] * doubt > NEGLIGIBLE * self.base
-            if is_in_doubt and not self.limits.is_late():
-                high = await self.costs.price(number, others)
-                new_high = await self.costs.price(number, others | (1 << bit))
-            if high != new_high and high < float("inf") and new_high < float("inf"):
-                found.append((number, high, new_high))
-        return found
+        found = [await self._gain(bit, others, number) for number in self.affected(1 << bit)]
+        return [one for one in found if one is not None]
+
+    async def is_paying(self, bit: int, others: Bits) -> bool:
+        """Whether an index pays beside *others*; nothing is asked once that is sure."""
+        found: list[tuple[int, float, float]] = []
+        for number in sorted(
+            self.affected(1 << bit), key=lambda one: (-self._most_gained(bit, others, one), one)
+        ):
+            gain = await self._gain(bit, others, number)
+            if gain is not None:
+                found.append(gain)
+                if self.pays(bit, found):
+                    return True
+        return False
+
+    def _most_gained(self, bit: int, others: Bits, number: int) -> float:
+        _, high = self.costs.bounds(number, others)
+        new_low, _ = self.costs.bounds(number, others | (1 << bit))
+        return self.weights[number] * (high - new_low)
+
+    async def _gain(self, bit: int, others: Bits, number: int) -> tuple[int, float, float] | None:
+        low, high = self.costs.bounds(number, others)
+        new_low, new_high = self.costs.bounds(number, others | (1 << bit))
+        doubt = max(high - new_low, 0.0) - max(low - new_high, 0.0)
+        is_in_doubt = self.weights[number] * doubt > NEGLIGIBLE * self.base
+        if is_in_doubt and not self.limits.is_late():
+            high = await self.costs.price(number, others)
+            new_high = await self.costs.price(number, others | (1 << bit))
+        is_known = high < float("inf") and new_high < float("inf")
+        return (number, high, new_high) if high != new_high and is_known else None
 
     async def adds(self, bit: int, chosen: Bits) -> bool:
         """Whether an index saves something of its own beside wider ones that begin with it."""
