@@ -33,10 +33,11 @@ class Allowance:
         self._known_at = 0
         self._known = 0.0
 
-    def questions(self) -> float:
-        """How many questions it is worth, in all."""
+    def questions(self, *, by_all: bool = False) -> float:
+        """How many questions it is worth, in all; *by_all* that the planner has said so far."""
         answers = self._costs.answers
-        if not self._known_at or answers >= _TOLD_MORE * self._known_at:
+        more = self._known_at + 1 if by_all else _TOLD_MORE * self._known_at
+        if not self._known_at or answers >= more:
             self._known_at = max(answers, 1)
             most = _MOST_FOR_EACH * len(self._costs.queries) + _MOST
             extend = self._rehearsal.questions(self._budget, self._hopes.trust())

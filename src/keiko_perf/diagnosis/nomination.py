@@ -25,7 +25,7 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
-_FOR_THE_END, _FOR_EACH = 4, 2
+_FOR_THE_END, _FOR_EACH = 10, 2
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
 _TO_HOPE = 0.85
 """Of the questions: the others are for what the statistics say nothing of."""
@@ -92,10 +92,16 @@ class Nomination:
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
+        if self._weighing.limits.is_late():
+            return True
+        # It is known better with every answer, which matters once it is all used up.
+        return all(self._is_used_up(by_all=by_all) for by_all in (False, True))
+
+    def _is_used_up(self, *, by_all: bool) -> bool:
         asked = self._costs.session.planner_calls - self._calls_before
         left = _FOR_THE_END + _FOR_EACH * self._best.bit_count()
-        worth = self._allowance.questions() - self._calls_before - left
-        return self._weighing.limits.is_late() or asked >= self._share * max(worth, _LEAST_ASKED)
+        worth = self._allowance.questions(by_all=by_all) - self._calls_before - left
+        return asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
         """Of what is known now; it remembers what it tried until the planner says more."""
