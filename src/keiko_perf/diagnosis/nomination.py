@@ -27,6 +27,8 @@ _WORTH_EXPLORING = (1e-3, 2e-4)
 _LEAST_ASKED = 16
 _FOR_THE_END, _FOR_EACH = 10, 2
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
+_MOST_LEFT = 0.2
+"""Of all: of few not many are left."""
 _TO_HOPE = 0.85
 """Of the questions: the others are for what the statistics say nothing of."""
 _FEW, _TO_HOPE_OF_FEW = 150, 0.5
@@ -99,8 +101,9 @@ class Nomination:
 
     def _is_used_up(self, *, by_all: bool) -> bool:
         asked = self._costs.session.planner_calls - self._calls_before
-        left = _FOR_THE_END + _FOR_EACH * self._best.bit_count()
-        worth = self._allowance.questions(by_all=by_all) - self._calls_before - left
+        worth = self._allowance.questions(by_all=by_all)
+        left = min(_FOR_THE_END + _FOR_EACH * self._best.bit_count(), _MOST_LEFT * worth)
+        worth -= self._calls_before + left
         return asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
