@@ -7,8 +7,8 @@ from functools import reduce
 from itertools import combinations
 from operator import add
 
-from keiko_perf.diagnosis.costs import Bits, bits_of
-from keiko_perf.diagnosis.ledger import Ledger, without
+from keiko_perf.diagnosis.bits import Bits, bits_of, without
+from keiko_perf.diagnosis.ledger import Ledger
 
 
 class NaivePacking:

@@ -25,8 +25,9 @@ from tests.diagnosis.test_search import (
     query,
 )
 
-from keiko_perf.diagnosis.choice import Limits, set_of
-from keiko_perf.diagnosis.costs import Bits, Costs
+from keiko_perf.diagnosis.bits import Bits, set_of
+from keiko_perf.diagnosis.choice import Limits
+from keiko_perf.diagnosis.costs import Costs
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.losses import Losses

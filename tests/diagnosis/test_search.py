@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.diagnosis.choice import Limits, set_of
+from keiko_perf.diagnosis.bits import set_of
+from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Answer, Costs, Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.reading import read

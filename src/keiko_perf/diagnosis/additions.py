@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from keiko_perf.diagnosis.costs import Bits
+from keiko_perf.diagnosis.bits import Bits
 from keiko_perf.diagnosis.gains import Gains
 
 

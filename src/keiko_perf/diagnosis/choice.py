@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
-from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.ledger import Ledger
 from keiko_perf.diagnosis.nomination import Nomination
-from keiko_perf.diagnosis.weighing import NEGLIGIBLE, Limits, Weighing, set_of
+from keiko_perf.diagnosis.weighing import NEGLIGIBLE, Limits, Weighing
 
 __all__ = ["Choice", "Limits", "set_of"]
 

@@ -11,9 +11,10 @@ what that one used and the set has not: its answer bounds the costs of many othe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.expectation import expectation
 from keiko_perf.diagnosis.floor import floor
 from keiko_perf.diagnosis.gin import stands_for
@@ -24,8 +25,6 @@ from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.workload import Statement
 
-Bits = int
-"""A set of candidates."""
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 """Who says what a statement, with so many parameters, costs under some indexes."""
 _SCANS_SAVED = 3.0
@@ -109,9 +108,9 @@ class Costs:
         for bit, index in enumerate(self.candidates):
             on.setdefault(index.table, []).append(bit)
         self._stand_ins = [self._classes(query.shape, on) for query in self.queries]
-        self._relevant = [_bits(found) for found in self._stand_ins]
+        self._relevant = [set_of(found) for found in self._stand_ins]
         self._themselves = [
-            _bits(bit for bit, one in found.items() if bit == one) for found in self._stand_ins
+            set_of(bit for bit, one in found.items() if bit == one) for found in self._stand_ins
         ]
         self._others = [_stood_for(found) for found in self._stand_ins]
 
@@ -181,7 +180,7 @@ class Costs:
     async def ask(self, number: int, wanted: Bits) -> Answer:
         """The planner's answer for a statement under just the *wanted* candidates."""
         price, used = await self._priced(number, wanted, self.session.price)
-        some = _bits(bit for bit, _ in used)
+        some = set_of(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
         answer = Answer(wanted, some, cost, self._shares(number, some, price.scans))
         self._known[number].append(answer)
@@ -288,7 +287,7 @@ class Costs:
         if known is None:
             tables = {self.candidates[bit].table for bit in bits_of(some)}
             relevant = self.projected(number, self._relevant[number])
-            known = _bits(one for one in bits_of(relevant) if self.candidates[one].table in tables)
+            known = set_of(one for one in bits_of(relevant) if self.candidates[one].table in tables)
             self._groups[number, some] = known
         return known
 
@@ -377,14 +376,6 @@ def _gives_order(index: Index, use: Use) -> bool:
     return first in ordered
 
 
-def bits_of(some: Bits) -> Iterator[int]:
-    """The numbers of the candidates in a set, in ascending order."""
-    while some:
-        low = some & -some
-        yield low.bit_length() - 1
-        some ^= low
-
-
 def _stood_for(stand_ins: Mapping[int, int]) -> tuple[tuple[Bits, Bits], ...]:
     """The candidates that others stand for, together with that one."""
     found: dict[int, Bits] = {}
@@ -392,10 +383,3 @@ def _stood_for(stand_ins: Mapping[int, int]) -> tuple[tuple[Bits, Bits], ...]:
         if bit != one:
             found[one] = found.get(one, 0) | 1 << bit
     return tuple((others, 1 << one) for one, others in found.items())
-
-
-def _bits(numbers: Iterable[int]) -> Bits:
-    some = 0
-    for one in numbers:
-        some |= 1 << one
-    return some

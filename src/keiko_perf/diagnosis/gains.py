@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-from keiko_perf.diagnosis.costs import Bits
+from keiko_perf.diagnosis.bits import Bits
 
 if TYPE_CHECKING:  # each ledger keeps its own
     from keiko_perf.diagnosis.ledger import Ledger, Page

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 
-from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.weighing import Weighing, set_of
+from keiko_perf.diagnosis.weighing import Weighing
 
 _LEAST_PROMISE = 5e-5
 """Of what the workload costs."""
@@ -277,8 +277,3 @@ class Hopes(Ledger):
                 table = self._costs.candidates[bit].table
                 best[table] = max(best.get(table, 0.0), saved)
         return sum(best.values())
-
-
-def without(some: Bits, *bits: int) -> Bits:
-    """The set without these candidates."""
-    return some & ~set_of(bits)

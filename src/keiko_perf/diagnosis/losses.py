@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
 
-from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.bits import Bits, bits_of
 from keiko_perf.diagnosis.gains import Gains
 
 MISSED_LEAST = 6

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.allowance import Allowance
-from keiko_perf.diagnosis.costs import Bits, bits_of
+from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.packing import Packing
-from keiko_perf.diagnosis.weighing import set_of
 
 _MOST_ROUNDS = 30
 _WORTH_ASKING = 1e-4

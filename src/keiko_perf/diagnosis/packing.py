@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from keiko_perf.diagnosis.additions import Additions
-from keiko_perf.diagnosis.costs import Bits, bits_of
-from keiko_perf.diagnosis.ledger import Ledger, without
+from keiko_perf.diagnosis.bits import Bits, bits_of, without
+from keiko_perf.diagnosis.ledger import Ledger
 from keiko_perf.diagnosis.losses import MISSED_LEAST, Losses, least_missed_first
 from keiko_perf.diagnosis.schema import TableName
 

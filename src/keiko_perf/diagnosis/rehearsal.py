@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from keiko_perf.diagnosis.costs import Bits, Costs
+from keiko_perf.diagnosis.costs import Costs
 from keiko_perf.diagnosis.floor import hypothetical_bytes
 from keiko_perf.diagnosis.indexes import Index, serves
 from keiko_perf.diagnosis.schema import Key, Table, TableName
@@ -100,7 +100,7 @@ class Rehearsal:
             self._most[number] = max(before - least, 0.0)
             for answer in self._costs.known(number):
                 if answer.used.bit_count() == 1:
-                    index = candidates[_single(answer.used)]
+                    index = candidates[answer.used.bit_length() - 1]
                     if index.method == "btree" and not index.where and not index.include:
                         one = number, (index.table, index.columns)
                         saved = max(before - answer.cost, 0.0)
@@ -220,7 +220,3 @@ def _on(table: TableName, chosen: list[_Plain], step: _Step) -> list[_Plain]:
 def _index(index: _Plain) -> Index:
     table, columns = index
     return Index(table, tuple(map(Key, columns)))
-
-
-def _single(some: Bits) -> int:
-    return some.bit_length() - 1

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keiko_perf.diagnosis.advice import Gain, Refusal
-from keiko_perf.diagnosis.choice import Choice, Limits, set_of
-from keiko_perf.diagnosis.costs import Asking, Bits, Costs, bits_of
+from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.choice import Choice, Limits
+from keiko_perf.diagnosis.costs import Asking, Costs
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.price import TableLocked
 from keiko_perf.diagnosis.schema import TableName

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from keiko_perf.diagnosis.costs import Bits, Costs, bits_of
+from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.costs import Costs
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import TableName
 
@@ -248,11 +249,3 @@ class Weighing:
                 )
             self._begun[some] = known
         return known
-
-
-def set_of(numbers: Iterable[int]) -> Bits:
-    """The set of some candidates."""
-    some = 0
-    for one in numbers:
-        some |= 1 << one
-    return some
