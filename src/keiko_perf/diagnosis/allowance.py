@@ -11,7 +11,7 @@ from keiko_perf.diagnosis.ledger import Hopes
 from keiko_perf.diagnosis.rehearsal import Rehearsal
 
 _OF_ALL = 0.31
-_MOST_FOR_EACH, _MOST = 5.0, 250.0
+_MOST_FOR_EACH, _MOST = 4.0, 180.0
 """More than so many, for each statement and in all, are worth nobody's time."""
 _TOLD_MORE = 1.4
 """It is rehearsed anew when the planner has said so many times as much."""
