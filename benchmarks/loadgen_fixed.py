@@ -29,7 +29,7 @@ BAR = 0.01
 PLANTED = 0.05
 
 SHORT_S = 0.01
-SHORT_RATE = 730.0  # of what takes less; answers come when nothing else is due
+SHORT_RATE = 730.0  # of what takes no longer; answers come when nothing else is due
 RATE = 96.73
 WARMUP_S = 0.5  # in which connections are made
 _LEAST_S = -2e-6  # before it is due may a request seem to leave: the clocks' own doing

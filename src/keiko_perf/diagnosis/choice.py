@@ -19,7 +19,7 @@ from keiko_perf.diagnosis.ledger import Ledger
 from keiko_perf.diagnosis.nomination import Nomination
 from keiko_perf.diagnosis.weighing import NEGLIGIBLE, Limits, Weighing
 
-__all__ = ["Choice", "Limits", "set_of"]
+__all__ = ["Choice", "Limits"]
 
 ABOUT_EQUAL = 0.03
 """Of two candidates that save the same but for this share, the smaller one is taken."""

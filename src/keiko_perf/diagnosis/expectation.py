@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 
-from keiko_perf.diagnosis.floor import share_held
+from keiko_perf.diagnosis.floor import RANDOM_PAGE_COST, share_held
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Use
 from keiko_perf.diagnosis.projection import covers
 from keiko_perf.diagnosis.schema import Table, TableName
 
 _PAGE = 8192.0
-_RANDOM_PAGE_COST = 4.0
 _ROW_COST = 0.0125
 _ENTRY_COST = 0.0075
 _LOOKUP_COST = 0.5
@@ -137,7 +136,7 @@ def _cost(
 ) -> float:
     leaves = max(size_bytes / _PAGE, 1.0)
     read = min(max(leaves * ratio / max(held, 1e-9), lookups), leaves)
-    cost = read * _RANDOM_PAGE_COST + lookups * _LOOKUP_COST + table.rows * ratio * _ENTRY_COST
+    cost = read * RANDOM_PAGE_COST + lookups * _LOOKUP_COST + table.rows * ratio * _ENTRY_COST
     rows = table.rows * fetched
     if is_covering:
         return cost + rows * _ROW_COST
@@ -146,5 +145,5 @@ def _cost(
     if first is not None and abs(first.correlation or 0.0) > _IN_ORDER:
         return cost + max(pages * fetched, 1.0) + rows * _ROW_COST
     some = min(2 * pages * rows / (2 * pages + rows), pages)
-    page_cost = _RANDOM_PAGE_COST - (_RANDOM_PAGE_COST - 1) * sqrt(some / pages)
+    page_cost = RANDOM_PAGE_COST - (RANDOM_PAGE_COST - 1) * sqrt(some / pages)
     return cost + max(some, 1.0) * page_cost + rows * _ROW_COST

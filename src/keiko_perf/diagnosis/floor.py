@@ -14,6 +14,8 @@ from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Use
 from keiko_perf.diagnosis.schema import Table
 
+RANDOM_PAGE_COST = 4.0
+"""Of a page at a random place, beside the next one: the planner's own, unless it is set."""
 _PAGE = 8192.0
 _CAUTION = 0.6
 _ROW_COST = 0.01

@@ -14,15 +14,13 @@ from collections.abc import Hashable
 from itertools import takewhile
 from math import log2
 
-from keiko_perf.diagnosis.floor import share_held
+from keiko_perf.diagnosis.floor import RANDOM_PAGE_COST, share_held
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.kinds import still_read
 from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.schema import Key, Table
 
 _MOST_SHARED = 0.05
-_RANDOM_PAGE_COST = 4.0
-"""Of an index that is read from end to end each page costs so many of the table's."""
 _MANY_ROWS = 500.0
 """Of an index from which more entries are read its size matters."""
 _SIZES_PER_DOUBLING = 4.0
@@ -98,9 +96,10 @@ def _read_whole(
     within = _within(index, use)
     if not within or table is None or not size_bytes or table.size_bytes <= 0:
         return None
-    if size_bytes * _RANDOM_PAGE_COST > table.size_bytes:
+    # Of an index that is read from end to end the pages come in no order, those of a table do.
+    if size_bytes * RANDOM_PAGE_COST > table.size_bytes:
         return None
-    return "within", within, round(_SIZES_PER_DOUBLING * log2(max(size_bytes, 8192.0)))
+    return "within", within, _class_of(size_bytes)
 
 
 def _within(index: Index, use: Use) -> frozenset[str]:
@@ -200,4 +199,9 @@ def _size_class(
         rows /= max((column.distinct if column else None) or 10.0, 1.0)
     if equal and rows < _MANY_ROWS and not (is_covering and rows > 1):
         return 0
+    return _class_of(size_bytes)
+
+
+def _class_of(size_bytes: float) -> int:
+    """The same for sizes that are about the same."""
     return round(_SIZES_PER_DOUBLING * log2(max(size_bytes, 8192.0)))

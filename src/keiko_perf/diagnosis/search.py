@@ -191,9 +191,11 @@ class Search:
 
     async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those whose gain is not there where the pages are in memory."""
+        if self.in_memory is None:
+            return order
         kept = list(order)
         for bit in reversed(order):
-            if self.in_memory is None or self.limits.is_late():
+            if self.limits.is_late():
                 break
             others = set_of(kept) & ~(1 << bit)
             gains = self.seeming(choice, bit, others)
