@@ -34,6 +34,8 @@ _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
+_MOST_CHOICES = 3
+"""So often it is chosen anew, without what turned out to be of no use."""
 _MOST_EXPLAINED = 40
 """Of more candidates, and within a budget, the reasons are what is known already."""
 
@@ -89,7 +91,9 @@ class Search:
     _unplanned: dict[int, str] = field(default_factory=dict)
     _late: list[int] = field(default_factory=list)
     _cost_before: float = 0.0
+    _barred: Bits = 0
     fleeting: Bits = 0
+    slower: Bits = 0
 
     async def run(self) -> Found:
         """Search to the end."""
@@ -105,7 +109,7 @@ class Search:
             pays=self.pays,
             base=self._cost_before,
         )
-        order = await self._lasting(await choice.run(), choice)
+        order = await self._useful(choice)
         chosen = await self._described(order, choice)
         refusals = await _Refusing(self, choice, set_of(order)).all()
         return Found(
@@ -172,6 +176,8 @@ class Search:
 
     def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
         """Whether what an index saves is worth having it, where it does more than what is there."""
+        if self._barred >> bit & 1:
+            return False
         gains = [one for one in gains if self.costs.does_more(one[0], bit)]
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
@@ -188,6 +194,38 @@ class Search:
             before >= FAR_CHEAPER * after and before > after and self._calls(number) > 0
             for number, before, after in gains
         )
+
+    async def _useful(self, choice: Choice) -> list[int]:
+        """The best set of those that do what the planner promises of them."""
+        for _ in range(_MOST_CHOICES):
+            order = await choice.run()
+            quicker = await self._quicker(order, choice)
+            kept = await self._lasting(quicker, choice)
+            if kept == order or self.limits.is_late():
+                break
+            # By what was learned of it, it may be of use beside others; once, not again and again.
+            slower = set_of(order) & ~set_of(quicker)
+            self._barred |= self.fleeting | (slower & self.slower)
+            self.slower |= slower
+        return kept
+
+    async def _quicker(self, order: list[int], choice: Choice) -> list[int]:
+        """The chosen without those that are not worth having by what their plans really cost."""
+        kept = list(order)
+        for bit in reversed(order):
+            others = set_of(kept) & ~(1 << bit)
+            gains = []
+            for number in choice.affected(1 << bit):
+                if self.costs.underrates(number):
+                    for some in (others, others | 1 << bit):
+                        await self._exactly(number, some, choice)
+                before = self.costs.real(number, others)
+                after = self.costs.real(number, others | 1 << bit)
+                if before != after:
+                    gains.append((number, before, after))
+            if not self.pays(bit, gains):
+                kept.remove(bit)
+        return kept
 
     async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those whose gain is not there where the pages are in memory."""
@@ -224,8 +262,10 @@ class Search:
         if not gains or gains[0][2] <= (1 - _CLEAR) * gains[0][1]:
             return True
         for number, _, _ in gains:
-            before = await self.costs.cost_by(in_memory, number, others)
-            if is_gain(before, await self.costs.cost_by(in_memory, number, others | 1 << bit)):
+            before = await self.costs.cost_in_memory(in_memory, number, others)
+            if is_gain(
+                before, await self.costs.cost_in_memory(in_memory, number, others | 1 << bit)
+            ):
                 return True
         return False
 
@@ -306,6 +346,15 @@ class _Refusing:
                 index,
                 "in_memory",
                 say("it saves something only where pages come from the disk, not from memory"),
+            )
+        if self.search.slower >> bit & 1:
+            return Refusal(
+                index,
+                "slower",
+                say(
+                    "its look-ups take longer than the planner says, so that it saves little"
+                    " or nothing"
+                ),
             )
         seeming = self.search.seeming(self.choice, bit, 0)
         alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
