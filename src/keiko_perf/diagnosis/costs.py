@@ -361,19 +361,15 @@ class Costs:
             return await self.price(number, some)
         return (await self.ask(number, wanted)).cost
 
-    def underrates(self, number: int) -> bool:
-        """Whether the planner was told to take a plan of a statement for cheaper than it is."""
-        return any(one.underrated for one in self._known[number])
-
-    def real(self, number: int, some: Bits) -> float:
+    def plan(self, number: int, some: Bits) -> Answer:
         """
-        What a statement really costs under *some* indexes, by the plan that the planner takes for
-        the cheapest of those that are known.
+        The plan that the planner takes under *some* indexes for the cheapest, of those that are
+        known.
         """
         wanted = self.projected(number, some & self._relevant[number])
         missing = ~wanted
         known = [one for one in self._known[number] if not one.used & missing]
-        return min(known, key=lambda one: (one.asked != wanted, one.cost)).real
+        return min(known, key=lambda one: (one.asked != wanted, one.cost))
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
         """For each candidate that can matter the one that stands for it: the smallest alike."""

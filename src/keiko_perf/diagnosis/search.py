@@ -197,8 +197,8 @@ class Search:
 
     async def _useful(self, choice: Choice) -> list[int]:
         """The best set of those that do what the planner promises of them."""
+        order = await choice.run()
         for _ in range(_MOST_CHOICES):
-            order = await choice.run()
             quicker = await self._quicker(order, choice)
             kept = await self._lasting(quicker, choice)
             if kept == order or self.limits.is_late():
@@ -207,20 +207,23 @@ class Search:
             slower = set_of(order) & ~set_of(quicker)
             self._barred |= self.fleeting | (slower & self.slower)
             self.slower |= slower
+            order = await choice.again(set_of(kept))
         return kept
 
     async def _quicker(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those that are not worth having by what their plans really cost."""
         kept = list(order)
         for bit in reversed(order):
-            others = set_of(kept) & ~(1 << bit)
+            everything = set_of(kept)
+            others = everything & ~(1 << bit)
             gains = []
             for number in choice.affected(1 << bit):
-                if self.costs.underrates(number):
-                    for some in (others, others | 1 << bit):
-                        await self._exactly(number, some, choice)
-                before = self.costs.real(number, others)
-                after = self.costs.real(number, others | 1 << bit)
+                if self.costs.plan(number, everything).underrated:
+                    await self._exactly(number, everything, choice)
+                    if self.costs.plan(number, everything).underrated:
+                        await self._exactly(number, others, choice)
+                before = self.costs.plan(number, others).real
+                after = self.costs.plan(number, everything).real
                 if before != after:
                     gains.append((number, before, after))
             if not self.pays(bit, gains):
