@@ -190,8 +190,8 @@ class Costs:
         price, used = await self._priced(number, wanted, self.session.price)
         some = set_of(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
-        more = underrated(price.visits, self.tables)
-        answer = Answer(wanted, some, cost, self._shares(number, some, price.scans), more)
+        shares = self._shares(number, some, price.scans)
+        answer = Answer(wanted, some, cost, shares, underrated(price.visits, self.tables))
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
@@ -362,13 +362,9 @@ class Costs:
         return (await self.ask(number, wanted)).cost
 
     def plan(self, number: int, some: Bits) -> Answer:
-        """
-        The plan that the planner takes under *some* indexes for the cheapest, of those that are
-        known.
-        """
+        """The plan that it takes for the cheapest under *some* indexes, of those that are known."""
         wanted = self.projected(number, some & self._relevant[number])
-        missing = ~wanted
-        known = [one for one in self._known[number] if not one.used & missing]
+        known = [one for one in self._known[number] if not one.used & ~wanted]
         return min(known, key=lambda one: (one.asked != wanted, one.cost))
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:

@@ -245,9 +245,9 @@ class Hopes(Ledger):
         hoped = min(sure, nothing - expected)
         missing = ~there
         for one in page.known:
-            if one.real < hoped and one.used & there and one.used & missing:
+            if one.cost < hoped and one.used & there and one.used & missing:
                 share = one.share(there) ** _OPTIMISM
-                hoped = min(hoped, nothing - share * (nothing - one.real))
+                hoped = min(hoped, nothing - share * (nothing - one.cost))
         if hoped >= sure:
             return sure
         least, _ = self._costs.bounds(page.number, there)

@@ -151,10 +151,8 @@ class _Hypothetical:
         plan = await self._plan(text, parameters, indexes)
         await self._release()
         names = set(index_names(plan))
-        used = (
-            index for index, made in self._there.items() if any(name in names for _, name in made)
-        )
-        partial = [name for index, made in self._there.items() if index.where for _, name in made]
+        used = (one for one, made in self._there.items() if any(name in names for _, name in made))
+        partial = [name for one, made in self._there.items() if one.where for _, name in made]
         return _price(plan, frozenset(used), partial)
 
     async def _plan(self, text: str, parameters: int, indexes: frozenset[Index]) -> dict[str, Any]:
