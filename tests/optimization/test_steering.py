@@ -193,7 +193,7 @@ def test_where_few_are_served_at_once_it_looks_up_and_down_now_and_then_alone() 
 
 
 class Recorded:
-    """Steering, and which limit was set after each window."""
+    """Steering, and which limit was set after each window, once the next one is over."""
 
     def __init__(self) -> None:
         self.steering = Steering()
@@ -206,21 +206,21 @@ class Recorded:
     def ended(
         self, now_s: float, duration_s: float, *, beside: int, in_flight: int, succeeded: bool
     ) -> None:
-        before = self.steering.windows
+        before, limit = self.steering.windows, self.limit
         self.steering.ended(
             now_s, duration_s, beside=beside, in_flight=in_flight, succeeded=succeeded
         )
         if self.steering.windows != before:
-            self.limits.append((self.steering.windows, self.limit))
+            self.limits.append((before, limit))
 
 
 def test_now_and_then_it_looks_further_down_than_else() -> None:
     shape = Shape("twenty", exponential(0.05), lambda _: 20, duration_s=20)
     ratios = []
-    for seed in (1, 2):
+    for seed in range(1, 7):
         recorded = Recorded()
         simulate(shape, recorded, seed=seed)
         later = [(at % 16, limit) for at, limit in recorded.limits if at > 48]
         looks = mean(limit for at, limit in later if at == 2)
         ratios.append(looks / mean(limit for at, limit in later if at in (6, 10, 14)))
-    assert mean(ratios) < 0.93  # without, they would all be alike
+    assert mean(ratios) < 0.98  # without, they would all be alike

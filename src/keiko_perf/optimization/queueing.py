@@ -79,11 +79,18 @@ class Queue(Generic[W]):
         """Whether nobody more may wait."""
         return len(self._since) >= self._rules.most
 
-    def join(self, waiter: W, now_s: float) -> None:
-        """*waiter* begins to wait."""
+    def join(self, waiter: W, now_s: float) -> bool:
+        """
+        *waiter* begins to wait.
+
+        Returns:
+            Whether `next_look_s` may be sooner for it.
+        """
         if not self._since:
             self._empty_at = now_s
         self._since[waiter] = now_s
+        # The oldest is the next to be turned away; among a few nobody is for the target's sake.
+        return len(self._since) <= _KEPT + 1
 
     def leave(self, waiter: W) -> None:
         """*waiter* gives up, if it still waits."""
