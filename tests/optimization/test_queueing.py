@@ -32,7 +32,7 @@ def queue_of(discipline: Discipline, *waiters: tuple[str, float]) -> Queue[str]:
 def test_the_next_one_is(discipline: Discipline, now_s: float, order: str) -> None:
     queue = queue_of(discipline, ("a", 0), ("b", 0.01), ("c", 0.02))
     assert "".join(queue.next(now_s) for _ in range(3)) == order
-    assert len(queue) == 0
+    assert len(queue.waiting) == 0
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_whoever_has_waited_too_long_is_turned_away(
 ) -> None:
     queue = queue_of(discipline, ("a", 0), ("b", 0.07), ("c", 0.08), ("d", 0.09))
     assert queue.turn_away(now_s) == gone
-    assert len(queue) == 4 - len(gone)
+    assert len(queue.waiting) == 4 - len(gone)
 
 
 def test_it_says_when_somebody_will_have_waited_too_long() -> None:

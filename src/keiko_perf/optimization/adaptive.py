@@ -111,7 +111,7 @@ class Place:
         limiter, self._limiter = self._limiter, None
         if limiter is None:
             raise UsageError("a place was given back twice", cure="Call release() only once")
-        limiter._release(self._began_s, self._beside, succeeded)
+        limiter._release(self, succeeded)
 
 
 class AdaptiveLimiter:
@@ -161,6 +161,7 @@ class AdaptiveLimiter:
         )
         self._name = name
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting = self._queue.waiting
         self._places: dict[asyncio.Task[Any] | None, Place] = {}  # the innermost of each task
         self._timer: asyncio.TimerHandle | None = None
         self._look_s = inf  # when somebody may have waited too long
@@ -170,7 +171,7 @@ class AdaptiveLimiter:
         self._first_s: float | None = None
 
     def __repr__(self) -> str:
-        return f"<AdaptiveLimiter {self._in_use} of {self.limit}, {len(self._queue)} waiting>"
+        return f"<AdaptiveLimiter {self._in_use} of {self.limit}, {len(self._waiting)} waiting>"
 
     @property
     def limit(self) -> int:
@@ -182,7 +183,7 @@ class AdaptiveLimiter:
         return AdaptiveStatistics(
             limit=self.limit,
             in_use=self._in_use,
-            waiting=len(self._queue),
+            waiting=len(self._waiting),
             peak_in_use=self._peak,
             acquired=self._acquired,
             refused=self._refused,
@@ -202,7 +203,7 @@ class AdaptiveLimiter:
         return {
             f"{self._name}_limit": self.limit,
             f"{self._name}_in_use": self._in_use,
-            f"{self._name}_waiting": len(self._queue),
+            f"{self._name}_waiting": len(self._waiting),
             f"{self._name}_turned_away": self._refused + self._turned_away,
         }
 
@@ -213,7 +214,10 @@ class AdaptiveLimiter:
         Raises:
             Overloaded: too many wait, or this one has waited too long.
         """
-        return self._free() or await self._wait()
+        self._loop = loop = get_running_loop()
+        if self._in_use < self._steering.limit:
+            return self._take(loop.time())
+        return await self._wait(loop)
 
     @asynccontextmanager
     async def around(self, resource: AbstractAsyncContextManager[C]) -> AsyncIterator[C]:
@@ -242,7 +246,11 @@ class AdaptiveLimiter:
         return limited
 
     async def __aenter__(self) -> Self:
-        place = self._free() or await self._wait()
+        self._loop = loop = get_running_loop()
+        if self._in_use < self._steering.limit:
+            place = self._take(loop.time())
+        else:
+            place = await self._wait(loop)
         task = current_task()
         place._outer = self._places.get(task)
         self._places[task] = place
@@ -263,22 +271,15 @@ class AdaptiveLimiter:
             )
         if place._outer is not None:
             self._places[task] = place._outer
+        place._limiter = None
         # Cancelled and the like: nobody knows how long it would have taken.
         unknown = error is not None and not isinstance(error, Exception)
-        place.release(None if unknown else error is None)
+        self._release(place, None if unknown else error is None)
 
     # Invariant: somebody waits only while in_use >= limit, so that a place which is free is
     # nobody's. What follows is done for each request: it calls little, and looks up little.
 
-    def _free(self) -> Place | None:
-        """A place, if one is free."""
-        self._loop = loop = get_running_loop()
-        if self._in_use >= self._steering.limit:
-            return None
-        return self._take(loop.time())
-
-    async def _wait(self) -> Place:
-        loop = get_running_loop()
+    async def _wait(self, loop: asyncio.AbstractEventLoop) -> Place:
         now_s = loop.time()
         if self._queue.is_full:
             self._refused += 1
@@ -303,27 +304,27 @@ class AdaptiveLimiter:
             self._peak = in_use
         return Place(self, now_s, in_use)
 
-    def _release(self, began_s: float, beside: int, succeeded: bool | None) -> None:
+    def _release(self, place: Place, succeeded: bool | None) -> None:
         loop = self._loop or get_running_loop()
-        now_s = loop.time()
-        self._in_use -= 1
+        self._in_use = in_use = self._in_use - 1
         if succeeded is not None:
+            now_s = loop.time()
             self._ended += 1
             self._failed += not succeeded
             self._steering.ended(
                 now_s,
-                now_s - began_s,
-                beside=beside,
-                in_flight=self._in_use,
+                now_s - place._began_s,
+                beside=place._beside,
+                in_flight=in_use,
                 succeeded=succeeded,
             )
-        if self._queue:
+        if self._waiting:
             self._let_in(loop.time())
 
     def _let_in(self, now_s: float) -> None:
         if now_s >= self._look_s:  # the loop is late
             self._turn_away(now_s)
-        while self._in_use < self._steering.limit and self._queue:
+        while self._in_use < self._steering.limit and self._waiting:
             waiter = self._queue.next(now_s)
             # Cancelled in this very turn of the loop, it did not get round to leave the queue.
             if not waiter.done():
@@ -354,9 +355,9 @@ class AdaptiveLimiter:
     def _overloaded(self, now_s: float) -> Overloaded:
         lasted_s = now_s - (self._first_s if self._first_s is not None else now_s)
         # As long as those who wait already will take, by the rate so far.
-        wait_s = len(self._queue) * lasted_s / self._ended if self._ended else 0.0
+        wait_s = len(self._waiting) * lasted_s / self._ended if self._ended else 0.0
         error = Overloaded(
-            f"all {self.limit} places are taken, and {len(self._queue)} wait for one",
+            f"all {self.limit} places are taken, and {len(self._waiting)} wait for one",
             cure=f"Try again in {max(wait_s, _LEAST_RETRY_S):.0f} s",
         )
         error.retry_after_s = max(wait_s, _LEAST_RETRY_S)

@@ -12,7 +12,7 @@ It owns no clock and does no I/O: what is told to it is all it knows.
 
 from __future__ import annotations
 
-from math import ceil, exp, log, sqrt
+from math import ceil, exp, inf, log, sqrt
 
 from keiko_perf.optimization.account import Account
 from keiko_perf.optimization.knee import Aim, InPieces, Knee
@@ -65,6 +65,9 @@ class Steering:
     _squares: float
     _whole_s: float
     _lost_s: float
+    _least_requests: int
+    _least_s: float
+    _longest_s: float
     _pieces: int
 
     def __init__(self, *, first: int = _FIRST, least: int = 1, most: int = 1000) -> None:
@@ -97,14 +100,12 @@ class Steering:
             in_flight: how many are in flight now.
             succeeded: whether it was of use.
         """
-        if self._idle_since_s is not None and self._began_s is not None:
-            # While nobody was in flight, nothing was measured.
-            idle_s = max(now_s - duration_s - self._idle_since_s, 0.0)
-            self._began_s += idle_s
-            if idle_s > _REST_S:
-                self._knee.rest()
-        self._idle_since_s = None if in_flight else now_s
-        self._busiest = max(self._busiest, beside)
+        if self._idle_since_s is not None:
+            self._was_idle(now_s - duration_s)
+        if not in_flight:
+            self._idle_since_s = now_s
+        if beside > self._busiest:
+            self._busiest = beside
         self._account.ended(now_s, duration_s, in_flight=in_flight)
         if self._thought is not None:
             self._think_on(now_s, in_flight)
@@ -115,36 +116,49 @@ class Steering:
             return
         if self._began_s is None:
             self._began_s = now_s - duration_s
-        self._asked += 1
+        self._asked = asked = self._asked + 1
         if succeeded:
             self._whole_s += duration_s
-            if self._mean_s is not None:
-                longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
-                duration_s = min(duration_s, longest * self._mean_s)
+            if duration_s > self._longest_s:
+                duration_s = self._longest_s
             self._count += 1
             self._beside += beside
             self._sum_s += duration_s
             self._squares += duration_s * duration_s
         else:
             self._lost_s += duration_s
-        least = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
-        least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
         lasted_s = now_s - self._began_s
-        if self._account.is_open and self._asked * self._count < self._beside:
-            return  # as many as are in flight are to end
-        count = max(self._count, 1)
-        if self._asked >= least and lasted_s * count >= max(
-            least_s * count, self._sum_s * (_AS_LONG_AT_FIRST if self._beginning else 1.0)
-        ):
+        if asked >= self._least_requests and lasted_s >= self._least_s and self._is_over(lasted_s):
             # Some thousand requests a second would feel it if it were done while one of them waits.
             self._thought = self._think(lasted_s)
             self._pieces = ceil(_PIECES / max(self._count // _THINK, 1))
             self._think_on(now_s, in_flight)
 
+    def _was_idle(self, until_s: float) -> None:
+        """While nobody was in flight, nothing was measured."""
+        if self._idle_since_s is not None and self._began_s is not None:
+            idle_s = max(until_s - self._idle_since_s, 0.0)
+            self._began_s += idle_s
+            if idle_s > _REST_S:
+                self._knee.rest()
+        self._idle_since_s = None
+
+    def _is_over(self, lasted_s: float) -> bool:
+        """Whether a window that has lasted long enough by the clock has by what it measures."""
+        if self._account.is_open and self._asked * self._count < self._beside:
+            return False  # as many as are in flight are to end
+        as_long = _AS_LONG_AT_FIRST if self._beginning else 1.0
+        return lasted_s * max(self._count, 1) >= as_long * self._sum_s
+
     def _begin(self, now_s: float | None, *, skip: int) -> None:
         self._began_s, self._skip = now_s, skip
         self._asked = self._count = self._beside = self._busiest = 0
         self._sum_s = self._squares = self._whole_s = self._lost_s = 0.0
+        # These are looked at by each request, and change from one window to the next alone.
+        self._least_requests = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
+        self._least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
+        longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
+        self._longest_s = inf if self._mean_s is None else longest * self._mean_s
 
     def _think_on(self, now_s: float, in_flight: int) -> None:
         """Do as much as the end of one request has to bear."""
