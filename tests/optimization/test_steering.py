@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from statistics import mean
 
 import pytest
@@ -190,6 +191,30 @@ def test_where_few_are_served_at_once_it_looks_up_and_down_now_and_then_alone() 
     assert late.count(1) < 0.03 * len(late)
     assert late.count(3) > 0
     assert max(late) <= 4
+
+
+def lag_of(work_s: float) -> list[int]:
+    """How many requests ended between the end of a window and the limit that it led to."""
+    steering, lags, since = Steering(), [], None
+    random = Random(1)
+    for at in range(12_000):
+        windows, limit = steering.windows, steering.limit
+        duration_s = work_s * max(limit / 10, 1) * random.lognormvariate(0, 0.1)
+        now_s = at * work_s / 10
+        steering.ended(now_s, duration_s, beside=limit, in_flight=limit - 1, succeeded=True)
+        if steering.windows != windows:
+            since = at
+        if since is not None and steering.limit != limit:
+            lags.append(at - since)
+            since = None
+    return lags
+
+
+def test_no_request_waits_for_a_whole_thought_where_thousands_end_in_a_second() -> None:
+    fast, slow = lag_of(0.002), lag_of(0.2)
+    assert min(fast[10:]) > 10  # each of them bears a piece of it
+    assert max(fast) < 50  # of 500 in a window
+    assert set(slow) <= {0, 1}  # where one takes long, a thought is nothing
 
 
 class Recorded:
