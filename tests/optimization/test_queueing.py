@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keiko_perf.errors import UsageError
 from keiko_perf.optimization.queueing import Discipline, Queue, QueueRules
@@ -32,7 +35,7 @@ def queue_of(discipline: Discipline, *waiters: tuple[str, float]) -> Queue[str]:
 def test_the_next_one_is(discipline: Discipline, now_s: float, order: str) -> None:
     queue = queue_of(discipline, ("a", 0), ("b", 0.01), ("c", 0.02))
     assert "".join(queue.next(now_s) for _ in range(3)) == order
-    assert len(queue) == 0
+    assert len(queue.waiting) == 0
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_whoever_has_waited_too_long_is_turned_away(
 ) -> None:
     queue = queue_of(discipline, ("a", 0), ("b", 0.07), ("c", 0.08), ("d", 0.09))
     assert queue.turn_away(now_s) == gone
-    assert len(queue) == 4 - len(gone)
+    assert len(queue.waiting) == 4 - len(gone)
 
 
 def test_it_says_when_somebody_will_have_waited_too_long() -> None:
@@ -64,6 +67,28 @@ def test_it_says_when_somebody_will_have_waited_too_long() -> None:
     assert standing.next_look_s(2.1) == pytest.approx(2.105)
     assert standing.turn_away(2.105) == ["b"]
     assert standing.next_look_s(2.105) == pytest.approx(3.09)
+
+
+@given(
+    st.sampled_from(["fifo", "lifo", "codel"]),
+    st.lists(st.tuples(st.sampled_from("jjjnlt"), st.sampled_from([0, 0.005, 0.03, 0.2, 1]))),
+)
+def test_whoever_looks_again_only_when_told_to_is_never_late(
+    discipline: Discipline, steps: list[tuple[str, float]]
+) -> None:
+    queue, now_s, look_s = queue_of(discipline), 0.0, inf
+    for at, (step, later_s) in enumerate(steps):
+        now_s += later_s
+        if now_s >= look_s:  # as the limiter's timer does
+            queue.turn_away(now_s)
+            look_s = queue.next_look_s(now_s) or inf
+        if step == "j" and queue.join(f"{at}", now_s):
+            look_s = min(look_s, queue.next_look_s(now_s) or inf)
+        elif step == "n" and queue.waiting:
+            queue.next(now_s)
+        elif step == "l" and queue.waiting:
+            queue.leave(next(iter(queue.waiting)))
+        assert look_s <= (queue.next_look_s(now_s) or inf)
 
 
 def test_an_emptied_queue_stands_no_more() -> None:

@@ -26,12 +26,13 @@ nothing. Its time is that of the running event loop. A limiter belongs to one ev
 from __future__ import annotations
 
 import asyncio
-from asyncio import CancelledError
+from asyncio import CancelledError, current_task, get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
+from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -89,12 +90,13 @@ class AdaptiveStatistics:
 class Place:
     """A place that is taken. Give it back by `release`, once."""
 
-    __slots__ = ("_began_s", "_beside", "_limiter")
+    __slots__ = ("_began_s", "_beside", "_limiter", "_outer")
 
     def __init__(self, limiter: AdaptiveLimiter, began_s: float, beside: int) -> None:
         self._limiter: AdaptiveLimiter | None = limiter
         self._began_s = began_s
         self._beside = beside
+        self._outer: Place | None = None  # another that the same task has entered before
 
     def release(self, succeeded: bool | None = True) -> None:
         """
@@ -109,7 +111,7 @@ class Place:
         limiter, self._limiter = self._limiter, None
         if limiter is None:
             raise UsageError("a place was given back twice", cure="Call release() only once")
-        limiter._release(self._began_s, self._beside, succeeded)
+        limiter._release(self, succeeded)
 
 
 class AdaptiveLimiter:
@@ -159,15 +161,17 @@ class AdaptiveLimiter:
         )
         self._name = name
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._places: dict[asyncio.Task[Any] | None, list[Place]] = {}
+        self._waiting = self._queue.waiting
+        self._places: dict[asyncio.Task[Any] | None, Place] = {}  # the innermost of each task
         self._timer: asyncio.TimerHandle | None = None
+        self._look_s = inf  # when somebody may have waited too long
         self._in_use = self._peak = self._acquired = self._refused = self._turned_away = 0
         self._failed = 0
         self._ended = 0
         self._first_s: float | None = None
 
     def __repr__(self) -> str:
-        return f"<AdaptiveLimiter {self._in_use} of {self.limit}, {len(self._queue)} waiting>"
+        return f"<AdaptiveLimiter {self._in_use} of {self.limit}, {len(self._waiting)} waiting>"
 
     @property
     def limit(self) -> int:
@@ -179,7 +183,7 @@ class AdaptiveLimiter:
         return AdaptiveStatistics(
             limit=self.limit,
             in_use=self._in_use,
-            waiting=len(self._queue),
+            waiting=len(self._waiting),
             peak_in_use=self._peak,
             acquired=self._acquired,
             refused=self._refused,
@@ -199,7 +203,7 @@ class AdaptiveLimiter:
         return {
             f"{self._name}_limit": self.limit,
             f"{self._name}_in_use": self._in_use,
-            f"{self._name}_waiting": len(self._queue),
+            f"{self._name}_waiting": len(self._waiting),
             f"{self._name}_turned_away": self._refused + self._turned_away,
         }
 
@@ -210,22 +214,10 @@ class AdaptiveLimiter:
         Raises:
             Overloaded: too many wait, or this one has waited too long.
         """
-        self._loop = loop = asyncio.get_running_loop()
-        if self._in_use < self.limit and not self._queue:
+        self._loop = loop = get_running_loop()
+        if self._in_use < self._steering.limit:
             return self._take(loop.time())
-        if self._queue.is_full:
-            self._refused += 1
-            raise self._overloaded(loop.time())
-        waiter: asyncio.Future[Place] = loop.create_future()
-        self._queue.join(waiter, loop.time())
-        self._look_again(loop)
-        try:
-            return await waiter
-        except CancelledError:
-            self._queue.leave(waiter)
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                waiter.result().release(None)  # the place came together with the cancellation
-            raise
+        return await self._wait(loop)
 
     @asynccontextmanager
     async def around(self, resource: AbstractAsyncContextManager[C]) -> AsyncIterator[C]:
@@ -254,8 +246,14 @@ class AdaptiveLimiter:
         return limited
 
     async def __aenter__(self) -> Self:
-        place = await self.acquire()
-        self._places.setdefault(asyncio.current_task(), []).append(place)
+        self._loop = loop = get_running_loop()
+        if self._in_use < self._steering.limit:
+            place = self._take(loop.time())
+        else:
+            place = await self._wait(loop)
+        task = current_task()
+        place._outer = self._places.get(task)
+        self._places[task] = place
         return self
 
     async def __aexit__(
@@ -264,50 +262,69 @@ class AdaptiveLimiter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        task = asyncio.current_task()
-        places = self._places.get(task)
-        if not places:
+        task = current_task()
+        place = self._places.pop(task, None)
+        if place is None:
             raise UsageError(
                 "a limiter was left by a task that had not entered it",
                 cure="Enter and leave it in the same task, or use acquire() and release()",
             )
-        place = places.pop()
-        if not places:
-            del self._places[task]
+        if place._outer is not None:
+            self._places[task] = place._outer
+        place._limiter = None
         # Cancelled and the like: nobody knows how long it would have taken.
         unknown = error is not None and not isinstance(error, Exception)
-        place.release(None if unknown else error is None)
+        self._release(place, None if unknown else error is None)
+
+    # Invariant: somebody waits only while in_use >= limit, so that a place which is free is
+    # nobody's. What follows is done for each request: it calls little, and looks up little.
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop) -> Place:
+        now_s = loop.time()
+        if self._queue.is_full:
+            self._refused += 1
+            raise self._overloaded(now_s)
+        waiter: asyncio.Future[Place] = loop.create_future()
+        if self._queue.join(waiter, now_s):
+            self._look_again(loop, now_s)
+        try:
+            return await waiter
+        except CancelledError:
+            self._queue.leave(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                waiter.result().release(None)  # the place came together with the cancellation
+            raise
 
     def _take(self, now_s: float) -> Place:
         if self._first_s is None:
             self._first_s = now_s
         self._acquired += 1
-        self._in_use += 1
-        self._peak = max(self._peak, self._in_use)
-        return Place(self, now_s, self._in_use)
+        self._in_use = in_use = self._in_use + 1
+        if in_use > self._peak:
+            self._peak = in_use
+        return Place(self, now_s, in_use)
 
-    def _release(self, began_s: float, beside: int, succeeded: bool | None) -> None:
-        loop = self._loop or asyncio.get_running_loop()
-        now_s = loop.time()
-        self._in_use -= 1
+    def _release(self, place: Place, succeeded: bool | None) -> None:
+        loop = self._loop or get_running_loop()
+        self._in_use = in_use = self._in_use - 1
         if succeeded is not None:
+            now_s = loop.time()
             self._ended += 1
             self._failed += not succeeded
             self._steering.ended(
                 now_s,
-                now_s - began_s,
-                beside=beside,
-                in_flight=self._in_use,
+                now_s - place._began_s,
+                beside=place._beside,
+                in_flight=in_use,
                 succeeded=succeeded,
             )
-        self._let_in(loop)
+        if self._waiting:
+            self._let_in(loop.time())
 
-    def _let_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._queue:
-            return
-        now_s = loop.time()
-        self._turn_away(now_s)
-        while self._queue and self._in_use < self.limit:
+    def _let_in(self, now_s: float) -> None:
+        if now_s >= self._look_s:  # the loop is late
+            self._turn_away(now_s)
+        while self._in_use < self._steering.limit and self._waiting:
             waiter = self._queue.next(now_s)
             # Cancelled in this very turn of the loop, it did not get round to leave the queue.
             if not waiter.done():
@@ -319,26 +336,28 @@ class AdaptiveLimiter:
                 self._turned_away += 1
                 waiter.set_exception(self._overloaded(now_s))
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look_again(self, loop: asyncio.AbstractEventLoop, now_s: float) -> None:
         """See to it that somebody is turned away in time, also while no place is given back."""
-        due_s = self._queue.next_look_s(loop.time())
-        if due_s is None or (self._timer is not None and self._timer.when() <= due_s):
+        look_s = self._queue.next_look_s(now_s)
+        if look_s is None or self._look_s <= look_s:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(due_s, self._look, loop)
+        self._look_s = look_s
+        self._timer = loop.call_at(look_s, self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        self._turn_away(loop.time())
-        self._look_again(loop)
+        self._timer, self._look_s = None, inf
+        now_s = loop.time()
+        self._turn_away(now_s)
+        self._look_again(loop, now_s)
 
     def _overloaded(self, now_s: float) -> Overloaded:
         lasted_s = now_s - (self._first_s if self._first_s is not None else now_s)
         # As long as those who wait already will take, by the rate so far.
-        wait_s = len(self._queue) * lasted_s / self._ended if self._ended else 0.0
+        wait_s = len(self._waiting) * lasted_s / self._ended if self._ended else 0.0
         error = Overloaded(
-            f"all {self.limit} places are taken, and {len(self._queue)} wait for one",
+            f"all {self.limit} places are taken, and {len(self._waiting)} wait for one",
             cure=f"Try again in {max(wait_s, _LEAST_RETRY_S):.0f} s",
         )
         error.retry_after_s = max(wait_s, _LEAST_RETRY_S)

@@ -62,43 +62,53 @@ class QueueRules:
 
 
 class Queue(Generic[W]):
-    """Those who wait, by *rules*."""
+    """
+    Those who wait, by *rules*.
 
-    __slots__ = ("_empty_at", "_rules", "_since")
+    Attributes:
+        waiting: who waits, and since when, from the oldest on; only to be looked at.
+    """
+
+    __slots__ = ("_empty_at", "_rules", "waiting")
 
     def __init__(self, rules: QueueRules) -> None:
         self._rules = rules
-        self._since: OrderedDict[W, float] = OrderedDict()
+        self.waiting: OrderedDict[W, float] = OrderedDict()
         self._empty_at = 0.0
-
-    def __len__(self) -> int:
-        return len(self._since)
 
     @property
     def is_full(self) -> bool:
         """Whether nobody more may wait."""
-        return len(self._since) >= self._rules.most
+        return len(self.waiting) >= self._rules.most
 
-    def join(self, waiter: W, now_s: float) -> None:
-        """*waiter* begins to wait."""
-        if not self._since:
+    def join(self, waiter: W, now_s: float) -> bool:
+        """
+        *waiter* begins to wait.
+
+        Returns:
+            Whether `next_look_s` may be sooner for it.
+        """
+        if not self.waiting:
             self._empty_at = now_s
-        self._since[waiter] = now_s
+        self.waiting[waiter] = now_s
+        # The oldest is the next to be turned away; among a few nobody is for the target's sake.
+        return len(self.waiting) <= _KEPT + 1
 
     def leave(self, waiter: W) -> None:
         """*waiter* gives up, if it still waits."""
-        self._since.pop(waiter, None)
+        self.waiting.pop(waiter, None)
 
     def next(self, now_s: float) -> W:
         """Whoever is to be served now; only where somebody waits."""
-        lifo = self._rules.discipline == "lifo" or self._stands(now_s)
-        return self._since.popitem(last=lifo)[0]
+        discipline = self._rules.discipline
+        lifo = discipline == "lifo" or (discipline == "codel" and self._stands(now_s))
+        return self.waiting.popitem(last=lifo)[0]
 
     def turn_away(self, now_s: float) -> list[W]:
         """Take out all who have waited too long."""
-        allowed_s, kept_from = self._allowed_s(now_s), len(self._since) - _KEPT
+        allowed_s, kept_from = self._allowed_s(now_s), len(self.waiting) - _KEPT
         gone = []
-        for at, (waiter, since_s) in enumerate(self._since.items()):
+        for at, (waiter, since_s) in enumerate(self.waiting.items()):
             if at >= kept_from:
                 allowed_s = self._rules.patience_s
             # Who leaves at this very instant may be a rounding early.
@@ -106,15 +116,15 @@ class Queue(Generic[W]):
                 break
             gone.append(waiter)
         for waiter in gone:
-            del self._since[waiter]
+            del self.waiting[waiter]
         return gone
 
     def next_look_s(self, now_s: float) -> float | None:
         """When somebody will have waited too long; None where nobody waits."""
-        if not self._since:
+        if not self.waiting:
             return None
-        oldest_s = next(iter(self._since.values()))
-        if len(self._since) <= _KEPT:
+        oldest_s = next(iter(self.waiting.values()))
+        if len(self.waiting) <= _KEPT:
             return oldest_s + self._rules.patience_s
         due_s = oldest_s + self._allowed_s(now_s)
         if self._rules.discipline == "codel" and not self._stands(now_s):
@@ -128,6 +138,6 @@ class Queue(Generic[W]):
         return min(rules.target_s, rules.patience_s) if self._stands(now_s) else rules.patience_s
 
     def _stands(self, now_s: float) -> bool:
-        if self._rules.discipline != "codel" or not self._since:
+        if self._rules.discipline != "codel" or not self.waiting:
             return False
         return now_s - self._empty_at >= self._rules.interval_s * (1 - 1e-9)

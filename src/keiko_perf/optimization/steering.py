@@ -12,10 +12,10 @@ It owns no clock and does no I/O: what is told to it is all it knows.
 
 from __future__ import annotations
 
-from math import ceil, exp, log, sqrt
+from math import ceil, exp, inf, log, sqrt
 
 from keiko_perf.optimization.account import Account
-from keiko_perf.optimization.knee import Aim, Knee
+from keiko_perf.optimization.knee import Aim, InPieces, Knee
 
 _FIRST = 2  # beside an idle service, to see how long a request takes without a queue
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
@@ -38,6 +38,7 @@ _UP_COST, _DOWN_COST, _LOW_COST = 0.03, 0.015, 0.05  # what such a look may be e
 _CHEAP = 0.008  # so little that one more is looked at in every turn
 _OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
+_PIECES, _THINK = 60, 16  # a thought has no more; it takes one in so many requests
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
 
@@ -64,6 +65,10 @@ class Steering:
     _squares: float
     _whole_s: float
     _lost_s: float
+    _least_requests: int
+    _least_s: float
+    _longest_s: float
+    _pieces: int
 
     def __init__(self, *, first: int = _FIRST, least: int = 1, most: int = 1000) -> None:
         self.limit = min(max(first, least), most)
@@ -79,6 +84,7 @@ class Steering:
         self._mean_s: float | None = None
         self._idle_since_s: float | None = None
         self._variation, self._seen = _VARIATION, _SEEN
+        self._thought: InPieces[int] | None = None
         self._begin(None, skip=0)  # nothing was in flight before
 
     def ended(
@@ -94,56 +100,83 @@ class Steering:
             in_flight: how many are in flight now.
             succeeded: whether it was of use.
         """
-        if self._idle_since_s is not None and self._began_s is not None:
-            # While nobody was in flight, nothing was measured.
-            idle_s = max(now_s - duration_s - self._idle_since_s, 0.0)
-            self._began_s += idle_s
-            if idle_s > _REST_S:
-                self._knee.rest()
-        self._idle_since_s = None if in_flight else now_s
-        self._busiest = max(self._busiest, beside)
+        if self._idle_since_s is not None:
+            self._was_idle(now_s - duration_s)
+        if not in_flight:
+            self._idle_since_s = now_s
+        if beside > self._busiest:
+            self._busiest = beside
         self._account.ended(now_s, duration_s, in_flight=in_flight)
+        if self._thought is not None:
+            self._think_on(now_s, in_flight)
+            return
         if self._skip > 0:
             self._skip -= succeeded
             self._began_s = now_s
             return
         if self._began_s is None:
             self._began_s = now_s - duration_s
-        self._asked += 1
+        self._asked = asked = self._asked + 1
         if succeeded:
             self._whole_s += duration_s
-            if self._mean_s is not None:
-                longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
-                duration_s = min(duration_s, longest * self._mean_s)
+            if duration_s > self._longest_s:
+                duration_s = self._longest_s
             self._count += 1
             self._beside += beside
             self._sum_s += duration_s
             self._squares += duration_s * duration_s
         else:
             self._lost_s += duration_s
-        least = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
-        least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
         lasted_s = now_s - self._began_s
+        if asked >= self._least_requests and lasted_s >= self._least_s and self._is_over(lasted_s):
+            # Some thousand requests a second would feel it if it were done while one of them waits.
+            self._thought = self._think(lasted_s)
+            self._pieces = ceil(_PIECES / max(self._count // _THINK, 1))
+            self._think_on(now_s, in_flight)
+
+    def _was_idle(self, until_s: float) -> None:
+        """While nobody was in flight, nothing was measured."""
+        if self._idle_since_s is not None and self._began_s is not None:
+            idle_s = max(until_s - self._idle_since_s, 0.0)
+            self._began_s += idle_s
+            if idle_s > _REST_S:
+                self._knee.rest()
+        self._idle_since_s = None
+
+    def _is_over(self, lasted_s: float) -> bool:
+        """Whether a window that has lasted long enough by the clock has by what it measures."""
         if self._account.is_open and self._asked * self._count < self._beside:
-            return  # as many as are in flight are to end
-        count = max(self._count, 1)
-        if self._asked >= least and lasted_s * count >= max(
-            least_s * count, self._sum_s * (_AS_LONG_AT_FIRST if self._beginning else 1.0)
-        ):
-            self._end(now_s, lasted_s, in_flight)
+            return False  # as many as are in flight are to end
+        as_long = _AS_LONG_AT_FIRST if self._beginning else 1.0
+        return lasted_s * max(self._count, 1) >= as_long * self._sum_s
 
     def _begin(self, now_s: float | None, *, skip: int) -> None:
         self._began_s, self._skip = now_s, skip
         self._asked = self._count = self._beside = self._busiest = 0
         self._sum_s = self._squares = self._whole_s = self._lost_s = 0.0
+        # These are looked at by each request, and change from one window to the next alone.
+        self._least_requests = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
+        self._least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
+        longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
+        self._longest_s = inf if self._mean_s is None else longest * self._mean_s
 
-    def _end(self, now_s: float, lasted_s: float, in_flight: int) -> None:
+    def _think_on(self, now_s: float, in_flight: int) -> None:
+        """Do as much as the end of one request has to bear."""
+        assert self._thought is not None
+        try:
+            for _ in range(self._pieces):
+                next(self._thought)
+        except StopIteration as end:
+            self._thought = None
+            self._set(end.value, now_s, in_flight)
+
+    def _think(self, lasted_s: float) -> InPieces[int]:
+        """What limit a window leads to."""
         self.windows += 1
         if not self._sum_s > 0:
             # Nothing but failures, or no time at all passes: there is nothing to learn from.
             self._base = max(int(self._base * 0.7), self._least) if not self._count else self._base
-            self._set(self._base, now_s, in_flight)
-            return
+            return self._base
         mean_s = self._sum_s / self._count
         whole_s = self._whole_s / self._count
         self._mean_s = (
@@ -158,17 +191,17 @@ class Steering:
         if self._account.is_open and is_full:
             # Little's law counts those too that have not ended.
             mean_s *= beside * lasted_s / self._whole_s
-        change = self._knee.learn(beside, mean_s + self._lost_s / self._count, variance)
+        change = yield from self._knee.learning(
+            beside, mean_s + self._lost_s / self._count, variance
+        )
         if change:
             # What became slower is asked for less first, and what became faster for more.
             self.changes += 1
             # Upwards: half of two would be much less.
-            limit = ceil(self._base * exp(-change * _AFTER_A_CHANGE))
-        else:
-            # Only now: what a stall does to durations is not how work varies.
-            self._learn_variation()
-            limit = self._aim(sqrt(variance * self._knee.spread))
-        self._set(limit, now_s, in_flight)
+            return ceil(self._base * exp(-change * _AFTER_A_CHANGE))
+        # Only now: what a stall does to durations is not how work varies.
+        self._learn_variation()
+        return (yield from self._aim(sqrt(variance * self._knee.spread)))
 
     def _learn_variation(self) -> None:
         """How much work varies, by all requests so far and later by the last some hundred."""
@@ -179,13 +212,13 @@ class Steering:
         self._variation += self._count / self._seen * (variation - self._variation)
         self._seen = min(self._seen, _REMEMBERED)
 
-    def _aim(self, noise: float) -> int:
+    def _aim(self, noise: float) -> InPieces[int]:
         """Set the base anew; what the next window should be measured at."""
         most_up = _MOST_UP_AT_FIRST if self._beginning else _MOST_UP
         # Whoever has no more to ask for cannot tell what more would do.
         reached = max(2 * self._busiest + 2, self._base)
         highest = max(int(self._base * most_up), self._base + 1)
-        aim = self._knee.aim(
+        aim = yield from self._knee.aiming(
             max(self._base * _MOST_DOWN, self._least),
             max(min(highest, self._most, reached), self._base),
             sure=_SURE if self._is_found else _SURE_AT_FIRST,
