@@ -334,9 +334,8 @@ async def test_what_helps_only_together_on_two_tables_is_found_before_much_else_
     join = "SELECT 6 FROM t JOIN u ON t.a = u.c WHERE u.d = $1"
     # Many dearer statements that nothing helps, each of them worth a question.
     hopeless = [f"SELECT {number} FROM t WHERE b = $1 AND c = $2" for number in range(10, 60)]
-    plans = Plans(
-        dict.fromkeys(hopeless, {NONE: 1000.0}) | {join: {NONE: 900.0, frozenset({A, other}): 10.0}}
-    )
+    known = {one: {NONE: 1000.0} for one in hopeless}
+    plans = Plans(known | {join: {NONE: 900.0, frozenset({A, other}): 10.0}})
     queries = [query(one) for one in (*hopeless, join)]
     result = await found(
         plans,
