@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.allowance import Allowance
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.packing import Packing
 
@@ -87,6 +88,11 @@ class Nomination:
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
         return self._packing().thorough(start)
+
+    def forget_who_pays(self) -> None:
+        """From now on others pay than before, by what is known besides."""
+        self.ledger.gains = Gains(self.ledger)
+        self._known_packing = None
 
     def is_few(self) -> bool:
         """Whether the search is worth only few questions."""
