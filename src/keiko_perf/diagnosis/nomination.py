@@ -120,7 +120,7 @@ class Nomination:
         return self._known_packing
 
     async def _explore_together(self) -> None:
-        """Ask what each statement would use of all its candidates, if they lie on several tables."""
+        """Ask what each statement would use of all candidates, if they lie on several tables."""
         for number in self._promising(_WORTH_EXPLORING[0]):
             if self.is_late():
                 break
