@@ -383,6 +383,26 @@ async def test_two_that_help_only_together_are_found() -> None:
     assert await budgeted(plans, query(BOTH), budget=19) == set()
 
 
+async def test_what_helps_only_together_on_two_tables_is_found_before_much_else_is_asked() -> None:
+    other = Index(TableName("", "u"), (Key("d"), Key("c")))
+    join = "SELECT 6 FROM t JOIN u ON t.a = u.c WHERE u.d = $1"
+    # Many dearer statements that nothing helps, each of them worth a question.
+    hopeless = [f"SELECT {number} FROM t WHERE b = $1 AND c = $2" for number in range(10, 60)]
+    known = {one: {NONE: 1000.0} for one in hopeless}
+    plans = Plans(known | {join: {NONE: 900.0, frozenset({A, other}): 10.0}})
+    queries = [query(one) for one in (*hopeless, join)]
+    result = await found(
+        plans,
+        *queries,
+        candidates=(A, B, AB, C, other),
+        max_indexes=None,
+        budget_bytes=25,
+        sizes=(10, 10, 15, 10, 15),
+    )
+    assert {one.index for one in result.chosen} == {A, other}
+    assert plans.asked[len(queries)] == (join, frozenset({A, other}))
+
+
 CANDIDATES = (A, B, AB, C)
 NEEDS = st.frozensets(st.sampled_from(CANDIDATES), min_size=1, max_size=2)
 
