@@ -43,6 +43,7 @@ class Proving:
     Attributes:
         barred: what is not to be chosen any more.
         fleeting: what saves nothing where the pages are in memory.
+        lasting: what saves something there, too; nothing is asked about it again.
         slower: what its plans really cost too much for.
     """
 
@@ -53,6 +54,7 @@ class Proving:
     in_memory: Asking | None
     barred: Bits = 0
     fleeting: Bits = 0
+    lasting: Bits = 0
     slower: Bits = 0
 
     async def best(self, choice: Choice) -> list[int]:
@@ -60,6 +62,8 @@ class Proving:
         kept: list[int] = []
         for number in range(_MOST_CHOICES):
             order = await (choice.again(set_of(kept)) if number else choice.run())
+            if number and set_of(order) == set_of(kept):
+                break
             quicker = await self._quicker(order, choice)
             kept = await self._lasting(quicker, choice)
             if kept == order or self.limits.is_late():
@@ -108,9 +112,13 @@ class Proving:
         for bit in reversed(order):
             if self.limits.is_late():
                 break
+            if self.lasting >> bit & 1:
+                continue
             others = set_of(kept) & ~(1 << bit)
             gains = self.seeming(choice, bit, others)
-            if not await self._lasts(bit, others, gains, self.in_memory):
+            if await self._lasts(bit, others, gains, self.in_memory):
+                self.lasting |= 1 << bit
+            else:
                 kept.remove(bit)
                 self.fleeting |= 1 << bit
         return kept
