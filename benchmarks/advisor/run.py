@@ -7,11 +7,11 @@ decides (see drawn.py), at budgets that are shares of their tables' size, with A
 others. At each storage budget each of them advises; the table holds the workload's cost beside that without indexes (an index that begins one
 that is there counts for nothing: it only looks cheaper while it is hypothetical), how often the planner was
 asked, how large the indexes are, how long it took, and whether each bar was met. `--build` makes what was advised for real
-and prints what the planner then says, the real sizes and the time that they took to make, and how
-long the statements run before and after: an index that makes none 5 % faster is called useless.
+and prints what the planner then says, the real sizes and the time that they took to make, and, measured in turns with
+and without (see built_for_real.py), how long all statements run and which index is useless.
 
     python benchmarks/advisor/run.py [--scale 1] [--budgets 25,50,100,200,400] [--only tenants]
-    python benchmarks/advisor/run.py --scale 1 --budgets "" --build 50
+    python benchmarks/advisor/run.py --scale 1 --budgets "" --build 50,200
     python benchmarks/advisor/run.py --draw 21,22,23,24
 """
 
@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import time
 from collections.abc import Iterator
-from statistics import median
 from typing import Any
 
 import baselines
+import built_for_real
 import drawn
 import psycopg
 import tenants
@@ -50,11 +49,8 @@ _PEERS = {"Extend": baselines.extend, "AutoAdmin": baselines.autoadmin}
 _SHARES = (0.025, 0.05, 0.1, 0.2, 0.4)
 """Of the size of a drawn workload's tables: its budgets."""
 _ANYTIME_S = 30.0
-_ROUNDS = 3
 _ALL_KINDS = {"warehouse": 1.0, "tenants": 0.8}
 """What the workload may cost with all kinds of index, beside the best of the others."""
-LEAST_GAIN = 0.05
-"""An index that makes no statement faster by so much is useless."""
 
 
 def load(url: str, module: Any, scale: float) -> None:
@@ -142,75 +138,9 @@ def build(name: str, url: str, budget: float) -> None:
     """Make what is advised, and print what it is worth."""
     _, statements = WORKLOADS[name]
     advice = asyncio.run(ours(url, statements, budget * MB))
+    print(f"\n{name}, {budget:g} MB, built: {len(advice.indexes)} indexes")
     with psycopg.connect(plain_url(url), autocommit=True, prepare_threshold=None) as db:
-        before = [_planned(db, text) for _, text in statements]
-        run_before = [_run(db, text) for _, text in statements]
-        took: dict[str, float] = {}
-        for index in advice.indexes:
-            started = time.perf_counter()
-            db.execute(index.statement)
-            took[index.name] = time.perf_counter() - started
-        db.execute("VACUUM ANALYZE")
-        after = [_planned(db, text) for _, text in statements]
-        run_after = [_run(db, text) for _, text in statements]
-        print(f"\n{name}, {budget:g} MB, built: {len(advice.indexes)} indexes")
-        assert advice.cost_before
-        assert advice.cost_after is not None
-        weights = [weight for weight, _ in statements]
-        total = sum(w * cost for w, (cost, _) in zip(weights, before, strict=True))
-        real = sum(w * cost for w, (cost, _) in zip(weights, after, strict=True))
-        print(
-            f"  cost: promised {advice.cost_after / advice.cost_before:.3f}, real {real / total:.3f}"
-        )
-        spent = [(w * b, w * a) for w, b, a in zip(weights, run_before, run_after, strict=True)]
-        b, a = (sum(side) for side in zip(*spent, strict=True))
-        print(f"  run time, writes and all: {a / b:.3f} of before{'' if a < b else ', NO BENEFIT'}")
-        for index in advice.indexes:
-            (size,) = db.execute("SELECT pg_relation_size(%s)", (index.name,)).fetchone() or (0,)
-            gain = max(
-                (
-                    1 - ra / rb
-                    for (_, used), rb, ra in zip(after, run_before, run_after, strict=True)
-                    if index.name in used
-                ),
-                default=0.0,
-            )
-            print(
-                f"  {'ok     ' if gain >= LEAST_GAIN else 'USELESS'} {gain:5.0%} faster,"
-                f" {(index.built_size_bytes or 0) / MB:7.2f} MB promised {size / MB:7.2f} real,"
-                f" {index.build_s or 0:5.2f} s promised {took[index.name]:5.2f} real"
-                f" {index.verified_by:<8} {index.statement[26:140]}",
-                flush=True,
-            )
-        for index in advice.indexes:
-            db.execute(index.undo)
-
-
-def _planned(db: psycopg.Connection[Any], text: str) -> tuple[float, set[str]]:
-    (plan,) = db.execute(f"EXPLAIN (FORMAT JSON) {text}").fetchone() or ("[]",)
-    plan = json.loads(plan) if isinstance(plan, str) else plan
-    used: set[str] = set()
-
-    def walk(node: dict[str, Any]) -> None:
-        used.add(node.get("Index Name", ""))
-        for one in node.get("Plans", ()):
-            walk(one)
-
-    walk(plan[0]["Plan"])
-    return float(plan[0]["Plan"]["Total Cost"]), used
-
-
-def _run(db: psycopg.Connection[Any], text: str) -> float:
-    """How long a statement takes; what it writes is undone."""
-    took = []
-    for _ in range(_ROUNDS):
-        with db.transaction(force_rollback=True):
-            started = time.perf_counter()
-            answer = db.execute(text)
-            if answer.description is not None:
-                answer.fetchall()
-            took.append(time.perf_counter() - started)
-    return median(took)
+        built_for_real.show(db, advice, statements)
 
 
 def plain_url(url: str) -> str:
@@ -221,7 +151,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--scale", type=float, default=0.2)
     parser.add_argument("--budgets", default="5,10,20,40,80")
-    parser.add_argument("--build", type=float, default=0.0, help="MB; make them for real")
+    parser.add_argument("--build", default="", help="MB; make them for real")
     parser.add_argument("--only", choices=sorted(WORKLOADS))
     parser.add_argument("--draw", default="", help="seeds of drawn workloads, in the others' place")
     parser.add_argument("--server", help="databases that are loaded already, of the same names")
@@ -265,8 +195,8 @@ def _anytime(planner: baselines.Planner, budget_bytes: int) -> baselines.Chosen:
 
 def _measure(name: str, url: str, budgets: list[float], options: argparse.Namespace) -> None:
     compare(name, url, budgets, WORKLOADS[name][1])
-    if options.build:
-        build(name, url, options.build)
+    for budget in (float(one) for one in options.build.split(",") if one):
+        build(name, url, budget)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from keiko_perf.diagnosis.choice import Limits
 from keiko_perf.diagnosis.costs import Answer, Costs, Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.schema import Key, Table, TableName
 from keiko_perf.diagnosis.search import Found, Search
 from keiko_perf.diagnosis.verify import IndexRefused, Price
+from keiko_perf.diagnosis.visits import Visit
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.errors import StatementRefused
 
@@ -34,6 +35,7 @@ class Plans:
     """
 
     plans: dict[str, dict[frozenset[Index], float]]
+    visits: dict[tuple[str, frozenset[Index]], Visit] = field(default_factory=dict)
     impossible: frozenset[Index] = NONE
     planner_calls: int = 0
     asked: list[tuple[str, frozenset[Index]]] = field(default_factory=list)
@@ -48,7 +50,8 @@ class Plans:
         cost, needed = min(
             (cost, sorted(needs)) for needs, cost in self.plans[text].items() if needs <= indexes
         )
-        return Price(cost, frozenset(needed))
+        visit = self.visits.get((text, frozenset(needed)))
+        return Price(cost, frozenset(needed), visits=(visit,) if visit else ())
 
     async def size_bytes(self, index: Index) -> int | None:
         return None
@@ -80,8 +83,9 @@ async def found(
     budget_bytes: float | None = None,
     sizes: tuple[float, ...] = (),
     in_memory: Plans | None = None,
+    tables: dict[TableName, Table] | None = None,
 ) -> Found:
-    costs = Costs(plans, queries, candidates, sizes)
+    costs = Costs(plans, queries, candidates, sizes, tables or {})
     limits = Limits(max_indexes=max_indexes, budget_bytes=budget_bytes)
     asking = in_memory.price if in_memory else None
     return await Search(costs, dict.fromkeys(candidates, upkeep), limits, asking).run()
@@ -152,6 +156,56 @@ async def test_what_saves_something_only_on_a_disk_is_refused(budget_bytes: floa
     assert ONLY_C not in {text for text, _ in in_memory.asked}, (
         "what saves so much, saves it anyway"
     )
+
+
+def looked_up(times: float) -> Visit:
+    """Ten scattered rows each time, for which the planner reckons next to nothing."""
+    return Visit(TABLE, "", times=times, cost=0.1, rows=10.0)
+
+
+T = Table(name=TABLE, columns={}, rows=1e6, size_bytes=8e8)
+ALONE = frozenset({A})
+
+
+@pytest.mark.parametrize("budget_bytes", [None, 99])
+async def test_what_looks_up_more_than_the_planner_says_is_refused(
+    budget_bytes: float | None,
+) -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, ALONE: 100.0},
+            ONLY_B: {NONE: 1000.0, frozenset({B}): 100.0},
+        },
+        visits={(ONLY_A, ALONE): looked_up(1000), (ONLY_B, frozenset({B})): looked_up(10)},
+    )
+    result = await found(
+        plans,
+        *map(query, plans.plans),
+        candidates=(A, B),
+        budget_bytes=budget_bytes,
+        sizes=(10, 10),
+        tables={TABLE: T},
+    )
+    assert [one.index for one in result.chosen] == [B]
+    if budget_bytes is None:
+        assert reasons(result) == {A: "slower"}
+    assert result.cost_after == 1000.0 + 100.0, "as the planner prices it"
+
+
+async def test_a_statement_that_loses_by_its_look_ups_is_told() -> None:
+    plans = Plans(
+        {ONLY_A: {NONE: 1000.0, ALONE: 10.0}, A_AND_C: {NONE: 1000.0, ALONE: 900.0}},
+        visits={(A_AND_C, ALONE): looked_up(100)},
+    )
+    tables = {TABLE: T}
+    result = await found(plans, query(ONLY_A, 9), query(A_AND_C), candidates=(A,), tables=tables)
+    (chosen,) = result.chosen
+    assert [one.statement.text for one in chosen.gains] == [ONLY_A]
+    (loss,) = chosen.losses
+    assert loss.statement.text == A_AND_C
+    assert loss.cost_before == 1000.0
+    assert loss.cost_after > 1050.0
+    assert chosen.benefit == 9 * 990.0 + loss.saved
 
 
 async def test_what_saves_less_than_a_twentieth_of_any_statement_is_refused() -> None:
@@ -327,6 +381,26 @@ async def test_two_that_help_only_together_are_found() -> None:
     plans = Plans({BOTH: {NONE: 1000.0, frozenset({A, B}): 10.0}})
     assert await budgeted(plans, query(BOTH), budget=20) == {A, B}
     assert await budgeted(plans, query(BOTH), budget=19) == set()
+
+
+async def test_what_helps_only_together_on_two_tables_is_found_before_much_else_is_asked() -> None:
+    other = Index(TableName("", "u"), (Key("d"), Key("c")))
+    join = "SELECT 6 FROM t JOIN u ON t.a = u.c WHERE u.d = $1"
+    # Many dearer statements that nothing helps, each of them worth a question.
+    hopeless = [f"SELECT {number} FROM t WHERE b = $1 AND c = $2" for number in range(10, 60)]
+    known = {one: {NONE: 1000.0} for one in hopeless}
+    plans = Plans(known | {join: {NONE: 900.0, frozenset({A, other}): 10.0}})
+    queries = [query(one) for one in (*hopeless, join)]
+    result = await found(
+        plans,
+        *queries,
+        candidates=(A, B, AB, C, other),
+        max_indexes=None,
+        budget_bytes=25,
+        sizes=(10, 10, 15, 10, 15),
+    )
+    assert {one.index for one in result.chosen} == {A, other}
+    assert plans.asked[len(queries)] == (join, frozenset({A, other}))
 
 
 CANDIDATES = (A, B, AB, C)

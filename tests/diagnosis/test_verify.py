@@ -254,7 +254,7 @@ async def test_an_error_in_the_middle_leaves_nothing_either(url: str, pricer: Pr
     assert left_behind(url) == []
 
 
-async def test_a_page_at_a_random_place_costs_little_in_memory_and_for_that_question_alone(
+async def test_pages_cost_little_in_memory_and_for_that_question_alone(
     url: str, pricer: Pricer
 ) -> None:
     async with Database.connect(url) as database, pricer.session(database) as session:
@@ -268,6 +268,7 @@ async def test_a_page_at_a_random_place_costs_little_in_memory_and_for_that_ques
             await in_memory.price("SELECT nothing FROM events", 0, NONE)
         assert await session.price(*asked) == before
         assert await database.value("SHOW random_page_cost") == "4"
+        assert await database.value("SHOW seq_page_cost") == "1"
 
 
 async def test_the_locks_of_plans_are_given_back_while_the_questions_go_on(

@@ -60,7 +60,8 @@ class AdvisedIndex:
         table: where.
         verified_by: how it was verified; None if it was not.
         gains: the statements that become cheaper, those that save most first.
-        losses: those that become dearer.
+        losses: those that become dearer; by what its look-ups really cost, where the planner
+            takes them for cheaper.
         benefit: what the workload saves, less what its writes cost; None if not verified.
         benefit_ratio: that as a share of the workload's cost, 0 to 1.
         upkeep: what the workload's writes cost more.
@@ -211,8 +212,9 @@ class Refusal:
 
     Attributes:
         index: which one.
-        code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`,
-            `superseded`, `limit`, `budget`, `late`, `impossible`, `unverified`, `second_choice`.
+        code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`, `slower`,
+            `in_memory`, `superseded`, `limit`, `budget`, `late`, `impossible`, `unverified`,
+            `second_choice`.
         reason: why, for people.
     """
 

@@ -46,14 +46,29 @@ class Choice(Weighing):
             return await self._packed()
         return await self._without_superfluous(await self._greedily(0))
 
+    async def again(self, start: Bits) -> list[int]:
+        """
+        The chosen once it is known of some that they don't pay.
+
+        Args:
+            start: those that still do; within a budget nothing else is asked about.
+        """
+        if self._nomination is None:
+            return await self.run()
+        self._nomination.forget_who_pays()
+        return await self._settled(self._nomination.packed(start), self._nomination)
+
     async def _packed(self) -> list[int]:
         """The best set of what is nominated and of what is taken greedily."""
-        ledger = Ledger(self)
-        self._nomination = nomination = Nomination(ledger)
+        self._nomination = nomination = Nomination(Ledger(self))
         best = await nomination.best(share=1.0 if nomination.is_few() else _TO_NOMINATE)
         best = await nomination.better(best, set_of(await self._greedily(0)))
+        return await self._settled(best, nomination)
+
+    async def _settled(self, best: Bits, nomination: Nomination) -> list[int]:
+        """The best set without what is superfluous, and with what fits in its place."""
         for _ in range(_MOST_SETTLED):
-            order = await self._without_superfluous(self._by_use(best, ledger))
+            order = await self._without_superfluous(self._by_use(best, nomination.ledger))
             best = nomination.packed(set_of(order))
             if best == set_of(order):
                 break

@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
+from keiko_perf.diagnosis.visits import IN_MEMORY, underrated
 from keiko_perf.diagnosis.workload import Statement
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
@@ -52,12 +53,19 @@ class Answer:
         used: those that the plan uses.
         cost: of the plan.
         shares: what each of the used does for it, by what reading its table costs less; together 1.
+        underrated: how much more than that it really costs, at least.
     """
 
     asked: Bits
     used: Bits
     cost: float
     shares: Mapping[int, float] = field(default_factory=dict, compare=False)
+    underrated: float = field(default=0.0, compare=False)
+
+    @property
+    def real(self) -> float:
+        """What the plan really costs, at least."""
+        return self.cost + self.underrated
 
     def share(self, some: Bits) -> float:
         """What *some* candidates do for it."""
@@ -182,7 +190,8 @@ class Costs:
         price, used = await self._priced(number, wanted, self.session.price)
         some = set_of(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
-        answer = Answer(wanted, some, cost, self._shares(number, some, price.scans))
+        shares = self._shares(number, some, price.scans)
+        answer = Answer(wanted, some, cost, shares, underrated(price.visits, self.tables))
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
@@ -194,10 +203,11 @@ class Costs:
             self._scans_with_all[number] = price.scans
         return answer
 
-    async def cost_by(self, asking: Asking, number: int, some: Bits) -> float:
-        """What a statement costs under *some* indexes by whoever is asked; nothing is kept."""
+    async def cost_in_memory(self, asking: Asking, number: int, some: Bits) -> float:
+        """What it really costs where pages are in memory, by whoever is asked; nothing is kept."""
         price, used = await self._priced(number, some & self._relevant[number], asking)
-        return price.cost + sum(more for _, more in used)
+        more = underrated(price.visits, self.tables, page_cost=IN_MEMORY)
+        return price.cost + sum(cost for _, cost in used) + more
 
     async def _priced(
         self, number: int, wanted: Bits, asking: Asking
@@ -350,6 +360,12 @@ class Costs:
         if self.projected(number, some) == wanted:
             return await self.price(number, some)
         return (await self.ask(number, wanted)).cost
+
+    def plan(self, number: int, some: Bits) -> Answer:
+        """The plan that it takes for the cheapest under *some* indexes, of those that are known."""
+        wanted = self.projected(number, some & self._relevant[number])
+        known = [one for one in self._known[number] if not one.used & ~wanted]
+        return min(known, key=lambda one: (one.asked != wanted, one.cost))
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
         """For each candidate that can matter the one that stands for it: the smallest alike."""

@@ -1,8 +1,9 @@
 """
 Nomination: the plans worth knowing, found with few questions.
 
-The planner is asked about few, large sets for each statement: the narrow candidates, all of them,
-those that it has not used yet. What a plan uses is nominated, with what the statement then costs,
+The planner is asked about few, large sets for each statement: all candidates, where they lie on
+several tables and may help only together; the narrow ones; those that it has not used yet. What a
+plan uses is nominated, with what the statement then costs,
 and nothing else is weighed. What the parts of such plans may bring is hoped, and asked where the
 set that is best with hope would hold them. Of the best set it is asked again, and whether anything
 else would help beside it or in the place of one of its indexes, until there is nothing new or
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.allowance import Allowance
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.packing import Packing
 
@@ -28,10 +30,9 @@ _FOR_THE_END, _FOR_EACH = 10, 2
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
 _MOST_LEFT = 0.2
 """Of all: of few not many are left."""
-_TO_HOPE = 0.85
-"""Of the questions: the others are for what the statistics say nothing of."""
-_FEW, _TO_HOPE_OF_FEW = 150, 0.5
-"""Of so few more are for these: what is hoped wrongly is soon most of them."""
+_TOGETHER = 0.5
+"""Of the questions: what helps only together no statistics foretell, nor does a part of it."""
+_FEW = 150
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
@@ -61,9 +62,10 @@ class Nomination:
         Args:
             share: of the questions that are worth asking.
         """
-        self._share = (_TO_HOPE_OF_FEW if self.is_few() else _TO_HOPE) * share
-        best = await self._hoped(0)
+        self._share = _TOGETHER * share
+        await self._explore_together()
         self._share = share
+        best = await self._hoped(0)
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
@@ -86,6 +88,11 @@ class Nomination:
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
         return self._packing().thorough(start)
+
+    def forget_who_pays(self) -> None:
+        """From now on others pay than before, by what is known besides."""
+        self.ledger.gains = Gains(self.ledger)
+        self._known_packing = None
 
     def is_few(self) -> bool:
         """Whether the search is worth only few questions."""
@@ -112,16 +119,33 @@ class Nomination:
             self._known_packing = Packing(self.ledger, self.ledger.moves())
         return self._known_packing
 
+    async def _explore_together(self) -> None:
+        """Ask what each statement would use of all candidates, if they lie on several tables."""
+        for number in self._promising(_WORTH_EXPLORING[0]):
+            if self.is_late():
+                break
+            some = self._costs.relevant(number)
+            if len({self._costs.candidates[bit].table for bit in bits_of(some)}) > 1:
+                await self._ask(number, self._costs.projected(number, some))
+
     async def _explore(self, width: int, *, is_instead: bool) -> None:
         """Ask each statement which of the narrow ones it would use, or which in their place."""
-        worth = (2 if is_instead else 1) * _WORTH_EXPLORING[0] * self._weighing.base
-        for number in sorted(self._weighing.live, key=lambda one: (-self._potential(one), one)):
-            if self._potential(number) < worth or self.is_late():
+        for number in self._promising((2 if is_instead else 1) * _WORTH_EXPLORING[0]):
+            if self.is_late():
                 break
             some = self._costs.relevant(number)
             some = set_of(bit for bit in bits_of(some) if self._width(bit) <= width)
             wanted = self._costs.projected(number, some)
             await self._ask(number, wanted & ~self.ledger.used(number) if is_instead else wanted)
+
+    def _promising(self, share: float) -> list[int]:
+        """The statements that may save such a share of the workload, the largest first."""
+        potential = {one: self._potential(one) for one in self._weighing.live}
+        worth = share * self._weighing.base
+        return sorted(
+            (one for one in potential if potential[one] >= worth),
+            key=lambda one: (-potential[one], one),
+        )
 
     def _potential(self, number: int) -> float:
         low, _ = self._costs.bounds(number, self._costs.relevant(number))

@@ -12,6 +12,7 @@ from typing import Protocol
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.visits import Visit
 from keiko_perf.errors import StatementRefused
 
 
@@ -27,6 +28,7 @@ class Price:
         rows: how many it expects the statement to give or change; None if not known.
         given: how many rows each table gives after its filters; empty if not known.
         ways: how it reads each table, such as `Seq Scan`.
+        visits: where it reads tables by indexes.
     """
 
     cost: float
@@ -35,6 +37,7 @@ class Price:
     rows: float | None = None
     given: Mapping[TableName, float] = field(default_factory=dict, compare=False)
     ways: Mapping[TableName, str] = field(default_factory=dict, compare=False)
+    visits: tuple[Visit, ...] = field(default=(), compare=False)
 
 
 class Session(Protocol):

@@ -6,15 +6,16 @@ Pure: the values come in, with the time at which they were read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from keiko_perf.diagnosis.advice import Advice
+from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Gain
 from keiko_perf.diagnosis.postgres import Server
 from keiko_perf.diagnosis.promise import Judged, Outcome
 from keiko_perf.diagnosis.workload import shortened
 from keiko_perf.model import (
     Column,
+    Message,
     Report,
     Section,
     Status,
@@ -55,7 +56,7 @@ def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Repor
             Section(
                 title=say("Indexes to make"),
                 recommendations=advice.recommendations,
-                tables=(*_gains(advice), *_refusals(advice)),
+                tables=(*_gains(advice), *_losses(advice), *_refusals(advice)),
                 gaps=advice.gaps,
             ),
         ),
@@ -66,11 +67,24 @@ def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Repor
 
 def _gains(advice: Advice) -> tuple[Table, ...]:
     """The statements that gain, for each index those that save most."""
+    gains = [(one, one.gains) for one in advice.indexes]
+    return _changes(advice, gains, say("What each statement gains"))
+
+
+def _losses(advice: Advice) -> tuple[Table, ...]:
+    """The statements that lose by an index that is worth having all the same."""
+    losses = [(one, one.losses) for one in advice.indexes]
+    return _changes(advice, losses, say("What other statements lose by it"))
+
+
+def _changes(
+    advice: Advice, changes: Iterable[tuple[AdvisedIndex, tuple[Gain, ...]]], title: Message
+) -> tuple[Table, ...]:
     rows: list[tuple[object, ...]] = []
     left_out = 0
-    for index in advice.indexes:
-        left_out += max(len(index.gains) - _SHOWN_GAINS, 0)
-        for one in index.gains[:_SHOWN_GAINS]:
+    for index, changed in changes:
+        left_out += max(len(changed) - _SHOWN_GAINS, 0)
+        for one in changed[:_SHOWN_GAINS]:
             share = one.saved / advice.cost_before if advice.cost_before else None
             rows.append((
                 index.name,
@@ -83,7 +97,7 @@ def _gains(advice: Advice) -> tuple[Table, ...]:
     if not rows:
         return ()
     table = Table(
-        title=say("What each statement gains"),
+        title=title,
         columns=(
             Column(say("Index"), "text"),
             Column(say("Statement"), "text"),

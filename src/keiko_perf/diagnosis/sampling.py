@@ -30,6 +30,7 @@ from keiko_perf.diagnosis.price import Around, IndexRefused, Price, Session, Tab
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Schema, Table, TableName
 from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.visits import weighed
 from keiko_perf.diagnosis.workload import Statement
 from keiko_perf.errors import StatementRefused
 
@@ -164,6 +165,7 @@ def mean_price(prices: Sequence[tuple[float, Price]]) -> Price:
         rows=sum(weight * (one.rows or 0.0) for weight, one in prices),
         given=_mean_given(prices),
         ways=max(prices, key=lambda one: one[0])[1].ways,
+        visits=tuple(visit for weight, one in prices for visit in weighed(one.visits, weight)),
     )
 
 

@@ -8,7 +8,7 @@ them helps. Then `Choice` chooses; and each of the others is refused with the re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from keiko_perf.diagnosis.advice import Gain, Refusal
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
@@ -16,22 +16,17 @@ from keiko_perf.diagnosis.choice import Choice, Limits
 from keiko_perf.diagnosis.costs import Asking, Costs
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.price import TableLocked
+from keiko_perf.diagnosis.proving import LEAST_GAIN, Proving, is_gain
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
 
-LEAST_GAIN = 0.05
-"""An index must make at least one statement cheaper by this share."""
 LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
 LEAST_SHARE_OF_BUDGET = 0.0001
 """The same where the user has set a budget to use."""
 FAR_CHEAPER = 3.0
 """By this factor."""
-_CLEAR = 0.5
-"""An index that makes a statement cheaper by so much does so wherever the pages are."""
-_MOST_ASKED_AGAIN = 2
-"""Statements that gain most by an index."""
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
 _MOST_EXPLAINED = 40
@@ -85,11 +80,14 @@ class Search:
     costs: Costs
     upkeep: Mapping[Index, float]
     limits: Limits
-    in_memory: Asking | None = None
+    in_memory: InitVar[Asking | None] = None
+    proving: Proving = field(init=False)
     _unplanned: dict[int, str] = field(default_factory=dict)
     _late: list[int] = field(default_factory=list)
     _cost_before: float = 0.0
-    fleeting: Bits = 0
+
+    def __post_init__(self, in_memory: Asking | None) -> None:
+        self.proving = Proving(self.costs, self.limits, self.pays, self._exactly, in_memory)
 
     async def run(self) -> Found:
         """Search to the end."""
@@ -105,7 +103,7 @@ class Search:
             pays=self.pays,
             base=self._cost_before,
         )
-        order = await self._lasting(await choice.run(), choice)
+        order = await self.proving.best(choice)
         chosen = await self._described(order, choice)
         refusals = await _Refusing(self, choice, set_of(order)).all()
         return Found(
@@ -172,6 +170,8 @@ class Search:
 
     def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
         """Whether what an index saves is worth having it, where it does more than what is there."""
+        if self.proving.barred >> bit & 1:
+            return False
         gains = [one for one in gains if self.costs.does_more(one[0], bit)]
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
@@ -189,46 +189,6 @@ class Search:
             for number, before, after in gains
         )
 
-    async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
-        """The chosen without those whose gain is not there where the pages are in memory."""
-        if self.in_memory is None:
-            return order
-        kept = list(order)
-        for bit in reversed(order):
-            if self.limits.is_late():
-                break
-            others = set_of(kept) & ~(1 << bit)
-            gains = self.seeming(choice, bit, others)
-            if not await self._lasts(bit, others, gains, self.in_memory):
-                kept.remove(bit)
-                self.fleeting |= 1 << bit
-        return kept
-
-    def seeming(self, choice: Choice, bit: int, others: Bits) -> list[tuple[int, float, float]]:
-        """What an index changes at most, as far as is known."""
-        found = []
-        for number in choice.affected(1 << bit):
-            _low, before = self.costs.bounds(number, others)
-            after, _high = self.costs.bounds(number, others | (1 << bit))
-            if before > after and before < float("inf"):
-                found.append((number, before, after))
-        return found
-
-    async def _lasts(
-        self, bit: int, others: Bits, gains: list[tuple[int, float, float]], in_memory: Asking
-    ) -> bool:
-        """Whether a statement is cheaper by an index, wherever its pages are."""
-        gains = sorted(gains, key=lambda one: (one[2] / max(one[1], 1e-9), one[0]))[
-            :_MOST_ASKED_AGAIN
-        ]
-        if not gains or gains[0][2] <= (1 - _CLEAR) * gains[0][1]:
-            return True
-        for number, _, _ in gains:
-            before = await self.costs.cost_by(in_memory, number, others)
-            if is_gain(before, await self.costs.cost_by(in_memory, number, others | 1 << bit)):
-                return True
-        return False
-
     async def _described(self, order: list[int], choice: Choice) -> list[Chosen]:
         """The chosen with what each adds to those before it; the best for its size first."""
         found = []
@@ -236,8 +196,12 @@ class Search:
         for bit in order:
             changed = []
             for number in choice.affected(1 << bit):
-                without = await self._exactly(number, before, choice)
-                with_it = await self._exactly(number, before | (1 << bit), choice)
+                without = await self._exactly(number, before)
+                with_it = await self._exactly(number, before | (1 << bit))
+                old = self.costs.plan(number, before).real
+                new = self.costs.plan(number, before | (1 << bit)).real
+                if is_gain(new, old):  # whatever the planner says
+                    without, with_it = old, new
                 if without != with_it:
                     statement = self.costs.queries[number].statement
                     changed.append(Gain(statement, without, with_it))
@@ -254,7 +218,7 @@ class Search:
             before |= 1 << bit
         return found
 
-    async def _exactly(self, number: int, some: Bits, choice: Choice) -> float:
+    async def _exactly(self, number: int, some: Bits) -> float:
         """What a statement costs; at most where it is a small part of the workload, or late."""
         low, high = self.costs.bounds(number, some)
         doubt = min(high, await self.costs.price(number, 0)) - low
@@ -301,13 +265,22 @@ class _Refusing:
                     " --scratch-schema tries it on a sample"
                 ),
             )
-        if self.search.fleeting >> bit & 1:
+        if self.search.proving.fleeting >> bit & 1:
             return Refusal(
                 index,
                 "in_memory",
                 say("it saves something only where pages come from the disk, not from memory"),
             )
-        seeming = self.search.seeming(self.choice, bit, 0)
+        if self.search.proving.slower >> bit & 1:
+            return Refusal(
+                index,
+                "slower",
+                say(
+                    "its look-ups take longer than the planner says, so that it saves little"
+                    " or nothing"
+                ),
+            )
+        seeming = self.search.proving.seeming(self.choice, bit, 0)
         alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
         saved = self.choice.saved(alone)
         upkeep = self.search.upkeep[index]
@@ -346,7 +319,7 @@ class _Refusing:
 
     def _beside_others(self, bit: int, index: Index) -> Refusal:
         limits = self.search.limits
-        rest = self.search.seeming(self.choice, bit, self.chosen)
+        rest = self.search.proving.seeming(self.choice, bit, self.chosen)
         candidates = self.search.costs.candidates
         if self.search.pays(bit, rest) and not self._is_begun(bit):
             if limits.budget_bytes is not None and self.choice.room(self.chosen | 1 << bit) < 0:
@@ -381,8 +354,3 @@ class _Refusing:
         """Whether a wider one that was chosen begins with it."""
         candidates = self.search.costs.candidates
         return any(candidates[one].begins_with(candidates[bit]) for one in bits_of(self.chosen))
-
-
-def is_gain(before: float, after: float) -> bool:
-    """Whether a statement becomes cheaper by a share that counts."""
-    return before - after >= LEAST_GAIN * before and before > after

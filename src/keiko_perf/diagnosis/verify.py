@@ -11,7 +11,7 @@ since recorded statements hold `$1` in place of values.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -33,6 +33,7 @@ from keiko_perf.diagnosis.planner import (
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Price, Pricer, Session
 from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.visits import visits_of
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
 
 __all__ = ["HypoPg", "IndexRefused", "Price", "Pricer", "RolledBackBuild", "Session"]
@@ -150,10 +151,9 @@ class _Hypothetical:
         plan = await self._plan(text, parameters, indexes)
         await self._release()
         names = set(index_names(plan))
-        used = (
-            index for index, made in self._there.items() if any(name in names for _, name in made)
-        )
-        return _price(plan, frozenset(used))
+        used = (one for one, made in self._there.items() if any(name in names for _, name in made))
+        partial = [name for one, made in self._there.items() if one.where for _, name in made]
+        return _price(plan, frozenset(used), partial)
 
     async def _plan(self, text: str, parameters: int, indexes: frozenset[Index]) -> dict[str, Any]:
         if text in self._planned:
@@ -340,7 +340,8 @@ class _Built:
         async with self._without(sorted(self._there.keys() - indexes)):
             plan = await self._planner.plan(text, parameters)
         names = set(index_names(plan))
-        return _price(plan, frozenset(i for i in indexes if self._there[i] in names))
+        partial = [self._there[one] for one in indexes if one.where]
+        return _price(plan, frozenset(i for i in indexes if self._there[i] in names), partial)
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -378,7 +379,7 @@ class _Built:
         await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
 
 
-def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
+def _price(plan: dict[str, Any], used: frozenset[Index], partial: Collection[str]) -> Price:
     return Price(
         float(plan["Total Cost"]),
         used,
@@ -386,6 +387,7 @@ def _price(plan: dict[str, Any], used: frozenset[Index]) -> Price:
         rows=rows_of(plan),
         given=given_of(plan),
         ways=ways_of(plan),
+        visits=visits_of(plan, partial),
     )
 
 

@@ -39,6 +39,7 @@ TEMPLATES = {
     "Cost before": "Kosten vorher",
     "Saved of the workload": "Von der Arbeitslast erspart",
     "What each statement gains": "Was jede Anweisung gewinnt",
+    "What other statements lose by it": "Was andere Anweisungen dadurch verlieren",
     "Counted since {since_at:time}.": "Gezählt seit {since_at:time}.",
     "Each scan reads the dead rows too. They stay as long as no vacuum comes by, or"
     " while a long transaction or a replication slot still could see them.": (
@@ -290,6 +291,10 @@ TEMPLATES = {
         "die gewählten sparen innerhalb von {budget:bytes} mehr"
     ),
     "what the indexes would bring": "was die Indexe bringen würden",
+    "its look-ups take longer than the planner says, so that it saves little or nothing": (
+        "wer in ihm nachschlägt, braucht länger, als der Planer sagt, so dass er wenig oder nichts"
+        " spart"
+    ),
     "it saves something only where pages come from the disk, not from memory": (
         "er spart nur dort etwas, wo Seiten von der Platte kommen und nicht aus dem Speicher"
     ),

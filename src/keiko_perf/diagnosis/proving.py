@@ -1,0 +1,134 @@
+"""
+Proving: the best set of those that do what the planner promises of them.
+
+What was chosen is looked at once more: by what its plans really cost (see visits), and by what is
+left of a small gain where the pages are in memory (see memory). What then is not worth having is
+taken out, and chosen anew without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from keiko_perf.diagnosis.bits import Bits, set_of
+from keiko_perf.diagnosis.choice import Choice, Limits
+from keiko_perf.diagnosis.costs import Asking, Costs
+
+LEAST_GAIN = 0.05
+"""An index must make at least one statement cheaper by this share."""
+_CLEAR = 0.5
+"""An index that makes a statement cheaper by so much does so wherever the pages are."""
+_MOST_ASKED_AGAIN = 2
+"""Statements that gain most by an index."""
+_MOST_CHOICES = 3
+"""So often it is chosen anew, without what turned out to be of no use."""
+
+Gains = list[tuple[int, float, float]]
+"""Of statements by their number: what each costs before and after."""
+
+
+@dataclass(slots=True)
+class Proving:
+    """
+    Args:
+        costs: who is asked.
+        limits: what may be chosen.
+        pays: whether it is worth having an index, by the gains of statements.
+        exactly: asks what a statement costs under some indexes, where it matters.
+        in_memory: who says what a statement costs whose pages are in memory; None: nobody.
+
+    Attributes:
+        barred: what is not to be chosen any more.
+        fleeting: what saves nothing where the pages are in memory.
+        slower: what its plans really cost too much for.
+    """
+
+    costs: Costs
+    limits: Limits
+    pays: Callable[[int, Gains], bool]
+    exactly: Callable[[int, Bits], Awaitable[float]]
+    in_memory: Asking | None
+    barred: Bits = 0
+    fleeting: Bits = 0
+    slower: Bits = 0
+
+    async def best(self, choice: Choice) -> list[int]:
+        """The best set of those that do what the planner promises of them."""
+        kept: list[int] = []
+        for number in range(_MOST_CHOICES):
+            order = await (choice.again(set_of(kept)) if number else choice.run())
+            quicker = await self._quicker(order, choice)
+            kept = await self._lasting(quicker, choice)
+            if kept == order or self.limits.is_late():
+                break
+            # By what was learned of it, it may be of use beside others; once, not again and again.
+            slower = set_of(order) & ~set_of(quicker)
+            self.barred |= self.fleeting | (slower & self.slower)
+            self.slower |= slower
+        return kept
+
+    def seeming(self, choice: Choice, bit: int, others: Bits) -> Gains:
+        """What an index changes at most, as far as is known."""
+        found = []
+        for number in choice.affected(1 << bit):
+            _low, before = self.costs.bounds(number, others)
+            after, _high = self.costs.bounds(number, others | (1 << bit))
+            if before > after and before < float("inf"):
+                found.append((number, before, after))
+        return found
+
+    async def _quicker(self, order: list[int], choice: Choice) -> list[int]:
+        """The chosen without those that are not worth having by what their plans really cost."""
+        kept = list(order)
+        for bit in reversed(order):
+            everything = set_of(kept)
+            others = everything & ~(1 << bit)
+            gains = []
+            for number in choice.affected(1 << bit):
+                if self.costs.plan(number, everything).underrated:
+                    await self.exactly(number, everything)
+                    if self.costs.plan(number, everything).underrated:
+                        await self.exactly(number, others)
+                before = self.costs.plan(number, others).real
+                after = self.costs.plan(number, everything).real
+                if before != after:
+                    gains.append((number, before, after))
+            if not self.pays(bit, gains):
+                kept.remove(bit)
+        return kept
+
+    async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
+        """The chosen without those whose gain is not there where the pages are in memory."""
+        if self.in_memory is None:
+            return order
+        kept = list(order)
+        for bit in reversed(order):
+            if self.limits.is_late():
+                break
+            others = set_of(kept) & ~(1 << bit)
+            gains = self.seeming(choice, bit, others)
+            if not await self._lasts(bit, others, gains, self.in_memory):
+                kept.remove(bit)
+                self.fleeting |= 1 << bit
+        return kept
+
+    async def _lasts(self, bit: int, others: Bits, gains: Gains, in_memory: Asking) -> bool:
+        """Whether a statement is cheaper by an index, wherever its pages are."""
+        gains = sorted(gains, key=lambda one: (one[2] / max(one[1], 1e-9), one[0]))[
+            :_MOST_ASKED_AGAIN
+        ]
+        if not gains or gains[0][2] <= (1 - _CLEAR) * gains[0][1]:
+            return True
+        for number, _, _ in gains:
+            before = await self.costs.cost_in_memory(in_memory, number, others)
+            if is_gain(
+                before, await self.costs.cost_in_memory(in_memory, number, others | 1 << bit)
+            ):
+                return True
+        return False
+
+
+def is_gain(before: float, after: float) -> bool:
+    """Whether a statement becomes cheaper by a share that counts."""
+    return before - after >= LEAST_GAIN * before and before > after

@@ -1,0 +1,233 @@
+"""
+Visits: what reading tables by indexes costs at least, where the planner's word for it is too low.
+
+The planner takes a page that a nested loop asks for again for one that is still there, and so gives
+a look-up less than what its pages cost even in memory: each is found, pinned and read again. And
+a bitmap that leaves out hardly a page it takes for as quick as reading the table from end to end.
+What is reckoned here is never less than the planner's own price. The constants are what was
+measured beside reading a table from end to end, with all pages in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keiko_perf.diagnosis.schema import Table, TableName
+
+_PAGE = 8192.0
+_TOUCHED = 0.4
+"""To find a page of the table that lies in memory, beside reading the next one from the system."""
+_BY_BITMAP = 1.25
+"""A page that a bitmap tells of, where nearly all are read, beside the next one."""
+IN_MEMORY = 0.3
+"""What any page costs that is at hand; a row costs 0.01."""
+_ROW = 0.015
+_LOOK_UP = 0.3
+"""To go down in an index whose upper pages are near."""
+_LEADER_HELPS = 0.3
+_EQUALITY = re.compile(
+    r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)\)?(?:::[\w ]+)? = (?!ANY )', re.ASCII
+)
+_IN_FULL = frozenset({"Sort", "Hash", "Materialize", "ModifyTable"})
+_ENDS_WITH_THE_FIRST = frozenset({"Semi", "Anti"})
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """
+    One place in a plan where a table is read by an index.
+
+    Attributes:
+        table: which one.
+        index: the index's name.
+        times: how often.
+        cost: of one time, by the planner.
+        rows: how many it gives each time; of a bitmap, how many it fetches.
+        columns: those that are looked for by one value each, if nothing else is looked for.
+        is_filtered: whether it fetches more than it gives.
+        is_partial: whether the index holds only some of the rows.
+        is_first_enough: whether each time ends with the first row.
+        shared_by: among how many processes the planner divides it; of a bitmap, else 1.
+        is_bitmap: whether all pages are gathered first.
+    """
+
+    table: TableName
+    index: str
+    times: float
+    cost: float
+    rows: float
+    columns: tuple[str, ...] = ()
+    is_filtered: bool = False
+    is_partial: bool = False
+    is_first_enough: bool = False
+    shared_by: float = 1.0
+    is_bitmap: bool = False
+
+
+def underrated(
+    visits: Iterable[Visit], tables: Mapping[TableName, Table], *, page_cost: float = 1.0
+) -> float:
+    """
+    How much more than the planner says a plan costs that makes these visits.
+
+    Args:
+        visits: of the plan.
+        tables: with their statistics.
+        page_cost: what the planner was told that the next page costs.
+    """
+    return sum(
+        one.times * max(_least(one, table, page_cost) - one.cost, 0.0)
+        for one in visits
+        if (table := tables.get(one.table)) and table.rows >= 1 and table.size_bytes > 0
+    )
+
+
+def _least(visit: Visit, table: Table, page_cost: float) -> float:
+    pages = max(table.size_bytes / _PAGE, 1.0)
+    if visit.is_bitmap and visit.times <= 1:
+        some = min(2 * pages * visit.rows / (2 * pages + visit.rows), pages)
+        return some * _BY_BITMAP * page_cost + visit.rows * _ROW / visit.shared_by
+    rows = _fetched(visit, table)
+    first = table.columns.get(visit.columns[0]) if visit.columns else None
+    in_order = ((first.correlation or 0.0) if first else 0.0) ** 2
+    together = 1.0 + rows * pages / table.rows
+    touched = min(in_order * min(together, rows) + (1.0 - in_order) * rows, pages)
+    return _LOOK_UP + touched * _TOUCHED + rows * _ROW
+
+
+def _fetched(visit: Visit, table: Table) -> float:
+    """How many rows a visit looks at each time; at least."""
+    rows = visit.rows
+    is_partial = visit.is_partial or any(
+        one.name == visit.index and one.is_partial for one in table.indexes
+    )
+    if visit.is_filtered and visit.columns and not is_partial:
+        found = table.rows
+        for name in visit.columns:
+            column = table.columns.get(name)
+            found /= max((column.distinct if column else None) or table.rows, 1.0)
+        rows = max(rows, found)
+    if visit.is_first_enough:
+        return max(rows / 2, 1.0) if visit.is_filtered else 1.0
+    return rows
+
+
+def weighed(visits: Iterable[Visit], weight: float) -> Iterator[Visit]:
+    """The visits of a plan that counts only so much."""
+    return (replace(one, times=weight * one.times) for one in visits)
+
+
+# From a plan
+
+
+def visits_of(plan: Mapping[str, Any], partial: Collection[str] = ()) -> tuple[Visit, ...]:
+    """
+    The visits that a plan makes more than once, and those by bitmaps.
+
+    Of a subplan nobody knows how often it runs; what a LIMIT ends early counts as far as it comes.
+
+    Args:
+        plan: as EXPLAIN with VERBOSE gives it in JSON.
+        partial: the names of indexes that hold only some of the rows.
+    """
+    return tuple(_walk(plan, partial, _Way()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a plan comes to a node."""
+
+    times: float = 1.0
+    full: float = 1.0
+    """How often, were it not for a LIMIT."""
+    workers: int = 0
+    is_first_enough: bool = False
+
+
+def _walk(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> Iterator[Visit]:
+    kind = node["Node Type"]
+    way = replace(way, workers=node.get("Workers Planned", way.workers))
+    if kind == "Index Scan" and way.times > 1:
+        yield _by_index(node, partial, way)
+    elif kind == "Bitmap Heap Scan":
+        yield from _by_bitmap(node, partial, way)
+    children = node.get("Plans", ())
+    for child in children:
+        if child.get("Parent Relationship") != "SubPlan":
+            yield from _walk(child, partial, _way_to(child, node, children, way))
+
+
+def _way_to(
+    child: Mapping[str, Any],
+    node: Mapping[str, Any],
+    children: Iterable[Mapping[str, Any]],
+    way: _Way,
+) -> _Way:
+    kind = node["Node Type"]
+    if child.get("Parent Relationship") == "InitPlan":
+        return _Way(workers=way.workers)
+    if kind in _IN_FULL or (kind == "Aggregate" and node.get("Strategy") != "Sorted"):
+        return replace(way, times=way.full, is_first_enough=False)
+    if kind == "Limit":
+        return replace(way, times=way.times * _share_read(node, child))
+    if kind == "Memoize":
+        missed = min(float(node["Total Cost"]) / max(float(child["Total Cost"]), 1e-9), 1.0)
+        return replace(way, times=way.times * missed, full=way.full * missed)
+    is_kept = child["Node Type"] == "Materialize"
+    if kind == "Nested Loop" and child.get("Parent Relationship") == "Inner" and not is_kept:
+        outer = max(float(next(iter(children))["Plan Rows"]), 1.0)
+        is_enough = node.get("Join Type") in _ENDS_WITH_THE_FIRST or node.get("Inner Unique", False)
+        return replace(
+            way, times=way.times * outer, full=way.full * outer, is_first_enough=is_enough
+        )
+    return way
+
+
+def _share_read(limit: Mapping[str, Any], child: Mapping[str, Any]) -> float:
+    started, whole = float(child["Startup Cost"]), float(child["Total Cost"])
+    if whole <= started:
+        return 1.0
+    return min(max((float(limit["Total Cost"]) - started) / (whole - started), 0.0), 1.0)
+
+
+def _by_index(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> Visit:
+    name = node.get("Index Name", "")
+    return Visit(
+        TableName(node.get("Schema", ""), node["Relation Name"]),
+        name,
+        times=way.times,
+        cost=float(node["Total Cost"]),
+        rows=float(node["Plan Rows"]),
+        columns=_looked_for(node.get("Index Cond", "")),
+        is_filtered="Filter" in node,
+        is_partial=name in partial,
+        is_first_enough=way.is_first_enough,
+    )
+
+
+def _by_bitmap(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> Iterator[Visit]:
+    bitmap = next(
+        (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan"), None
+    )
+    if bitmap is None:  # of several: how many rows they leave together is not told
+        return
+    shared = way.workers + max(1 - _LEADER_HELPS * way.workers, 0.0) if way.workers else 1.0
+    yield Visit(
+        TableName(node.get("Schema", ""), node["Relation Name"]),
+        bitmap.get("Index Name", ""),
+        times=way.times,
+        cost=float(node["Total Cost"]) - float(bitmap["Total Cost"]),
+        rows=float(bitmap["Plan Rows"]),
+        is_partial=bitmap.get("Index Name", "") in partial,
+        shared_by=shared if node.get("Parallel Aware") else 1.0,
+        is_bitmap=True,
+    )
+
+
+def _looked_for(condition: str) -> tuple[str, ...]:
+    """The columns that a condition compares with one value each; none if it does more than that."""
+    found = [one.strip('"') for one in _EQUALITY.findall(condition)]
+    return tuple(found) if len(found) == condition.count(" AND ") + 1 else ()
