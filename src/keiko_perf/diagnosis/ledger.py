@@ -53,12 +53,11 @@ class Page:
         if self.answers == len(self.known):
             return False
         self.answers = len(self.known)
-        self.asked = {one.asked: one.real for one in self.known}
-        # The planner takes the plan that it finds the cheapest, whatever that really costs.
+        self.asked = {one.asked: one.cost for one in self.known}
         cheapest: dict[Bits, float] = {}
-        for one in sorted(self.known, key=lambda one: one.cost):
-            cheapest.setdefault(one.used, one.real)
-        self.plans = list(cheapest.items())
+        for one in self.known:
+            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
+        self.plans = sorted(cheapest.items(), key=lambda one: one[1])
         self.used = reduce(or_, cheapest, 0)
         hoped = self._ledger.hoped(self.number)
         self.live = self.used | hoped
@@ -264,7 +263,7 @@ class Hopes(Ledger):
             nothing, came, whole = page.sure(0), 1.0, 1.0
             for one in page.known:
                 if expected := self._expected_of(page.number, one.asked):
-                    came += min(max((nothing - one.real) / expected, 0.0), 1.0)
+                    came += min(max((nothing - one.cost) / expected, 0.0), 1.0)
                     whole += 1.0
             trust = came / whole
             self._trusted[page.number] = page.answers, trust
