@@ -496,11 +496,16 @@ class Columns(Plans):
         return Price(cost, used)
 
 
-async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "least"), [(100.0, 70.0, 0.0001), (2000.0, 1750.0, 0.0003)]
+)
+async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for(
+    before: float, after: float, least: float
+) -> None:
     plans = Plans(
         {
             ONLY_A: {NONE: 1_000_000.0, frozenset({A}): 10.0},
-            ONLY_C: {NONE: 100.0, frozenset({C}): 90.0},
+            ONLY_C: {NONE: before, frozenset({C}): after},
         }
     )
     result = await found(
@@ -508,7 +513,26 @@ async def test_a_budget_refuses_small_gains_with_the_share_that_it_asks_for() ->
     )
     (refusal,) = result.refusals
     assert (refusal.index, refusal.code) == (C, "small_gain")
-    assert refusal.reason.values == {"least": 0.0001}
+    assert refusal.reason.values == {"least": least}
+
+
+async def test_a_clear_gain_may_be_smaller_than_one_that_is_lost_among_what_varies() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1_000_000.0, frozenset({A}): 10.0},
+            ONLY_B: {NONE: 2000.0, frozenset({B}): 1750.0},
+            ONLY_C: {NONE: 300.0, frozenset({C}): 50.0},
+        }
+    )
+    result = await found(
+        plans,
+        *map(query, plans.plans),
+        candidates=(A, B, C),
+        budget_bytes=99,
+        sizes=(10, 10, 10),
+    )
+    assert {one.index for one in result.chosen} == {A, C}
+    assert reasons(result) == {B: "small_gain"}
 
 
 async def test_a_dearer_plan_that_more_indexes_lead_to_does_not_count_against_fewer() -> None:

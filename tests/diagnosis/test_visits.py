@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
 from keiko_perf.diagnosis.visits import IN_MEMORY, Visit, underrated, visits_of, weighed
 
@@ -20,6 +21,7 @@ TABLE = Table(
     size_bytes=100e6,
 )
 TABLES = {ORDERS: TABLE}
+SOME = Index(ORDERS, (Key("client"),), where="day > 5")
 
 
 def node(kind: str, *plans: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def test_several_values_are_looked_for_together() -> None:
 @pytest.mark.parametrize("name", ["some", "assumed"])
 def test_of_an_index_that_holds_some_rows_only_what_it_gives_counts(name: str) -> None:
     inner = look_up(Filter="(orders.total > 5)", Plan_Rows=1.0, Index_Name=name)
-    (visit,) = visits_of(loop(inner), ["assumed"])
+    (visit,) = visits_of(loop(inner), {"assumed": SOME})
     assert underrated([visit], TABLES) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -161,6 +163,23 @@ def test_of_several_bitmaps_nothing_is_known() -> None:
     several = node("BitmapAnd", *bitmap(10.0)["Plans"])
     heap = {**bitmap(10.0), "Plans": [several]}
     assert visits_of(heap) == ()
+
+
+@pytest.mark.parametrize("kind", ["Index Scan", "Index Only Scan"])
+def test_an_index_that_is_read_from_end_to_end_is_no_quicker_than_the_rows(kind: str) -> None:
+    index = Index(ORDERS, (Key("client"), Key("day")))
+    behind = {**look_up("(orders.day = 5)", Total_Cost=4000.0), "Node Type": kind}
+    (visit,) = visits_of(behind, {"by_client": index})
+    assert underrated([visit], TABLES) == pytest.approx(750_000 * 0.005)
+    from_its_start = {**behind, "Index Cond": "((orders.client > 7) AND (orders.day = 5))"}
+    assert visits_of(from_its_start, {"by_client": index}) == ()
+    assert visits_of(behind) == (), "of what is there it was before, too"
+    some = Index(ORDERS, (Key("client"), Key("day")), where="day > 4")
+    assert underrated(visits_of(behind, {"by_client": some}), TABLES) == 0.0
+    shared = node("Gather", {**behind, "Parallel Aware": True}, Workers_Planned=2)
+    assert underrated(visits_of(shared, {"by_client": index}), TABLES) == pytest.approx(
+        750_000 * 0.005 / 2.4
+    )
 
 
 def test_what_is_not_known_of_a_table_makes_nothing_dearer() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from keiko_perf.diagnosis.ledger import Hopes
 from keiko_perf.diagnosis.rehearsal import Rehearsal
 
-_OF_ALL = 0.31
+_OF_ALL = 0.29
 _MOST_FOR_EACH, _MOST = 4.0, 180.0
 """More than so many, for each statement and in all, are worth nobody's time."""
 _TOLD_MORE = 1.4

@@ -26,7 +26,7 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
-_FOR_THE_END, _FOR_EACH = 10, 2
+_FOR_THE_END, _FOR_EACH = 10, 4
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
 _MOST_LEFT = 0.2
 """Of all: of few not many are left."""

@@ -19,6 +19,8 @@ LEAST_GAIN = 0.05
 """An index must make at least one statement cheaper by this share."""
 _CLEAR = 0.5
 """An index that makes a statement cheaper by so much does so wherever the pages are."""
+_LEAST_IN_MEMORY = 0.12
+"""By so much where all pages are there: beside the rows there are costs that no planner counts."""
 _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
 _MOST_CHOICES = 3
@@ -41,6 +43,7 @@ class Proving:
     Attributes:
         barred: what is not to be chosen any more.
         fleeting: what saves nothing where the pages are in memory.
+        lasting: what saves something there, too; nothing is asked about it again.
         slower: what its plans really cost too much for.
     """
 
@@ -51,6 +54,7 @@ class Proving:
     in_memory: Asking | None
     barred: Bits = 0
     fleeting: Bits = 0
+    lasting: Bits = 0
     slower: Bits = 0
 
     async def best(self, choice: Choice) -> list[int]:
@@ -58,6 +62,8 @@ class Proving:
         kept: list[int] = []
         for number in range(_MOST_CHOICES):
             order = await (choice.again(set_of(kept)) if number else choice.run())
+            if number and set_of(order) == set_of(kept):
+                break
             quicker = await self._quicker(order, choice)
             kept = await self._lasting(quicker, choice)
             if kept == order or self.limits.is_late():
@@ -106,9 +112,13 @@ class Proving:
         for bit in reversed(order):
             if self.limits.is_late():
                 break
+            if self.lasting >> bit & 1:
+                continue
             others = set_of(kept) & ~(1 << bit)
             gains = self.seeming(choice, bit, others)
-            if not await self._lasts(bit, others, gains, self.in_memory):
+            if await self._lasts(bit, others, gains, self.in_memory):
+                self.lasting |= 1 << bit
+            else:
                 kept.remove(bit)
                 self.fleeting |= 1 << bit
         return kept
@@ -122,13 +132,12 @@ class Proving:
             return True
         for number, _, _ in gains:
             before = await self.costs.cost_in_memory(in_memory, number, others)
-            if is_gain(
-                before, await self.costs.cost_in_memory(in_memory, number, others | 1 << bit)
-            ):
+            after = await self.costs.cost_in_memory(in_memory, number, others | 1 << bit)
+            if is_gain(before, after, _LEAST_IN_MEMORY):
                 return True
         return False
 
 
-def is_gain(before: float, after: float) -> bool:
+def is_gain(before: float, after: float, least: float = LEAST_GAIN) -> bool:
     """Whether a statement becomes cheaper by a share that counts."""
-    return before - after >= LEAST_GAIN * before and before > after
+    return before - after >= least * before and before > after

@@ -16,7 +16,7 @@ from keiko_perf.diagnosis.choice import Choice, Limits
 from keiko_perf.diagnosis.costs import Asking, Costs
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.price import TableLocked
-from keiko_perf.diagnosis.proving import LEAST_GAIN, Proving, is_gain
+from keiko_perf.diagnosis.proving import LEAST_GAIN, Gains, Proving, is_gain
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
@@ -25,6 +25,8 @@ LEAST_SHARE = 0.01
 """It must save this share of the whole workload's cost, unless it makes a statement far cheaper."""
 LEAST_SHARE_OF_BUDGET = 0.0001
 """The same where the user has set a budget to use."""
+_LEAST_SHARE_IF_UNCLEAR, _CLEAR = 0.0003, 0.2
+"""And where no statement becomes cheaper by so much: what saves less is lost among what varies."""
 FAR_CHEAPER = 3.0
 """By this factor."""
 _LEAST_HELP = 0.01
@@ -168,7 +170,7 @@ class Search:
         """What all candidates together must save a statement for it to be weighed at all."""
         return LEAST_GAIN if self.limits.budget_bytes is None else _LEAST_HELP
 
-    def pays(self, bit: int, gains: list[tuple[int, float, float]]) -> bool:
+    def pays(self, bit: int, gains: Gains) -> bool:
         """Whether what an index saves is worth having it, where it does more than what is there."""
         if self.proving.barred >> bit & 1:
             return False
@@ -176,30 +178,36 @@ class Search:
         saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
         return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
 
-    def is_notable(self, gains: list[tuple[int, float, float]], saved: float) -> bool:
+    def is_notable(self, gains: Gains, saved: float) -> bool:
         """Whether somebody would notice."""
         has_budget = self.limits.budget_bytes is not None
         if not any(is_gain(before, after) for _, before, after in gains):
             return False
-        share = LEAST_SHARE_OF_BUDGET if has_budget else LEAST_SHARE
-        if saved >= share * self._cost_before:
+        if saved >= self.least_share(gains) * self._cost_before:
             return True
         return not has_budget and any(
             before >= FAR_CHEAPER * after and before > after and self._calls(number) > 0
             for number, before, after in gains
         )
 
+    def least_share(self, gains: Gains) -> float:
+        """Which share of the workload's cost an index must save."""
+        if self.limits.budget_bytes is None:
+            return LEAST_SHARE
+        is_clear = any(is_gain(before, after, _CLEAR) for _, before, after in gains)
+        return LEAST_SHARE_OF_BUDGET if is_clear else _LEAST_SHARE_IF_UNCLEAR
+
     async def _described(self, order: list[int], choice: Choice) -> list[Chosen]:
         """The chosen with what each adds to those before it; the best for its size first."""
         found = []
-        before: Bits = 0
+        before, everything = 0, set_of(order)
         for bit in order:
             changed = []
             for number in choice.affected(1 << bit):
                 without = await self._exactly(number, before)
                 with_it = await self._exactly(number, before | (1 << bit))
-                old = self.costs.plan(number, before).real
-                new = self.costs.plan(number, before | (1 << bit)).real
+                old = self.costs.plan(number, everything & ~(1 << bit)).real
+                new = self.costs.plan(number, everything).real
                 if is_gain(new, old):  # whatever the planner says
                     without, with_it = old, new
                 if without != with_it:
@@ -304,11 +312,11 @@ class _Refusing:
             )
         return self._beside_others(bit, index)
 
-    def _why_small(self, gains: list[tuple[int, float, float]]) -> Message:
+    def _why_small(self, gains: Gains) -> Message:
         if not any(is_gain(before, after) for _, before, after in gains):
             return say("it makes no statement cheaper by {least:ratio} or more", least=LEAST_GAIN)
         if self.search.limits.budget_bytes is not None:
-            share = LEAST_SHARE_OF_BUDGET
+            share = self.search.least_share(gains)
             return say("it saves less than {least:ratio} of the workload's cost", least=share)
         return say(
             "it saves less than {least:ratio} of the workload's cost, and makes no"

@@ -11,7 +11,7 @@ since recorded statements hold `$1` in place of values.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -150,10 +150,8 @@ class _Hypothetical:
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         plan = await self._plan(text, parameters, indexes)
         await self._release()
-        names = set(index_names(plan))
-        used = (one for one, made in self._there.items() if any(name in names for _, name in made))
-        partial = [name for one, made in self._there.items() if one.where for _, name in made]
-        return _price(plan, frozenset(used), partial)
+        assumed = {name: one for one, made in self._there.items() for _, name in made}
+        return _price(plan, assumed)
 
     async def _plan(self, text: str, parameters: int, indexes: frozenset[Index]) -> dict[str, Any]:
         if text in self._planned:
@@ -339,9 +337,7 @@ class _Built:
             await self._create(index)
         async with self._without(sorted(self._there.keys() - indexes)):
             plan = await self._planner.plan(text, parameters)
-        names = set(index_names(plan))
-        partial = [self._there[one] for one in indexes if one.where]
-        return _price(plan, frozenset(i for i in indexes if self._there[i] in names), partial)
+        return _price(plan, {self._there[one]: one for one in indexes})
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -379,15 +375,16 @@ class _Built:
         await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
 
 
-def _price(plan: dict[str, Any], used: frozenset[Index], partial: Collection[str]) -> Price:
+def _price(plan: dict[str, Any], assumed: Mapping[str, Index]) -> Price:
+    """The price of a plan; *assumed* are the indexes in question, by their names."""
     return Price(
         float(plan["Total Cost"]),
-        used,
+        frozenset(assumed[one] for one in index_names(plan) if one in assumed),
         scans=scans_of(plan),
         rows=rows_of(plan),
         given=given_of(plan),
         ways=ways_of(plan),
-        visits=visits_of(plan, partial),
+        visits=visits_of(plan, assumed),
     )
 
 

@@ -2,8 +2,9 @@
 Visits: what reading tables by indexes costs at least, where the planner's word for it is too low.
 
 The planner takes a page that a nested loop asks for again for one that is still there, and so gives
-a look-up less than what its pages cost even in memory: each is found, pinned and read again. And
-a bitmap that leaves out hardly a page it takes for as quick as reading the table from end to end.
+a look-up less than what its pages cost even in memory: each is found, pinned and read again. A
+bitmap that leaves out hardly a page it takes for as quick as reading the table from end to end, and
+an index that is read from end to end for quicker than the rows.
 What is reckoned here is never less than the planner's own price. The constants are what was
 measured beside reading a table from end to end, with all pages in memory.
 """
@@ -11,10 +12,11 @@ measured beside reading a table from end to end, with all pages in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import Table, TableName
 
 _PAGE = 8192.0
@@ -22,12 +24,15 @@ _TOUCHED = 0.4
 """To find a page of the table that lies in memory, beside reading the next one from the system."""
 _BY_BITMAP = 1.25
 """A page that a bitmap tells of, where nearly all are read, beside the next one."""
-IN_MEMORY = 0.3
+IN_MEMORY = 0.15
 """What any page costs that is at hand; a row costs 0.01."""
 _ROW = 0.015
+_ENTRY = 0.005
+"""To look at an entry of an index takes as long as to look at a row; the planner says half."""
 _LOOK_UP = 0.3
 """To go down in an index whose upper pages are near."""
 _LEADER_HELPS = 0.3
+_COMPARED = re.compile(r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)', re.ASCII)
 _EQUALITY = re.compile(
     r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)\)?(?:::[\w ]+)? = (?!ANY )', re.ASCII
 )
@@ -50,8 +55,9 @@ class Visit:
         is_filtered: whether it fetches more than it gives.
         is_partial: whether the index holds only some of the rows.
         is_first_enough: whether each time ends with the first row.
-        shared_by: among how many processes the planner divides it; of a bitmap, else 1.
+        shared_by: among how many processes the planner divides what is done for each row.
         is_bitmap: whether all pages are gathered first.
+        is_whole: whether the index is read from end to end for what stands behind its first column.
     """
 
     table: TableName
@@ -65,10 +71,14 @@ class Visit:
     is_first_enough: bool = False
     shared_by: float = 1.0
     is_bitmap: bool = False
+    is_whole: bool = False
 
 
 def underrated(
-    visits: Iterable[Visit], tables: Mapping[TableName, Table], *, page_cost: float = 1.0
+    visits: Iterable[Visit],
+    tables: Mapping[TableName, Table],
+    *,
+    page_cost: float = 1.0,
 ) -> float:
     """
     How much more than the planner says a plan costs that makes these visits.
@@ -86,6 +96,8 @@ def underrated(
 
 
 def _least(visit: Visit, table: Table, page_cost: float) -> float:
+    if visit.is_whole:
+        return visit.cost + (0.0 if visit.is_partial else table.rows * _ENTRY / visit.shared_by)
     pages = max(table.size_bytes / _PAGE, 1.0)
     if visit.is_bitmap and visit.times <= 1:
         some = min(2 * pages * visit.rows / (2 * pages + visit.rows), pages)
@@ -123,7 +135,9 @@ def weighed(visits: Iterable[Visit], weight: float) -> Iterator[Visit]:
 # From a plan
 
 
-def visits_of(plan: Mapping[str, Any], partial: Collection[str] = ()) -> tuple[Visit, ...]:
+def visits_of(
+    plan: Mapping[str, Any], assumed: Mapping[str, Index] | None = None
+) -> tuple[Visit, ...]:
     """
     The visits that a plan makes more than once, and those by bitmaps.
 
@@ -131,9 +145,9 @@ def visits_of(plan: Mapping[str, Any], partial: Collection[str] = ()) -> tuple[V
 
     Args:
         plan: as EXPLAIN with VERBOSE gives it in JSON.
-        partial: the names of indexes that hold only some of the rows.
+        assumed: the indexes that are only assumed to be there, by their names.
     """
-    return tuple(_walk(plan, partial, _Way()))
+    return tuple(_walk(plan, assumed or {}, _Way()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +160,25 @@ class _Way:
     workers: int = 0
     is_first_enough: bool = False
 
+    @property
+    def shared_by(self) -> float:
+        """Among how many processes the planner divides what they do: the leader helps less."""
+        return self.workers + max(1 - _LEADER_HELPS * self.workers, 0.0) if self.workers else 1.0
 
-def _walk(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> Iterator[Visit]:
+
+def _walk(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
     kind = node["Node Type"]
     way = replace(way, workers=node.get("Workers Planned", way.workers))
-    if kind == "Index Scan" and way.times > 1:
-        yield _by_index(node, partial, way)
+    if _is_whole(node, assumed):
+        yield replace(_by_index(node, assumed, way), is_whole=True)
+    elif kind == "Index Scan" and way.times > 1:
+        yield _by_index(node, assumed, way)
     elif kind == "Bitmap Heap Scan":
-        yield from _by_bitmap(node, partial, way)
+        yield from _by_bitmap(node, assumed, way)
     children = node.get("Plans", ())
     for child in children:
         if child.get("Parent Relationship") != "SubPlan":
-            yield from _walk(child, partial, _way_to(child, node, children, way))
+            yield from _walk(child, assumed, _way_to(child, node, children, way))
 
 
 def _way_to(
@@ -181,7 +202,10 @@ def _way_to(
         outer = max(float(next(iter(children))["Plan Rows"]), 1.0)
         is_enough = node.get("Join Type") in _ENDS_WITH_THE_FIRST or node.get("Inner Unique", False)
         return replace(
-            way, times=way.times * outer, full=way.full * outer, is_first_enough=is_enough
+            way,
+            times=way.times * outer,
+            full=way.full * outer,
+            is_first_enough=is_enough,
         )
     return way
 
@@ -193,7 +217,7 @@ def _share_read(limit: Mapping[str, Any], child: Mapping[str, Any]) -> float:
     return min(max((float(limit["Total Cost"]) - started) / (whole - started), 0.0), 1.0)
 
 
-def _by_index(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> Visit:
+def _by_index(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Visit:
     name = node.get("Index Name", "")
     return Visit(
         TableName(node.get("Schema", ""), node["Relation Name"]),
@@ -203,28 +227,43 @@ def _by_index(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> V
         rows=float(node["Plan Rows"]),
         columns=_looked_for(node.get("Index Cond", "")),
         is_filtered="Filter" in node,
-        is_partial=name in partial,
+        shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
+        is_partial=_holds_some(name, assumed),
         is_first_enough=way.is_first_enough,
     )
 
 
-def _by_bitmap(node: Mapping[str, Any], partial: Collection[str], way: _Way) -> Iterator[Visit]:
+def _by_bitmap(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
     bitmap = next(
-        (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan"), None
+        (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan"),
+        None,
     )
     if bitmap is None:  # of several: how many rows they leave together is not told
         return
-    shared = way.workers + max(1 - _LEADER_HELPS * way.workers, 0.0) if way.workers else 1.0
     yield Visit(
         TableName(node.get("Schema", ""), node["Relation Name"]),
         bitmap.get("Index Name", ""),
         times=way.times,
         cost=float(node["Total Cost"]) - float(bitmap["Total Cost"]),
         rows=float(bitmap["Plan Rows"]),
-        is_partial=bitmap.get("Index Name", "") in partial,
-        shared_by=shared if node.get("Parallel Aware") else 1.0,
+        is_partial=_holds_some(bitmap.get("Index Name", ""), assumed),
+        shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
         is_bitmap=True,
     )
+
+
+def _is_whole(node: Mapping[str, Any], assumed: Mapping[str, Index]) -> bool:
+    """Whether an index is read from end to end: it has a condition, but not on its first column."""
+    index = assumed.get(node.get("Index Name", ""))
+    if index is None or "Index Cond" not in node or node["Node Type"] == "Bitmap Index Scan":
+        return False
+    first = index.keys[0]
+    compared = {one.strip('"') for one in _COMPARED.findall(node["Index Cond"])}
+    return not first.is_expression and bool(compared) and first.column not in compared
+
+
+def _holds_some(name: str, assumed: Mapping[str, Index]) -> bool:
+    return name in assumed and bool(assumed[name].where)
 
 
 def _looked_for(condition: str) -> tuple[str, ...]:

@@ -272,9 +272,11 @@ class AdaptiveLimiter:
         if place._outer is not None:
             self._places[task] = place._outer
         place._limiter = None
-        # Cancelled and the like: nobody knows how long it would have taken.
-        unknown = error is not None and not isinstance(error, Exception)
-        self._release(place, None if unknown else error is None)
+        if error is None:
+            self._release(place, True)
+        else:
+            # Cancelled and the like: nobody knows how long it would have taken.
+            self._release(place, False if isinstance(error, Exception) else None)
 
     # Invariant: somebody waits only while in_use >= limit, so that a place which is free is
     # nobody's. What follows is done for each request: it calls little, and looks up little.
@@ -306,11 +308,12 @@ class AdaptiveLimiter:
 
     def _release(self, place: Place, succeeded: bool | None) -> None:
         loop = self._loop or get_running_loop()
+        now_s = loop.time()
         self._in_use = in_use = self._in_use - 1
         if succeeded is not None:
-            now_s = loop.time()
             self._ended += 1
-            self._failed += not succeeded
+            if not succeeded:
+                self._failed += 1
             self._steering.ended(
                 now_s,
                 now_s - place._began_s,
@@ -319,7 +322,7 @@ class AdaptiveLimiter:
                 succeeded=succeeded,
             )
         if self._waiting:
-            self._let_in(loop.time())
+            self._let_in(now_s)
 
     def _let_in(self, now_s: float) -> None:
         if now_s >= self._look_s:  # the loop is late

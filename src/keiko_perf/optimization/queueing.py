@@ -69,10 +69,11 @@ class Queue(Generic[W]):
         waiting: who waits, and since when, from the oldest on; only to be looked at.
     """
 
-    __slots__ = ("_empty_at", "_rules", "waiting")
+    __slots__ = ("_empty_at", "_is_codel", "_is_lifo", "_rules", "waiting")
 
     def __init__(self, rules: QueueRules) -> None:
         self._rules = rules
+        self._is_lifo, self._is_codel = rules.discipline == "lifo", rules.discipline == "codel"
         self.waiting: OrderedDict[W, float] = OrderedDict()
         self._empty_at = 0.0
 
@@ -100,9 +101,8 @@ class Queue(Generic[W]):
 
     def next(self, now_s: float) -> W:
         """Whoever is to be served now; only where somebody waits."""
-        discipline = self._rules.discipline
-        lifo = discipline == "lifo" or (discipline == "codel" and self._stands(now_s))
-        return self.waiting.popitem(last=lifo)[0]
+        newest = self._is_lifo or (self._is_codel and self._stands(now_s))
+        return self.waiting.popitem(newest)[0]
 
     def turn_away(self, now_s: float) -> list[W]:
         """Take out all who have waited too long."""
@@ -127,7 +127,7 @@ class Queue(Generic[W]):
         if len(self.waiting) <= _KEPT:
             return oldest_s + self._rules.patience_s
         due_s = oldest_s + self._allowed_s(now_s)
-        if self._rules.discipline == "codel" and not self._stands(now_s):
+        if self._is_codel and not self._stands(now_s):
             # The queue may stand before that, and patience is shorter then.
             stands_s = self._empty_at + self._rules.interval_s
             due_s = min(due_s, max(stands_s, oldest_s + self._rules.target_s))
@@ -138,6 +138,6 @@ class Queue(Generic[W]):
         return min(rules.target_s, rules.patience_s) if self._stands(now_s) else rules.patience_s
 
     def _stands(self, now_s: float) -> bool:
-        if self._rules.discipline != "codel" or not self.waiting:
+        if not self._is_codel or not self.waiting:
             return False
         return now_s - self._empty_at >= self._rules.interval_s * (1 - 1e-9)
