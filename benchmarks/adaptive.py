@@ -1,15 +1,15 @@
 """
 Adaptive concurrency beside fixed limits, AIMD, Vegas, Gradient2 and Envoy's gradient; overload.
 
-    python benchmarks/adaptive.py [--seeds 2] [--ours] [--more | --draw SEED [--count 25]]
+    python benchmarks/adaptive.py [--seeds 2] [--ours] [--more | --near SEED | --draw SEED]
 
 Services of some shapes are asked for as much at once as each algorithm allows, in simulated time:
 the figures do not depend on the machine. Throughput is relative to the highest of any fixed
 limit, p99 to that of the lowest fixed limit with 0.99 of that throughput, for the same seeds. All
 of a run counts, its beginning too. A p99 jumps where a stall hits about one request in a hundred,
 and where work is always the same: see the worst by its shape. `adaptive_shapes.py` says which
-shapes our own constants were chosen on, and which they have not seen (`--draw 3` and further).
-`--ours` leaves the peers out.
+shapes our own constants were chosen on, and which they have not seen (`--near`, and `--draw 3`
+and further, of `--count` shapes). `--ours` leaves the peers out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from statistics import mean
 
 from adaptive_overload import overloads
 from adaptive_peers import ALGORITHMS
-from adaptive_shapes import drawn, more_shapes, shapes
+from adaptive_shapes import drawn, more_shapes, near, shapes
 from keiko_perf.optimization.simulation import Fixed, Shape, geometric_mean, settled, simulate
 
 FIXED = (
@@ -36,6 +36,7 @@ OURS = "keiko-perf"
 SETS: dict[str, Callable[[int, int], list[Shape]]] = {
     "own": lambda _seed, _count: shapes(),
     "more": lambda _seed, _count: more_shapes(),
+    "near": lambda seed, _count: near(seed),
     "drawn": drawn,
 }
 
@@ -153,11 +154,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--ours", action="store_true")
     parser.add_argument("--more", action="store_true")
+    parser.add_argument("--near", type=int)
     parser.add_argument("--draw", type=int)
     parser.add_argument("--count", type=int, default=25)
     given = parser.parse_args()
-    which = "more" if given.more else "own" if given.draw is None else "drawn"
-    met = run(which, draw=given.draw or 0, count=given.count, seeds=given.seeds, alone=given.ours)
+    which, draw = "more" if given.more else "own", 0
+    if given.near is not None:
+        which, draw = "near", given.near
+    if given.draw is not None:
+        which, draw = "drawn", given.draw
+    met = run(which, draw=draw, count=given.count, seeds=given.seeds, alone=given.ours)
     print()
     for bar, is_met in met.items():
         print(f"{'MET' if is_met else 'MISSED':8}{bar}")

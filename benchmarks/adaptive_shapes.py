@@ -1,11 +1,12 @@
 """
-The services that the adaptive limiter is tried on: fifteen by hand, twelve more, and any drawn.
+The services that the adaptive limiter is tried on: fifteen by hand, twelve more, any near those
+fifteen, and any drawn.
 
 The constants of the limiter were chosen while looking at `shapes()`, at `more_shapes()` and at
 three draws (1, 12 and 21); the second judged what to keep. Other settings were tried on draws 31 to
 36, and one of them on 41 to 44; none was kept. Every other draw is of services that it has not
 seen: the kind of work, how many at once, what limits them, the network, and what happens in
-mid-run, all by chance.
+mid-run, all by chance. `near` is of the kinds of the fifteen, with every number another.
 """
 
 from __future__ import annotations
@@ -95,6 +96,83 @@ def more_shapes() -> list[Shape]:
         Shape("a restless neighbour", exponential(0.05), steps((0, 30)), noise, changing),
         Shape("rejects above 12", constant(0.04), steps((0, 20)), rejects_above=12),
         Shape("rare long work", two_kinds(0.005, 0.5, long_ratio=0.02), steps((0, 30))),
+    ]
+
+
+def near(seed: int) -> list[Shape]:
+    """The kinds of services of `shapes`, with numbers by chance around theirs."""
+    random = Random(f"near-{seed}")
+
+    def about(value: float, times: float = 1.6) -> float:
+        return _between(random, value / times, value * times)
+
+    def places(count: float, times: float = 1.6) -> int:
+        return max(1, round(about(count, times)))
+
+    def light() -> Work:
+        return lognormal(about(0.05, 2), random.uniform(0.1, 0.4))
+
+    def heavy() -> Work:
+        return lognormal(about(0.05, 2), random.uniform(0.7, 1.1))
+
+    def long_s() -> float:
+        return random.choice([30.0, 40.0, 60.0, 60.0])
+
+    def changed(name: str, work: Work, before: float, after: float) -> Shape:
+        end_s = long_s()
+        capacity = steps((0, places(before)), (end_s / 2, places(after)))
+        return Shape(name, work, capacity, changes=[end_s / 2], duration_s=end_s)
+
+    few = steps((0, random.choice([1, 2, 2, 3, 4])))
+    stall, stalling = stalls(about(6), about(0.5))
+    noise, changing = neighbour(random.randrange(10**6), about(0.4, 1.4), about(1.5))
+    two = two_kinds(about(0.01), about(0.2), long_ratio=about(0.05))
+    some, shared, half_s = places(25), places(8), long_s() / 2
+    rejects_above = max(3, round(some * random.uniform(0.8, 1.5)))
+    return [
+        Shape("a knee", light(), steps((0, places(20))), duration_s=long_s()),
+        Shape("a knee, heavy tail", heavy(), steps((0, places(20))), duration_s=long_s()),
+        Shape("few places", light(), few, duration_s=long_s()),
+        Shape(
+            "a network",
+            exponential(about(0.02, 2)),
+            steps((0, places(10, 2))),
+            delay_s=about(0.05, 2),
+            duration_s=long_s(),
+        ),
+        Shape("two kinds of work", two, steps((0, places(20))), duration_s=long_s()),
+        Shape(
+            "mild contention",
+            exponential(about(0.03)),
+            speed=contention(about(0.02), about(0.0005)),
+            duration_s=long_s(),
+        ),
+        Shape(
+            "steep contention",
+            exponential(about(0.03)),
+            speed=contention(about(0.03), about(0.005)),
+            duration_s=long_s(),
+        ),
+        changed("falls", light(), 20, 6),
+        changed("rises", light(), 10, 60),
+        changed("rises, heavy tail", heavy(), 10, 60),
+        Shape("stalls", light(), steps((0, places(20))), stall, stalling),
+        Shape("a neighbour", light(), steps((0, places(20))), noise, changing),
+        Shape("rejects", light(), steps((0, some)), rejects_above=rejects_above),
+        Shape(
+            "processors shared",
+            exponential(about(0.03)),
+            speed=lambda count, _: min(1.0, shared / count),
+            duration_s=long_s(),
+        ),
+        Shape(
+            "halved",
+            heavy(),
+            steps((0, places(20))),
+            lambda _, now_s: 1.0 if now_s < half_s else 0.5,
+            changes=[half_s],
+            duration_s=2 * half_s,
+        ),
     ]
 
 
