@@ -5,8 +5,8 @@ Sets are bits of a whole number, one for each candidate. Four things spare a que
 cannot matter to a statement are left out of it, and of several that are one and the same to it
 (see projection) one stands for all. An answer is kept. If the best plan under a set S uses only
 the indexes U, it stays the best under every set between U and S: fewer choices cannot make another
-plan better. And what is asked is not the set in question but the largest known one above it without
-what that one used and the set has not: its answer bounds the costs of many other sets, too.
+plan better. And before a set is asked about, all candidates on the tables of what is weighed are:
+that answer bounds the costs of many other sets, too.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
-_STEPS_FROM_ABOVE = 0
-"""After so many answers that did not settle it, the set itself is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,6 @@ class Costs:
     _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
-    _steps: dict[tuple[int, Bits], int] = field(default_factory=dict)
     _themselves: list[Bits] = field(default_factory=list)
     _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
     _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
@@ -329,19 +326,10 @@ class Costs:
         """
         wanted = self.projected(number, some)
         group = wanted | self._on_tables_of(number, new)
-        if not any(
+        asked = any(
             wanted & ~one.asked == 0 and one.asked & ~group == 0 for one in self._known[number]
-        ):
-            await self.ask(number, group)
-            return
-        above = [one for one in self._known[number] if wanted & ~one.asked == 0]
-        step = self._steps.get((number, wanted), 0)
-        self._steps[number, wanted] = step + 1
-        if not above or step >= _STEPS_FROM_ABOVE:
-            await self.ask(number, wanted)
-            return
-        nearest = min(above, key=lambda one: (one.asked.bit_count(), -one.cost))
-        await self.ask(number, nearest.asked & ~(nearest.used & ~wanted))
+        )
+        await self.ask(number, wanted if asked else group)
 
     async def price(self, number: int, some: Bits) -> float:
         """What a statement costs under *some* indexes, by what stands for them in it."""
