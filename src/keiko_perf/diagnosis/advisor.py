@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Refusal
+from keiko_perf.diagnosis.bits import set_of
 from keiko_perf.diagnosis.building import build_s, built_bytes
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
@@ -239,6 +240,7 @@ async def _verified(
             upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
             in_memory=InMemory(database, sampled).price,
+            untold=set_of(at for at, one in enumerate(candidates) if not plain.can_assume(one)),
         )
         found = await search.run()
         planner_calls = session.planner_calls + trial.planner_calls

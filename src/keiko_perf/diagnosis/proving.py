@@ -43,7 +43,7 @@ class Proving:
     Attributes:
         barred: what is not to be chosen any more.
         fleeting: what saves nothing where the pages are in memory.
-        lasting: what saves something there, too; nothing is asked about it again.
+        lasting: what saves something there, too, or cannot be asked about; it is not asked again.
         slower: what its plans really cost too much for.
     """
 

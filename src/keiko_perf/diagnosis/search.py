@@ -77,19 +77,23 @@ class Search:
         upkeep: what each candidate costs the workload's writes.
         limits: what may be chosen.
         in_memory: who says what a statement costs whose pages are in memory; None: nobody.
+        untold: the candidates that it cannot say it of, as the planner is not asked about them.
     """
 
     costs: Costs
     upkeep: Mapping[Index, float]
     limits: Limits
     in_memory: InitVar[Asking | None] = None
+    untold: InitVar[Bits] = 0
     proving: Proving = field(init=False)
     _unplanned: dict[int, str] = field(default_factory=dict)
     _late: list[int] = field(default_factory=list)
     _cost_before: float = 0.0
 
-    def __post_init__(self, in_memory: Asking | None) -> None:
-        self.proving = Proving(self.costs, self.limits, self.pays, self._exactly, in_memory)
+    def __post_init__(self, in_memory: Asking | None, untold: Bits) -> None:
+        self.proving = Proving(
+            self.costs, self.limits, self.pays, self._exactly, in_memory, lasting=untold
+        )
 
     async def run(self) -> Found:
         """Search to the end."""
