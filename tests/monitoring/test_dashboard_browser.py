@@ -338,6 +338,28 @@ def test_rows_sort_and_lead_to_pages_of_their_own(browser, live):
         seen.close()
 
 
+def test_a_link_is_followed_also_where_its_table_is_drawn_anew_while_it_is_pressed(browser, live):
+    app, _ = service(store=a_day())
+    with live(app) as url:
+        seen = Watched(browser, url, "?range=24h")
+        link = seen.page.locator("#endpoints").get_by_role("link", name="GET /agents")
+        seen.until("#chart-throughput .readout", "answered")  # what is above it is there
+        seen.still(link)
+        link.hover()
+        seen.page.mouse.down()
+        cards = seen.page.locator("#cards").element_handle()
+        seen.page.evaluate(  # they are drawn when the tables are
+            "cards => new Promise(tell => "
+            "new MutationObserver(tell).observe(cards, { childList: true, subtree: true }))",
+            cards,
+        )
+        seen.page.mouse.up()
+        seen.until("#subject h2", "GET /agents")
+        seen.page.locator("#endpoints").wait_for(state="detached")
+        assert seen.complaints == []
+        seen.close()
+
+
 def test_an_endpoint_has_a_page_that_says_where_its_time_went(browser, live):
     app, _ = service(store=a_day())
     with live(app) as url:

@@ -23,8 +23,28 @@ export function tell(where, text) {
   if (where.textContent !== text) where.textContent = text;
 }
 
-/** Puts children in place of the old ones; what had the focus keeps it, by its data-focus. */
+/** What is pressed, if anything, and what is to be put somewhere once it is let go. */
+let pressed = null;
+const later = new Map();
+
+addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(released), true);
+// A menu may have taken the end.
+addEventListener("pointermove", (event) => { if (pressed && !event.buttons) released(); }, true);
+
+function released() {
+  pressed = null;
+  for (const [host, children] of [...later]) replace(host, children);
+}
+
+/**
+ * Puts children in place of the old ones; what had the focus keeps it, by its data-focus.
+ *
+ * A link that goes while it is pressed is never clicked: then they come once it is let go.
+ */
 export function replace(host, children) {
+  if (pressed && host.contains(pressed)) return void later.set(host, children);
+  later.delete(host);
   const focused = host.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   host.replaceChildren(...children);
   if (focused === undefined) return;
