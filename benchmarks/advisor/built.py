@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import httpx
 import psycopg
+from built_for_real import LEAST_GAIN
 
 from keiko_perf.demo.cluster import private_cluster
 from keiko_perf.demo.rows import Sizes
@@ -37,7 +38,6 @@ from keiko_perf.diagnosis.scratch import Scratch
 from keiko_perf.diagnosis.workload import Statement
 
 MB = 1_000_000
-LEAST_GAIN = 0.05
 _TOKEN = "benchmark"  # noqa: S105 - of a service that nobody else reaches
 _SECONDARY = """
 SELECT x.indexrelid::regclass::text FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid

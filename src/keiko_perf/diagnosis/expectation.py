@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 
-from keiko_perf.diagnosis.floor import RANDOM_PAGE_COST, share_held
+from keiko_perf.diagnosis.floor import PAGE_BYTES, RANDOM_PAGE_COST, share_held
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.predicates import Use
 from keiko_perf.diagnosis.projection import covers
 from keiko_perf.diagnosis.schema import Table, TableName
 
-_PAGE = 8192.0
 _ROW_COST = 0.0125
 _ENTRY_COST = 0.0075
 _LOOKUP_COST = 0.5
@@ -134,13 +133,13 @@ def _cost(
     *,
     is_covering: bool,
 ) -> float:
-    leaves = max(size_bytes / _PAGE, 1.0)
+    leaves = max(size_bytes / PAGE_BYTES, 1.0)
     read = min(max(leaves * ratio / max(held, 1e-9), lookups), leaves)
     cost = read * RANDOM_PAGE_COST + lookups * _LOOKUP_COST + table.rows * ratio * _ENTRY_COST
     rows = table.rows * fetched
     if is_covering:
         return cost + rows * _ROW_COST
-    pages = max(table.size_bytes / _PAGE, 1.0)
+    pages = max(table.size_bytes / PAGE_BYTES, 1.0)
     first = table.columns.get(index.keys[0].column)
     if first is not None and abs(first.correlation or 0.0) > _IN_ORDER:
         return cost + max(pages * fetched, 1.0) + rows * _ROW_COST

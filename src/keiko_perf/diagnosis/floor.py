@@ -16,7 +16,7 @@ from keiko_perf.diagnosis.schema import Table
 
 RANDOM_PAGE_COST = 4.0
 """Of a page at a random place, beside the next one: the planner's own, unless it is set."""
-_PAGE = 8192.0
+PAGE_BYTES = 8192.0
 _CAUTION = 0.6
 _ROW_COST = 0.01
 _ENTRY_COST = 0.005
@@ -44,9 +44,9 @@ def floor(index: Index, use: Use, table: Table, size_bytes: float) -> float:
     rows = table.rows * ratio
     held = {*index.columns, *index.include}
     if not use.reads_all and held >= use.columns:
-        pages = size_bytes / _PAGE * ratio / max(share_held(index, table, size_bytes), ratio)
+        pages = size_bytes / PAGE_BYTES * ratio / max(share_held(index, table, size_bytes), ratio)
         return _CAUTION * (pages + rows * _ENTRY_COST)
-    pages = table.size_bytes / _PAGE
+    pages = table.size_bytes / PAGE_BYTES
     first = table.columns.get(index.keys[0].column)
     if first is None or abs(first.correlation or 0.0) > _IN_ORDER:
         pages *= ratio
@@ -59,14 +59,14 @@ def share_held(index: Index, table: Table, size_bytes: float) -> float:
     """Which share of the rows a partial index holds, by its size."""
     if not index.where or table.rows < 1:
         return 1.0
-    entries = size_bytes * _USABLE_BYTES / _PAGE / (_entry_bytes(index, table) * _BLOAT)
+    entries = size_bytes * _USABLE_BYTES / PAGE_BYTES / (_entry_bytes(index, table) * _BLOAT)
     return min(1.0, entries / table.rows)
 
 
 def hypothetical_bytes(index: Index, table: Table) -> float:
     """How large HypoPG says that a B-tree over all rows is."""
     pages = table.rows * _entry_bytes(index, table) * _BLOAT / _USABLE_BYTES
-    return max(pages, 1.0) * _PAGE
+    return max(pages, 1.0) * PAGE_BYTES
 
 
 def _entry_bytes(index: Index, table: Table) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from itertools import takewhile
 from math import log2
 
-from keiko_perf.diagnosis.floor import RANDOM_PAGE_COST, share_held
+from keiko_perf.diagnosis.floor import PAGE_BYTES, RANDOM_PAGE_COST, share_held
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.kinds import still_read
 from keiko_perf.diagnosis.predicates import Shape, Use
@@ -204,4 +204,4 @@ def _size_class(
 
 def _class_of(size_bytes: float) -> int:
     """The same for sizes that are about the same."""
-    return round(_SIZES_PER_DOUBLING * log2(max(size_bytes, 8192.0)))
+    return round(_SIZES_PER_DOUBLING * log2(max(size_bytes, PAGE_BYTES)))

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from keiko_perf.diagnosis.floor import PAGE_BYTES
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import Table, TableName
 
-_PAGE = 8192.0
 _TOUCHED = 0.4
 """To find a page of the table that lies in memory, beside reading the next one from the system."""
 _BY_BITMAP = 1.25
@@ -98,7 +98,7 @@ def underrated(
 def _least(visit: Visit, table: Table, page_cost: float) -> float:
     if visit.is_whole:
         return visit.cost + (0.0 if visit.is_partial else table.rows * _ENTRY / visit.shared_by)
-    pages = max(table.size_bytes / _PAGE, 1.0)
+    pages = max(table.size_bytes / PAGE_BYTES, 1.0)
     if visit.is_bitmap and visit.times <= 1:
         some = min(2 * pages * visit.rows / (2 * pages + visit.rows), pages)
         return some * _BY_BITMAP * page_cost + visit.rows * _ROW / visit.shared_by
