@@ -23,7 +23,7 @@ from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
-from keiko_perf.diagnosis.visits import IN_MEMORY, underrated
+from keiko_perf.diagnosis.visits import IN_MEMORY, descents, underrated
 from keiko_perf.diagnosis.workload import Statement
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
@@ -52,6 +52,7 @@ class Answer:
         cost: of the plan.
         shares: what each of the used does for it, by what reading its table costs less; together 1.
         underrated: how much more than that it really costs, at least.
+        descents: how much dearer the planner itself finds it once its indexes are there.
     """
 
     asked: Bits
@@ -59,6 +60,7 @@ class Answer:
     cost: float
     shares: Mapping[int, float] = field(default_factory=dict, compare=False)
     underrated: float = field(default=0.0, compare=False)
+    descents: float = field(default=0.0, compare=False)
 
     @property
     def real(self) -> float:
@@ -188,7 +190,14 @@ class Costs:
         some = set_of(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
         shares = self._shares(number, some, price.scans)
-        answer = Answer(wanted, some, cost, shares, underrated(price.visits, self.tables))
+        answer = Answer(
+            wanted,
+            some,
+            cost,
+            shares,
+            underrated(price.visits, self.tables),
+            descents(price.visits, self.tables),
+        )
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
@@ -350,10 +359,17 @@ class Costs:
         return (await self.ask(number, wanted)).cost
 
     def plan(self, number: int, some: Bits) -> Answer:
-        """The plan that it takes for the cheapest under *some* indexes, of those that are known."""
+        """
+        The plan that it takes for the cheapest under *some* indexes, of those that are known.
+
+        Once the indexes are there it looks up less often than it says now: a plan that would lose
+        by that is not the one that it then takes.
+        """
         wanted = self.projected(number, some & self._relevant[number])
         known = [one for one in self._known[number] if not one.used & ~wanted]
-        return min(known, key=lambda one: (one.asked != wanted, one.cost))
+        now = min(known, key=lambda one: (one.asked != wanted, one.cost))
+        then = min(known, key=lambda one: one.cost + one.descents)
+        return then if then.real < now.real else now
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
         """For each candidate that can matter the one that stands for it: the smallest alike."""

@@ -27,8 +27,8 @@ _OPTIMISM = 0.5
 class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
-    __slots__ = ("_ledger", "_members", "answers", "asked", "kept", "known", "live", "number",
-                 "plans", "told", "used", "weight")  # fmt: skip
+    __slots__ = ("_ledger", "_members", "_more", "answers", "asked", "is_underrated", "kept",
+                 "known", "live", "number", "plans", "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
         weighing = ledger.weighing
@@ -47,6 +47,9 @@ class Page:
         """What follows, by what stands for a set."""
         self.kept: dict[Bits, float] = {}
         """What follows, by what of a set matters to the statement."""
+        self.is_underrated = False
+        """Whether any known plan really costs more than the planner says."""
+        self._more: dict[Bits, float] = {}
 
     def learn(self) -> bool:
         """Take in what the planner has said since; whether it has."""
@@ -63,8 +66,10 @@ class Page:
         self.live = self.used | hoped
         for bit in bits_of(self.live):
             self.live |= self._members.get(bit, 0)
+        self.is_underrated = any(one.underrated for one in self.known)
         self.told.clear()
         self.kept.clear()
+        self._more.clear()
         return True
 
     def enter(self, mine: Bits) -> float:
@@ -74,6 +79,15 @@ class Page:
         if known is None:
             known = self.told[there] = self._ledger.reckoned(self, there)
         self.kept[mine] = known
+        return known
+
+    def more(self, mine: Bits) -> float:
+        """How much more than what is known for sure it really costs with a set."""
+        known = self._more.get(mine)
+        if known is None:
+            costs = self._ledger.weighing.costs
+            sure = self.sure(costs.projected(self.number, mine))
+            known = self._more[mine] = costs.plan(self.number, mine).real - sure
         return known
 
     def sure(self, there: Bits) -> float:
@@ -139,14 +153,30 @@ class Ledger:
         return found
 
     def pays(self, bit: int, some: Bits) -> bool:
-        """Whether it is worth having an index beside the others."""
+        """
+        Whether it is worth having an index beside the others: by what the planner says, and by what
+        its plans really cost.
+        """
         without = some & ~(1 << bit)
-        gains = []
+        gains, real_gains, is_underrated = [], [], False
         for number in self.weighing.affected(1 << bit):
             before, after = self.most(number, without), self.most(number, some)
             if before != after:
                 gains.append((number, before, after))
-        return bool(gains) and self.weighing.pays(bit, gains)
+            page = self._pages[number]
+            if page.is_underrated:
+                is_underrated = True
+                before += self.more(page, without, before)
+                after += self.more(page, some, after)
+            if before != after:
+                real_gains.append((number, before, after))
+        if not gains or not self.weighing.pays(bit, gains):
+            return False
+        return not is_underrated or self.weighing.pays(bit, real_gains)
+
+    def more(self, page: Page, some: Bits, most: float) -> float:
+        """How much more than *most* a statement really costs with *some* indexes."""
+        return page.more(some & page.live)
 
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
@@ -235,6 +265,11 @@ class Hopes(Ledger):
 
     def hoped(self, number: int) -> Bits:
         return self._hoped[number]
+
+    def more(self, page: Page, some: Bits, most: float) -> float:
+        # Of the plan that is hoped for nothing is known.
+        sure = page.sure(self._costs.projected(page.number, some & page.live))
+        return super().more(page, some, most) if most == sure else 0.0
 
     def reckoned(self, page: Page, there: Bits) -> float:
         """What a statement costs with what stands for a set, with some luck."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import ceil, log
 from typing import Any
 
 from keiko_perf.diagnosis.floor import PAGE_BYTES
@@ -31,6 +32,9 @@ _ENTRY = 0.005
 """To look at an entry of an index takes as long as to look at a row; the planner says half."""
 _LOOK_UP = 0.3
 """To go down in an index whose upper pages are near."""
+_LEVEL = 0.125
+"""What the planner says of each level of a real index."""
+_ENTRIES_OF_A_PAGE = 300.0
 _LEADER_HELPS = 0.3
 _COMPARED = re.compile(r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)', re.ASCII)
 _EQUALITY = re.compile(
@@ -58,6 +62,8 @@ class Visit:
         shared_by: among how many processes the planner divides what is done for each row.
         is_bitmap: whether all pages are gathered first.
         is_whole: whether the index is read from end to end for what stands behind its first column.
+        is_alone: whether the index is enough, and no row is fetched.
+        is_assumed: whether the index is not there, so that the way down in it cost nothing.
     """
 
     table: TableName
@@ -72,6 +78,8 @@ class Visit:
     shared_by: float = 1.0
     is_bitmap: bool = False
     is_whole: bool = False
+    is_alone: bool = False
+    is_assumed: bool = False
 
 
 def underrated(
@@ -95,7 +103,32 @@ def underrated(
     )
 
 
+def descents(visits: Iterable[Visit], tables: Mapping[TableName, Table]) -> float:
+    """
+    How much dearer the planner itself finds a plan once the indexes are there that it assumed.
+
+    The way down in an index that is only assumed costs it nothing, in a real one something for each
+    level. What looks up often is then often not the cheapest plan any more.
+
+    Args:
+        visits: of the plan.
+        tables: with their statistics.
+    """
+    return sum(
+        one.times * _way_down(one, table)
+        for one in visits
+        if one.is_assumed and (table := tables.get(one.table)) and table.rows >= 1
+    )
+
+
+def _way_down(visit: Visit, table: Table) -> float:
+    levels = 1 if visit.is_partial else max(ceil(log(table.rows, _ENTRIES_OF_A_PAGE)), 1)
+    return levels * _LEVEL
+
+
 def _least(visit: Visit, table: Table, page_cost: float) -> float:
+    if visit.is_alone:
+        return visit.cost
     if visit.is_whole:
         return visit.cost + (0.0 if visit.is_partial else table.rows * _ENTRY / visit.shared_by)
     pages = max(table.size_bytes / PAGE_BYTES, 1.0)
@@ -171,8 +204,8 @@ def _walk(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> I
     way = replace(way, workers=node.get("Workers Planned", way.workers))
     if _is_whole(node, assumed):
         yield replace(_by_index(node, assumed, way), is_whole=True)
-    elif kind == "Index Scan" and way.times > 1:
-        yield _by_index(node, assumed, way)
+    elif kind in ("Index Scan", "Index Only Scan") and way.times > 1:
+        yield replace(_by_index(node, assumed, way), is_alone=kind == "Index Only Scan")
     elif kind == "Bitmap Heap Scan":
         yield from _by_bitmap(node, assumed, way)
     children = node.get("Plans", ())
@@ -230,6 +263,7 @@ def _by_index(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) 
         shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
         is_partial=_holds_some(name, assumed),
         is_first_enough=way.is_first_enough,
+        is_assumed=_is_assumed(name, assumed),
     )
 
 
@@ -249,6 +283,7 @@ def _by_bitmap(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way)
         is_partial=_holds_some(bitmap.get("Index Name", ""), assumed),
         shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
         is_bitmap=True,
+        is_assumed=_is_assumed(bitmap.get("Index Name", ""), assumed),
     )
 
 
@@ -260,6 +295,10 @@ def _is_whole(node: Mapping[str, Any], assumed: Mapping[str, Index]) -> bool:
     first = index.keys[0]
     compared = {one.strip('"') for one in _COMPARED.findall(node["Index Cond"])}
     return not first.is_expression and bool(compared) and first.column not in compared
+
+
+def _is_assumed(name: str, assumed: Mapping[str, Index]) -> bool:
+    return name in assumed and name.startswith("<")  # HypoPG's names, which no index has that is made
 
 
 def _holds_some(name: str, assumed: Mapping[str, Index]) -> bool:
