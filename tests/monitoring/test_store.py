@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.encoding import decode, encode, no_series
-from keiko_perf.monitoring.points import STRETCHES_S, Sum, points_of, stretch_for, sums_of
-from keiko_perf.monitoring.steady import SteadyStore
-from keiko_perf.monitoring.store import Charted, MemoryStore, SqliteStore, Store
+from keiko_perf.monitoring.storage.encoding import decode, encode, no_series
+from keiko_perf.monitoring.storage.points import STRETCHES_S, Sum, points_of, stretch_for, sums_of
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.steady import SteadyStore
+from keiko_perf.monitoring.storage.store import Charted, MemoryStore, Store
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -813,7 +814,7 @@ WORKER = """
 import sys
 from datetime import UTC, datetime, timedelta
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.store import SqliteStore
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 
 path, worker, windows = sys.argv[1], sys.argv[2], int(sys.argv[3])
 store = SqliteStore(path)
@@ -939,7 +940,7 @@ def test_a_store_is_read_by_whoever_may_not_write(path: Path) -> None:
     reader = """if True:
         import os, sys
         from datetime import datetime, UTC
-        from keiko_perf.monitoring.store import SqliteStore
+        from keiko_perf.monitoring.storage.sqlite import SqliteStore
         if os.geteuid() == 0:
             os.setgid(65534)
             os.setuid(65534)
@@ -1071,7 +1072,7 @@ import resource, signal, sys
 from datetime import UTC, datetime, timedelta
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.store import SqliteStore
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

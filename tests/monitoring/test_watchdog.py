@@ -17,8 +17,8 @@ from fastapi import FastAPI
 
 from keiko_perf.model import BlockingCall
 from keiko_perf.monitoring import PerformanceMonitor, SqliteStore
+from keiko_perf.monitoring.process.watchdog import watching
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.watchdog import watching
 
 HERE = "tests/monitoring/test_watchdog.py"
 AFTER_S = 0.05

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.plan import Node, Plan
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 from keiko_perf.diagnosis.rules.plan_costs import WORK_MEM, Rule, finding, matters, megabytes
 from keiko_perf.model import Finding, say
 
