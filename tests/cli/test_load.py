@@ -241,7 +241,7 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def _wait_for_requests(pid: int) -> None:
     """Until the process that generates the load has a connection: then its load began."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for one in psutil.Process(pid).children():
             if any(it.status == "ESTABLISHED" for it in one.net_connections()):
