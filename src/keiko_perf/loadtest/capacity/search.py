@@ -18,7 +18,7 @@ from math import sqrt
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.verdicts.inside import times_of
 from keiko_perf.model import Message, Target, Verdict, Window
-from keiko_perf.model.histogram import samples_needed
+from keiko_perf.model.samples import samples_needed
 
 MOST_STEPS = 40
 OVERLOAD_FACTOR = 1.3
