@@ -48,7 +48,7 @@ async def lets_nobody_look() -> None:
     for length in range(18, 40):
         began_s = time.thread_time()
         re.match(r"(a+)+$", "a" * length + "b")
-        if time.thread_time() - began_s > 0.15:
+        if time.thread_time() - began_s > 0.16:  # the clocks differ by some µs
             return
 
 
