@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from keiko_perf.optimization.eviction import NEW_RATIO, Eviction, Kept, mix
+from keiko_perf.optimization.caching.eviction import NEW_RATIO, Eviction, Kept, mix
 
 K = TypeVar("K", bound=Hashable)
 

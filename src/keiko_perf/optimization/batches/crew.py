@@ -15,13 +15,13 @@ from types import CoroutineType
 from typing import Generic, Literal, TypeVar
 
 from keiko_perf.errors import UsageError
+from keiko_perf.optimization.batches.care import NotAsync, not_async
+from keiko_perf.optimization.batches.slot import Slot
+from keiko_perf.optimization.batches.source import END, Source
+from keiko_perf.optimization.batches.turn import Turn
 from keiko_perf.optimization.cancel import cancel_all, is_being_cancelled
-from keiko_perf.optimization.care import NotAsync, not_async
 from keiko_perf.optimization.limiter import Limiter
 from keiko_perf.optimization.outcome import Outcome, WorkCancelled
-from keiko_perf.optimization.slot import Slot
-from keiko_perf.optimization.source import END, Source
-from keiko_perf.optimization.turn import Turn
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -22,8 +22,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 from weakref import ref
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.cache import Cache
-from keiko_perf.optimization.freshness import checked_ttl
+from keiko_perf.optimization.caching.cache import Cache
+from keiko_perf.optimization.caching.freshness import checked_ttl
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,8 +14,8 @@ from math import log2
 from typing import Any, Protocol, runtime_checkable
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.cache_entry import CacheStatistics
-from keiko_perf.optimization.size import size_of
+from keiko_perf.optimization.caching.entry import CacheStatistics
+from keiko_perf.optimization.memory.size import size_of
 
 _SAMPLE = 16
 _PIECES = 50

@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from keiko_perf.errors import MissingExtra, Unavailable, UsageError
-from keiko_perf.optimization.remote import Record, name_of
+from keiko_perf.optimization.caching.remote import Record, name_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

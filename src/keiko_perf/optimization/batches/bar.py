@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from keiko_perf.optimization.crew import BatchStatistics, OnProgress
+from keiko_perf.optimization.batches.crew import BatchStatistics, OnProgress
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from typing import Self
 from keiko_perf.container import ROOT, read_held
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report
-from keiko_perf.optimization.growth import Growth, growth_report
+from keiko_perf.optimization.memory.growth import Growth, growth_report
 
 _LINES = 15
 _LEAST_BYTES = 10_000

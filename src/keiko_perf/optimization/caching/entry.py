@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
-from keiko_perf.optimization.eviction import Kept
+from keiko_perf.optimization.caching.eviction import Kept
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -25,11 +25,11 @@ from threading import RLock
 from typing import Generic, TypeVar, cast, overload
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.cache_entry import CacheStatistics, Entry, again
-from keiko_perf.optimization.flight import SingleFlight
-from keiko_perf.optimization.freshness import Freshness
-from keiko_perf.optimization.shelf import Shelf
-from keiko_perf.optimization.size import size_of
+from keiko_perf.optimization.caching.entry import CacheStatistics, Entry, again
+from keiko_perf.optimization.caching.flight import SingleFlight
+from keiko_perf.optimization.caching.freshness import Freshness
+from keiko_perf.optimization.caching.shelf import Shelf
+from keiko_perf.optimization.memory.size import size_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

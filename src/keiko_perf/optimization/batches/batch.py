@@ -23,8 +23,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar, get_args
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.care import Care
-from keiko_perf.optimization.crew import BatchStatistics, Crew, OnError, OnProgress
+from keiko_perf.optimization.batches.care import Care
+from keiko_perf.optimization.batches.crew import BatchStatistics, Crew, OnError, OnProgress
 from keiko_perf.optimization.limiter import Limiter, checked_limit
 from keiko_perf.optimization.outcome import Outcome
 

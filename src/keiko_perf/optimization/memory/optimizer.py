@@ -22,11 +22,11 @@ from weakref import WeakSet
 
 from keiko_perf.container import ROOT, read_held, read_memory
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.allocator import trim
-from keiko_perf.optimization.cache import Cache
-from keiko_perf.optimization.cache_entry import CacheStatistics
-from keiko_perf.optimization.flight import SingleFlight
-from keiko_perf.optimization.shedding import Shrinkable, shed
+from keiko_perf.optimization.caching.cache import Cache
+from keiko_perf.optimization.caching.entry import CacheStatistics
+from keiko_perf.optimization.caching.flight import SingleFlight
+from keiko_perf.optimization.memory.allocator import trim
+from keiko_perf.optimization.memory.shedding import Shrinkable, shed
 
 _MB = 1024 * 1024
 _WORTH_TELLING_BYTES = 50 * _MB

@@ -27,9 +27,9 @@ from weakref import WeakSet
 
 from keiko_perf.container import ROOT, RssReader, read_memory
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.allocator import free_bytes, trim
-from keiko_perf.optimization.relief import GovernorStatistics, Relief
-from keiko_perf.optimization.shedding import Shrinkable, ShrinkableMapping, shed, shrinkable
+from keiko_perf.optimization.memory.allocator import free_bytes, trim
+from keiko_perf.optimization.memory.relief import GovernorStatistics, Relief
+from keiko_perf.optimization.memory.shedding import Shrinkable, ShrinkableMapping, shed, shrinkable
 
 _MB = 1024 * 1024
 _SHORTEST_S, _LONGEST_S = 0.05, 1.0

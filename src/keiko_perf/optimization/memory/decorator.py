@@ -14,7 +14,7 @@ from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.memory import MemoryOptimizer
+from keiko_perf.optimization.memory.optimizer import MemoryOptimizer
 
 P = ParamSpec("P")
 R = TypeVar("R")

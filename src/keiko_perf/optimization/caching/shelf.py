@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar, cast
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.cache_entry import Entry
-from keiko_perf.optimization.rehearsal import TunedEviction
-from keiko_perf.optimization.tags import Tags
+from keiko_perf.optimization.caching.entry import Entry
+from keiko_perf.optimization.caching.rehearsal import TunedEviction
+from keiko_perf.optimization.caching.tags import Tags
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -25,12 +25,12 @@ from random import Random
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from keiko_perf.optimization.caching.codec import Codec, JsonCodec
+from keiko_perf.optimization.caching.flight import SingleFlight
+from keiko_perf.optimization.caching.freshness import Freshness
+from keiko_perf.optimization.caching.redis_store import EVERYTHING, RedisStore, Tokens
+from keiko_perf.optimization.caching.remote import Record, name_of
 from keiko_perf.optimization.cancel import cancel_all
-from keiko_perf.optimization.codec import Codec, JsonCodec
-from keiko_perf.optimization.flight import SingleFlight
-from keiko_perf.optimization.freshness import Freshness
-from keiko_perf.optimization.redis_store import EVERYTHING, RedisStore, Tokens
-from keiko_perf.optimization.remote import Record, name_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
