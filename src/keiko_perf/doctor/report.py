@@ -150,7 +150,7 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
     return Section(
         title=say("Causes, by what users wait for them"),
         paragraphs=(
-            _basis(seen),
+            *((_basis(seen),) if seen.symptoms.requests or seen.symptoms.is_stuck else ()),
             *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
         ),
         findings=findings,
