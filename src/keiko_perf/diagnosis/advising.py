@@ -165,7 +165,7 @@ def _sorted(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
 def _why_nothing(task: Task, found: Found | None) -> Message:
     """What is not known is no all-clear."""
     if not task.queries:
-        return say("the workload holds no statement that could be read")
+        return say("the workload holds no statement that reads or changes rows of a table")
     if task.unread or (found and found.unplanned):
         return say("no index was found for what could be looked at")
     if found and (found.late or any(one.code == "late" for one in found.refusals)):
