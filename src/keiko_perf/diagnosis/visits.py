@@ -1,12 +1,14 @@
 """
-Visits: what reading tables by indexes costs at least, where the planner's word for it is too low.
+Visits: what reading tables by indexes takes by the clock, where the planner's word for it is wrong.
 
 The planner takes a page that a nested loop asks for again for one that is still there, and so gives
 a look-up less than what its pages cost even in memory: each is found, pinned and read again. A
 bitmap that leaves out hardly a page it takes for as quick as reading the table from end to end, and
-an index that is read from end to end for quicker than the rows.
-What is reckoned here is never less than the planner's own price. The constants are what was
-measured beside reading a table from end to end, with all pages in memory.
+an index that is read from end to end for quicker than the rows. A page at a random place it takes
+for as slow as on a disk that turns, also where the system has it at hand.
+What is reckoned here is the planner's own price, unless that is less than what it takes with all
+pages in memory, or more than what it takes with all of them fetched from the system. The constants
+are what was measured beside reading a table from end to end.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from keiko_perf.diagnosis.schema import Table, TableName
 
 _TOUCHED = 0.4
 """To find a page of the table that lies in memory, beside reading the next one from the system."""
+_AT_RANDOM = 1.5
+"""To fetch it from the system, which has it at hand: to read the next one is half of it."""
 _BY_BITMAP = 1.25
 """A page that a bitmap tells of, where nearly all are read, beside the next one."""
 IN_MEMORY = 0.15
@@ -58,6 +62,7 @@ class Visit:
         shared_by: among how many processes the planner divides what is done for each row.
         is_bitmap: whether all pages are gathered first.
         is_whole: whether the index is read from end to end for what stands behind its first column.
+        ends_early: whether what the planner counts may be less than this cost, as in a merge join.
     """
 
     table: TableName
@@ -72,16 +77,17 @@ class Visit:
     shared_by: float = 1.0
     is_bitmap: bool = False
     is_whole: bool = False
+    ends_early: bool = False
 
 
-def underrated(
+def misjudged(
     visits: Iterable[Visit],
     tables: Mapping[TableName, Table],
     *,
     page_cost: float = 1.0,
 ) -> float:
     """
-    How much more than the planner says a plan costs that makes these visits.
+    How much more than the planner says, or less, a plan costs that makes these visits.
 
     Args:
         visits: of the plan.
@@ -89,25 +95,42 @@ def underrated(
         page_cost: what the planner was told that the next page costs.
     """
     return sum(
-        one.times * max(_least(one, table, page_cost) - one.cost, 0.0)
+        one.times * (_by_clock(one, table, page_cost) - one.cost)
         for one in visits
         if (table := tables.get(one.table)) and table.rows >= 1 and table.size_bytes > 0
     )
 
 
-def _least(visit: Visit, table: Table, page_cost: float) -> float:
+def _by_clock(visit: Visit, table: Table, page_cost: float) -> float:
+    """What one time takes: by the planner, within the bounds of what it can take."""
     if visit.is_whole:
         return visit.cost + (0.0 if visit.is_partial else table.rows * _ENTRY / visit.shared_by)
     pages = max(table.size_bytes / PAGE_BYTES, 1.0)
     if visit.is_bitmap and visit.times <= 1:
         some = min(2 * pages * visit.rows / (2 * pages + visit.rows), pages)
-        return some * _BY_BITMAP * page_cost + visit.rows * _ROW / visit.shared_by
-    rows = _fetched(visit, table)
+        besides = visit.rows * _ROW / visit.shared_by
+        cheap, dear = some * _BY_BITMAP * page_cost, some * _AT_RANDOM * page_cost
+    else:
+        rows = _fetched(visit, table)
+        touched = _touched(visit, rows, table, pages)
+        besides = _LOOK_UP + rows * _ROW
+        cheap, dear = touched * _TOUCHED, touched * max(_AT_RANDOM * page_cost, _TOUCHED)
+    if not _is_known(visit):
+        return max(visit.cost, cheap + besides)
+    return min(max(visit.cost, cheap + besides), dear + besides)
+
+
+def _touched(visit: Visit, rows: float, table: Table, pages: float) -> float:
+    """How often it comes to another page."""
     first = table.columns.get(visit.columns[0]) if visit.columns else None
     in_order = ((first.correlation or 0.0) if first else 0.0) ** 2
     together = 1.0 + rows * pages / table.rows
-    touched = min(in_order * min(together, rows) + (1.0 - in_order) * rows, pages)
-    return _LOOK_UP + touched * _TOUCHED + rows * _ROW
+    return min(in_order * min(together, rows) + (1.0 - in_order) * rows, pages)
+
+
+def _is_known(visit: Visit) -> bool:
+    """Whether it is known how many rows it looks at, at most."""
+    return not (visit.is_filtered or visit.is_first_enough or visit.ends_early)
 
 
 def _fetched(visit: Visit, table: Table) -> float:
@@ -139,7 +162,7 @@ def visits_of(
     plan: Mapping[str, Any], assumed: Mapping[str, Index] | None = None
 ) -> tuple[Visit, ...]:
     """
-    The visits that a plan makes more than once, and those by bitmaps.
+    The visits of a plan.
 
     Of a subplan nobody knows how often it runs; what a LIMIT ends early counts as far as it comes.
 
@@ -159,6 +182,7 @@ class _Way:
     """How often, were it not for a LIMIT."""
     workers: int = 0
     is_first_enough: bool = False
+    ends_early: bool = False
 
     @property
     def shared_by(self) -> float:
@@ -171,7 +195,7 @@ def _walk(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> I
     way = replace(way, workers=node.get("Workers Planned", way.workers))
     if _is_whole(node, assumed):
         yield replace(_by_index(node, assumed, way), is_whole=True)
-    elif kind == "Index Scan" and way.times > 1:
+    elif kind == "Index Scan":
         yield _by_index(node, assumed, way)
     elif kind == "Bitmap Heap Scan":
         yield from _by_bitmap(node, assumed, way)
@@ -191,7 +215,9 @@ def _way_to(
     if child.get("Parent Relationship") == "InitPlan":
         return _Way(workers=way.workers)
     if kind in _IN_FULL or (kind == "Aggregate" and node.get("Strategy") != "Sorted"):
-        return replace(way, times=way.full, is_first_enough=False)
+        return replace(way, times=way.full, is_first_enough=False, ends_early=False)
+    if kind == "Merge Join":
+        return replace(way, ends_early=True)
     if kind == "Limit":
         return replace(way, times=way.times * _share_read(node, child))
     if kind == "Memoize":
@@ -230,6 +256,7 @@ def _by_index(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) 
         shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
         is_partial=_holds_some(name, assumed),
         is_first_enough=way.is_first_enough,
+        ends_early=way.ends_early,
     )
 
 
