@@ -24,7 +24,7 @@ from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
-from keiko_perf.diagnosis.visits import IN_MEMORY, misjudged
+from keiko_perf.diagnosis.visits import BUFFERS_BYTES, IN_MEMORY, misjudged
 from keiko_perf.diagnosis.workload import Statement
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
@@ -82,6 +82,7 @@ class Costs:
         candidates: the indexes, by their bit.
         sizes: how large each is, in bytes; 0 if not known.
         tables: with their statistics.
+        buffers_bytes: of tables that the server has at hand itself.
 
     Attributes:
         answers: how many there are; whoever keeps what follows from them sees when there are more.
@@ -92,6 +93,7 @@ class Costs:
     candidates: tuple[Index, ...]
     sizes: tuple[float, ...] = ()
     tables: Mapping[TableName, Table] = field(default_factory=dict)
+    buffers_bytes: float = BUFFERS_BYTES
     answers: int = 0
     _known: list[list[Answer]] = field(default_factory=list)
     _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
@@ -192,7 +194,8 @@ class Costs:
         some = set_of(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
         shares = self._shares(number, some, price.scans)
-        answer = Answer(wanted, some, cost, shares, misjudged(price.visits, self.tables))
+        more = misjudged(price.visits, self.tables, buffers_bytes=self.buffers_bytes)
+        answer = Answer(wanted, some, cost, shares, more)
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
@@ -207,7 +210,7 @@ class Costs:
     async def cost_in_memory(self, asking: Asking, number: int, some: Bits) -> float:
         """What it really costs where pages are in memory, by whoever is asked; nothing is kept."""
         price, used = await self._priced(number, some & self._relevant[number], asking)
-        more = misjudged(price.visits, self.tables, page_cost=IN_MEMORY)
+        more = misjudged(price.visits, self.tables, page_cost=IN_MEMORY, buffers_bytes=float("inf"))
         return price.cost + sum(cost for _, cost in used) + more
 
     async def _priced(

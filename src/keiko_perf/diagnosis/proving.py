@@ -21,6 +21,8 @@ _CLEAR = 0.5
 """An index that makes a statement cheaper by so much does so wherever the pages are."""
 _LEAST_IN_MEMORY = 0.12
 """By so much where all pages are there: beside the rows there are costs that no planner counts."""
+_CAUTION = 0.1
+"""What a statement loses counts so much more: it is slower for certain, what others gain is not."""
 _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
 _MOST_CHOICES = 4
@@ -109,7 +111,8 @@ class Proving:
                 before = self.costs.plan(number, others).real
                 after = self.costs.plan(number, everything).real
                 if before != after:
-                    gains.append((number, before, after))
+                    lost = max(after - before, 0.0)
+                    gains.append((number, before, after + _CAUTION * lost))
             if not self.pays(bit, gains):
                 kept.remove(bit)
         return kept
