@@ -385,7 +385,7 @@ def _why_nothing(proposals: Proposals, found: Found | None, *, hidden: int) -> M
         hidden: statements that could not be read; what is not known is no all-clear.
     """
     if not proposals.queries:
-        return say("the workload holds no statement that could be read")
+        return say("the workload holds no statement that reads or changes rows of a table")
     if hidden or (found and found.unplanned):
         return say("no index was found for what could be looked at")
     if found and (found.late or any(one.code == "late" for one in found.refusals)):
