@@ -54,8 +54,9 @@ class Lead:
         if table is None:
             return 0.0
         if self.index:
-            index = next((one for one in table.indexes if one.name == self.index), None)
-            return float(index is not None and index.keys[0].column == self.column)
+            keys = next((one.keys for one in table.indexes if one.name == self.index), ())
+            first = keys[0] if keys else None
+            return float(first is not None and first.column == self.column)
         column = table.columns.get(self.column)
         return ((column.correlation if column else None) or 0.0) ** 2
 
