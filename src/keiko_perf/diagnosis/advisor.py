@@ -30,7 +30,7 @@ from keiko_perf.diagnosis.gaps import (
 from keiko_perf.diagnosis.gin import gin_size_bytes
 from keiko_perf.diagnosis.indexes import Index, index_name, name_stem
 from keiko_perf.diagnosis.kinds import ALL
-from keiko_perf.diagnosis.memory import InMemory
+from keiko_perf.diagnosis.memory import InMemory, buffers_bytes
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.proposals import first_choices, names_of_tables, propose, queries_of
@@ -154,6 +154,7 @@ async def _priced(
                 tuple(sizes),
                 tuple(float(size or 0) for size in sizes.values()),
                 task.schema.tables,
+                await buffers_bytes(database),
             ),
             upkeep={one: upkeeps[one].cost for one in sizes},
             limits=task.limits,
