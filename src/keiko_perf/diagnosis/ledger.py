@@ -27,7 +27,7 @@ _OPTIMISM = 0.5
 class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
-    __slots__ = ("_ledger", "_members", "_more", "answers", "asked", "is_underrated", "kept",
+    __slots__ = ("_ledger", "_members", "_more", "answers", "asked", "is_misjudged", "kept",
                  "known", "live", "number", "plans", "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
@@ -47,8 +47,8 @@ class Page:
         """What follows, by what stands for a set."""
         self.kept: dict[Bits, float] = {}
         """What follows, by what of a set matters to the statement."""
-        self.is_underrated = False
-        """Whether any known plan really costs more than the planner says."""
+        self.is_misjudged = False
+        """Whether the planner's word for any known plan is not what it takes by the clock."""
         self._more: dict[Bits, float] = {}
 
     def learn(self) -> bool:
@@ -66,7 +66,7 @@ class Page:
         self.live = self.used | hoped
         for bit in bits_of(self.live):
             self.live |= self._members.get(bit, 0)
-        self.is_underrated = any(one.underrated for one in self.known)
+        self.is_misjudged = any(one.misjudged for one in self.known)
         self.told.clear()
         self.kept.clear()
         self._more.clear()
@@ -82,7 +82,7 @@ class Page:
         return known
 
     def more(self, mine: Bits) -> float:
-        """How much more than what is known for sure it really costs with a set."""
+        """How much more than what is known for sure it costs by the clock with a set."""
         known = self._more.get(mine)
         if known is None:
             costs = self._ledger.weighing.costs
@@ -154,28 +154,28 @@ class Ledger:
 
     def pays(self, bit: int, some: Bits) -> bool:
         """
-        Whether it is worth having an index beside the others: by what the planner says, and by what
-        its plans really cost.
+        Whether it is worth having an index beside the others: by what the planner says, and by the
+        clock.
         """
         without = some & ~(1 << bit)
-        gains, real_gains, is_underrated = [], [], False
+        gains, real_gains, is_misjudged = [], [], False
         for number in self.weighing.affected(1 << bit):
             before, after = self.most(number, without), self.most(number, some)
             if before != after:
                 gains.append((number, before, after))
             page = self._pages[number]
-            if page.is_underrated:
-                is_underrated = True
+            if page.is_misjudged:
+                is_misjudged = True
                 before += self.more(page, without, before)
                 after += self.more(page, some, after)
             if before != after:
                 real_gains.append((number, before, after))
         if not gains or not self.weighing.pays(bit, gains):
             return False
-        return not is_underrated or self.weighing.pays(bit, real_gains)
+        return not is_misjudged or self.weighing.pays(bit, real_gains)
 
     def more(self, page: Page, some: Bits, most: float) -> float:
-        """How much more than *most* a statement really costs with *some* indexes."""
+        """How much more than *most* a statement costs by the clock with *some* indexes."""
         return page.more(some & page.live)
 
     def used(self, number: int) -> Bits:
