@@ -102,3 +102,13 @@ async def test_more_than_is_worth_anybodys_time_is_not_asked_whatever_extend_wou
     all_of_them = await told(9 * ONE, plans=many)
     worth = [Allowance(Hopes(one.weighing)).questions() for one in (few, all_of_them)]
     assert worth[0] < worth[1] <= 5 * 300 + 250
+
+
+async def test_the_most_is_a_share_of_what_extend_asks_the_look_at_the_end_included() -> None:
+    ledger = await told(3 * ONE, *(A, B, C, AB), plans=PLANS)
+    weighing = ledger.weighing
+    hopes = Hopes(weighing)
+    extend = Rehearsal(weighing.costs, weighing.live, weighing.weights).questions(
+        3 * ONE, hopes.trust()
+    )
+    assert extend / 5 < Allowance(hopes).most() < extend / 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 
 from hypothesis import given
@@ -22,6 +22,8 @@ from tests.diagnosis.test_search import (
     B,
     C,
     Plans,
+    T,
+    looked_up,
     query,
 )
 
@@ -33,7 +35,7 @@ from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.losses import Losses
 from keiko_perf.diagnosis.nomination import Nomination
 from keiko_perf.diagnosis.packing import Packing
-from keiko_perf.diagnosis.schema import Key
+from keiko_perf.diagnosis.schema import Key, Table, TableName
 from keiko_perf.diagnosis.weighing import Weighing
 
 ALL = (A, B, C)
@@ -49,9 +51,11 @@ async def ledger_of(
     max_indexes: int | None = None,
     candidates: tuple[Index, ...] = ALL,
     upkeep: float = 0.0,
+    tables: Mapping[TableName, Table] | None = None,
 ) -> Ledger:
     """What is known once each statement was asked about nothing and about the sets *asked*."""
-    costs = Costs(plans, tuple(query(text) for text in plans.plans), candidates, sizes)
+    queries = tuple(query(text) for text in plans.plans)
+    costs = Costs(plans, queries, candidates, sizes, tables or {})
     live = tuple(range(len(plans.plans)))
     for number in live:
         for some in (NONE, *asked):
@@ -101,6 +105,37 @@ async def test_a_large_one_makes_room_for_two_that_save_more_together() -> None:
     ledger = await ledger_of(plans, budget=20, sizes=(12, 10, 10), asked=EACH)
     assert best_of(ledger) == bits(frozenset({B, C}))
     assert best_of(ledger, bits(EACH[0])) == bits(frozenset({B, C}))
+
+
+async def test_what_takes_longer_by_the_clock_gives_its_room_to_others() -> None:
+    plans = Plans(
+        {ONLY_A: {NONE: 1000.0, EACH[0]: 100.0}, ONLY_B: {NONE: 1000.0, EACH[1]: 700.0}},
+        visits={(ONLY_A, EACH[0]): looked_up(1000)},
+    )
+    ledger = await ledger_of(
+        plans, budget=10, sizes=(10, 10, 10), asked=EACH, tables={TABLE: T}
+    )  # room for one
+    assert ledger.saved(0, bits(EACH[0])) == 900.0, "the planner's word is kept"
+    assert not ledger.pays(0, bits(EACH[0]))
+    assert best_of(ledger) == bits(EACH[1])
+    hopes = Hopes(ledger.weighing)
+    assert not hopes.pays(0, bits(EACH[0]))
+    assert hopes.pays(1, bits(EACH[1]))
+
+
+async def test_where_nothing_more_may_be_asked_what_is_known_has_to_do() -> None:
+    plans = Plans({ONLY_A: {NONE: 1000.0, EACH[0]: 100.0}})
+    weighing = (await ledger_of(plans, budget=99, sizes=(10, 10, 10))).weighing
+    asked = plans.planner_calls
+    silent = _Silent(**{one.name: getattr(weighing, one.name) for one in fields(weighing)})
+    assert await silent.gains(0, 0) == []
+    assert plans.planner_calls == asked
+    assert await weighing.gains(0, 0) == [(0, 1000.0, 100.0)]
+
+
+class _Silent(Weighing):
+    def may_ask(self) -> bool:
+        return False
 
 
 async def test_no_more_are_taken_than_were_asked_for() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations, takewhile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keiko_perf.diagnosis.answers import Answer
 from keiko_perf.diagnosis.bits import set_of
 from keiko_perf.diagnosis.choice import Limits
-from keiko_perf.diagnosis.costs import Answer, Costs, Query
+from keiko_perf.diagnosis.costs import Costs, Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Key, Table, TableName
@@ -190,6 +191,31 @@ async def test_what_looks_up_more_than_the_planner_says_is_refused(
     if budget_bytes is None:
         assert reasons(result) == {A: "slower"}
     assert result.cost_after == 1000.0 + 100.0, "as the planner prices it"
+
+
+@pytest.mark.parametrize("budget_bytes", [None, 99])
+@pytest.mark.parametrize("is_assumed", [True, False])
+async def test_a_plan_that_nobody_takes_once_the_index_is_there_is_not_held_against_it(
+    is_assumed: bool, budget_bytes: float | None
+) -> None:
+    visit = replace(looked_up(1000), is_assumed=is_assumed)
+    plans = Plans(
+        {ONLY_A: {NONE: 1000.0, ALONE: 100.0}, A_AND_C: {NONE: 1000.0, ALONE: 900.0}},
+        visits={(A_AND_C, ALONE): visit},
+    )
+    result = await found(
+        plans,
+        *map(query, plans.plans),
+        candidates=(A,),
+        budget_bytes=budget_bytes,
+        sizes=(10,),
+        tables={TABLE: T},
+    )
+    if is_assumed:
+        (chosen,) = result.chosen
+        assert [one.statement.text for one in chosen.losses] == []
+    else:
+        assert reasons(result) == {A: "slower"}
 
 
 async def test_a_statement_that_loses_by_its_look_ups_is_told() -> None:

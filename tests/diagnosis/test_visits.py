@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keiko_perf.diagnosis.descents import descents
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
 from keiko_perf.diagnosis.visits import IN_MEMORY, Visit, misjudged, visits_of, weighed
@@ -324,3 +325,24 @@ def test_what_a_join_finds_is_looked_at() -> None:
     doubtful = loop(look_up(Plan_Rows=1.0, Filter="(orders.total > 5)"), Plan_Rows=7.0)
     assert only(doubtful).found == 1.0, "the planner says one where it means a thousandth"
     assert only(loop(look_up(), Plan_Rows=45_000.0, Join_Filter="(a.b > 3)")).found == 1.0
+
+
+ASSUMED = "<13>btree_orders_client"
+
+
+@pytest.mark.parametrize("kind", ["Index Scan", "Index Only Scan"])
+def test_the_way_down_costs_something_once_an_index_is_there(kind: str) -> None:
+    plan = loop({**look_up(), "Index Name": ASSUMED, "Node Type": kind})
+    whole, some = Index(ORDERS, (Key("client"),)), SOME
+    # 750,000 entries: a root, pages below it, and leaves.
+    assert descents(visits_of(plan, {ASSUMED: whole}), TABLES) == 6000 * 3 * 0.125
+    assert descents(visits_of(plan, {ASSUMED: some}), TABLES) == 6000 * 0.125, "of few nobody knows"
+    assert descents(visits_of(plan, {ASSUMED: whole}), {}) == 0.0, "nor of an unknown table"
+    assert descents(visits_of(plan), TABLES) == 0.0, "the planner has counted it"
+    built = loop({**look_up(), "Node Type": kind})
+    assert descents(visits_of(built, {"by_client": whole}), TABLES) == 0.0, "it is there meanwhile"
+
+
+def test_where_the_index_is_enough_no_page_of_the_table_is_touched() -> None:
+    plan = loop({**look_up(), "Node Type": "Index Only Scan"})
+    assert misjudged(visits_of(plan), TABLES) == 0.0

@@ -13,6 +13,8 @@ from keiko_perf.diagnosis.rehearsal import Rehearsal
 _OF_ALL = 0.29
 _MOST_FOR_EACH, _MOST = 4.0, 180.0
 """More than so many, for each statement and in all, are worth nobody's time."""
+_AT_MOST = 0.27
+"""Nor are more of those of Extend's for whatever the search is not sure of in the end."""
 _TOLD_MORE = 1.4
 """It is rehearsed anew when the planner has said so many times as much."""
 
@@ -32,6 +34,7 @@ class Allowance:
         self._rehearsal = Rehearsal(weighing.costs, weighing.live, weighing.weights)
         self._known_at = 0
         self._known = 0.0
+        self._most = 0.0
 
     def questions(self, *, by_all: bool = False) -> float:
         """How many questions it is worth, in all; *by_all* that the planner has said so far."""
@@ -42,4 +45,10 @@ class Allowance:
             most = _MOST_FOR_EACH * len(self._costs.queries) + _MOST
             extend = self._rehearsal.questions(self._budget, self._hopes.trust())
             self._known = min(_OF_ALL * extend, most)
+            self._most = _AT_MOST * extend
         return self._known
+
+    def most(self) -> float:
+        """How many questions are the most, in all."""
+        self.questions(by_all=True)
+        return self._most

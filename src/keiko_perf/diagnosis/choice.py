@@ -58,6 +58,10 @@ class Choice(Weighing):
         self._nomination.forget_who_pays()
         return await self._settled(self._nomination.packed(start), self._nomination)
 
+    def may_ask(self) -> bool:
+        """Whether what was chosen may be asked about once more; without a budget always."""
+        return self._nomination is None or not self._nomination.is_spent()
+
     async def _packed(self) -> list[int]:
         """The best set of what is nominated and of what is taken greedily."""
         self._nomination = nomination = Nomination(Ledger(self))

@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from keiko_perf.diagnosis.answers import Answer
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.descents import descents
 from keiko_perf.diagnosis.expectation import expectation
 from keiko_perf.diagnosis.floor import floor
 from keiko_perf.diagnosis.gin import stands_for
@@ -24,7 +26,7 @@ from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
-from keiko_perf.diagnosis.visits import BUFFERS_BYTES, IN_MEMORY, descents, misjudged
+from keiko_perf.diagnosis.visits import BUFFERS_BYTES, IN_MEMORY, misjudged
 from keiko_perf.diagnosis.workload import Statement
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
@@ -32,8 +34,6 @@ Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
-_LEAST_OF_COST = 0.05
-"""What a plan takes is not less than this share of its cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +42,6 @@ class Query:
 
     statement: Statement
     shape: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    What the planner said.
-
-    Attributes:
-        asked: the candidates that were assumed to be there.
-        used: those that the plan uses.
-        cost: of the plan.
-        shares: what each of the used does for it, by what reading its table costs less; together 1.
-        misjudged: how much more than that it takes by the clock, or less.
-        descents: how much dearer the planner itself finds it once its indexes are there.
-    """
-
-    asked: Bits
-    used: Bits
-    cost: float
-    shares: Mapping[int, float] = field(default_factory=dict, compare=False)
-    misjudged: float = field(default=0.0, compare=False)
-    descents: float = field(default=0.0, compare=False)
-
-    @property
-    def real(self) -> float:
-        """What the plan costs by the clock."""
-        return max(self.cost + self.misjudged, _LEAST_OF_COST * self.cost)
-
-    def share(self, some: Bits) -> float:
-        """What *some* candidates do for it."""
-        return sum(share for bit, share in self.shares.items() if some >> bit & 1)
 
 
 @dataclass(slots=True)
@@ -197,9 +166,7 @@ class Costs:
         cost = price.cost + sum(more for _, more in used)
         shares = self._shares(number, some, price.scans)
         more = misjudged(price.visits, self.tables, buffers_bytes=self.buffers_bytes)
-        answer = Answer(
-            wanted, some, cost, shares, more, descents(price.visits, self.tables)
-        )
+        answer = Answer(wanted, some, cost, shares, more, descents(price.visits, self.tables))
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
@@ -370,10 +337,7 @@ class Costs:
         wanted = self.projected(number, some & self._relevant[number])
         known = [one for one in self._known[number] if not one.used & ~wanted]
         above = [one for one in known if not wanted & ~one.asked]
-        if above:
-            now = min(above, key=lambda one: one.asked.bit_count())
-        else:
-            now = min(known, key=lambda one: one.cost)
+        now = min(above or known, key=lambda one: one.asked.bit_count() if above else one.cost)
         then = min(known, key=lambda one: one.cost + one.descents)
         return then if then.real < now.real else now
 

@@ -98,6 +98,10 @@ class Nomination:
         """Whether the search is worth only few questions."""
         return self._allowance.questions() <= _FEW
 
+    def is_spent(self) -> bool:
+        """Whether as much was asked as may be, the look at what was chosen included."""
+        return self._costs.session.planner_calls >= max(self._allowance.most(), _LEAST_ASKED)
+
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
         if self._weighing.limits.is_late():

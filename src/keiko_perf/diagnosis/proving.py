@@ -94,6 +94,15 @@ class Proving:
                 found.append((number, before, after))
         return found
 
+    def by_clock(self, choice: Choice, bit: int, others: Bits) -> Gains:
+        """What each statement takes beside *others* without and with an index, as far as known."""
+        plan = self.costs.plan
+        found = [
+            (number, plan(number, others).real, plan(number, others | 1 << bit).real)
+            for number in choice.affected(1 << bit)
+        ]
+        return [one for one in found if one[1] != one[2]]
+
     async def _quicker(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those that are not worth having by what their plans really cost."""
         kept = list(order)
@@ -104,10 +113,12 @@ class Proving:
             for number in choice.affected(1 << bit):
                 # What is only known to be at most so dear may be dearer: where there is more to
                 # choose from, the planner sometimes takes what takes longer.
-                await self.exactly(number, everything)
+                if choice.may_ask():
+                    await self.exactly(number, everything)
                 if not self._uses(number, everything, bit):
                     continue
-                await self.exactly(number, others)
+                if choice.may_ask():
+                    await self.exactly(number, others)
                 before = self.costs.plan(number, others).real
                 after = self.costs.plan(number, everything).real
                 if before != after:

@@ -287,14 +287,7 @@ class _Refusing:
                 say("it saves something only where pages come from the disk, not from memory"),
             )
         if self.search.proving.slower >> bit & 1:
-            return Refusal(
-                index,
-                "slower",
-                say(
-                    "its look-ups take longer than the planner says, so that it saves little"
-                    " or nothing"
-                ),
-            )
+            return _slower(index)
         seeming = self.search.proving.seeming(self.choice, bit, 0)
         alone = [one for one in seeming if self.search.costs.does_more(one[0], bit)]
         saved = self.choice.saved(alone)
@@ -337,6 +330,9 @@ class _Refusing:
         rest = self.search.proving.seeming(self.choice, bit, self.chosen)
         candidates = self.search.costs.candidates
         if self.search.pays(bit, rest) and not self._is_begun(bit):
+            by_clock = self.search.proving.by_clock(self.choice, bit, self.chosen)
+            if not self.search.pays(bit, by_clock):
+                return _slower(index)
             if limits.budget_bytes is not None and self.choice.room(self.chosen | 1 << bit) < 0:
                 return Refusal(
                     index,
@@ -369,3 +365,11 @@ class _Refusing:
         """Whether a wider one that was chosen begins with it."""
         candidates = self.search.costs.candidates
         return any(candidates[one].begins_with(candidates[bit]) for one in bits_of(self.chosen))
+
+
+def _slower(index: Index) -> Refusal:
+    return Refusal(
+        index,
+        "slower",
+        say("its look-ups take longer than the planner says, so that it saves little or nothing"),
+    )

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import ceil, log
 from typing import Any
 
 from keiko_perf.diagnosis.floor import PAGE_BYTES
@@ -43,9 +42,6 @@ _ENTRY = 0.005
 """To look at an entry of an index takes as long as to look at a row; the planner says half."""
 _LOOK_UP = 0.3
 """To go down in an index whose upper pages are near."""
-_LEVEL = 0.125
-"""What the planner says of each level of a real index."""
-_ENTRIES_OF_A_PAGE = 300.0
 _LEADER_HELPS = 0.3
 _COMPARED = re.compile(r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)', re.ASCII)
 _EQUALITY = re.compile(
@@ -121,29 +117,6 @@ def misjudged(
         for one in visits
         if (table := tables.get(one.table)) and table.rows >= 1 and table.size_bytes > 0
     )
-
-
-def descents(visits: Iterable[Visit], tables: Mapping[TableName, Table]) -> float:
-    """
-    How much dearer the planner itself finds a plan once the indexes are there that it assumed.
-
-    The way down in an index that is only assumed costs it nothing, in a real one something for each
-    level. What looks up often is then often not the cheapest plan any more.
-
-    Args:
-        visits: of the plan.
-        tables: with their statistics.
-    """
-    return sum(
-        one.times * _way_down(one, table)
-        for one in visits
-        if one.is_assumed and (table := tables.get(one.table)) and table.rows >= 1
-    )
-
-
-def _way_down(visit: Visit, table: Table) -> float:
-    levels = 1 if visit.is_partial else max(ceil(log(table.rows, _ENTRIES_OF_A_PAGE)), 1)
-    return levels * _LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +370,9 @@ def _is_whole(node: Mapping[str, Any], assumed: Mapping[str, Index]) -> bool:
 
 
 def _is_assumed(name: str, assumed: Mapping[str, Index]) -> bool:
-    return name in assumed and name.startswith("<")  # HypoPG's names, which no index has that is made
+    return name in assumed and name.startswith(
+        "<"
+    )  # HypoPG's names, which no index has that is made
 
 
 def _holds_some(name: str, assumed: Mapping[str, Index]) -> bool:

@@ -166,6 +166,10 @@ class Weighing:
             key=lambda one: (doubt(*one), -one[0]),
         )
 
+    def may_ask(self) -> bool:
+        """Whether anything more may be asked; what is known has to do otherwise."""
+        return True
+
     @property
     def is_rough(self) -> bool:
         """Whether a small doubt is borne, so that many indexes can be weighed."""
@@ -209,7 +213,7 @@ class Weighing:
         new_low, new_high = self.costs.bounds(number, others | (1 << bit))
         doubt = max(high - new_low, 0.0) - max(low - new_high, 0.0)
         is_in_doubt = self.weights[number] * doubt > NEGLIGIBLE * self.base
-        if is_in_doubt and not self.limits.is_late():
+        if is_in_doubt and not self.limits.is_late() and self.may_ask():
             high = await self.costs.price(number, others)
             new_high = await self.costs.price(number, others | (1 << bit))
         is_known = high < float("inf") and new_high < float("inf")
