@@ -33,7 +33,7 @@ from keiko_perf.diagnosis.gaps import (
 from keiko_perf.diagnosis.gin import gin_size_bytes
 from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced, name_stem
 from keiko_perf.diagnosis.kinds import ALL
-from keiko_perf.diagnosis.memory import InMemory
+from keiko_perf.diagnosis.memory import InMemory, buffers_bytes
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.proposals import (
@@ -236,6 +236,7 @@ async def _verified(
                 candidates,
                 tuple(float(sizes[one] or 0) for one in candidates),
                 schema.tables,
+                await buffers_bytes(database),
             ),
             upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
