@@ -358,7 +358,11 @@ class Costs:
 
     def plan(self, number: int, some: Bits) -> Answer:
         """The plan that it takes for the cheapest under *some* indexes, of those that are known."""
-        wanted = self.projected(number, some & self._relevant[number])
+        wanted = some & self._relevant[number]
+        for one in self._known[number]:
+            if one.asked == wanted:
+                return one
+        wanted = self.projected(number, wanted)
         known = [one for one in self._known[number] if not one.used & ~wanted]
         above = [one for one in known if not wanted & ~one.asked]
         if above:

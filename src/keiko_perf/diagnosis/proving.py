@@ -25,7 +25,7 @@ _CAUTION = 0.1
 """What a statement loses counts so much more: it is slower for certain, what others gain is not."""
 _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
-_MOST_CHOICES = 4
+_MOST_CHOICES = 3
 """So often it is chosen anew, without what turned out to be of no use."""
 
 Gains = list[tuple[int, float, float]]
@@ -120,7 +120,7 @@ class Proving:
     def _uses(self, number: int, some: Bits, bit: int) -> bool:
         """Whether a statement's plan under some indexes uses one of them."""
         used = self.costs.plan(number, some).used
-        return bool(used & self.costs.projected(number, 1 << bit))
+        return bool(used & (1 << bit | self.costs.projected(number, 1 << bit)))
 
     async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those whose gain is not there where the pages are in memory."""
