@@ -32,6 +32,8 @@ Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
+_MOST_PROJECTED = 20_000
+"""Sets of each statement for which it is kept what stands for them."""
 _LEAST_OF_COST = 0.05
 """What a plan takes is not less than this share of its cost."""
 
@@ -105,6 +107,7 @@ class Costs:
     _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _projected: list[dict[Bits, Bits]] = field(default_factory=list)
     _themselves: list[Bits] = field(default_factory=list)
     _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
     _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
@@ -114,6 +117,7 @@ class Costs:
         self._known = [[] for _ in self.queries]
         self._bounds = [{} for _ in self.queries]
         self._saved = [{} for _ in self.queries]
+        self._projected = [{} for _ in self.queries]
         on: dict[TableName, list[int]] = {}
         for bit, index in enumerate(self.candidates):
             on.setdefault(index.table, []).append(bit)
@@ -155,11 +159,16 @@ class Costs:
 
     def projected(self, number: int, some: Bits) -> Bits:
         """The candidates that stand for *some* of them in one statement."""
-        found = some & self._themselves[number]
-        for others, stand_in in self._others[number]:
-            if some & others:
-                found |= stand_in
-        return found
+        known = self._projected[number].get(some)
+        if known is None:
+            known = some & self._themselves[number]
+            for others, stand_in in self._others[number]:
+                if some & others:
+                    known |= stand_in
+            if len(self._projected[number]) >= _MOST_PROJECTED:
+                self._projected[number].clear()
+            self._projected[number][some] = known
+        return known
 
     def bounds(self, number: int, some: Bits) -> tuple[float, float]:
         """The least and the most that a statement costs under *some* indexes, as far as known."""
