@@ -139,20 +139,24 @@ class Ledger:
         """How much less it costs with *after* than with *before*."""
         weighing = self.weighing
         found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
+        self.learn()
         for number in weighing.affected(before ^ after):
-            found += weighing.weights[number] * (
-                self.most(number, before) - self.most(number, after)
-            )
+            if (before ^ after) & self._pages[number].live:
+                found += weighing.weights[number] * (
+                    self.most(number, before) - self.most(number, after)
+                )
         return found
 
     def pays(self, bit: int, some: Bits) -> bool:
         """Whether it is worth having an index beside the others."""
         without = some & ~(1 << bit)
         gains = []
+        self.learn()
         for number in self.weighing.affected(1 << bit):
-            before, after = self.most(number, without), self.most(number, some)
-            if before != after:
-                gains.append((number, before, after))
+            if self._pages[number].live >> bit & 1:
+                before, after = self.most(number, without), self.most(number, some)
+                if before != after:
+                    gains.append((number, before, after))
         return bool(gains) and self.weighing.pays(bit, gains)
 
     def used(self, number: int) -> Bits:
