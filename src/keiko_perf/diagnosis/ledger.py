@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 
+from keiko_perf.diagnosis.answer import Answer
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
-from keiko_perf.diagnosis.costs import Answer
 from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.weighing import Weighing

@@ -153,7 +153,7 @@ class Search:
         return planned
 
     async def _helped(self, numbers: Iterable[int]) -> list[int]:
-        """The statements that all candidates together may make cheaper enough."""
+        """The statements that all candidates together may make cheaper enough, or dearer."""
         helped = []
         for number in numbers:
             everything = self.costs.relevant(number)
@@ -163,8 +163,10 @@ class Search:
             if self.costs.most_saved(number, everything) < self._least_help * before:
                 continue
             # Within a budget the search itself decides whom to ask, and about what.
-            if self.limits.budget_bytes is not None or is_gain(
-                before, await self.costs.price(number, everything)
+            if (
+                self.limits.budget_bytes is not None
+                or is_gain(before, await self.costs.price(number, everything))
+                or is_gain(self.costs.plan(number, everything).real, before)
             ):
                 helped.append(number)
         return helped
