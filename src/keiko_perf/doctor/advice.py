@@ -19,7 +19,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import Column, Kind, Recommendation, Repeats, Table, say
 from keiko_perf.model.repeats import TTLS_S
 from keiko_perf.optimization.blocking_advice import advise_blocking, advise_uvloop
-from keiko_perf.optimization.cache_advice import ENOUGH_CALLS, advise_caching, worth_keeping
+from keiko_perf.optimization.caching.advice import ENOUGH_CALLS, advise_caching, worth_keeping
 from keiko_perf.optimization.pool import advise_pool
 
 LEAST_SPARED = 0.1
@@ -90,6 +90,8 @@ def _cured(
 ) -> Cause:
     if cause.cure is not None:
         return cause
+    if cause.code == c.COMPUTES and "rows_per_call" in cause.evidence:
+        return cause  # what is too much is too much in a process of its own as well
     if cause.code in (c.BLOCKS, c.COMPUTES):
         calls = [one for one in seen.blocking if one.place == cause.subject]
         for advice in advise_blocking(calls, line_of=line_of):
