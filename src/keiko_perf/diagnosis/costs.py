@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
-from keiko_perf.diagnosis.answers import Answer
+from keiko_perf.diagnosis.answer import Answer
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.descents import descents
 from keiko_perf.diagnosis.expectation import expectation
@@ -34,6 +34,8 @@ Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
+_MOST_PROJECTED = 20_000
+"""Sets of each statement for which it is kept what stands for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Costs:
     _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _projected: list[dict[Bits, Bits]] = field(default_factory=list)
     _themselves: list[Bits] = field(default_factory=list)
     _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
     _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
@@ -85,6 +88,7 @@ class Costs:
         self._known = [[] for _ in self.queries]
         self._bounds = [{} for _ in self.queries]
         self._saved = [{} for _ in self.queries]
+        self._projected = [{} for _ in self.queries]
         on: dict[TableName, list[int]] = {}
         for bit, index in enumerate(self.candidates):
             on.setdefault(index.table, []).append(bit)
@@ -126,11 +130,16 @@ class Costs:
 
     def projected(self, number: int, some: Bits) -> Bits:
         """The candidates that stand for *some* of them in one statement."""
-        found = some & self._themselves[number]
-        for others, stand_in in self._others[number]:
-            if some & others:
-                found |= stand_in
-        return found
+        known = self._projected[number].get(some)
+        if known is None:
+            known = some & self._themselves[number]
+            for others, stand_in in self._others[number]:
+                if some & others:
+                    known |= stand_in
+            if len(self._projected[number]) >= _MOST_PROJECTED:
+                self._projected[number].clear()
+            self._projected[number][some] = known
+        return known
 
     def bounds(self, number: int, some: Bits) -> tuple[float, float]:
         """The least and the most that a statement costs under *some* indexes, as far as known."""
@@ -334,12 +343,14 @@ class Costs:
         Once the indexes are there it looks up less often than it says now: a plan that would lose
         by that is not the one that it then takes.
         """
-        wanted = self.projected(number, some & self._relevant[number])
+        mine = some & self._relevant[number]
+        wanted = self.projected(number, mine)
         known = [one for one in self._known[number] if not one.used & ~wanted]
-        above = [one for one in known if not wanted & ~one.asked]
+        just = [one for one in self._known[number] if one.asked == mine]
+        above = just or [one for one in known if not wanted & ~one.asked]
         now = min(above or known, key=lambda one: one.asked.bit_count() if above else one.cost)
         then = min(known, key=lambda one: one.cost + one.descents)
-        return then if then.real < now.real else now
+        return then if now.descents and then.real < now.real else now
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
         """For each candidate that can matter the one that stands for it: the smallest alike."""

@@ -1,5 +1,5 @@
 """
-Answers: what the planner said of a statement, and what the plan takes by the clock.
+Answer: what the planner said of one statement under some indexes.
 """
 
 from __future__ import annotations
