@@ -88,11 +88,12 @@ class Page:
 
     def more(self, mine: Bits) -> float:
         """How much more than what is known for sure it costs by the clock with a set."""
-        known = self._more.get(mine)
+        costs = self._ledger.weighing.costs
+        there = costs.projected(self.number, mine)
+        known = self._more.get(there)
         if known is None:
-            costs = self._ledger.weighing.costs
-            sure = self.sure(costs.projected(self.number, mine))
-            known = self._more[mine] = costs.plan(self.number, mine).real - sure
+            known = costs.plan(self.number, there).real - self.sure(there)
+            self._more[there] = known
         return known
 
     def sure(self, there: Bits) -> float:
@@ -168,24 +169,39 @@ class Ledger:
         clock.
         """
         without = some & ~(1 << bit)
-        gains, real_gains, is_misjudged = [], [], False
+        gains, misjudged = [], []
         self.learn()
         for number in self.weighing.affected(1 << bit):
             page = self._pages[number]
-            if not page.live >> bit & 1:
-                continue
-            before, after = self.most(number, without), self.most(number, some)
-            if before != after:
-                gains.append((number, before, after))
-            if page.is_misjudged:
-                is_misjudged = True
-                before += self.more(page, without, before)
-                after += self.more(page, some, after)
-            if before != after:
-                real_gains.append((number, before, after))
+            if page.live >> bit & 1:
+                before, after = self.most(number, without), self.most(number, some)
+                if before != after:
+                    gains.append((number, before, after))
+                if page.is_misjudged:
+                    misjudged.append((page, before, after))
         if not gains or not self.weighing.pays(bit, gains):
             return False
-        return not is_misjudged or self.weighing.pays(bit, real_gains)
+        return not misjudged or self.weighing.pays(
+            bit, self._by_clock(gains, misjudged, without, some)
+        )
+
+    def _by_clock(
+        self,
+        gains: list[tuple[int, float, float]],
+        misjudged: list[tuple[Page, float, float]],
+        without: Bits,
+        some: Bits,
+    ) -> list[tuple[int, float, float]]:
+        """The gains with what the misjudged take by the clock."""
+        found = {number: (number, before, after) for number, before, after in gains}
+        for page, before, after in misjudged:
+            before += self.more(page, without, before)
+            after += self.more(page, some, after)
+            if before != after:
+                found[page.number] = page.number, before, after
+            else:
+                found.pop(page.number, None)
+        return [found[number] for number in sorted(found)]
 
     def more(self, page: Page, some: Bits, most: float) -> float:
         """How much more than *most* a statement costs by the clock with *some* indexes."""
