@@ -535,14 +535,14 @@ async def test_a_clear_gain_may_be_smaller_than_one_that_is_lost_among_what_vari
     assert reasons(result) == {B: "small_gain"}
 
 
-async def test_a_dearer_plan_that_more_indexes_lead_to_does_not_count_against_fewer() -> None:
+async def test_a_dearer_plan_that_more_indexes_lead_to_counts_only_where_they_are_there() -> None:
     # With B to choose from the planner takes A's plan for 60, without it for 40.
     costs = Costs(Plans({BOTH: {NONE: 100.0, frozenset({A}): 40.0}}), (query(BOTH),), (A, B, C))
     await costs.ask(0, set_of([0]))
     (alone,) = costs.known(0)
     costs.known(0).insert(0, Answer(asked=set_of([0, 1, 2]), used=set_of([0]), cost=60.0))
     assert costs.bounds(0, set_of([0])) == (alone.cost, alone.cost) == (40.0, 40.0)
-    assert costs.bounds(0, set_of([0, 1])) == (40.0, 40.0)
+    assert costs.bounds(0, set_of([0, 1])) == (60.0, 60.0)
     costs.known(0).append(Answer(asked=set_of([0, 1]), used=set_of([0]), cost=70.0))
     costs._bounds[0].clear()
     assert costs.bounds(0, set_of([0, 1])) == (70.0, 70.0)  # just this was asked

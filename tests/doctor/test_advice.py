@@ -47,7 +47,8 @@ def test_what_is_asked_again_and_takes_long_is_worth_a_cache() -> None:
     assert (cache.code, cache.subject, cache.verified_by) == ("cache.repeats", "GET /report", None)
     assert cache.statement.startswith("@cached(ttl_s=60)")
     assert phrase(cache.summary) == (
-        "83.3 % of the 1,200 answers that were looked at could have come from a cache that keeps "
+        "83.3 % of the 1,200 answers that were looked at within the last hour could have come "
+        "from a cache that keeps "
         "them for 60 s: it would have spared 5 min of the 6 min that they took, and 0 of its "
         "answers would have been out of date"
     )

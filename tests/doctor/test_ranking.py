@@ -283,6 +283,35 @@ def test_what_a_busy_machine_makes_of_it_is_nobodys() -> None:
     assert ranked(seen) == ()
 
 
+@pytest.mark.parametrize(
+    ("more", "pool_s", "reason"),
+    [
+        ({}, 480.0, "the machine has no part in it"),
+        ({"queued_ratio": 0.8}, 430.0, "a sleep takes no longer on a busy machine"),
+    ],
+)
+def test_connections_held_for_a_sleep_are_too_few_also_on_a_busy_machine(
+    more: dict[str, float], pool_s: float, reason: str
+) -> None:
+    sleeps = RouteTime(
+        route="GET /s", count=200, sql_s=0.6, pool_s=490.0, code_s=0.5, elsewhere_s=30.0
+    )
+    pool = PoolUse(waits=200, wait_s=490.0, failed=0, holds=200, hold_s=31.0, size=2.0)
+    (cause, *_) = ranked(Symptoms(window_s=16.0, routes=(sleeps,), pool=pool, **more))
+    assert cause.code == "pool.exhausted", reason
+    assert cause.share is not None
+    assert cause.share * 521.1 > pool_s, reason
+
+
+def test_what_a_thread_does_takes_longer_where_the_machine_is_busy() -> None:
+    waits = RouteTime(
+        route="GET /t", count=200, pool_s=490.0, code_s=0.5, elsewhere_s=30.0, in_thread=True
+    )
+    pool = PoolUse(waits=200, wait_s=490.0, failed=0, holds=200, hold_s=31.0, size=2.0)
+    seen = Symptoms(window_s=16.0, routes=(waits,), pool=pool, queued_ratio=0.8)
+    assert ranked(seen)[0].share == pytest.approx(0.19, abs=0.02)
+
+
 # When nothing is named
 
 

@@ -194,3 +194,24 @@ async def test_a_worker_that_has_the_name_of_one_that_died_is_counted_on_top(
     assert (await service.collector.get_current_metrics())["samples"] == 15
     service.cut()
     assert (await service.collector.get_current_metrics())["samples"] == 15
+
+
+@pytest.mark.parametrize(
+    ("last_s", "measured_s", "reason"),
+    [
+        (12.0, 14.0, "all but 2 s of the window before lie within"),
+        (6.0, 4.0, "only 2 s of it do"),
+        (9.0, 14.0, "half of it does"),
+        (25.0, 24.0, "two windows do, and only 1 s of the third"),
+    ],
+)
+async def test_the_last_seconds_are_covered_but_for_half_a_window(
+    service: Service, last_s: float, measured_s: float, reason: str
+) -> None:
+    for _ in range(4):
+        service.clock.advance(10)
+        service.cut()
+    service.clock.advance(4)
+    snapshot = await service.collector.snapshot(last_s)
+    assert snapshot is not None
+    assert snapshot.window_s == pytest.approx(measured_s), reason

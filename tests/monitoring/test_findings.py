@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keiko_perf.fakes import EPOCH, series, snapshot
-from keiko_perf.model import OTHER, BlockingCall, Kind, Series, Severity, Snapshot
+from keiko_perf.model import OTHER, Asked, BlockingCall, Kind, Series, Severity, Snapshot
 from keiko_perf.monitoring.findings import findings
 from keiko_perf.render import phrase
 
@@ -63,6 +63,26 @@ def test_the_figures_stand_in_the_evidence() -> None:
     assert found.evidence["calls"] == 1000
     assert found.evidence["requests"] == 100
     assert found.explanation is not None
+
+
+def test_the_route_that_sends_a_statement_again_and_again_is_told_however_rare_it_is() -> None:
+    often = series("GET /ping", [0.001] * 900)
+    rare = Asked(
+        route="GET /orders",
+        statement="SELECT 1",
+        requests=10,
+        count=300,
+        total_s=0.9,
+        most=30,
+        place="app.py:31 recent",
+    )
+    (found,) = findings(replace(snapshot(often, statement(300)), asked=(rare,)))
+    assert phrase(found.summary) == "GET /orders sends a statement 30 times for each request"
+    assert (found.subject, found.evidence["place"]) == ("SELECT 1", "app.py:31 recent")
+    assert findings(replace(snapshot(often), asked=(replace(rare, count=49),))) == ()
+    # Told once, where the whole service sends it often as well.
+    both = replace(snapshot(REQUESTS, statement(1000)), asked=(replace(rare, count=1000),))
+    assert [one.evidence["requests"] for one in findings(both)] == [10]
 
 
 def test_the_worker_is_named_where_it_is_one() -> None:

@@ -171,7 +171,9 @@ def verify(
     lang: LanguageOption = None,
 ) -> None:
     """Whether the indexes that were advised hold what was promised, once they are made."""
-    text = _text_of(advice)
+    text = _text_of(
+        advice, "Keep the advice with: keiko-perf db advise --format json --output advice.json"
+    )
 
     async def answer(connected: Database) -> Report:
         from keiko_perf.diagnosis.fulfilment import fulfilment
@@ -203,12 +205,10 @@ def bytes_of(size: str) -> float:
     return number
 
 
-def _text_of(file: Path) -> str:
+def _text_of(file: Path, cure: str = "Name a file of SQL or JSON") -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"{file} is no text in UTF-8", cure="Save it as UTF-8") from None
     except OSError as error:
-        raise UsageError(
-            f"{file} cannot be read: {error.strerror}", cure="Name a file of SQL or JSON"
-        ) from None
+        raise UsageError(f"{file} cannot be read: {error.strerror}", cure=cure) from None

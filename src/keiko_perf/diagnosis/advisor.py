@@ -33,7 +33,7 @@ from keiko_perf.diagnosis.gaps import (
 from keiko_perf.diagnosis.gin import gin_size_bytes
 from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced, name_stem
 from keiko_perf.diagnosis.kinds import ALL
-from keiko_perf.diagnosis.memory import InMemory
+from keiko_perf.diagnosis.memory import InMemory, buffers_bytes
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.proposals import (
@@ -236,6 +236,7 @@ async def _verified(
                 candidates,
                 tuple(float(sizes[one] or 0) for one in candidates),
                 schema.tables,
+                await buffers_bytes(database),
             ),
             upkeep={one: upkeeps[one].cost for one in candidates},
             limits=limits,
@@ -384,7 +385,7 @@ def _why_nothing(proposals: Proposals, found: Found | None, *, hidden: int) -> M
         hidden: statements that could not be read; what is not known is no all-clear.
     """
     if not proposals.queries:
-        return say("the workload holds no statement that could be read")
+        return say("the workload holds no statement that reads or changes rows of a table")
     if hidden or (found and found.unplanned):
         return say("no index was found for what could be looked at")
     if found and (found.late or any(one.code == "late" for one in found.refusals)):

@@ -94,7 +94,7 @@ async def recorded_workload(database: Database) -> Workload:
             " CREATE EXTENSION pg_stat_statements in this database",
         )
     sql = _STATISTICS.format(place=place)
-    rows = await database.rows(sql, ours=f"{TAG}%", most=MOST_STATEMENTS)
+    rows = await database.rows(sql, ours=f"{TAG}%", no_query=_NO_QUERY, most=MOST_STATEMENTS)
     left_out = int(rows[0]["recorded"]) - len(rows) if rows else 0
     return Workload.from_statistics(rows, left_out=left_out)
 
@@ -322,12 +322,19 @@ JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 WHERE e.extname = 'pg_stat_statements'
 """
 
+_NO_QUERY = (
+    r"^\s*(begin|start|commit|end|rollback|savepoint|release|set|reset|show|discard|create|alter"
+    r"|drop|do|grant|revoke|comment|vacuum|analyze|reindex|cluster|truncate|lock|listen|notify"
+    r"|unlisten|refresh|checkpoint|explain|deallocate|declare|fetch|move|close|load|copy)\M"
+)
+"""Of these there may be more than all bounds allow, and no query would be left."""
 _STATISTICS = """
 SELECT s.query, sum(s.calls) AS calls, sum(s.total_exec_time) AS total_exec_time,
        sum(s.rows) AS rows, count(*) OVER () AS recorded
 FROM {place}.pg_stat_statements s
 WHERE s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
   AND s.query NOT LIKE :ours
+  AND s.query !~* :no_query
 GROUP BY s.query
 ORDER BY sum(s.total_exec_time) DESC, s.query
 LIMIT :most

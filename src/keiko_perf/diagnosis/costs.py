@@ -5,8 +5,9 @@ Sets are bits of a whole number, one for each candidate. Four things spare a que
 cannot matter to a statement are left out of it, and of several that are one and the same to it
 (see projection) one stands for all. An answer is kept. If the best plan under a set S uses only
 the indexes U, it stays the best under every set between U and S: fewer choices cannot make another
-plan better. And before a set is asked about, all candidates on the tables of what is weighed are:
-that answer bounds the costs of many other sets, too.
+plan better, though more sometimes make the planner take a dearer one. And before a set is asked
+about, all candidates on the tables of what is weighed are: that answer bounds the costs of many
+other sets, too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from keiko_perf.diagnosis.predicates import Shape, Use
 from keiko_perf.diagnosis.price import Price, Session
 from keiko_perf.diagnosis.projection import does_more, projection
 from keiko_perf.diagnosis.schema import Table, TableName
-from keiko_perf.diagnosis.visits import IN_MEMORY, underrated
+from keiko_perf.diagnosis.visits import BUFFERS_BYTES, IN_MEMORY, misjudged
 from keiko_perf.diagnosis.workload import Statement
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
@@ -31,6 +32,8 @@ Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
+_LEAST_OF_COST = 0.05
+"""What a plan takes is not less than this share of its cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +54,19 @@ class Answer:
         used: those that the plan uses.
         cost: of the plan.
         shares: what each of the used does for it, by what reading its table costs less; together 1.
-        underrated: how much more than that it really costs, at least.
+        misjudged: how much more than that it takes by the clock, or less.
     """
 
     asked: Bits
     used: Bits
     cost: float
     shares: Mapping[int, float] = field(default_factory=dict, compare=False)
-    underrated: float = field(default=0.0, compare=False)
+    misjudged: float = field(default=0.0, compare=False)
 
     @property
     def real(self) -> float:
-        """What the plan really costs, at least."""
-        return self.cost + self.underrated
+        """What the plan costs by the clock."""
+        return max(self.cost + self.misjudged, _LEAST_OF_COST * self.cost)
 
     def share(self, some: Bits) -> float:
         """What *some* candidates do for it."""
@@ -79,6 +82,7 @@ class Costs:
         candidates: the indexes, by their bit.
         sizes: how large each is, in bytes; 0 if not known.
         tables: with their statistics.
+        buffers_bytes: of tables that the server has at hand itself.
 
     Attributes:
         answers: how many there are; whoever keeps what follows from them sees when there are more.
@@ -89,6 +93,7 @@ class Costs:
     candidates: tuple[Index, ...]
     sizes: tuple[float, ...] = ()
     tables: Mapping[TableName, Table] = field(default_factory=dict)
+    buffers_bytes: float = BUFFERS_BYTES
     answers: int = 0
     _known: list[list[Answer]] = field(default_factory=list)
     _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
@@ -166,7 +171,7 @@ class Costs:
         return known
 
     def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
-        least, most, is_known = 0.0, float("inf"), False
+        least, most, said, among = 0.0, float("inf"), None, float("inf")
         missing = ~wanted
         for one in self._known[number]:
             asked, cost = one.asked, one.cost
@@ -174,13 +179,14 @@ class Costs:
                 return cost, cost
             is_above = not wanted & ~asked
             if not one.used & missing:
-                # With more to choose from the planner sometimes takes a dearer plan after all.
+                if is_above and (few := asked.bit_count()) < among:
+                    # It is what the planner takes, and with more to choose from sometimes dearer.
+                    said, among = cost, few
                 if cost < most:
                     most = cost
-                is_known |= is_above
             elif is_above and cost > least:
                 least = cost
-        return (most if is_known else min(least, most)), most
+        return (min(least, most), most) if said is None else (said, said)
 
     async def ask(self, number: int, wanted: Bits) -> Answer:
         """The planner's answer for a statement under just the *wanted* candidates."""
@@ -188,7 +194,8 @@ class Costs:
         some = set_of(bit for bit, _ in used)
         cost = price.cost + sum(more for _, more in used)
         shares = self._shares(number, some, price.scans)
-        answer = Answer(wanted, some, cost, shares, underrated(price.visits, self.tables))
+        more = misjudged(price.visits, self.tables, buffers_bytes=self.buffers_bytes)
+        answer = Answer(wanted, some, cost, shares, more)
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
@@ -203,7 +210,7 @@ class Costs:
     async def cost_in_memory(self, asking: Asking, number: int, some: Bits) -> float:
         """What it really costs where pages are in memory, by whoever is asked; nothing is kept."""
         price, used = await self._priced(number, some & self._relevant[number], asking)
-        more = underrated(price.visits, self.tables, page_cost=IN_MEMORY)
+        more = misjudged(price.visits, self.tables, page_cost=IN_MEMORY, buffers_bytes=float("inf"))
         return price.cost + sum(cost for _, cost in used) + more
 
     async def _priced(
@@ -353,7 +360,10 @@ class Costs:
         """The plan that it takes for the cheapest under *some* indexes, of those that are known."""
         wanted = self.projected(number, some & self._relevant[number])
         known = [one for one in self._known[number] if not one.used & ~wanted]
-        return min(known, key=lambda one: (one.asked != wanted, one.cost))
+        above = [one for one in known if not wanted & ~one.asked]
+        if above:
+            return min(above, key=lambda one: one.asked.bit_count())
+        return min(known, key=lambda one: one.cost)
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
         """For each candidate that can matter the one that stands for it: the smallest alike."""

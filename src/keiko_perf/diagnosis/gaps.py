@@ -82,13 +82,13 @@ def bounds_gap(*, statements: int, candidates: int) -> Iterator[Gap]:
         yield Gap(
             subject=say("{count:count} statements of the workload", count=statements),
             reason=say("those that took least time were left out"),
-            remedy=say("Raise max_statements"),
+            remedy=say("Name those that count in a file (--workload), or raise max_statements"),
         )
     if candidates:
         yield Gap(
             subject=say("{count:count} possible indexes", count=candidates),
             reason=say("those for the statements that took least time were not tried"),
-            remedy=say("Raise max_candidates"),
+            remedy=say("Name fewer statements in a file (--workload), or raise max_candidates"),
         )
 
 

@@ -31,6 +31,14 @@ _RESET = """
 SELECT pg_catalog.set_config('seq_page_cost', :next, true),
     pg_catalog.set_config('random_page_cost', :random, true)
 """
+_BUFFERS = """
+SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('shared_buffers'))::float8
+"""
+
+
+async def buffers_bytes(database: Database) -> float:
+    """Of tables and indexes what the server has at hand itself."""
+    return float(await database.value(_BUFFERS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ _CLEAR = 0.5
 """An index that makes a statement cheaper by so much does so wherever the pages are."""
 _LEAST_IN_MEMORY = 0.12
 """By so much where all pages are there: beside the rows there are costs that no planner counts."""
+_CAUTION = 0.1
+"""What a statement loses counts so much more: it is slower for certain, what others gain is not."""
 _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
-_MOST_CHOICES = 3
+_MOST_CHOICES = 4
 """So often it is chosen anew, without what turned out to be of no use."""
 
 Gains = list[tuple[int, float, float]]
@@ -60,19 +62,27 @@ class Proving:
     async def best(self, choice: Choice) -> list[int]:
         """The best set of those that do what the planner promises of them."""
         kept: list[int] = []
+        best: list[int] = []
         for number in range(_MOST_CHOICES):
             order = await (choice.again(set_of(kept)) if number else choice.run())
             if number and set_of(order) == set_of(kept):
                 break
             quicker = await self._quicker(order, choice)
             kept = await self._lasting(quicker, choice)
+            self.slower |= set_of(order) & ~set_of(quicker)
+            self.barred |= self.fleeting | self.slower
+            # What is refused beside some may leave room for what is worse.
+            best = min((kept, best), key=lambda one: self._cost(one, choice))
             if kept == order or self.limits.is_late():
                 break
-            # By what was learned of it, it may be of use beside others; once, not again and again.
-            slower = set_of(order) & ~set_of(quicker)
-            self.barred |= self.fleeting | (slower & self.slower)
-            self.slower |= slower
-        return kept
+        self.slower &= ~set_of(best)
+        return best
+
+    def _cost(self, order: list[int], choice: Choice) -> float:
+        """What the planner says of the workload with the chosen, as far as it is known."""
+        some = set_of(order)
+        plans = (choice.weights[one] * self.costs.plan(one, some).cost for one in choice.live)
+        return sum(plans) + choice.upkeep_of(some)
 
     def seeming(self, choice: Choice, bit: int, others: Bits) -> Gains:
         """What an index changes at most, as far as is known."""
@@ -92,17 +102,25 @@ class Proving:
             others = everything & ~(1 << bit)
             gains = []
             for number in choice.affected(1 << bit):
-                if self.costs.plan(number, everything).underrated:
-                    await self.exactly(number, everything)
-                    if self.costs.plan(number, everything).underrated:
-                        await self.exactly(number, others)
+                # What is only known to be at most so dear may be dearer: where there is more to
+                # choose from, the planner sometimes takes what takes longer.
+                await self.exactly(number, everything)
+                if not self._uses(number, everything, bit):
+                    continue
+                await self.exactly(number, others)
                 before = self.costs.plan(number, others).real
                 after = self.costs.plan(number, everything).real
                 if before != after:
-                    gains.append((number, before, after))
+                    lost = max(after - before, 0.0)
+                    gains.append((number, before, after + _CAUTION * lost))
             if not self.pays(bit, gains):
                 kept.remove(bit)
         return kept
+
+    def _uses(self, number: int, some: Bits, bit: int) -> bool:
+        """Whether a statement's plan under some indexes uses one of them."""
+        used = self.costs.plan(number, some).used
+        return bool(used & self.costs.projected(number, 1 << bit))
 
     async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those whose gain is not there where the pages are in memory."""

@@ -206,17 +206,20 @@ class Search:
         found = []
         before, everything = 0, set_of(order)
         for bit in order:
-            changed = []
+            said, by_clock = [], []
             for number in choice.affected(1 << bit):
                 without = await self._exactly(number, before)
                 with_it = await self._exactly(number, before | (1 << bit))
+                said.append((number, without, with_it))
                 old = self.costs.plan(number, everything & ~(1 << bit)).real
-                new = self.costs.plan(number, everything).real
-                if is_gain(new, old):  # whatever the planner says
-                    without, with_it = old, new
-                if without != with_it:
-                    statement = self.costs.queries[number].statement
-                    changed.append(Gain(statement, without, with_it))
+                by_clock.append((number, old, self.costs.plan(number, everything).real))
+            # Whatever the planner says: what gains and what loses is told in the same measure.
+            loses = any(is_gain(new, old) for _, old, new in by_clock)
+            changed = [
+                Gain(self.costs.queries[number].statement, without, with_it)
+                for number, without, with_it in (by_clock if loses else said)
+                if without != with_it
+            ]
             changed.sort(key=lambda gain: (-gain.saved, gain.statement.text))
             index = self.costs.candidates[bit]
             found.append(

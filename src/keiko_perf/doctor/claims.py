@@ -367,8 +367,24 @@ def _held_for(
     of_the_loop_s = max(on_loop_s - claimed_s, 0.0) if seen.queued_ratio else 0.0
     rest_s = max(at_s - sum(one.total_s for one in others if one.code != UNSEEN), 0.0)
     # Whatever else a request did meanwhile took longer as well for want of a processor.
-    slowed_s = (rest_s - of_the_loop_s) * (seen.queued_ratio or 0.0)
+    slowed_s = (rest_s - of_the_loop_s) * _slowed_ratio(seen)
     return shares, idle * (of_the_loop_s + max(slowed_s, 0.0)) / at_s
+
+
+def _slowed_ratio(seen: Symptoms) -> float:
+    """
+    Of what a request awaits that nothing watches: the share for which it waits for a processor.
+
+    A thread waits whenever it is at work. The loop notices late that something has come to its end
+    as far as it stands in the queue itself, and that is little where it has little to do: a sleep
+    takes no longer on a busy machine.
+    """
+    elsewhere_s = sum(one.elsewhere_s for one in seen.routes)
+    in_threads_s = sum(one.elsewhere_s for one in seen.routes if one.in_thread)
+    threads = in_threads_s / elsewhere_s if elsewhere_s else 0.0
+    code_s, there_s = sum(one.code_s for one in seen.routes), seen.window_s * seen.workers
+    crowded = min(code_s / (there_s * _CROWDED), 1.0) if there_s else 1.0
+    return (seen.queued_ratio or 0.0) * (threads + (1.0 - threads) * crowded)
 
 
 _OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY, OUTSIDE))

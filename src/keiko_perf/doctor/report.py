@@ -81,7 +81,7 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
         _targets(seen.verdicts),
         _times(seen),
         _noticed(seen.findings),
-        Section(title=say("What could not be looked at"), gaps=seen.gaps),
+        Section(title=say("How far this look reaches"), gaps=seen.gaps) if seen.gaps else None,
     ]
     return Report(
         command="doctor",
@@ -150,7 +150,7 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
     return Section(
         title=say("Causes, by what users wait for them"),
         paragraphs=(
-            _basis(seen),
+            *((_basis(seen),) if seen.symptoms.requests or seen.symptoms.is_stuck else ()),
             *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
         ),
         findings=findings,
@@ -184,7 +184,10 @@ def _basis(seen: Seen) -> Message:
 
 
 def _targets(verdicts: tuple[Verdict, ...]) -> Section | None:
-    return Section(title=say("Targets"), verdicts=verdicts) if verdicts else None
+    if not verdicts:
+        return None
+    judged = say("As the service judges itself, over the last minute unless it was told otherwise.")
+    return Section(title=say("Targets"), paragraphs=(judged,), verdicts=verdicts)
 
 
 def _times(seen: Seen) -> Section | None:

@@ -11,6 +11,8 @@ from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.symptoms import Growth, ThreadUse
 from keiko_perf.model import BlockingCall, say
 
+_CALLERS = 4
+"""Of a place in the code: so many before it are told."""
 _MANY_BLOCKS_PER_S = 50.0
 
 
@@ -40,7 +42,7 @@ def blocking(case: Case) -> Cause:
             "total_s": call.total_s,
             "longest_s": call.longest_s,
             "computed_s": call.computed_s,
-            "stack": " > ".join(call.stack) or None,
+            "stack": _way_to(call) or None,
         },
         explanation=say(
             "No request gets on meanwhile. Do less of it, or let a process of its own do it; a "
@@ -53,6 +55,15 @@ def blocking(case: Case) -> Cause:
             "asyncio.to_thread do it. This is not verified: measure again after the change."
         ),
     )
+
+
+def _way_to(call: BlockingCall) -> str:
+    """The stack from the last callers of the place on: what is before is the server's and the
+    framework's, and the same for every handler."""
+    stack = call.stack
+    first = stack.index(call.place) if call.place in stack else 0
+    shown = stack[max(first - _CALLERS, 0) :]
+    return " > ".join(shown if len(shown) == len(stack) else ("…", *shown))
 
 
 def busy(case: Case) -> Cause:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.loadtest.result import Result
+from keiko_perf.loadtest.validity import LITTLE_SAMPLES
 from keiko_perf.model import Column, Message, Section, Table, Text, say
 
 
@@ -23,11 +24,14 @@ def little(result: Result) -> float | None:
     """
     By how much the mean in flight that was seen differs from rate × mean response time.
 
-    The two are the same in any system (Little, 1961), so a difference is one of the books.
+    The two are the same in any system (Little, 1961), so a difference is one of the books. None
+    where too little was in flight to tell: of 20 looks at nothing it is that they were few.
     """
     expected = _expected(result)
     seen = result.in_flight
-    if result.unfinished or not seen.samples or not expected:
+    if result.unfinished or not expected:
+        return None
+    if seen.samples * min(seen.mean, expected, 1.0) < LITTLE_SAMPLES:
         return None
     return abs(seen.mean - expected) / max(seen.mean, expected)
 

@@ -25,7 +25,7 @@ LATE_FLOOR_S = 0.005
 _TOLD = (0.5, 0.95, 0.99, 0.999)
 _PAUSED_SHARE = 0.01  # more than that is in the p99
 _LITTLE_SHARE = 0.3
-_LITTLE_SAMPLES = 200
+LITTLE_SAMPLES = 200
 _LITTLE_FLOOR_S = 50e-6
 """A look comes as late as waking up takes; answers are timed better than that."""
 _PORTS_SHARE = 0.5  # the kernel looks ever longer for a free one
@@ -232,7 +232,7 @@ def _against_little(result: Result) -> Message | None:
     if result.unfinished or not result.duration_s:
         return None
     expected = result.response.sum_s / result.duration_s
-    if seen.samples * min(seen.mean, expected, 1.0) < _LITTLE_SAMPLES:
+    if seen.samples * min(seen.mean, expected, 1.0) < LITTLE_SAMPLES:
         return None
     tolerance = _LITTLE_SHARE * max(seen.mean, expected)
     tolerance += _LITTLE_FLOOR_S * result.response.count / result.duration_s

@@ -30,6 +30,7 @@ from keiko_perf.model.series import Kind
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.store import Store
 
+_SECOND = timedelta(seconds=1)
 _MS_PER_S = 1000.0
 _PERCENT = 100.0
 
@@ -108,7 +109,9 @@ class MetricsCollector:
         All that was measured over the last `metrics_window_s`; None before anything was.
 
         Args:
-            last_s: how far back to look instead.
+            last_s: how far back to look instead. Windows are counted whole: that in which this
+                begins is one of them if most of it lies within, so that they cover it but for
+                half a window. Otherwise it might be missed by a whole one.
 
         Raises:
             StoreUnavailable: the store cannot be read.
@@ -117,13 +120,19 @@ class MetricsCollector:
         # right; the other way round it would be in neither.
         current = self._recorder.peek()
         now = self._now()
-        reach_s = self.metrics_window_s if last_s is None else last_s
-        start_at = now - timedelta(seconds=reach_s)
         # A store may wait for a lock or a disk, and the event loop must not.
-        windows = await asyncio.to_thread(self._store.between, start_at, now)
+        windows = await asyncio.to_thread(self._windows, now, last_s)
         if current.window_s and not any(_makes_needless(one, current) for one in windows):
             windows.append(current)
         return Snapshot.merged(windows)
+
+    def _windows(self, now: datetime, last_s: float | None) -> list[Snapshot]:
+        if last_s is None:
+            return self._store.between(now - timedelta(seconds=self.metrics_window_s), now)
+        start_at = now - timedelta(seconds=last_s)
+        # No window is longer than what is judged by.
+        found = self._store.between(start_at - timedelta(seconds=self.metrics_window_s), now)
+        return [one for one in found if one.started_at + one.window_s / 2 * _SECOND >= start_at]
 
 
 def _makes_needless(stored: Snapshot, current: Snapshot) -> bool:

@@ -14,6 +14,8 @@ from keiko_perf.model import OTHER, BlockingCall, Finding, Kind, Message, Severi
 
 REPEATED = 3.0
 """A statement that is sent so many times for each request of the whole service is no accident."""
+REPEATED_IN_ROUTE = 5.0
+"""For each request of one route that sends it: as the doctor has it."""
 LEAST_CALLS = 100
 STANDSTILL_S = 0.04
 """A loop that is late by less may just have had to wait for a processor."""
@@ -106,22 +108,54 @@ def _held_by(call: BlockingCall) -> Message:
 
 
 def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
+    """Where it is recorded which route sends what, that route is told; it may be a rare one."""
+    by_route = [
+        one
+        for one in snapshot.asked
+        if one.times >= REPEATED_IN_ROUTE and one.count >= LEAST_CALLS and one.statement != OTHER
+    ]
+    for asked in by_route[:MOST_PLACES]:
+        yield _sent_again(
+            asked.statement,
+            say(
+                "{route} sends a statement {times:number} times for each request",
+                route=asked.route,
+                times=asked.times,
+            ),
+            asked.count,
+            asked.requests,
+            asked.total_s,
+            asked.place,
+        )
+    told = {one.statement for one in by_route}
     requests = snapshot.whole(Kind.ROUTE).count
     for one in snapshot.of(Kind.STATEMENT):
         times = one.count / requests if requests else 0.0
-        if times < REPEATED or one.count < LEAST_CALLS or one.name == OTHER:
+        if times < REPEATED or one.count < LEAST_CALLS or one.name in (OTHER, *told):
             continue
-        yield Finding(
-            code="service.repeated-statement",
-            severity=Severity.WARNING,
-            subject=one.name,
-            summary=say("a statement is sent {times:number} times for each request", times=times),
-            evidence={"calls": one.count, "requests": requests, "total_s": one.sum_s},
-            explanation=say(
-                "A list that asks once more for each of its items does that (N+1). Let one "
-                "statement load them all: selectinload() in SQLAlchemy, or WHERE id = ANY(...)."
-            ),
-        )
+        summary = say("a statement is sent {times:number} times for each request", times=times)
+        yield _sent_again(one.name, summary, one.count, requests, one.sum_s)
+
+
+def _sent_again(
+    statement: str, summary: Message, calls: int, requests: int, total_s: float, place: str = ""
+) -> Finding:
+    return Finding(
+        code="service.repeated-statement",
+        severity=Severity.WARNING,
+        subject=statement,
+        summary=summary,
+        evidence={
+            "calls": calls,
+            "requests": requests,
+            "total_s": total_s,
+            **({"place": place} if place else {}),
+        },
+        explanation=say(
+            "A list that asks once more for each of its items does that (N+1). Let one "
+            "statement load them all: selectinload() in SQLAlchemy, or WHERE id = ANY(...)."
+        ),
+    )
 
 
 def _standstills(snapshot: Snapshot) -> Iterator[Finding]:

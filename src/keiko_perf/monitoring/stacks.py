@@ -44,8 +44,9 @@ def place_of(lines: Lines) -> str:
 
 
 def stack_of(lines: Lines) -> tuple[str, ...]:
-    """The places of a stack, outermost first."""
-    told = [_told(code, line) for code, line in lines]
+    """The places of a stack, outermost first; what watches has no part in it."""
+    others = [(code, line) for code, line in lines if not code.co_filename.startswith(_OURS)]
+    told = [_told(code, line) for code, line in others or lines]
     if len(told) > MAX_DEPTH:
         left_out = len(told) - MAX_DEPTH
         told[_HALF:-_HALF] = [f"({left_out} more)"]

@@ -159,7 +159,8 @@ def _advice(one: Repeats, kept: Kept) -> Recommendation:
 
 def _summary(one: Repeats, kept: Kept) -> Message:
     return say(
-        "{share:ratio} of the {calls:count} answers that were looked at could have come from a "
+        "{share:ratio} of the {calls:count} answers that were looked at within the last hour could "
+        "have come from a "
         "cache that keeps them for {ttl:duration}: it would have spared {spared:duration} of the "
         "{took:duration} that they took, and {stale:count} of its answers would have been out of "
         "date",

@@ -15,6 +15,9 @@ from keiko_perf.render.sql import highlighted
 from keiko_perf.render.units import format_of, show
 from keiko_perf.render.words import tone, verified
 
+_LONG = 60
+"""A longer text among the evidence, such as a stack, gets lines of its own."""
+
 
 def findings(values: Sequence[Finding], lang: str) -> Markup:
     """What was noticed, the worst first."""
@@ -111,13 +114,12 @@ def _pre(statement: str) -> Markup:
 def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> Markup | None:
     if not evidence:
         return None
+    told = (
+        (figure_name(key, lang), show(one, format_of(key), lang)) for key, one in evidence.items()
+    )
     figures_ = (
-        tag(
-            "div",
-            tag("dt", figure_name(key, lang)),
-            tag("dd", show(value, format_of(key), lang)),
-        )
-        for key, value in evidence.items()
+        tag("div", tag("dt", name), tag("dd", text), class_="long" if len(text) > _LONG else None)
+        for name, text in told
     )
     return tag("dl", *figures_, class_="evidence")
 

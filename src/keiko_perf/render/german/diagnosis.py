@@ -86,8 +86,12 @@ TEMPLATES = {
     "Now": "Jetzt",
     "Promise": "Versprechen",
     "Promised": "Versprochen",
-    "Raise max_candidates": "max_candidates erhöhen",
-    "Raise max_statements": "max_statements erhöhen",
+    "Name fewer statements in a file (--workload), or raise max_candidates": (
+        "Weniger Anweisungen in einer Datei nennen (--workload) oder max_candidates erhöhen"
+    ),
+    "Name those that count in a file (--workload), or raise max_statements": (
+        "Die wichtigen in einer Datei nennen (--workload) oder max_statements erhöhen"
+    ),
     "Raise the recorder's bound on series, or use pg_stat_statements": (
         "Die Grenze des Recorders für Reihen erhöhen oder pg_stat_statements benutzen"
     ),
@@ -273,8 +277,8 @@ TEMPLATES = {
     "the user {user} may not see the text of {hidden:count} statements of others": (
         "der Benutzer {user} darf den Text von {hidden:count} Anweisungen anderer nicht sehen"
     ),
-    "the workload holds no statement that could be read": (
-        "die Arbeitslast enthält keine Anweisung, die sich lesen ließ"
+    "the workload holds no statement that reads or changes rows of a table": (
+        "die Arbeitslast enthält keine Anweisung, die Zeilen einer Tabelle liest oder ändert"
     ),
     "there were more different statements than the recorder keeps apart": (
         "es gab mehr verschiedene Anweisungen, als der Recorder auseinanderhält"

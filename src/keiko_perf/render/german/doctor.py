@@ -42,6 +42,11 @@ TEMPLATES = {
     "times a request": "Male je Anfrage",
     "repeated from": "wiederholt aus",
     "status": "Status",
+    "How far this look reaches": "Wie weit dieser Blick reicht",
+    "As the service judges itself, over the last minute unless it was told otherwise.": (
+        "Wie der Dienst sich selbst beurteilt, über die letzte Minute, wenn ihm nichts anderes"
+        " gesagt wurde."
+    ),
     "what the requests of the service wait for": "worauf die Anfragen des Dienstes warten",
     "no service was named": "kein Dienst wurde genannt",
     "Name it, as in --url http://localhost:8000": (

@@ -47,6 +47,9 @@ TEMPLATES = {
     "a statement is sent {times:number} times for each request": (
         "eine Anweisung wird {times:number} Mal je Anfrage gesendet"
     ),
+    "{route} sends a statement {times:number} times for each request": (
+        "{route} sendet eine Anweisung {times:number} Mal je Anfrage"
+    ),
     "at least {limit} if asked for": "mindestens {limit}, wenn nachgefragt",
     "at least {limit} if asked for; {why}": "mindestens {limit}, wenn nachgefragt; {why}",
     "at most {limit}": "höchstens {limit}",

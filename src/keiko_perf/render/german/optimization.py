@@ -57,13 +57,14 @@ TEMPLATES = {
     ),
     "more and more": "immer mehr",
     "not steadily": "nicht stetig",
-    "{share:ratio} of the {calls:count} answers that were looked at could have come from a cache"
-    " that keeps them for {ttl:duration}: it would have spared {spared:duration} of the"
-    " {took:duration} that they took, and {stale:count} of its answers would have been out of"
-    " date": (
-        "{share:ratio} der {calls:count} angesehenen Antworten hätte ein Cache geben können, der"
-        " sie {ttl:duration} lang behält: er hätte {spared:duration} der {took:duration} gespart,"
-        " die sie dauerten, und {stale:count} seiner Antworten wären veraltet gewesen"
+    "{share:ratio} of the {calls:count} answers that were looked at within the last hour could"
+    " have come from a cache that keeps them for {ttl:duration}: it would have spared"
+    " {spared:duration} of the {took:duration} that they took, and {stale:count} of its"
+    " answers would have been out of date": (
+        "{share:ratio} der {calls:count} Antworten, die in der letzten Stunde angesehen wurden,"
+        " hätte ein Cache geben können, der sie {ttl:duration} lang behält: er hätte"
+        " {spared:duration} der {took:duration} gespart, die sie dauerten, und {stale:count}"
+        " seiner Antworten wären veraltet gewesen"
     ),
     "{count:count} place(s) of the program hold more and more memory": (
         "{count:count} Stelle(n) des Programms halten immer mehr Speicher"
