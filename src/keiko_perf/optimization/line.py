@@ -3,9 +3,9 @@ Line: whether a service works on one request after another.
 
 Two in flight at a single place are served as fast as one and wait twice as long, and so do four
 beside two, as at two places: only one at a time would show the difference, at half the throughput
-if it was wrong. But who stands in line is never overtaken, however much work varies. And what passes
-between one end and the next is one piece of work there, which varies as work does, or hardly at
-all; each duration is the sum of as many of these as are in flight, and varies less by as much.
+if it was wrong. But who stands in line is never overtaken, however much work varies. And what
+passes between one end and the next is one piece of work there, which varies as work does, or hardly
+at all; each duration is the sum of as many of these as are in flight, and varies less by as much.
 At two places the gaps are long and short even where all work is the same.
 
 It owns no clock and does no I/O.
