@@ -5,8 +5,8 @@ A window begins when a limit is set, and is measured once those in flight before
 least so many requests, and as long as one takes. Then `Knee` says what to aim at, and the next
 limit is that, or a little more or less, in turns: as much as has to be for the difference to be
 seen, and no more. Failures count as time that was spent for nothing. Where long work does not end
-while a window is measured (`account.py`), how many end tells how long all of them take. Who is never
-overtaken stands in a line (`line.py`).
+while a window is measured (`account.py`), how many end tells how long all of them take. Those who
+are never overtaken stand in a line (`line.py`).
 
 It owns no clock and does no I/O: what is told to it is all it knows.
 """
