@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from keiko_perf.loadtest.served import served
+from keiko_perf.loadtest.comparison.served import served
 
 SERVICE = """
 import time

@@ -33,8 +33,8 @@ from pathlib import Path
 
 from keiko_perf.model import Kind
 from keiko_perf.monitoring import SqliteStore
-from keiko_perf.monitoring.pieces import snapshots
-from keiko_perf.monitoring.points import STRETCHES_S
+from keiko_perf.monitoring.storage.pieces import snapshots
+from keiko_perf.monitoring.storage.points import STRETCHES_S
 
 WORKERS = 4
 CLIENTS = 8

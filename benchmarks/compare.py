@@ -22,8 +22,8 @@ from statistics import fmean, median, variance
 from typing import Any
 
 from keiko_perf.loadtest import ConstantRate, Plan, run_in_own_loop
-from keiko_perf.loadtest.ab import order
-from keiko_perf.loadtest.served import served
+from keiko_perf.loadtest.comparison.ab import order
+from keiko_perf.loadtest.comparison.served import served
 from keiko_perf.model import Change, Comparison, Histogram, paired, say
 from pieces import Pieces, add_options
 

@@ -49,7 +49,7 @@ print(json.dumps([result.response.succeeded.to_dict(), begun_us]))
 """
 
 _PLANT = """
-from keiko_perf.loadtest import timeline
+from keiko_perf.loadtest.engine import timeline
 class Wrong(timeline.Histogram):
     def record(self, value_s):
         super().record(value_s * {factor})

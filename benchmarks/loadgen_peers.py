@@ -26,8 +26,9 @@ OURS = """
 import sys, time
 from dataclasses import replace
 from keiko_perf.loadtest import Plan, Users, run_in_own_loop
-from keiko_perf.loadtest import crew, http1  # the engine imports them when it runs
-from keiko_perf.loadtest.scenario import scenario
+from keiko_perf.loadtest.users import crew  # the engine imports them when it runs
+from keiko_perf.loadtest.http import http1  # the engine imports them when it runs
+from keiko_perf.loadtest.users.scenario import scenario
 from keiko_perf.loadtest.target import Tls
 
 @scenario

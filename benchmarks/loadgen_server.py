@@ -23,8 +23,8 @@ from typing import cast
 
 import uvloop
 
-from keiko_perf.loadtest.alarm import punctual_alarm
-from keiko_perf.loadtest.quiet import quiet
+from keiko_perf.loadtest.engine.alarm import punctual_alarm
+from keiko_perf.loadtest.engine.quiet import quiet
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 

@@ -27,7 +27,7 @@ import gc, json, sys, time
 from random import Random
 from keiko_perf.container import read_held
 from keiko_perf.optimization import MemoryGovernor
-from keiko_perf.optimization.allocator import trim
+from keiko_perf.optimization.memory.allocator import trim
 
 def mb():
     return read_held().rss_bytes / 2**20

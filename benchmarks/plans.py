@@ -16,7 +16,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from keiko_perf.diagnosis.plan import read_plan
+from keiko_perf.diagnosis.plans.plan import read_plan
 from keiko_perf.diagnosis.rules.plans import judge_plan
 
 CORPUS = Path(__file__).parents[1] / "tests" / "postgres" / "plans"

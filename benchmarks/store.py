@@ -33,8 +33,8 @@ from keiko_perf.monitoring.dashboard.chunks import Chunks
 from keiko_perf.monitoring.dashboard.tables import tables
 from keiko_perf.monitoring.dashboard.timelines import Timelines
 from keiko_perf.monitoring.dashboard.view import Subject, View
-from keiko_perf.monitoring.points import stretch_for
-from keiko_perf.monitoring.store import SqliteStore
+from keiko_perf.monitoring.storage.points import stretch_for
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 
 ROUTES = 50
 WORKERS = 4

@@ -19,8 +19,8 @@ from statistics import median
 
 import uvloop
 
+from keiko_perf.monitoring.process.watchdog import watching
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.watchdog import watching
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 AFTER_S = 0.05

@@ -13,7 +13,11 @@ import pytest
 import keiko_perf
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"),
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 REFERENCE = runpy.run_path(str(ROOT / "scripts" / "cli-reference"))["reference"]()
 API = runpy.run_path(str(ROOT / "scripts" / "api-reference"))
 COMMANDS = re.findall(r"^## (keiko-perf .+)$", REFERENCE, re.M)
@@ -56,6 +60,14 @@ def test_the_types_of_each_name_of_the_package_are_checked() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_has_a_line_for_each_command(command: str) -> None:
     assert f"| `{command}` |" in (ROOT / "README.md").read_text()
+
+
+def test_each_benchmark_is_listed() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text()
+    for script in (ROOT / "benchmarks").rglob("*.py"):
+        # A server that a benchmark starts is no benchmark.
+        if "__main__" in script.read_text() and script.stem != "loadgen_server":
+            assert f"({script.relative_to(ROOT / 'benchmarks')})" in page, script
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 from keiko_perf.cli.main import app
 from keiko_perf.errors import KeikoError, UsageError
 from keiko_perf.model import Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring import MarkerKind, SqliteStore, markers, silence
-from keiko_perf.monitoring.journal import Journal
+from keiko_perf.monitoring import MarkerKind, SqliteStore
+from keiko_perf.monitoring.alerts import silence
+from keiko_perf.monitoring.changes import markers
+from keiko_perf.monitoring.storage.journal import Journal
 
 NOW = datetime.now(UTC)
 

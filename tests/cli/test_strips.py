@@ -7,7 +7,7 @@ from tests.cli.test_load_screen import RESETS, course, progress, shown
 
 from keiko_perf.cli.course import TREND
 from keiko_perf.cli.strips import by_second, sparkline, strips
-from keiko_perf.loadtest.inside import read_word
+from keiko_perf.loadtest.verdicts.inside import read_word
 from keiko_perf.model import Gauge, Outcome, Snapshot, Target
 
 LINES = {

@@ -17,15 +17,10 @@ from keiko_perf.cli.watch import watch
 from keiko_perf.cli.watch_screen import History, plain, screen
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring import (
-    Marker,
-    PerformanceKPIs,
-    PerformanceMonitor,
-    SqliteStore,
-    markers,
-    silence,
-)
-from keiko_perf.monitoring.journal import Journal
+from keiko_perf.monitoring import Marker, PerformanceKPIs, PerformanceMonitor, SqliteStore
+from keiko_perf.monitoring.alerts import silence
+from keiko_perf.monitoring.changes import markers
+from keiko_perf.monitoring.storage.journal import Journal
 
 NOW = datetime.now(UTC)
 TOKEN = "a-token-of-a-test"

@@ -12,7 +12,7 @@ from keiko_perf.demo.schema import Task
 from keiko_perf.demo.seed import seed
 from keiko_perf.demo.settings import Fault
 from keiko_perf.diagnosis.collect import Topic, collect
-from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.plans import judge_plan

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keiko_perf.diagnosis.delta import between
 from keiko_perf.diagnosis.evidence import Evidence, StatementStats
+from keiko_perf.diagnosis.history.delta import between
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

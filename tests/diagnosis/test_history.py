@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from keiko_perf.diagnosis.evidence import Evidence, StatementStats, TableStats
-from keiko_perf.diagnosis.history import Changes, Period, merged, period_between, split
-from keiko_perf.diagnosis.history_file import HistoryFile
-from keiko_perf.diagnosis.history_text import (
+from keiko_perf.diagnosis.history.file import HistoryFile
+from keiko_perf.diagnosis.history.history import Changes, Period, merged, period_between, split
+from keiko_perf.diagnosis.history.text import (
     read_period,
     read_reading,
     write_period,

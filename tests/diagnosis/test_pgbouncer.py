@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.demo.programs import runner
 from keiko_perf.diagnosis.collect import collect
-from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.model import Kind
 from keiko_perf.monitoring import PerformanceMonitor

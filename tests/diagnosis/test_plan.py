@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.diagnosis.json_text import _parse_without_recursion, parse
-from keiko_perf.diagnosis.plan import Plan, read_plan
+from keiko_perf.diagnosis.plans.json_text import _parse_without_recursion, parse
+from keiko_perf.diagnosis.plans.plan import Plan, read_plan
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.errors import UsageError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.diagnosis.plan_clauses import Reason, clauses
+from keiko_perf.diagnosis.plans.clauses import Reason, clauses
 
 PLAIN, FUNCTION, CAST = Reason.PLAIN, Reason.FUNCTION, Reason.CAST
 PATTERN, OR_ACROSS, OTHER = Reason.PATTERN, Reason.OR_ACROSS, Reason.OTHER

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keiko_perf.diagnosis.plan import read_plan
+from keiko_perf.diagnosis.plans.plan import read_plan
 from keiko_perf.diagnosis.rules.plans import judge_plan
 
 CORPUS = Path(__file__).parents[1] / "postgres" / "plans"

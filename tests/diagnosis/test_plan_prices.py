@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.optimizer import QueryOptimizer
-from keiko_perf.diagnosis.plan_report import explain_report
+from keiko_perf.diagnosis.plans.explain import explain
+from keiko_perf.diagnosis.plans.report import explain_report
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.model import Section
 from keiko_perf.render import phrase

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.explain import explain
-from keiko_perf.diagnosis.plan import read_plan
+from keiko_perf.diagnosis.plans.explain import explain
+from keiko_perf.diagnosis.plans.plan import read_plan
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.model import Finding, Severity

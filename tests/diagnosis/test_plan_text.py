@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.plan import Node, Plan, read_plan, read_plans
+from keiko_perf.diagnosis.plans.plan import Node, Plan, read_plan, read_plans
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.errors import UsageError
 

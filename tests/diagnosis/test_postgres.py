@@ -23,8 +23,8 @@ from keiko_perf.diagnosis import postgres as module
 from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.catalog import find_table, recorded_workload
 from keiko_perf.diagnosis.collect import collect
-from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.failure import Address, StatementFailed, statement_failed
+from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import TAG, Database, server_of
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, UsageError
 from keiko_perf.render import phrase

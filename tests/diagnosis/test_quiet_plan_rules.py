@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keiko_perf.diagnosis.plan import read_plan
+from keiko_perf.diagnosis.plans.plan import read_plan
 from keiko_perf.diagnosis.rules.plans import judge_plan
 
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.explain import explain
+from keiko_perf.diagnosis.plans.explain import explain
+from keiko_perf.diagnosis.plans.safety import inspect
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.safety import inspect
 from keiko_perf.errors import StatementRefused
 from keiko_perf.render import phrase
 

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from keiko_perf.cli.db import app
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.history_file import HistoryFile
+from keiko_perf.diagnosis.history.file import HistoryFile
+from keiko_perf.diagnosis.history.keeping import keeper_of
 from keiko_perf.diagnosis.source import place_of
-from keiko_perf.diagnosis.watching import keeper_of
 from keiko_perf.errors import UsageError
 from keiko_perf.monitoring import PerformanceMonitor
 

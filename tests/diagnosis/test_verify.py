@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis import verify
 from keiko_perf.diagnosis.advisor import advise
-from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.memory import InMemory
+from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.verify import (

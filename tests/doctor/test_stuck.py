@@ -15,8 +15,8 @@ from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
 from keiko_perf.model import Asked, Status
+from keiko_perf.monitoring.process.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.render import FORMATS, phrase, render
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from keiko_perf.monitoring.dashboard.reports import Reports
 from keiko_perf.monitoring.dashboard.tables import tables
 from keiko_perf.monitoring.looks import Look, Looks
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 from keiko_perf.monitoring.stored import StoredMonitor
 from keiko_perf.render import render
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keiko_perf.loadtest import Channel, Failure, Plan
-from keiko_perf.loadtest.http1 import HttpTransport
+from keiko_perf.loadtest.http.http1 import HttpTransport
 from keiko_perf.loadtest.request import Request, compose
 
 End = int | tuple[Failure, str]

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import uvloop
 
-from keiko_perf.loadtest import instants
+from keiko_perf.loadtest.engine import instants
 
 Factory = Callable[[], asyncio.AbstractEventLoop]
 _ON_BOTH_LOOPS = ("test_hostile", "test_http1", "test_transport", "test_stamped")

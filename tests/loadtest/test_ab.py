@@ -8,7 +8,7 @@ import pytest
 
 from keiko_perf.fakes import run_virtually, steady
 from keiko_perf.loadtest import ConstantRate, Plan, Result, compare_results
-from keiko_perf.loadtest.ab import (
+from keiko_perf.loadtest.comparison.ab import (
     BYTES,
     CPU_S,
     STATEMENTS,

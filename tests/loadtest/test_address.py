@@ -6,7 +6,7 @@ import pytest
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest import Plan, run
-from keiko_perf.loadtest.address import is_private
+from keiko_perf.loadtest.http.address import is_private
 
 
 @pytest.mark.parametrize(

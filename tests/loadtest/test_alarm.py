@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.loadtest.alarm import (
+from keiko_perf.loadtest.engine.alarm import (
     Lead,
     LoopAlarm,
     PunctualAlarm,

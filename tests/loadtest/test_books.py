@@ -21,7 +21,7 @@ from keiko_perf.loadtest import (
     Users,
     run,
 )
-from keiko_perf.loadtest.merging import MOST_GROUPS, merged_progress, merged_results
+from keiko_perf.loadtest.processes.merging import MOST_GROUPS, merged_progress, merged_results
 from keiko_perf.model import OTHER
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import Answer, FakeTransport, Service, in_virtual_time
 from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Progress, read_promises, run
-from keiko_perf.loadtest.capacity import (
+from keiko_perf.loadtest.capacity.report import Asked, capacity_report, law
+from keiko_perf.loadtest.capacity.search import (
     MOST_STEPS,
     Capacity,
     Found,
@@ -27,9 +28,8 @@ from keiko_perf.loadtest.capacity import (
     start_per_s,
     step_s,
 )
-from keiko_perf.loadtest.capacity_report import Asked, capacity_report, law
-from keiko_perf.loadtest.trial import hopeless, judged
-from keiko_perf.loadtest.watched import Watched
+from keiko_perf.loadtest.capacity.trial import hopeless, judged
+from keiko_perf.loadtest.watching.watched import Watched
 from keiko_perf.model import Message, Outcome, Resource, Status, Target, Use, Window, say
 from keiko_perf.render import FORMATS, phrase, render
 

@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.engine.prepared import prepare
 from keiko_perf.loadtest.importers import from_curl
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.prepared import prepare
 
 
 def test_a_line_as_a_browser_copies_it():

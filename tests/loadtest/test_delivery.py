@@ -9,8 +9,8 @@ import pytest
 
 from keiko_perf.fakes import in_virtual_time
 from keiko_perf.loadtest import Plan, Poisson, Result, Users, run, scenario
-from keiko_perf.loadtest.http1 import HttpTransport
-from keiko_perf.loadtest.reply import RequestFailed
+from keiko_perf.loadtest.http.http1 import HttpTransport
+from keiko_perf.loadtest.users.reply import RequestFailed
 
 LATENCY_S = 0.01
 

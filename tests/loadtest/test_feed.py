@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.errors import UsageError
-from keiko_perf.loadtest.feed import rows
-from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.processes.share import Share
+from keiko_perf.loadtest.users.feed import rows
 
 
 def all_of(feed, *, of=1):

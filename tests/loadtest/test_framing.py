@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.loadtest.framing import Body, Chunks, Head, read_head, read_plain_head
+from keiko_perf.loadtest.http.framing import Body, Chunks, Head, read_head, read_plain_head
 from keiko_perf.loadtest.transport import Malformed
 
 

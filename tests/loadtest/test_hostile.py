@@ -21,7 +21,7 @@ from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.errors import ServiceUnavailable
 from keiko_perf.loadtest import Channel, ConstantRate, Failure, Plan, Users, run
-from keiko_perf.loadtest.http1 import HttpTransport
+from keiko_perf.loadtest.http.http1 import HttpTransport
 from keiko_perf.loadtest.request import Wishes
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

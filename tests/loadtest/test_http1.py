@@ -11,7 +11,7 @@ import pytest
 from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.loadtest import ConstantRate, Failure, Plan, Result, Step, Users, run
-from keiko_perf.loadtest.http1 import HttpTransport
+from keiko_perf.loadtest.http.http1 import HttpTransport
 from keiko_perf.loadtest.request import compose
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

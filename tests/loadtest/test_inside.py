@@ -14,14 +14,22 @@ from hypothesis import strategies as st
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import run_virtually, snapshot, steady
 from keiko_perf.loadtest import ConstantRate, Plan, Result, read_promises, report
-from keiko_perf.loadtest.capacity import Passed, Purpose, Trial, step_s
-from keiko_perf.loadtest.exposition import read_protobuf
-from keiko_perf.loadtest.inside import LEVELS, TIMES, is_inside, kpi_named, needs, read_word
-from keiko_perf.loadtest.judging import Judge, verdicts_on
-from keiko_perf.loadtest.meanwhile import check_needs
-from keiko_perf.loadtest.moments import lately, moments, since
-from keiko_perf.loadtest.saved import from_dict, result_schema, to_dict
-from keiko_perf.loadtest.telemetry import (
+from keiko_perf.loadtest.capacity.search import Passed, Purpose, Trial, step_s
+from keiko_perf.loadtest.capacity.trial import judged
+from keiko_perf.loadtest.saved.result import from_dict, result_schema, to_dict
+from keiko_perf.loadtest.verdicts.inside import (
+    LEVELS,
+    TIMES,
+    is_inside,
+    kpi_named,
+    needs,
+    read_word,
+)
+from keiko_perf.loadtest.verdicts.judging import Judge, verdicts_on
+from keiko_perf.loadtest.watching.exposition import read_protobuf
+from keiko_perf.loadtest.watching.meanwhile import check_needs
+from keiko_perf.loadtest.watching.moments import lately, moments, since
+from keiko_perf.loadtest.watching.telemetry import (
     CPU_S,
     HOLDS,
     KINDS,
@@ -31,8 +39,7 @@ from keiko_perf.loadtest.telemetry import (
     WORKERS,
     Reading,
 )
-from keiko_perf.loadtest.trial import judged
-from keiko_perf.loadtest.watched import watched
+from keiko_perf.loadtest.watching.watched import watched
 from keiko_perf.model import Histogram, Kind, Outcome, Series, Snapshot
 from keiko_perf.monitoring.export.families import Family, Sample, Sort
 from keiko_perf.monitoring.export.protobuf import as_protobuf

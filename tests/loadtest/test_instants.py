@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Scenario, Stage, Stages, Users
-from keiko_perf.loadtest.instants import Instants, stamp, together, wants_stamps
-from keiko_perf.loadtest.scenario import Think
-from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.engine.instants import Instants, stamp, together, wants_stamps
+from keiko_perf.loadtest.processes.share import Share
+from keiko_perf.loadtest.users.scenario import Think
 
 MIDNIGHT_NS = 1_700_000_000_000_000_000
 

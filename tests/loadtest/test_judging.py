@@ -10,9 +10,9 @@ import pytest
 
 from keiko_perf.fakes import Answer, FakeTransport, Service, in_virtual_time
 from keiko_perf.loadtest import ConstantRate, Plan, Progress, Result, read_promises, report, run
-from keiko_perf.loadtest.judging import Judge, verdicts_on
-from keiko_perf.loadtest.saved import from_dict, result_schema, to_dict
-from keiko_perf.loadtest.steady import warmup
+from keiko_perf.loadtest.saved.result import from_dict, result_schema, to_dict
+from keiko_perf.loadtest.verdicts.judging import Judge, verdicts_on
+from keiko_perf.loadtest.verdicts.steady import warmup
 from keiko_perf.model import Outcome, Status
 
 

@@ -19,11 +19,11 @@ from fastapi import FastAPI, Response
 
 from keiko_perf import PerformanceMonitor
 from keiko_perf.loadtest import ConstantRate, Plan, Result, Step, run_in_own_loop
-from keiko_perf.loadtest.link import Interface, link_to
-from keiko_perf.loadtest.meanwhile import Meanwhile
-from keiko_perf.loadtest.telemetry import LINK_IN_S, LINK_OUT_S
-from keiko_perf.loadtest.watched import Watched, watched
-from keiko_perf.loadtest.watching import Watcher, begun_s
+from keiko_perf.loadtest.watching.link import Interface, link_to
+from keiko_perf.loadtest.watching.meanwhile import Meanwhile
+from keiko_perf.loadtest.watching.telemetry import LINK_IN_S, LINK_OUT_S
+from keiko_perf.loadtest.watching.watched import Watched, watched
+from keiko_perf.loadtest.watching.watcher import Watcher, begun_s
 from keiko_perf.model import Limitation, Resource, Window, bottleneck
 from keiko_perf.model.usage import INSIDE, WAY
 from keiko_perf.render import phrase

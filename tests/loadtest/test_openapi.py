@@ -21,10 +21,10 @@ from pydantic import BaseModel, Field
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import Plan
+from keiko_perf.loadtest.engine.prepared import prepare
 from keiko_perf.loadtest.importers import from_openapi
 from keiko_perf.loadtest.importers.document import Document
 from keiko_perf.loadtest.importers.sample import NoSample, sample
-from keiko_perf.loadtest.prepared import prepare
 
 
 def document(paths, version="3.1.0", **more):

@@ -21,8 +21,8 @@ from keiko_perf.loadtest.pacer import (
     weighted_order,
 )
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.saved_load import load_from_dict, load_to_dict
-from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.processes.share import Share
+from keiko_perf.loadtest.saved.load import load_from_dict, load_to_dict
 
 rates = st.floats(0.1, 2000)
 stages = st.lists(

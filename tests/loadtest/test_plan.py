@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from keiko_perf.errors import UsageError
+from keiko_perf.loadtest.engine.prepared import prepare
 from keiko_perf.loadtest.headers import bearer
 from keiko_perf.loadtest.pacer import ConstantRate, Stage, Stages, Users
 from keiko_perf.loadtest.plan import Limits, Plan, Step
-from keiko_perf.loadtest.prepared import prepare
 from keiko_perf.loadtest.request import LARGE_BODY_BYTES, curl
 
 URL = "http://127.0.0.1:8000"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keiko_perf.fakes import in_virtual_time
-from keiko_perf.loadtest.player import Player, go_on_all
+from keiko_perf.loadtest.users.player import Player, go_on_all
 
 Scene = Callable[[Player, list[object]], Coroutine[Any, Any, None]]
 

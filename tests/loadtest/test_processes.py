@@ -29,8 +29,8 @@ from keiko_perf.loadtest import (
     run,
     run_in_own_loop,
 )
-from keiko_perf.loadtest.merging import merged_results
-from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.processes.merging import merged_results
+from keiko_perf.loadtest.processes.share import Share
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -39,7 +39,8 @@ def children() -> list[psutil.Process]:
     return [
         one
         for one in psutil.Process().children(recursive=True)
-        if one.status() != psutil.STATUS_ZOMBIE and "keiko_perf.loadtest.worker" in one.cmdline()
+        if one.status() != psutil.STATUS_ZOMBIE
+        and "keiko_perf.loadtest.processes.worker" in one.cmdline()
     ]
 
 

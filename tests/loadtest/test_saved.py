@@ -20,7 +20,7 @@ from keiko_perf.loadtest import (
     load,
     save,
 )
-from keiko_perf.loadtest.saved import from_dict, to_dict
+from keiko_perf.loadtest.saved.result import from_dict, to_dict
 
 LOADS = [
     ConstantRate(50),

@@ -18,7 +18,7 @@ from keiko_perf.loadtest import (
     rows,
     scenario,
 )
-from keiko_perf.loadtest.scenario import Think
+from keiko_perf.loadtest.users.scenario import Think
 
 
 async def browse(user):

@@ -12,9 +12,9 @@ import pytest
 
 from keiko_perf.fakes import Answer, run_virtually, steady
 from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Replay, Stage, Stages, Users
-from keiko_perf.loadtest.generator import Generator
+from keiko_perf.loadtest.engine.generator import Generator
 from keiko_perf.loadtest.result import Result
-from keiko_perf.loadtest.saved import VERSION, result_schema, to_dict
+from keiko_perf.loadtest.saved.result import VERSION, result_schema, to_dict
 from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import Severity, Target
 from keiko_perf.model.kpi import ERROR_RATIO, LATENCY_P99, THROUGHPUT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.loadtest.session import LARGEST_COOKIE_BYTES, MOST_COOKIES, Session
 from keiko_perf.loadtest.target import read_target
+from keiko_perf.loadtest.users.session import LARGEST_COOKIE_BYTES, MOST_COOKIES, Session
 
 NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

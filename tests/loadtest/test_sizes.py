@@ -9,8 +9,8 @@ from tests.loadtest.conftest import raw_server, says
 from tests.loadtest.test_transport_redirects import OK, site, to
 
 from keiko_perf.loadtest import ConstantRate, Plan, Users, report, run, scenario
-from keiko_perf.loadtest.merging import merged_results
-from keiko_perf.loadtest.saved import from_dict, to_dict
+from keiko_perf.loadtest.processes.merging import merged_results
+from keiko_perf.loadtest.saved.result import from_dict, to_dict
 from keiko_perf.render import render
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"

@@ -13,7 +13,7 @@ from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.fakes import Answer, run_virtually
 from keiko_perf.loadtest import ConstantRate, Limits, Plan, run_in_own_loop
-from keiko_perf.loadtest.saved import to_dict
+from keiko_perf.loadtest.saved.result import to_dict
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 MIB = 1024 * 1024

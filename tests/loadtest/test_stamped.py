@@ -15,11 +15,12 @@ import pytest
 from tests.loadtest.asking import ask, get
 from tests.loadtest.conftest import raw_server, says
 
-from keiko_perf.loadtest import ConstantRate, Failure, Plan, Users, run, stamped
-from keiko_perf.loadtest.connection import Http1Channel
-from keiko_perf.loadtest.http1 import HttpTransport
-from keiko_perf.loadtest.instants import Instants, stamp
-from keiko_perf.loadtest.stamped import Stamped
+from keiko_perf.loadtest import ConstantRate, Failure, Plan, Users, run
+from keiko_perf.loadtest.engine.instants import Instants, stamp
+from keiko_perf.loadtest.http import stamped
+from keiko_perf.loadtest.http.connection import Http1Channel
+from keiko_perf.loadtest.http.http1 import HttpTransport
+from keiko_perf.loadtest.http.stamped import Stamped
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LARGE = 50 * 1024 * 1024

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from keiko_perf.loadtest.steady import Warmup, settled_after, warmup
+from keiko_perf.loadtest.verdicts.steady import Warmup, settled_after, warmup
 from keiko_perf.model import Histogram
 
 

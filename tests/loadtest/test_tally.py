@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.loadtest.tally import ENOUGH, Tally
+from keiko_perf.loadtest.engine.tally import ENOUGH, Tally
 from keiko_perf.model import Histogram
 
 DURATIONS_S = st.lists(st.floats(0, 4000), max_size=200)

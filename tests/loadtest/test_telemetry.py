@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.loadtest.telemetry import (
+from keiko_perf.loadtest.watching.telemetry import (
     CPU_S,
     HOLDS,
     LAGS,

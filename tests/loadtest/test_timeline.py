@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.loadtest.timeline import MOST_OPEN, Timeline
+from keiko_perf.loadtest.engine.timeline import MOST_OPEN, Timeline
 from keiko_perf.model import Histogram
 
 COUNTED = st.lists(st.tuples(st.integers(0, 3 * MOST_OPEN), st.floats(1e-6, 10.0)), max_size=400)

@@ -14,9 +14,9 @@ from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import AsgiTransport, Failure, Plan, Step, Users, run
-from keiko_perf.loadtest.prepared import prepare
+from keiko_perf.loadtest.engine.prepared import prepare
+from keiko_perf.loadtest.http.stream import Events
 from keiko_perf.loadtest.request import Wishes, compose
-from keiko_perf.loadtest.stream import Events
 from keiko_perf.loadtest.transport import Answer
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -15,9 +15,9 @@ from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import Failure, Plan
-from keiko_perf.loadtest.malloc import keep_memory
+from keiko_perf.loadtest.engine.malloc import keep_memory
+from keiko_perf.loadtest.http.tls import context
 from keiko_perf.loadtest.target import Tls
-from keiko_perf.loadtest.tls import context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -13,8 +13,8 @@ from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import AsgiTransport, ConstantRate, Failure, Plan, Step, run
+from keiko_perf.loadtest.http.sending import _chunks
 from keiko_perf.loadtest.request import compose, curl
-from keiko_perf.loadtest.sending import _chunks
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 pytestmark = pytest.mark.usefixtures("nothing_left")

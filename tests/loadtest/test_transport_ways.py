@@ -13,8 +13,8 @@ from tests.loadtest.conftest import raw_server, says
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest import Failure, Plan, run
-from keiko_perf.loadtest.http1 import HttpTransport
-from keiko_perf.loadtest.proxy import proxy_for
+from keiko_perf.loadtest.http.http1 import HttpTransport
+from keiko_perf.loadtest.http.proxy import proxy_for
 from keiko_perf.loadtest.request import compose, curl
 from keiko_perf.loadtest.target import Tls, read_target
 

@@ -20,7 +20,7 @@ from keiko_perf.loadtest import (
     rows,
     scenario,
 )
-from keiko_perf.loadtest.share import Share
+from keiko_perf.loadtest.processes.share import Share
 
 
 def test_open_load_starts_an_iteration_at_each_arrival():

@@ -19,8 +19,8 @@ from keiko_perf.loadtest import (
     run,
     scenario,
 )
-from keiko_perf.loadtest.processes import run_in_processes
-from keiko_perf.loadtest.scenario_file import load_scenarios
+from keiko_perf.loadtest.processes.processes import run_in_processes
+from keiko_perf.loadtest.users.scenario_file import load_scenarios
 
 
 def test_set_up_and_tear_down_are_done_once_unmeasured():

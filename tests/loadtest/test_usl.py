@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.loadtest.usl import Law, fitted
+from keiko_perf.loadtest.capacity.usl import Law, fitted
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 

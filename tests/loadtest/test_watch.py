@@ -16,12 +16,12 @@ from tests.loadtest.conftest import raw_server, says
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import Answer, FakeTransport, in_virtual_time, run_virtually, steady
 from keiko_perf.loadtest import ConstantRate, Plan, run, run_in_own_loop
-from keiko_perf.loadtest import environment as surroundings
-from keiko_perf.loadtest.environment import is_same_host
-from keiko_perf.loadtest.generator import Generator
-from keiko_perf.loadtest.quiet import quiet
+from keiko_perf.loadtest.engine import environment as surroundings
+from keiko_perf.loadtest.engine.environment import is_same_host
+from keiko_perf.loadtest.engine.generator import Generator
+from keiko_perf.loadtest.engine.quiet import quiet
+from keiko_perf.loadtest.engine.watch import Watch, make_room_for
 from keiko_perf.loadtest.target import read_target
-from keiko_perf.loadtest.watch import Watch, make_room_for
 from keiko_perf.model import Histogram
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

@@ -13,9 +13,9 @@ import pytest
 from keiko_perf.errors import DatabaseUnavailable
 from keiko_perf.fakes import run_virtually, steady
 from keiko_perf.loadtest import ConstantRate, Plan, Result, report
-from keiko_perf.loadtest.sampling import Ask, Sampler
-from keiko_perf.loadtest.saved import from_dict, result_schema, to_dict
-from keiko_perf.loadtest.telemetry import (
+from keiko_perf.loadtest.saved.result import from_dict, result_schema, to_dict
+from keiko_perf.loadtest.watching.sampling import Ask, Sampler
+from keiko_perf.loadtest.watching.telemetry import (
     CPU_S,
     HOLDS,
     LAGS,
@@ -26,7 +26,7 @@ from keiko_perf.loadtest.telemetry import (
     WORKERS,
     Reading,
 )
-from keiko_perf.loadtest.watched import Watched, watched
+from keiko_perf.loadtest.watching.watched import Watched, watched
 from keiko_perf.model import Resource
 from keiko_perf.render import FORMATS, phrase, render
 

@@ -10,11 +10,12 @@ from keiko_perf.errors import StoreUnavailable
 from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Outcome, Target, Verdict, say
 from keiko_perf.model.kpi import LATENCY_P95
-from keiko_perf.monitoring import MemoryStore, Patience, SqliteStore, alerting, silence
-from keiko_perf.monitoring.alerting import Alerting
-from keiko_perf.monitoring.alerts import AlertState
-from keiko_perf.monitoring.journal import MOST, Journal
-from keiko_perf.monitoring.records import DeliveryState
+from keiko_perf.monitoring import MemoryStore, Patience, SqliteStore
+from keiko_perf.monitoring.alerts import alerting, silence
+from keiko_perf.monitoring.alerts.alerting import Alerting
+from keiko_perf.monitoring.alerts.alerts import AlertState
+from keiko_perf.monitoring.alerts.records import DeliveryState
+from keiko_perf.monitoring.storage.journal import MOST, Journal
 
 P95 = Target(kpi=LATENCY_P95, at_most=0.2)
 MISSED = {"p95": Verdict(P95, Outcome.MISSED, say("over the limit"), 0.412, 100)}

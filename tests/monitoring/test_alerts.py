@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Outcome, Severity, Target, Verdict, say
 from keiko_perf.model.kpi import CPU_RATIO, LATENCY_P95
-from keiko_perf.monitoring.alerts import AlertState, Patience, news, step
+from keiko_perf.monitoring.alerts.alerts import AlertState, Patience, news, step
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 P95 = Target(kpi=LATENCY_P95, at_most=0.2)

@@ -24,8 +24,8 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind, Snapshot
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.attribution import Part, current, watch_client
-from keiko_perf.monitoring.loop import follow_loop
 from keiko_perf.monitoring.middleware import PerfMiddleware
+from keiko_perf.monitoring.process.loop import follow_loop
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.statements import watch_engine
 

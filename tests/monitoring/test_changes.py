@@ -12,10 +12,10 @@ from keiko_perf.model import Histogram, Kind, Series, Snapshot
 from keiko_perf.model.compare import Change
 from keiko_perf.model.student import p_value, t_quantile
 from keiko_perf.monitoring import Marker, MarkerKind, MemoryStore, change_points
-from keiko_perf.monitoring import markers as notes
-from keiko_perf.monitoring.journal import Journal
-from keiko_perf.monitoring.regression import fit
+from keiko_perf.monitoring.changes import markers as notes
+from keiko_perf.monitoring.changes.regression import fit
 from keiko_perf.monitoring.remembering import Past
+from keiko_perf.monitoring.storage.journal import Journal
 
 END = datetime(2026, 1, 6, 12, 0, tzinfo=UTC)
 DAY = 144

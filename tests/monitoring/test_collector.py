@@ -9,7 +9,7 @@ from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.store import MemoryStore
+from keiko_perf.monitoring.storage.store import MemoryStore
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FIGURES = {

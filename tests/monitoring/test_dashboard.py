@@ -38,9 +38,9 @@ from keiko_perf.monitoring.dashboard.cards import Level, cards, level
 from keiko_perf.monitoring.dashboard.guesses import Guesses
 from keiko_perf.monitoring.dashboard.history import history, hours_of
 from keiko_perf.monitoring.kpis import checks
-from keiko_perf.monitoring.points import MAX_POINTS
-from keiko_perf.monitoring.steady import SteadyStore
-from keiko_perf.monitoring.store import MemoryStore
+from keiko_perf.monitoring.storage.points import MAX_POINTS
+from keiko_perf.monitoring.storage.steady import SteadyStore
+from keiko_perf.monitoring.storage.store import MemoryStore
 from keiko_perf.monitoring.wording import headline
 from keiko_perf.render import phrase
 

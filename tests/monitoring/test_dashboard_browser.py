@@ -26,9 +26,9 @@ from keiko_perf.monitoring import (
     PerformanceMonitor,
     SqliteStore,
     StoredMonitor,
-    markers,
     performance_router,
 )
+from keiko_perf.monitoring.changes import markers
 from keiko_perf.monitoring.dashboard.serving import dashboards
 
 # Conditions are waited for, on a busy machine for longer than one test may take elsewhere.

@@ -37,8 +37,8 @@ from keiko_perf.monitoring.export.otlp import as_otlp
 from keiko_perf.monitoring.export.protobuf import PROTOBUF, as_protobuf
 from keiko_perf.monitoring.export.text import OPENMETRICS, PROMETHEUS, as_openmetrics, as_prometheus
 from keiko_perf.monitoring.export.totals import Totals
-from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.recorder import Recorder
+from keiko_perf.monitoring.storage.journal import Journal
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TOKEN = "a-token-of-a-test"

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.model import Kind, Repeats, Snapshot
 from keiko_perf.monitoring import PerformanceMonitor
-from keiko_perf.monitoring.encoding import decode, encode
 from keiko_perf.monitoring.looks import (
     LONGEST_BYTES,
     MOST_ROWS,
@@ -25,6 +24,7 @@ from keiko_perf.monitoring.looks import (
 )
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
+from keiko_perf.monitoring.storage.encoding import decode, encode
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]

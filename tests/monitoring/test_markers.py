@@ -9,9 +9,9 @@ import pytest
 
 from keiko_perf.errors import UsageError
 from keiko_perf.monitoring import Marker, MarkerKind, MemoryStore, PerformanceMonitor, SqliteStore
-from keiko_perf.monitoring import markers as notes
-from keiko_perf.monitoring.journal import Journal
-from keiko_perf.monitoring.revision import find_revision, said_of_deploy
+from keiko_perf.monitoring.changes import markers as notes
+from keiko_perf.monitoring.changes.revision import find_revision, said_of_deploy
+from keiko_perf.monitoring.storage.journal import Journal
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 NO_COMMIT_OF_ONES_OWN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}

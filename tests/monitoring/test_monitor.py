@@ -24,7 +24,7 @@ from keiko_perf.monitoring import (
     PerformanceMonitor,
     SqliteStore,
 )
-from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.monitoring.storage.steady import SteadyStore
 from keiko_perf.render import phrase
 
 GUIDE_CHECKS = {

@@ -22,7 +22,7 @@ import pytest
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Severity, say
-from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.monitoring.notify import (
     AlertmanagerNotifier,
     AppriseNotifier,

@@ -11,9 +11,9 @@ import pytest
 
 from keiko_perf.fakes import FakeClock, VirtualLoop
 from keiko_perf.model import Kind
-from keiko_perf.monitoring import process
-from keiko_perf.monitoring.loop import watch_loop
-from keiko_perf.monitoring.process import ProcessSampler, Sparing
+from keiko_perf.monitoring.process import process
+from keiko_perf.monitoring.process.loop import watch_loop
+from keiko_perf.monitoring.process.process import ProcessSampler, Sparing
 from keiko_perf.monitoring.recorder import Recorder
 
 

@@ -11,8 +11,8 @@ from keiko_perf.errors import UsageError
 from keiko_perf.fakes import FakeClock
 from keiko_perf.model import Histogram, Kind, Outcome, Series, Severity, Snapshot
 from keiko_perf.monitoring import MemoryStore, Patience, PerformanceKPIs, PerformanceMonitor, Slo
-from keiko_perf.monitoring.budgets import Budgets
-from keiko_perf.monitoring.slo import DAY_S, HOUR_S, WORKBOOK, Ledger
+from keiko_perf.monitoring.alerts.budgets import Budgets
+from keiko_perf.monitoring.alerts.slo import DAY_S, HOUR_S, WORKBOOK, Ledger
 from keiko_perf.monitoring.wording import sentence
 from keiko_perf.render import phrase
 

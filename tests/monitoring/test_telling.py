@@ -9,9 +9,9 @@ import pytest
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Severity, say
-from keiko_perf.monitoring.alerts import Alert, AlertState, Patience
-from keiko_perf.monitoring.silence import Silence, silence_of
-from keiko_perf.monitoring.telling import due
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState, Patience
+from keiko_perf.monitoring.alerts.silence import Silence, silence_of
+from keiko_perf.monitoring.alerts.telling import due
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 

@@ -17,8 +17,8 @@ from fastapi import FastAPI
 
 from keiko_perf.model import BlockingCall
 from keiko_perf.monitoring import PerformanceMonitor, SqliteStore
+from keiko_perf.monitoring.process.watchdog import watching
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.watchdog import watching
 
 HERE = "tests/monitoring/test_watchdog.py"
 AFTER_S = 0.05
@@ -48,7 +48,7 @@ async def lets_nobody_look() -> None:
     for length in range(18, 40):
         began_s = time.thread_time()
         re.match(r"(a+)+$", "a" * length + "b")
-        if time.thread_time() - began_s > 0.15:
+        if time.thread_time() - began_s > 0.16:  # the clocks differ by some µs
             return
 
 

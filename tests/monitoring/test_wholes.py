@@ -13,12 +13,13 @@ import pytest
 
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.minutes import Minutes
-from keiko_perf.monitoring.pieces import Piece, snapshots
-from keiko_perf.monitoring.steady import SteadyStore
-from keiko_perf.monitoring.store import MemoryStore, SqliteStore
-from keiko_perf.monitoring.wholes import LENGTHS_S
+from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.minutes import Minutes
+from keiko_perf.monitoring.storage.pieces import Piece, snapshots
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.steady import SteadyStore
+from keiko_perf.monitoring.storage.store import MemoryStore
+from keiko_perf.monitoring.storage.wholes import LENGTHS_S
 
 MONTH_S = 30 * 86_400.0
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

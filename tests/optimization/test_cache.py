@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import FakeClock
 from keiko_perf.optimization import Cache, WorkCancelled
-from keiko_perf.optimization.cache import ENTRY_BYTES
-from keiko_perf.optimization.size import size_of
+from keiko_perf.optimization.caching.cache import ENTRY_BYTES
+from keiko_perf.optimization.memory.size import size_of
 
 
 class Source:

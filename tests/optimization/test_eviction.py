@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.optimization.eviction import Eviction, Kept
-from keiko_perf.optimization.rehearsal import TunedEviction
+from keiko_perf.optimization.caching.eviction import Eviction, Kept
+from keiko_perf.optimization.caching.rehearsal import TunedEviction
 
 
 def hit_ratio(eviction: Eviction[int], trace: Iterable[int]) -> float:

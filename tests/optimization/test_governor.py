@@ -16,7 +16,7 @@ import pytest
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import FakeClock
 from keiko_perf.optimization import Cache, MemoryGovernor, Relief
-from keiko_perf.optimization.shedding import ShrinkableMapping, shed
+from keiko_perf.optimization.memory.shedding import ShrinkableMapping, shed
 
 MB = 1024 * 1024
 

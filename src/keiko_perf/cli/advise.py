@@ -138,7 +138,7 @@ def advise(
 
 
 def _between_snapshots(file: Path, place: str) -> Workload:
-    from keiko_perf.diagnosis.history_file import HistoryFile
+    from keiko_perf.diagnosis.history.file import HistoryFile
     from keiko_perf.diagnosis.workload import Workload
 
     periods = HistoryFile(file).periods(place)

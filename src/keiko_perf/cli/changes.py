@@ -36,13 +36,13 @@ from keiko_perf.model import (
     say,
 )
 from keiko_perf.model.compare import Change
-from keiko_perf.monitoring import markers
-from keiko_perf.monitoring.changes import ServiceChange, is_enough
-from keiko_perf.monitoring.journal import Journal
-from keiko_perf.monitoring.markers import Marker, MarkerKind
+from keiko_perf.monitoring.changes import markers
+from keiko_perf.monitoring.changes.changes import ServiceChange, is_enough
+from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
+from keiko_perf.monitoring.changes.stretches import step_between
+from keiko_perf.monitoring.changes.trends import Trend
 from keiko_perf.monitoring.remembering import Past
-from keiko_perf.monitoring.stretches import step_between
-from keiko_perf.monitoring.trends import Trend
+from keiko_perf.monitoring.storage.journal import Journal
 from keiko_perf.monitoring.wording import figure
 
 _MOST_HOURS = 366 * 24.0

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from keiko_perf.cli.strips import Strip, strips
 from keiko_perf.loadtest import Load, Progress, Stages, Users
-from keiko_perf.loadtest.inside import is_inside
 from keiko_perf.loadtest.progress import StepProgress
-from keiko_perf.loadtest.validity import CPU_LIMIT_RATIO, LATE_FLOOR_S, LATE_SHARE
+from keiko_perf.loadtest.verdicts.inside import is_inside
+from keiko_perf.loadtest.verdicts.validity import CPU_LIMIT_RATIO, LATE_FLOOR_S, LATE_SHARE
 from keiko_perf.model import Kind, Outcome, Series, Snapshot, Target, Verdict
 
 TREND = 60
@@ -40,7 +40,7 @@ class Row:
 
 
 class Inside(Protocol):
-    """Who watches the service and its database, as `loadtest.meanwhile` does."""
+    """Who watches the service and its database, as `loadtest.watching.meanwhile` does."""
 
     def lately(self, last_s: float) -> Snapshot | None:
         """What was done in the last so many seconds."""

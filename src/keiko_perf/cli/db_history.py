@@ -24,7 +24,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
-    from keiko_perf.diagnosis.history_file import HistoryFile
+    from keiko_perf.diagnosis.history.file import HistoryFile
     from keiko_perf.diagnosis.postgres import Database
 
 app = typer.Typer()
@@ -50,9 +50,9 @@ def snapshot(
     """Keep the counters of statements and tables, and what happened since the last snapshot."""
 
     async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.history_file import HistoryFile
-        from keiko_perf.diagnosis.history_report import snapshot_report
-        from keiko_perf.diagnosis.watching import take
+        from keiko_perf.diagnosis.history.file import HistoryFile
+        from keiko_perf.diagnosis.history.keeping import take
+        from keiko_perf.diagnosis.history.report import snapshot_report
 
         kept = HistoryFile(history)
         evidence, period = await take(connected, kept, note=note)
@@ -79,9 +79,9 @@ def changes(
     lang: LanguageOption = None,
 ) -> None:
     """What got slower, more frequent or larger between snapshots; exit code 5 if it got slower."""
-    from keiko_perf.diagnosis.history import split
-    from keiko_perf.diagnosis.history_file import HistoryFile
-    from keiko_perf.diagnosis.history_report import changes_report
+    from keiko_perf.diagnosis.history.file import HistoryFile
+    from keiko_perf.diagnosis.history.history import split
+    from keiko_perf.diagnosis.history.report import changes_report
 
     now = datetime.now(UTC)
     kept = HistoryFile(history)

@@ -27,7 +27,7 @@ from keiko_perf.doctor.visit import Service, visit
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report, Verdict
 from keiko_perf.monitoring.export.health import verdicts_of
-from keiko_perf.optimization.startup import source_line
+from keiko_perf.optimization.memory.startup import source_line
 
 DEFAULT_S = 20.0
 LONGEST_S = 600.0

@@ -52,7 +52,7 @@ def explain(
     lang: LanguageOption = None,
 ) -> None:
     """What a plan costs, and why. A statement is executed only if it provably only reads."""
-    from keiko_perf.diagnosis.plan_source import is_plan
+    from keiko_perf.diagnosis.plans.source import is_plan
 
     text = _text(statement)
     if is_plan(text):
@@ -73,8 +73,8 @@ def explain(
 
 def _report_of(text: str | bytes) -> Report:
     """The report of a plan that somebody else made."""
-    from keiko_perf.diagnosis.plan import read_plans
-    from keiko_perf.diagnosis.plan_report import explain_report
+    from keiko_perf.diagnosis.plans.plan import read_plans
+    from keiko_perf.diagnosis.plans.report import explain_report
     from keiko_perf.diagnosis.rules.plans import judge_plan
 
     plans = read_plans(text)
@@ -91,8 +91,8 @@ async def explained(connected: Database, sql: str, *, execute: bool) -> Report:
     Raises:
         StatementRefused: it is not one statement with a plan, or the server cannot plan it.
     """
-    from keiko_perf.diagnosis.explain import explain as ask
-    from keiko_perf.diagnosis.plan_report import explain_report
+    from keiko_perf.diagnosis.plans.explain import explain as ask
+    from keiko_perf.diagnosis.plans.report import explain_report
     from keiko_perf.diagnosis.rules.plans import judge_plan
 
     answered = await ask(connected, sql, execute=execute)

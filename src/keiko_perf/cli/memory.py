@@ -36,7 +36,7 @@ from keiko_perf.doctor.words_of_process import memory_cause
 from keiko_perf.errors import MissingExtra, Unavailable, UsageError
 from keiko_perf.model import Column, Report, Section, Severity, Status, Table, say
 from keiko_perf.optimization import MemoryTracer
-from keiko_perf.optimization.tracer import is_own_file
+from keiko_perf.optimization.memory.tracer import is_own_file
 
 _LINES = 15
 _LOOKS = 40

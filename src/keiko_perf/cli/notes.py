@@ -24,12 +24,12 @@ from keiko_perf.cli.storing import opened, store_file
 from keiko_perf.config import load_settings
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Column, Message, Report, Section, Status, Table, say
-from keiko_perf.monitoring import markers
-from keiko_perf.monitoring import silence as silences
-from keiko_perf.monitoring.journal import Journal
-from keiko_perf.monitoring.markers import Marker, MarkerKind
-from keiko_perf.monitoring.revision import find_revision
-from keiko_perf.monitoring.silence import Silence
+from keiko_perf.monitoring.alerts import silence as silences
+from keiko_perf.monitoring.alerts.silence import Silence
+from keiko_perf.monitoring.changes import markers
+from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
+from keiko_perf.monitoring.changes.revision import find_revision
+from keiko_perf.monitoring.storage.journal import Journal
 
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="The file that the service's monitor writes to.")

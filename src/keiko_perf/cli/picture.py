@@ -11,12 +11,13 @@ from typing import Any
 
 from keiko_perf.errors import ServiceUnavailable
 from keiko_perf.model import Kind, Message, Outcome, Snapshot, Text, Verdict
-from keiko_perf.monitoring import alerting, markers, silence
-from keiko_perf.monitoring.alerts import AlertState
+from keiko_perf.monitoring.alerts import alerting, silence
+from keiko_perf.monitoring.alerts.alerts import AlertState
+from keiko_perf.monitoring.changes import markers
 from keiko_perf.monitoring.export.health import verdicts_of
-from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, check_name
-from keiko_perf.monitoring.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.journal import Journal
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 from keiko_perf.monitoring.wording import headline
 
 _NOTED_S = 86_400.0

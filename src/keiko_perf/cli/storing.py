@@ -12,7 +12,7 @@ from pathlib import Path
 from keiko_perf.cli.service import is_address
 from keiko_perf.config import Settings
 from keiko_perf.errors import StoreUnavailable, UsageError
-from keiko_perf.monitoring.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 
 _CURE = "Name the file that PerformanceMonitor(store=...) writes to"
 

@@ -13,7 +13,7 @@ from statistics import fmean
 
 from rich.text import Text
 
-from keiko_perf.loadtest.watched import (
+from keiko_perf.loadtest.watching.watched import (
     CPU,
     IO,
     LOCK,

@@ -25,7 +25,7 @@ from keiko_perf.cli.storing import opened, store_file
 from keiko_perf.cli.watch_screen import History, plain, screen
 from keiko_perf.config import Settings, load_settings
 from keiko_perf.errors import KeikoError, StoreUnavailable, UsageError
-from keiko_perf.monitoring.journal import Journal
+from keiko_perf.monitoring.storage.journal import Journal
 
 _PLAIN_EVERY_S = 5.0
 

@@ -37,7 +37,7 @@ from keiko_perf.model import (
     compare,
     say,
 )
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts.alerts import Alert
 from keiko_perf.monitoring.attribution import parts_table
 from keiko_perf.monitoring.findings import findings
 

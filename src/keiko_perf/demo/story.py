@@ -39,8 +39,8 @@ from keiko_perf.demo.traffic import HOT_STEP, HOT_TARGET, steps
 from keiko_perf.diagnosis.advice import Advice
 from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.collect import collect
-from keiko_perf.diagnosis.delta import between
 from keiko_perf.diagnosis.evidence import Evidence
+from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
 from keiko_perf.diagnosis.workload import Statement, Workload
@@ -52,9 +52,9 @@ from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.progress import Progress as LoadProgress
 from keiko_perf.loadtest.running import run
 from keiko_perf.model import Message, Outcome, Report, Snapshot, Text, Verdict, say
-from keiko_perf.monitoring.alerts import Alert, AlertState, Patience, step
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState, Patience, step
 from keiko_perf.monitoring.kpis import checks
-from keiko_perf.monitoring.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
 
 _WARM_UP_S = 4.0
 _WINDOW_S = 1.0

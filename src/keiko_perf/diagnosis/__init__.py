@@ -3,6 +3,9 @@ Database → evidence → findings, and candidates → verified recommendations.
 
 The names are imported when they are first used: the part needs SQLAlchemy, psycopg and pglast,
 which the extra `postgres` brings.
+
+`collect` asks, `evidence` is what was answered, `rules` judge it; `plans` and `history` are
+readings of their own. The modules beside them read statements and find the indexes that they lack.
 """
 
 from __future__ import annotations
@@ -14,13 +17,13 @@ if TYPE_CHECKING:
     from keiko_perf.diagnosis.advisor import advise
     from keiko_perf.diagnosis.analyzer import DatabasePerformanceAnalyzer
     from keiko_perf.diagnosis.evidence import Evidence
-    from keiko_perf.diagnosis.history_file import HistoryFile
+    from keiko_perf.diagnosis.history.file import HistoryFile
+    from keiko_perf.diagnosis.history.keeping import keeper_of
     from keiko_perf.diagnosis.optimizer import QueryOptimizer
-    from keiko_perf.diagnosis.plan import Plan, read_plan
+    from keiko_perf.diagnosis.plans.plan import Plan, read_plan
     from keiko_perf.diagnosis.postgres import Database
     from keiko_perf.diagnosis.rules import judge
     from keiko_perf.diagnosis.rules.plans import judge_plan
-    from keiko_perf.diagnosis.watching import keeper_of
     from keiko_perf.diagnosis.workload import Statement, Workload
 
 __all__ = [
@@ -43,16 +46,16 @@ _HOME = {
     "Database": "postgres",
     "DatabasePerformanceAnalyzer": "analyzer",
     "Evidence": "evidence",
-    "HistoryFile": "history_file",
-    "Plan": "plan",
+    "HistoryFile": "history.file",
+    "Plan": "plans.plan",
     "QueryOptimizer": "optimizer",
     "Statement": "workload",
     "Workload": "workload",
     "advise": "advisor",
     "judge": "rules",
     "judge_plan": "rules.plans",
-    "keeper_of": "watching",
-    "read_plan": "plan",
+    "keeper_of": "history.keeping",
+    "read_plan": "plans.plan",
 }
 
 

@@ -13,11 +13,11 @@ from math import ceil, log2
 from keiko_perf.diagnosis.floor import share_held
 from keiko_perf.diagnosis.gin import is_of_trigrams, items_per_row
 from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.schema import Table
 from keiko_perf.diagnosis.upkeep import entry_bytes, is_in_order
 
 _LEAST_S = 0.02
-_PAGE_BYTES = 8192.0
 _FILLED = 0.9
 _POINTER_BYTES = 4.0
 _LISTED_BYTES = 6.0
@@ -72,7 +72,7 @@ def built_bytes(index: Index, table: Table, planned_bytes: float) -> float:
         alike = min(max(rows / distinct, 1.0), (_LONGEST_LIST_BYTES - entry) / _LISTED_BYTES)
     if alike >= _LEAST_ALIKE:
         entry = (entry + _LISTED_BYTES * alike) / alike
-    return _PAGE_BYTES * (1 + ceil(rows * entry / (_FILLED * _PAGE_BYTES)))
+    return PAGE_BYTES * (1 + ceil(rows * entry / (_FILLED * PAGE_BYTES)))
 
 
 def scaled_build_s(sample_s: float, sample_rows: float, rows: float) -> float:

@@ -102,7 +102,7 @@ class Conditions(Notes, ABC):
             return False
         if not self._is_free_of(column, value, scope):
             return False
-        other = self._foreign(value, scope)
+        other = self._foreign(value)
         if other is not None and operator == "=":
             self._noted_join(column, None, other, served)
         else:

@@ -199,7 +199,7 @@ class Notes:
                 return False
         return True
 
-    def _foreign(self, value: Any, scope: Scope) -> str | None:
+    def _foreign(self, value: Any) -> str | None:
         """The first column in a value, which then belongs to something else."""
         refs = (names_of(one) for one in within(value) if not isinstance(value, ast.SubLink))
         return next((names[-1] for names in refs if names), None)

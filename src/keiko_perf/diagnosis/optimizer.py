@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keiko_perf.diagnosis.explain import explain
 from keiko_perf.diagnosis.frontdoor import suggest_for_table
+from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.diagnosis.source import Source

@@ -17,9 +17,9 @@ from keiko_perf.diagnosis.costs import Query
 from keiko_perf.diagnosis.floor import share_held
 from keiko_perf.diagnosis.gin import items_per_row
 from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.schema import Table, TableName
 
-_PAGE_BYTES = 8192.0
 _OPERATOR_COST = 0.0025
 _DESCENT_OPERATIONS = 50
 """What the planner itself reckons for a page on the way down a B-tree (`btcostestimate`)."""
@@ -169,7 +169,7 @@ def upkeep(index: Index, writes: Writes, table: Table, size_bytes: float = 0.0) 
         else:
             entries += rows * (1 - table.hot_ratio)
             dead += rows * (1 - table.hot_ratio)
-    other = _plain_entry_cost(table.rows, _PAGE_BYTES * table.rows / _FANOUT)
+    other = _plain_entry_cost(table.rows, PAGE_BYTES * table.rows / _FANOUT)
     return Upkeep(
         cost=entries * entry_cost(index, table, size_bytes)
         + dead * vacuum_cost(index, table, size_bytes)
@@ -205,7 +205,7 @@ def vacuum_cost(index: Index, table: Table, size_bytes: float) -> float:
     """What a dead row costs: its share of VACUUM's reading of the index."""
     if index.method == "brin" or table.rows < 1:
         return 0.0
-    read = size_bytes / _PAGE_BYTES / max(_VACUUMED_SHARE * table.rows, 50.0)
+    read = size_bytes / PAGE_BYTES / max(_VACUUMED_SHARE * table.rows, 50.0)
     is_gin = index.method == "gin"
     return read + (items_per_row(index, table) * _GIN_KEY_VACUUM_COST if is_gin else 0.0)
 
@@ -250,6 +250,6 @@ def _descent(rows: float) -> float:
 
 def _dirtied(size_bytes: float) -> float:
     """A write's share of the pages that are changed between two checkpoints, at random places."""
-    pages = max(size_bytes / _PAGE_BYTES, 1.0)
+    pages = max(size_bytes / PAGE_BYTES, 1.0)
     changed = pages * (1 - exp(-_BETWEEN_CHECKPOINTS / pages))
     return _DIRTIED_PAGE * changed / _BETWEEN_CHECKPOINTS

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from keiko_perf.diagnosis.delta import together
-from keiko_perf.diagnosis.history import Period
+from keiko_perf.diagnosis.history.delta import together
+from keiko_perf.diagnosis.history.history import Period
 from keiko_perf.diagnosis.parser import NotUnderstood
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.model import OTHER, Kind, Series

@@ -19,7 +19,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import Column, Kind, Recommendation, Repeats, Table, say
 from keiko_perf.model.repeats import TTLS_S
 from keiko_perf.optimization.blocking_advice import advise_blocking, advise_uvloop
-from keiko_perf.optimization.cache_advice import ENOUGH_CALLS, advise_caching, worth_keeping
+from keiko_perf.optimization.caching.advice import ENOUGH_CALLS, advise_caching, worth_keeping
 from keiko_perf.optimization.pool import advise_pool
 
 LEAST_SPARED = 0.1

@@ -17,9 +17,9 @@ from keiko_perf.diagnosis.advice import AdvisedIndex
 from keiko_perf.diagnosis.advisor import advise
 from keiko_perf.diagnosis.collect import collect
 from keiko_perf.diagnosis.collect.looks import Look, look, waited
-from keiko_perf.diagnosis.delta import between
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.statements import is_query

@@ -20,7 +20,7 @@ from keiko_perf.model import Report, Section, Status, say
 from keiko_perf.monitoring.export.attributed import attributed
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.optimization.blocking_advice import advise_blocking
-from keiko_perf.optimization.startup import source_line
+from keiko_perf.optimization.memory.startup import source_line
 
 LAST_S = 900.0
 MOST_CALLS = 5

@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from keiko_perf.errors import ServiceUnavailable
+from keiko_perf.loadtest.http.reading import Reading
+from keiko_perf.loadtest.http.redirect import followed
 from keiko_perf.loadtest.plan import Plan
-from keiko_perf.loadtest.reading import Reading
-from keiko_perf.loadtest.redirect import followed
 from keiko_perf.loadtest.request import Request, Upload
 from keiko_perf.loadtest.transport import Channel, Failure, Malformed, Owner
 

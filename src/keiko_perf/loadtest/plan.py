@@ -26,8 +26,8 @@ from keiko_perf.loadtest.pacer import (
     weighted_order,
 )
 from keiko_perf.loadtest.request import Upload
-from keiko_perf.loadtest.scenario import Scenario, check_scenarios
 from keiko_perf.loadtest.target import VISIBLE, Target, Tls, read_target
+from keiko_perf.loadtest.users.scenario import Scenario, check_scenarios
 
 MOST_STEPS = 200
 MOST_ROWS = 100_000

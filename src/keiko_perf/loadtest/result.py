@@ -13,19 +13,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from keiko_perf.loadtest.generator import Generator
+from keiko_perf.loadtest.engine.generator import Generator
 from keiko_perf.loadtest.pacer import Load, Users
-from keiko_perf.loadtest.promise import Promise, Stopped
-from keiko_perf.loadtest.steady import Warmup
 from keiko_perf.loadtest.transport import Failure
-from keiko_perf.loadtest.validity import (
+from keiko_perf.loadtest.verdicts.promise import Promise, Stopped
+from keiko_perf.loadtest.verdicts.steady import Warmup
+from keiko_perf.loadtest.verdicts.validity import (
     CPU_LIMIT_RATIO,
     LATE_FLOOR_S,
     LATE_SHARE,
     notes,
     why_invalid,
 )
-from keiko_perf.loadtest.watched import Watched
+from keiko_perf.loadtest.watching.watched import Watched
 from keiko_perf.model import Gauge, Histogram, Kind, Message, Series, Snapshot, Target
 
 __all__ = [

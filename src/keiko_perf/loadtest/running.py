@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from keiko_perf.errors import MissingExtra
-from keiko_perf.loadtest.engine import Engine, Gate
+from keiko_perf.loadtest.engine.engine import Engine, Gate
+from keiko_perf.loadtest.engine.watch import make_room_for
 from keiko_perf.loadtest.plan import Plan
+from keiko_perf.loadtest.processes.share import Share
 from keiko_perf.loadtest.progress import OnTick
 from keiko_perf.loadtest.result import Result
-from keiko_perf.loadtest.share import Share
 from keiko_perf.loadtest.transport import Transport
-from keiko_perf.loadtest.watch import make_room_for
 
 
 async def run(
@@ -58,7 +58,7 @@ async def run(
             make_room_for(plan.connections)
         await transport.open()
         if plan.scenarios:
-            from keiko_perf.loadtest.crew import Crew  # only who has scenarios needs it
+            from keiko_perf.loadtest.users.crew import Crew  # only who has scenarios needs it
 
             crew = Crew(plan, transport, on_tick, clock=clock, share=share, gate=gate, given=given)
             return await crew.run(stop)
@@ -70,7 +70,7 @@ async def run(
 
 def _http(plan: Plan, share: Share) -> Transport:
     try:
-        from keiko_perf.loadtest.http1 import HttpTransport
+        from keiko_perf.loadtest.http.http1 import HttpTransport
     except ImportError as error:
         raise MissingExtra("httptools", extra="load", purpose="the load engine") from error
     return HttpTransport(plan, share=share)

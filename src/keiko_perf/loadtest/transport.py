@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from keiko_perf.loadtest.instants import Instants
+from keiko_perf.loadtest.engine.instants import Instants
 from keiko_perf.loadtest.request import Request
 
 

@@ -7,12 +7,13 @@ from keiko_perf.model.blocking import BlockingCall
 from keiko_perf.model.bottleneck import Bottleneck, Limit, Limitation, bottleneck
 from keiko_perf.model.compare import Change, Comparison, compare, holm
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
-from keiko_perf.model.histogram import Histogram, samples_needed
+from keiko_perf.model.histogram import Histogram
 from keiko_perf.model.kpi import Kpi, Reading
 from keiko_perf.model.message import Message, Text, say
 from keiko_perf.model.pairing import noise_floor, paired
 from keiko_perf.model.repeats import Kept, Repeats
 from keiko_perf.model.report import Chart, Column, Line, Report, Section, Status, Table
+from keiko_perf.model.samples import samples_needed
 from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
 from keiko_perf.model.target import Outcome, Target, Verdict

@@ -19,8 +19,9 @@ from itertools import accumulate
 from math import ceil, erfc, log, sqrt
 from random import Random
 
-from keiko_perf.model.histogram import Histogram, samples_needed
+from keiko_perf.model.histogram import Histogram
 from keiko_perf.model.message import Message, say
+from keiko_perf.model.samples import samples_needed
 
 CONFIDENCE = 0.95
 _LEAST_STRETCHES = 6

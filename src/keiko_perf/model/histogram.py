@@ -14,12 +14,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, islice
-from math import ceil, inf, isfinite, log, log2
+from math import ceil, inf, isfinite, log2
 from typing import Any, Self
 
 from keiko_perf.model import batch, codec
 from keiko_perf.model.codec import BIAS, SCALE, Kept
 from keiko_perf.model.lanes import added, narrowest, summed
+from keiko_perf.model.samples import samples_needed
 
 LOWEST_S = 1e-6
 HIGHEST_S = 3600.0
@@ -33,20 +34,6 @@ _TOP = BIAS - 1
 _GROWTH = 64  # buckets added at once, an octave
 _NONE: tuple[float, ...] = ()
 _AT_ONCE = 4096  # durations that are recorded together
-
-
-def samples_needed(q: float) -> int:
-    """
-    How many samples it takes before quantile *q* can be told, with 95 % confidence.
-
-    With fewer, even the largest sample may lie below the true quantile: all n fall under it
-    with probability q^n, which is over 5 % while n < ln 0.05 / ln q (order statistics; Conover,
-    Practical Nonparametric Statistics, 3rd ed., section 3.3). p95 needs 59, p99 299, p99.9 2995.
-    """
-    if not 0.0 < q < 1.0:
-        return 1
-    # Below the median it is the smallest sample that may lie on the wrong side.
-    return ceil(log(0.05) / log(max(q, 1.0 - q)))
 
 
 class Histogram:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from math import comb
 
-from keiko_perf.model.histogram import samples_needed
 from keiko_perf.model.message import Message, say
+from keiko_perf.model.samples import samples_needed
 from keiko_perf.model.series import Kind, Series
 from keiko_perf.model.snapshot import Snapshot
 

@@ -3,6 +3,10 @@ Requests → recorder → snapshots → store → verdicts → alerts → dashbo
 
 The names are imported when they are first used: the dashboard needs an optional package, and an
 application that only counts does not pay for the rest.
+
+What watches requests stands here; `process` watches what they run in, `pools`, `queues` and
+`attribution` what they wait for. `storage` keeps it, `alerts` and `changes` make something of it,
+and `dashboard`, `export` and `notify` tell it.
 """
 
 from __future__ import annotations
@@ -11,16 +15,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keiko_perf.monitoring.alerts import Alert, AlertState, Patience
-    from keiko_perf.monitoring.changepoints import ChangePoint, change_points
-    from keiko_perf.monitoring.changes import ServiceChange
+    from keiko_perf.monitoring.alerts.alerts import Alert, AlertState, Patience
+    from keiko_perf.monitoring.alerts.records import Delivery, DeliveryState
+    from keiko_perf.monitoring.alerts.silence import Silence
+    from keiko_perf.monitoring.alerts.slo import BurnWindow, Slo, SloStatus
+    from keiko_perf.monitoring.changes.changepoints import ChangePoint, change_points
+    from keiko_perf.monitoring.changes.changes import ServiceChange
+    from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
+    from keiko_perf.monitoring.changes.trends import Trend
     from keiko_perf.monitoring.collector import MetricsCollector
     from keiko_perf.monitoring.dashboard.router import let_in, performance_router
     from keiko_perf.monitoring.export.app import PrometheusApp
     from keiko_perf.monitoring.export.push import OtlpExporter
     from keiko_perf.monitoring.importance import RouteTargets
     from keiko_perf.monitoring.kpis import PerformanceKPIs
-    from keiko_perf.monitoring.markers import Marker, MarkerKind
     from keiko_perf.monitoring.middleware import PerfMiddleware
     from keiko_perf.monitoring.monitor import PerformanceMonitor
     from keiko_perf.monitoring.notify import (
@@ -31,17 +39,13 @@ if TYPE_CHECKING:
         Notifier,
         WebhookNotifier,
     )
-    from keiko_perf.monitoring.points import Point
     from keiko_perf.monitoring.queues import taskiq_middleware, watch_arq, watch_celery
     from keiko_perf.monitoring.recorder import Recorder
-    from keiko_perf.monitoring.records import Delivery, DeliveryState
     from keiko_perf.monitoring.run_tokens import run_token
-    from keiko_perf.monitoring.silence import Silence
-    from keiko_perf.monitoring.slo import BurnWindow, Slo, SloStatus
-    from keiko_perf.monitoring.sqlite import SqliteStore
-    from keiko_perf.monitoring.store import MemoryStore, Store
+    from keiko_perf.monitoring.storage.points import Point
+    from keiko_perf.monitoring.storage.sqlite import SqliteStore
+    from keiko_perf.monitoring.storage.store import MemoryStore, Store
     from keiko_perf.monitoring.stored import StoredMonitor
-    from keiko_perf.monitoring.trends import Trend
 
 __all__ = [
     "Alert",
@@ -87,20 +91,22 @@ __all__ = [
 ]
 
 _HOME = {
-    "alerts": ("Alert", "AlertState", "Patience"),
-    "changepoints": ("ChangePoint", "change_points"),
-    "changes": ("ServiceChange",),
+    "alerts.alerts": ("Alert", "AlertState", "Patience"),
+    "alerts.records": ("Delivery", "DeliveryState"),
+    "alerts.silence": ("Silence",),
+    "alerts.slo": ("BurnWindow", "Slo", "SloStatus"),
+    "changes.changepoints": ("ChangePoint", "change_points"),
+    "changes.changes": ("ServiceChange",),
+    "changes.markers": ("Marker", "MarkerKind"),
+    "changes.trends": ("Trend",),
     "collector": ("MetricsCollector",),
     "dashboard.router": ("let_in", "performance_router"),
     "export.app": ("PrometheusApp",),
     "export.push": ("OtlpExporter",),
     "importance": ("RouteTargets",),
     "kpis": ("PerformanceKPIs",),
-    "markers": ("Marker", "MarkerKind"),
     "middleware": ("PerfMiddleware",),
     "monitor": ("PerformanceMonitor",),
-    "points": ("Point",),
-    "queues": ("taskiq_middleware", "watch_arq", "watch_celery"),
     "notify": (
         "AlertmanagerNotifier",
         "AppriseNotifier",
@@ -109,15 +115,13 @@ _HOME = {
         "Notifier",
         "WebhookNotifier",
     ),
+    "queues": ("taskiq_middleware", "watch_arq", "watch_celery"),
     "recorder": ("Recorder",),
-    "records": ("Delivery", "DeliveryState"),
     "run_tokens": ("run_token",),
-    "silence": ("Silence",),
-    "slo": ("BurnWindow", "Slo", "SloStatus"),
-    "sqlite": ("SqliteStore",),
-    "store": ("MemoryStore", "Store"),
+    "storage.points": ("Point",),
+    "storage.sqlite": ("SqliteStore",),
+    "storage.store": ("MemoryStore", "Store"),
     "stored": ("StoredMonitor",),
-    "trends": ("Trend",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

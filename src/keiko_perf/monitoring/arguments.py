@@ -10,7 +10,7 @@ from pathlib import Path
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Target
 from keiko_perf.monitoring.kpis import PerformanceKPIs
-from keiko_perf.monitoring.store import MemoryStore, Store
+from keiko_perf.monitoring.storage.store import MemoryStore, Store
 
 _YEAR_S = 366 * 86_400.0
 
@@ -82,7 +82,7 @@ def store_of(store: Store | str | PathLike[str] | None) -> Store:
                 "an empty path names no store",
                 cure="Name a file, or None to keep the windows in memory",
             )
-        from keiko_perf.monitoring.store import SqliteStore
+        from keiko_perf.monitoring.storage.sqlite import SqliteStore
 
         return SqliteStore(Path(store))
     if not isinstance(store, Store):

@@ -28,7 +28,7 @@ from keiko_perf.model.kpi import (
 )
 from keiko_perf.model.series import Kind
 from keiko_perf.monitoring.recorder import Recorder, utc_now
-from keiko_perf.monitoring.store import Store
+from keiko_perf.monitoring.storage.store import Store
 
 _SECOND = timedelta(seconds=1)
 _MS_PER_S = 1000.0

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind, Kpi, Reading, Series, Severity, Snapshot, Target, say
-from keiko_perf.model.histogram import samples_needed
 from keiko_perf.model.kpi import ERROR_RATIO, LATENCY_P95, LATENCY_P99
+from keiko_perf.model.samples import samples_needed
 
 _MOST_WEIGHT = 1e6
 _UNSATISFIED = 0.05

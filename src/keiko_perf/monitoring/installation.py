@@ -18,8 +18,8 @@ from keiko_perf.monitoring.attribution.rejoined import rejoin
 from keiko_perf.monitoring.dashboard.mounted import UNDER, DashboardRoute, Protect, is_dashboard
 from keiko_perf.monitoring.dashboard.pages import STATE
 from keiko_perf.monitoring.middleware import App, Message, PerfMiddleware, Receive, Scope, Send
+from keiko_perf.monitoring.process.threadpool import ThreadPoolProbe
 from keiko_perf.monitoring.protocol import Monitor
-from keiko_perf.monitoring.threadpool import ThreadPoolProbe
 
 _SEEN_BY = "keiko_perf.monitor"
 

@@ -22,31 +22,31 @@ from typing import Any, Self
 
 from keiko_perf.model import BlockingCall, Report, Snapshot, Target
 from keiko_perf.model.blocking import merged_calls
-from keiko_perf.monitoring import process
-from keiko_perf.monitoring.alerting import Alerting
-from keiko_perf.monitoring.alerts import Alert, Patience
+from keiko_perf.monitoring.alerts.alerting import Alerting
+from keiko_perf.monitoring.alerts.alerts import Alert, Patience
+from keiko_perf.monitoring.alerts.budgets import Budgets
+from keiko_perf.monitoring.alerts.slo import Slo
 from keiko_perf.monitoring.arguments import refuse_strangers, refuse_windows, store_of
-from keiko_perf.monitoring.budgets import Budgets
 from keiko_perf.monitoring.chores import Chore
 from keiko_perf.monitoring.collector import MetricsCollector
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.push import OtlpExporter
 from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.importance import Importance, RouteTargets
-from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.judging import Judging
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.looks import Looks
-from keiko_perf.monitoring.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
+from keiko_perf.monitoring.process import process
+from keiko_perf.monitoring.process.loop import follow_loop, watch_loop
+from keiko_perf.monitoring.process.watchdog import watching
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.remembering import Past, Remembering
-from keiko_perf.monitoring.slo import Slo
-from keiko_perf.monitoring.steady import SteadyStore, StoreStatistics
-from keiko_perf.monitoring.store import Store
+from keiko_perf.monitoring.storage.journal import Journal
+from keiko_perf.monitoring.storage.steady import SteadyStore, StoreStatistics
+from keiko_perf.monitoring.storage.store import Store
 from keiko_perf.monitoring.tasks import Tasks
 from keiko_perf.monitoring.ticking import ticking
-from keiko_perf.monitoring.watchdog import watching
 from keiko_perf.monitoring.watches import Watching
 
 _log = logging.getLogger("keiko_perf.monitor")

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Protocol
 
 from keiko_perf.model import Report, Snapshot, Verdict
-from keiko_perf.monitoring.alerts import Alert
-from keiko_perf.monitoring.changes import ServiceChange
+from keiko_perf.monitoring.alerts.alerts import Alert
+from keiko_perf.monitoring.changes.changes import ServiceChange
+from keiko_perf.monitoring.changes.markers import Marker
 from keiko_perf.monitoring.collector import MetricsCollector
-from keiko_perf.monitoring.markers import Marker
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.monitoring.storage.steady import SteadyStore
 
 
 class Monitor(Protocol):

@@ -45,7 +45,7 @@ __all__ = [
 WEBSOCKETS = "websockets"
 """The gauge of connections that are open."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("keiko_perf.monitor")
 
 Probe = Callable[[], Mapping[str, float]]
 """Samples quantities, by name; what cannot be sampled now is left out."""

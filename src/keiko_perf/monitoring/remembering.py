@@ -17,17 +17,16 @@ from typing import Protocol
 
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring import alerting, markers, silence
-from keiko_perf.monitoring.alerts import Alert
-from keiko_perf.monitoring.changes import ServiceChange, find_changes
-from keiko_perf.monitoring.courses import MOST_DAYS
-from keiko_perf.monitoring.journal import Journal
-from keiko_perf.monitoring.markers import Marker, MarkerKind
-from keiko_perf.monitoring.pieces import Piece, snapshots
-from keiko_perf.monitoring.records import Delivery
-from keiko_perf.monitoring.revision import find_revision, said_of_deploy
-from keiko_perf.monitoring.silence import Silence
-from keiko_perf.monitoring.stretches import (
+from keiko_perf.monitoring.alerts import alerting, silence
+from keiko_perf.monitoring.alerts.alerts import Alert
+from keiko_perf.monitoring.alerts.records import Delivery
+from keiko_perf.monitoring.alerts.silence import Silence
+from keiko_perf.monitoring.changes import markers
+from keiko_perf.monitoring.changes.changes import ServiceChange, find_changes
+from keiko_perf.monitoring.changes.courses import MOST_DAYS
+from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
+from keiko_perf.monitoring.changes.revision import find_revision, said_of_deploy
+from keiko_perf.monitoring.changes.stretches import (
     ROLLED_UP_S,
     Stretch,
     measured_span_s,
@@ -36,7 +35,9 @@ from keiko_perf.monitoring.stretches import (
     step_of,
     stretch_of,
 )
-from keiko_perf.monitoring.trends import Trend, spans, trend_of
+from keiko_perf.monitoring.changes.trends import Trend, spans, trend_of
+from keiko_perf.monitoring.storage.journal import Journal
+from keiko_perf.monitoring.storage.pieces import Piece, snapshots
 
 _FRESH_S = 300.0
 _LATE_S = 60.0

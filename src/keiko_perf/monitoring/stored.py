@@ -16,15 +16,15 @@ from pathlib import Path
 
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Report, Snapshot, Target, Verdict
-from keiko_perf.monitoring import alerting
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts import alerting
+from keiko_perf.monitoring.alerts.alerts import Alert
 from keiko_perf.monitoring.collector import MetricsCollector
-from keiko_perf.monitoring.journal import Journal
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.remembering import Past, Remembering
-from keiko_perf.monitoring.sqlite import SqliteStore
-from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.monitoring.storage.journal import Journal
+from keiko_perf.monitoring.storage.sqlite import SqliteStore
+from keiko_perf.monitoring.storage.steady import SteadyStore
 
 
 class StoredMonitor(Remembering):

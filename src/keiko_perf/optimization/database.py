@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from keiko_perf.errors import UsageError
-from keiko_perf.optimization.batch import Batch
+from keiko_perf.optimization.batches.batch import Batch
 from keiko_perf.optimization.limiter import Limiter
 from keiko_perf.optimization.outcome import Outcome
 from keiko_perf.optimization.transaction import Begins, begun_in, run_in_one_transaction

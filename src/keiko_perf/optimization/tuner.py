@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar, overload
 
-from keiko_perf.optimization.batch import Batch
-from keiko_perf.optimization.crew import OnProgress
+from keiko_perf.optimization.batches.batch import Batch
+from keiko_perf.optimization.batches.crew import OnProgress
 from keiko_perf.optimization.database import as_operations, close_unrun, run_operations
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, checked_limit
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome

@@ -43,7 +43,7 @@ from keiko_perf.loadtest import (
     load,
     run_in_own_loop,
 )
-from keiko_perf.loadtest.ab import (
+from keiko_perf.loadtest.comparison.ab import (
     BYTES,
     CPU_S,
     STATEMENTS,
@@ -54,8 +54,8 @@ from keiko_perf.loadtest.ab import (
     is_decided,
     order,
 )
-from keiko_perf.loadtest.served import PORT, RESULT, Served, made, served
-from keiko_perf.loadtest.watching import Watcher
+from keiko_perf.loadtest.comparison.served import PORT, RESULT, Served, made, served
+from keiko_perf.loadtest.watching.watcher import Watcher
 from keiko_perf.model import Comparison, Message
 from keiko_perf.model.pairing import LEAST_PAIRS
 

@@ -56,12 +56,12 @@ from keiko_perf.loadtest import (
     read_promises,
     run_in_own_loop,
 )
-from keiko_perf.loadtest.capacity import Passed, Search, Trial, Tried, start_per_s
-from keiko_perf.loadtest.capacity_report import Asked, capacity_report
-from keiko_perf.loadtest.meanwhile import Meanwhile
+from keiko_perf.loadtest.capacity.report import Asked, capacity_report
+from keiko_perf.loadtest.capacity.search import Passed, Search, Trial, Tried, start_per_s
+from keiko_perf.loadtest.capacity.trial import hopeless, judged
 from keiko_perf.loadtest.target import Tls
-from keiko_perf.loadtest.trial import hopeless, judged
-from keiko_perf.loadtest.watched import Watched
+from keiko_perf.loadtest.watching.meanwhile import Meanwhile
+from keiko_perf.loadtest.watching.watched import Watched
 from keiko_perf.model import Message, Target
 from keiko_perf.model.kpi import THROUGHPUT
 from keiko_perf.render import phrase

@@ -77,11 +77,11 @@ from keiko_perf.loadtest import (
     run_in_own_loop,
     save,
 )
-from keiko_perf.loadtest.breaking import together
-from keiko_perf.loadtest.judging import Judge
-from keiko_perf.loadtest.meanwhile import Meanwhile
-from keiko_perf.loadtest.steady import warmup as warmup_of
 from keiko_perf.loadtest.target import Tls
+from keiko_perf.loadtest.verdicts.breaking import together
+from keiko_perf.loadtest.verdicts.judging import Judge
+from keiko_perf.loadtest.verdicts.steady import warmup as warmup_of
+from keiko_perf.loadtest.watching.meanwhile import Meanwhile
 
 AUTO = "auto"
 

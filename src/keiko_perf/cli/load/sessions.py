@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from keiko_perf.loadtest.sampling import Ask, Source
-from keiko_perf.loadtest.telemetry import (
+from keiko_perf.loadtest.watching.sampling import Ask, Source
+from keiko_perf.loadtest.watching.telemetry import (
     CORES,
     IO,
     LOCK,
@@ -24,7 +24,7 @@ from keiko_perf.loadtest.telemetry import (
     SQL_S,
     clock_offset,
 )
-from keiko_perf.loadtest.telemetry import OTHER as WAITING
+from keiko_perf.loadtest.watching.telemetry import OTHER as WAITING
 from keiko_perf.model import OTHER
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `load run` without a database must not

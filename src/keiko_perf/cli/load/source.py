@@ -19,8 +19,8 @@ from keiko_perf.cli.load.values import json_value, split_url
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.loadtest import Promise, Step
 from keiko_perf.loadtest.importers import Imported, LeftOut, from_curl, from_har, from_openapi
-from keiko_perf.loadtest.scenario import Scenario
-from keiko_perf.loadtest.scenario_file import load_promises, load_scenarios
+from keiko_perf.loadtest.users.scenario import Scenario
+from keiko_perf.loadtest.users.scenario_file import load_promises, load_scenarios
 
 _FETCHING_S = 10.0
 _LARGEST_BYTES = 20 * 1024 * 1024

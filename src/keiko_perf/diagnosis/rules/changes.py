@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.evidence import StatementStats
-from keiko_perf.diagnosis.history import Changes, Period, TableChange
+from keiko_perf.diagnosis.history.history import Changes, Period, TableChange
 from keiko_perf.diagnosis.rules.statements import is_query
 from keiko_perf.diagnosis.rules.writing import GIB, MIB, one_line
 from keiko_perf.model import Finding, Severity, say

@@ -30,7 +30,7 @@ def requested(evidence: Evidence) -> Iterator[Finding | Gap]:
     count = _by_size(known, evidence, limit, age_s)
     if count < LEAST_CHECKPOINTS or count < known.timed or age_s / count > due_s / 2:
         return
-    wanted = _wanted_bytes(evidence, limit, age_s / count, due_s)
+    wanted = _wanted_bytes(limit, age_s / count, due_s)
     yield Finding(
         code="checkpoints.requested",
         severity=Severity.WARNING
@@ -70,7 +70,7 @@ def _by_size(known: Checkpoints, evidence: Evidence, limit: float, age_s: float)
     return min(known.requested, wal.bytes / wal_age_s * age_s / (_REACHED * limit))
 
 
-def _wanted_bytes(evidence: Evidence, limit: float, gap_s: float, due_s: float) -> float:
+def _wanted_bytes(limit: float, gap_s: float, due_s: float) -> float:
     """So much that the time comes first; at most 16 times what it is."""
     return min(limit * due_s / max(gap_s, 1.0) * 1.5, limit * 16)
 

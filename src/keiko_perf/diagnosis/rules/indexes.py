@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from keiko_perf.diagnosis.evidence import Evidence, IndexStats
+from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.rules.writing import MIB, iso, name_of
 from keiko_perf.model import Finding, Gap, Severity, say
@@ -27,7 +28,6 @@ LEAST_TRANSACTIONS = 1_000
 LEAST_AIR_BYTES = 16 * MIB
 LEAST_AIR_RATIO = 0.5
 FEW_VALUES = 20
-_PAGE_BYTES = 8192
 _PAGE_HEADER_BYTES = 40  # with what a B-tree keeps at a page's end
 _LARGE_BYTES = 100 * MIB
 _LINK = "https://www.postgresql.org/docs/current/monitoring-stats.html"
@@ -259,8 +259,8 @@ def _expected_bytes(index: IndexStats) -> float | None:
     """The size of a new one, filled to 90 % as usual; equal keys make it smaller still."""
     if index.entry_bytes is None or index.rows is None:
         return None
-    per_page = (_PAGE_BYTES - _PAGE_HEADER_BYTES) * 0.9
-    return (index.rows * index.entry_bytes / per_page + 1) * _PAGE_BYTES
+    per_page = (PAGE_BYTES - _PAGE_HEADER_BYTES) * 0.9
+    return (index.rows * index.entry_bytes / per_page + 1) * PAGE_BYTES
 
 
 def few_values(evidence: Evidence) -> Iterator[Finding | Gap]:

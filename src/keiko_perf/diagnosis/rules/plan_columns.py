@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keiko_perf.diagnosis.plan import Node, Plan
-from keiko_perf.diagnosis.plan_clauses import Clause, Reason, clauses
+from keiko_perf.diagnosis.plans.clauses import Clause, Reason, clauses
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 from keiko_perf.diagnosis.rules.plan_costs import MANUAL, MANY_ROWS, Rule, finding, matters
 from keiko_perf.diagnosis.rules.plan_groups import Scan, partitions, scans
 from keiko_perf.model import Finding, Text, say

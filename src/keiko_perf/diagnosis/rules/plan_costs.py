@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import ceil
 
-from keiko_perf.diagnosis.plan import Node, Plan
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 from keiko_perf.model import Finding, Severity, Text
 
 LEAST_SHARE = 0.1

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from keiko_perf.diagnosis.plan import Node, Plan
-from keiko_perf.diagnosis.plan_clauses import Clause, Reason, clauses, without_aliases
+from keiko_perf.diagnosis.plans.clauses import Clause, Reason, clauses, without_aliases
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 
 _APPENDS = ("Append", "Merge Append")
 _TAKES_ALL = ("Sort", "Hash", "Aggregate", "Materialize", "WindowAgg", "SetOp", "Incremental Sort")

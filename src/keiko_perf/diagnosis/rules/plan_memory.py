@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keiko_perf.diagnosis.plan import Node, Plan
+from keiko_perf.diagnosis.pages import PAGE_BYTES
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 from keiko_perf.diagnosis.rules.plan_costs import WORK_MEM, Rule, finding, matters, megabytes
 from keiko_perf.model import Finding, say
 
@@ -104,7 +105,7 @@ def _sorted_within_bytes(plan: Plan, node: Node) -> float:
     """What count(DISTINCT …) and ordered aggregates wrote: they sort without a node for it."""
     if node.kind != "Aggregate" or node.details.get("Strategy") not in ("Plain", "Sorted"):
         return 0.0
-    return plan.own(node, "Temp Written Blocks") * 8192
+    return plan.own(node, "Temp Written Blocks") * PAGE_BYTES
 
 
 def _in_all(node: Node, name: str) -> float:

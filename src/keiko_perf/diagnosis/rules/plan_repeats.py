@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keiko_perf.diagnosis.plan import Node, Plan
-from keiko_perf.diagnosis.plan_clauses import without_aliases
+from keiko_perf.diagnosis.plans.clauses import without_aliases
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 from keiko_perf.diagnosis.rules.plan_costs import (
     LEAST_ROWS,
     LEAST_SHARE,

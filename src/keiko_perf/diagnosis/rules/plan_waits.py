@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keiko_perf.diagnosis.plan import Node, Plan
+from keiko_perf.diagnosis.plans.plan import Node, Plan
 from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, Rule, finding
 from keiko_perf.diagnosis.rules.plan_writes import looks_up_a_parent
 from keiko_perf.model import Finding, say

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keiko_perf.diagnosis.plan import Plan
+from keiko_perf.diagnosis.plans.plan import Plan
 from keiko_perf.diagnosis.rules.plan_costs import LEAST_SHARE, MANUAL, MANY_ROWS, Rule, finding
 from keiko_perf.model import Finding, say
 

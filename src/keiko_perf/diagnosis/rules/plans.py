@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keiko_perf.diagnosis.plan import Plan
+from keiko_perf.diagnosis.plans.plan import Plan
 from keiko_perf.diagnosis.rules import (
     plan_columns,
     plan_joins,

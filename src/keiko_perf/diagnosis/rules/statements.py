@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import Evidence, StatementStats
+from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.rules.writing import GIB, LARGE_SHARE, MIB, by_share, iso, one_line
 from keiko_perf.model import Finding, Gap, Severity, Text, say
 
@@ -22,7 +23,6 @@ FREQUENT_CALLS = 1_000
 FREQUENT_MEAN_S = 0.0005
 """What is faster than this has little to gain but not to be asked at all."""
 UNSTEADY_CALLS = 100
-_BLOCK_BYTES = 8192
 _LINK = "https://www.postgresql.org/docs/current/using-explain.html"
 _STATISTICS = "https://www.postgresql.org/docs/current/pgstatstatements.html"
 _QUERY = re.compile(
@@ -127,7 +127,7 @@ def unsteady(evidence: Evidence) -> Iterator[Finding | Gap]:
 def temp_files(evidence: Evidence) -> Iterator[Finding | Gap]:
     """`statements.temp-files`: what it sorts or hashes does not fit into its memory."""
     for one, share in notable(evidence):
-        spilled = one.temp_blocks * _BLOCK_BYTES
+        spilled = one.temp_blocks * PAGE_BYTES
         if spilled / one.calls < MIB:
             continue
         wanted_mib = 2 ** max(3, (int(2.5 * spilled / one.calls / MIB)).bit_length())
@@ -162,7 +162,7 @@ def cache_misses(evidence: Evidence) -> Iterator[Finding | Gap]:
             share,
             say(
                 "a statement fetches {read:bytes} each time that are not in shared buffers",
-                read=one.read_blocks * _BLOCK_BYTES / one.calls,
+                read=one.read_blocks * PAGE_BYTES / one.calls,
             ),
             say(
                 "It reads more than the cache keeps for it. Let it read less, by an index or fewer"

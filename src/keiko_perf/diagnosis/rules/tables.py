@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from keiko_perf.diagnosis.evidence import Autovacuum, Evidence, TableStats
+from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.rules.writing import MIB, iso, name_of
 from keiko_perf.model import Finding, Gap, Severity, say
 
@@ -19,7 +20,6 @@ JUST_NOW = timedelta(minutes=5)
 """What was analysed within this time is not behind, however much has changed since."""
 LEAST_AIR_BYTES = 16 * MIB
 LEAST_AIR_RATIO = 0.5
-_PAGE_BYTES = 8192
 _PAGE_HEADER_BYTES = 24
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 
@@ -199,8 +199,8 @@ def _expected_bytes(table: TableStats) -> float | None:
     if table.row_bytes is None or not table.estimated_rows:
         return None
     fill = setting_of(table.options, "fillfactor", 100.0, least=10) / 100
-    per_page = (_PAGE_BYTES - _PAGE_HEADER_BYTES) * fill
-    return (table.estimated_rows * table.row_bytes / per_page + 1) * _PAGE_BYTES
+    per_page = (PAGE_BYTES - _PAGE_HEADER_BYTES) * fill
+    return (table.estimated_rows * table.row_bytes / per_page + 1) * PAGE_BYTES
 
 
 def cold_updates(evidence: Evidence) -> Iterator[Finding | Gap]:

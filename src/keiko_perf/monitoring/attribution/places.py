@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from keiko_perf.monitoring.stacks import lines_of, place_of
+from keiko_perf.monitoring.process.stacks import lines_of, place_of
 
 _PAUSE_S = 0.1
 _MOST_FRAMES = 200

@@ -18,10 +18,10 @@ from math import ceil
 from threading import Lock
 
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.pieces import Piece, snapshots
-from keiko_perf.monitoring.points import STRETCHES_S
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.pieces import Piece, snapshots
+from keiko_perf.monitoring.storage.points import STRETCHES_S
 
 LENGTHS_S = (21_600, 3_600, 600, 60)
 """Each a multiple of the next one."""

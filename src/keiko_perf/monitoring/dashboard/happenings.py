@@ -16,10 +16,10 @@ from typing import Any
 
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Message, say
-from keiko_perf.monitoring.alerts import Alert, AlertState
-from keiko_perf.monitoring.changes import ServiceChange
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
+from keiko_perf.monitoring.changes.changes import ServiceChange
+from keiko_perf.monitoring.changes.markers import Marker
 from keiko_perf.monitoring.dashboard.state import alert_document
-from keiko_perf.monitoring.markers import Marker
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.wording import figure
 from keiko_perf.render import phrase

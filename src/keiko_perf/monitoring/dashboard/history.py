@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring.dashboard.timelines import newest
-from keiko_perf.monitoring.points import MAX_POINTS, STRETCHES_S, Point, stretch_for
-from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.monitoring.storage.points import MAX_POINTS, STRETCHES_S, Point, stretch_for
+from keiko_perf.monitoring.storage.steady import SteadyStore
 
 MAX_HOURS = 8784.0
 """A leap year."""

@@ -34,8 +34,8 @@ from keiko_perf.monitoring.dashboard.timelines import (
 )
 from keiko_perf.monitoring.dashboard.view import View
 from keiko_perf.monitoring.findings import findings
-from keiko_perf.monitoring.pieces import snapshots
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.monitoring.storage.pieces import snapshots
 from keiko_perf.monitoring.wording import worst
 from keiko_perf.render.units import show
 

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from keiko_perf.model import Kind, Outcome, Severity, Snapshot, Verdict
-from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.monitoring.dashboard.cards import Card, cards
 from keiko_perf.monitoring.dashboard.since import Since
 from keiko_perf.monitoring.notify import as_document

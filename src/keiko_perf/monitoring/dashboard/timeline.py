@@ -15,8 +15,8 @@ from math import ceil, floor
 
 from keiko_perf.model import Histogram, Snapshot
 from keiko_perf.monitoring.dashboard.view import Subject
-from keiko_perf.monitoring.points import BUCKETS_PER_ROW, Sum
-from keiko_perf.monitoring.points import Point as Figures
+from keiko_perf.monitoring.storage.points import BUCKETS_PER_ROW, Sum
+from keiko_perf.monitoring.storage.points import Point as Figures
 
 SUBJECT_COLUMNS = ("p50", "p95", "p99", "ok", "redirected", "refused", "failed", "errors")
 PROCESS_COLUMNS = (

@@ -23,11 +23,11 @@ from keiko_perf.monitoring.dashboard.timeline import (
     points_of_sums,
 )
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View
-from keiko_perf.monitoring.pieces import snapshots
-from keiko_perf.monitoring.points import STRETCHES_S, points_of, reach_s, started_s_of
-from keiko_perf.monitoring.points import Point as Figures
 from keiko_perf.monitoring.protocol import Monitor
-from keiko_perf.monitoring.steady import SteadyStore
+from keiko_perf.monitoring.storage.pieces import snapshots
+from keiko_perf.monitoring.storage.points import STRETCHES_S, points_of, reach_s, started_s_of
+from keiko_perf.monitoring.storage.points import Point as Figures
+from keiko_perf.monitoring.storage.steady import SteadyStore
 
 _MAX_KEPT = 12
 """Kinds of timelines; each of them up to a few thousand small points."""

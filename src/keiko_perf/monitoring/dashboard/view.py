@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind
-from keiko_perf.monitoring.points import STRETCHES_S
+from keiko_perf.monitoring.storage.points import STRETCHES_S
 
 RANGES_S = {"15m": 900.0, "1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
 MAX_POINTS = 360

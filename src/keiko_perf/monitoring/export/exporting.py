@@ -7,10 +7,10 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-from keiko_perf.monitoring.budgets import Budgets
+from keiko_perf.monitoring.alerts.budgets import Budgets
+from keiko_perf.monitoring.alerts.slo import SloStatus
 from keiko_perf.monitoring.export.families import Sample
 from keiko_perf.monitoring.export.totals import Totals
-from keiko_perf.monitoring.slo import SloStatus
 
 
 class Exporting:

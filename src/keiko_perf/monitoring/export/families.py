@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import Enum
 
 from keiko_perf.model import Histogram, Kind, Outcome, Series, Snapshot, Verdict
-from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 
 Labels = tuple[tuple[str, str], ...]
 

@@ -24,7 +24,7 @@ from keiko_perf.model import (
     Target,
     Verdict,
 )
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts.alerts import Alert
 from keiko_perf.monitoring.notify.document import as_document
 from keiko_perf.monitoring.wording import headline, sentence
 from keiko_perf.render import phrase

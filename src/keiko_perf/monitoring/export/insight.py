@@ -72,50 +72,15 @@ def insight_of(
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
         },
         "routes": _routes(snapshot, in_threads),
-        "asked": [
-            {
-                "route": one.route,
-                "statement": one.statement,
-                "requests": one.requests,
-                "count": one.count,
-                "total_s": one.total_s,
-                "most": one.most,
-                "place": one.place,
-            }
-            for one in snapshot.asked
-        ],
+        "asked": _asked(snapshot),
         "statements": [_timed(one) for one in _dearest(snapshot.of(Kind.STATEMENT))],
         "outgoing": [_timed(one) for one in _dearest(snapshot.of(Kind.OUTGOING))],
         "pool": {
             "waits": _timed(snapshot.whole(Kind.POOL)),
             "holds": _timed(snapshot.whole(Kind.HOLD)),
         },
-        "blocking": [
-            {
-                "place": one.place,
-                "stack": list(one.stack),
-                "count": one.count,
-                "total_s": one.total_s,
-                "longest_s": one.longest_s,
-                "computed_s": one.computed_s,
-                "last_at": one.last_at.isoformat(),
-            }
-            for one in snapshot.blocking
-        ],
-        "exemplars": [
-            {
-                "route": one.route,
-                "at": one.at.isoformat(),
-                "duration_s": one.duration_s,
-                "status": one.status,
-                "parts": _named(one.parts_s),
-                "statements": [
-                    {"statement": name, "count": count, "total_s": total_s}
-                    for name, count, total_s in one.statements
-                ],
-            }
-            for one in snapshot.exemplars
-        ],
+        "blocking": _blocking(snapshot),
+        "exemplars": _exemplars(snapshot),
     }
 
 
@@ -144,6 +109,56 @@ def _repeats(snapshot: Snapshot, windows: Iterable[Snapshot]) -> list[dict[str, 
             ],
         }
         for one in seen or snapshot.repeats
+    ]
+
+
+def _asked(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """How often the requests of a route sent a statement, and from where."""
+    return [
+        {
+            "route": one.route,
+            "statement": one.statement,
+            "requests": one.requests,
+            "count": one.count,
+            "total_s": one.total_s,
+            "most": one.most,
+            "place": one.place,
+        }
+        for one in snapshot.asked
+    ]
+
+
+def _blocking(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What held the event loop."""
+    return [
+        {
+            "place": one.place,
+            "stack": list(one.stack),
+            "count": one.count,
+            "total_s": one.total_s,
+            "longest_s": one.longest_s,
+            "computed_s": one.computed_s,
+            "last_at": one.last_at.isoformat(),
+        }
+        for one in snapshot.blocking
+    ]
+
+
+def _exemplars(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The slowest requests of each route."""
+    return [
+        {
+            "route": one.route,
+            "at": one.at.isoformat(),
+            "duration_s": one.duration_s,
+            "status": one.status,
+            "parts": _named(one.parts_s),
+            "statements": [
+                {"statement": name, "count": count, "total_s": total_s}
+                for name, count, total_s in one.statements
+            ],
+        }
+        for one in snapshot.exemplars
     ]
 
 

@@ -18,11 +18,11 @@ from threading import Lock
 
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.encoding import decode, encode
-from keiko_perf.monitoring.journal import Journal, Page
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.steady import SteadyStore
-from keiko_perf.monitoring.store import Store
+from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.journal import Journal, Page
+from keiko_perf.monitoring.storage.steady import SteadyStore
+from keiko_perf.monitoring.storage.store import Store
 
 _TOPIC, _KEY = "totals", "all"
 _LOOK_BACK_S = 600.0

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from keiko_perf.model import Snapshot, Verdict
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts.alerts import Alert
 from keiko_perf.monitoring.export.families import Sample, View
 from keiko_perf.monitoring.export.totals import Totals
 

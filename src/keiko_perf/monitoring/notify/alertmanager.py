@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.monitoring.notify.posting import Poster, Sleep
 from keiko_perf.monitoring.recorder import utc_now
 from keiko_perf.render import phrase

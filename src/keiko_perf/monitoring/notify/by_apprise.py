@@ -9,7 +9,7 @@ from typing import Any
 
 from keiko_perf.errors import MissingExtra, ServiceUnavailable, UsageError
 from keiko_perf.model import Severity
-from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.monitoring.notify.document import as_text
 
 

@@ -17,10 +17,10 @@ from datetime import datetime
 from secrets import token_hex
 
 from keiko_perf.errors import ServiceUnavailable
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts.alerts import Alert
+from keiko_perf.monitoring.alerts.records import Delivery, DeliveryState
 from keiko_perf.monitoring.notify.notifier import GroupNotifier, Notifier, NotTaken
 from keiko_perf.monitoring.recorder import utc_now
-from keiko_perf.monitoring.records import Delivery, DeliveryState
 
 PAUSES_S = (10.0, 30.0, 120.0, 600.0, 2700.0)
 """Before each further attempt; after the last one it is given up."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts.alerts import Alert
 from keiko_perf.render import phrase
 
 

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from keiko_perf.errors import ServiceUnavailable
 from keiko_perf.model import Severity
-from keiko_perf.monitoring.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.render import phrase
 
 _log = logging.getLogger("keiko_perf.alerts")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 
-from keiko_perf.monitoring.alerts import Alert
+from keiko_perf.monitoring.alerts.alerts import Alert
 from keiko_perf.monitoring.notify.document import as_document, as_text
 from keiko_perf.monitoring.notify.posting import Poster, Sleep
 

@@ -1,0 +1,1 @@
+"""Up to which rate promises are kept: the search, its steps, the model and the report."""

@@ -1,0 +1,1 @@
+"""Two versions beside each other: started in turns, or as two results that were kept."""

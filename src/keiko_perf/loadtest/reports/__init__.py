@@ -1,0 +1,1 @@
+"""A result as a report: the verdict, what failed, the figures, the charts."""

@@ -1,0 +1,1 @@
+"""What the process has left, and what holds it up: the collector, threads, the event loop."""
