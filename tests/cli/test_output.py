@@ -59,3 +59,25 @@ def test_a_reader_who_has_seen_enough_is_no_error(result: Path) -> None:
         done = show(result, stdout=pipe)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_without_a_sign_shows_one_that_is_like_it(result: Path, encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "keiko_perf", "load", "show", str(result), "--lang", "de"],
+        check=True,
+        capture_output=True,
+        env=environment,
+    )
+    text = done.stdout.decode(encoding)
+    assert "?" not in text, "each sign has one that stands for it"
+    assert ("ü" in text) is (encoding != "ascii")
+
+
+def test_a_folder_is_no_file_for_a_report(result: Path, tmp_path: Path) -> None:
+    for folder in (".", str(tmp_path)):
+        done = show(result, "--output", folder, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "it is a folder" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -259,6 +259,7 @@ async def test_what_is_larger_than_the_budget_by_itself_is_refused_for_it(url: s
     assert code == "budget"
     assert int(size) > 100_000
     assert advice.reason is not None
+    assert "larger than the budget" in advice.reason.template  # and not that no index would help
 
 
 class Refusing(HypoPg):

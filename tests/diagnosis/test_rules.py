@@ -71,6 +71,17 @@ STATEMENTS = [
     ("a small share", {"total_s": 2.0, "mean_s": 0.05}, [("statements.slow", NOTE)]),
     ("hardly any share", {"total_s": 0.5}, []),
     (
+        "more rows than anybody reads",
+        {"rows": 150 * 90_000},
+        [("statements.slow", WARNING), ("statements.many-rows", WARNING)],
+    ),
+    (
+        "more rows than anybody changes by hand",
+        {"rows": 150 * 90_000, "query": "WITH old AS (SELECT 1) DELETE FROM tasks"},
+        [("statements.slow", WARNING)],
+    ),
+    ("a large page", {"rows": 100 * 4_000}, [("statements.slow", WARNING)]),
+    (
         "fast, but so frequent that it is most of the time",
         {"mean_s": 0.001, "calls": 15_000},
         [("statements.frequent", NOTE)],

@@ -236,6 +236,55 @@ def test_of_a_database_alone_the_shares_are_of_its_statements() -> None:
     assert "clients of the database wait" in phrase(cause.said)
 
 
+# Rows that nobody reads
+
+EXPORT = "SELECT items.id, items.sku FROM items WHERE items.qty > $1"
+
+
+def export(*, rows: int | None = 900_000, **more) -> Symptoms:
+    given = {
+        "window_s": 30.0,
+        "routes": (
+            QUICK,
+            RouteTime(route="GET /export", count=10, sql_s=2.0, code_s=6.0, loop_s=0.1),
+        ),
+        "asked": (asked("GET /export", EXPORT, requests=10, count=10, total_s=2.0),),
+        "statements": (StatementTime(statement=EXPORT, count=10, total_s=1.2, rows=rows),),
+        "has_database": True,
+    }
+    return Symptoms(**(given | more))
+
+
+def test_a_statement_that_returns_more_than_anybody_reads_is_the_cause_of_what_is_made_of_it() -> (
+    None
+):
+    (cause,) = ranked(export())
+    assert (cause.code, cause.route) == ("statements.many-rows", "GET /export")
+    assert "for the 90,000 rows that the statement SELECT … FROM items" in phrase(
+        cause.said
+    ) or "90,000 rows" in phrase(cause.said)
+    assert "LIMIT 100" in phrase(cause.explanation)
+    assert cause.share == pytest.approx(8.0 / 11.6, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [(40_000, "4,000 each time are many, and somebody may want them"), (None, "nobody counted")],
+)
+def test_a_page_of_rows_is_no_cause(rows: int | None, reason: str) -> None:
+    assert "statements.many-rows" not in {one.code for one in ranked(export(rows=rows))}, reason
+
+
+def test_what_holds_the_loop_while_many_rows_are_read_is_told_with_them() -> None:
+    held = call("app.py:41 export", 10, 5.5, 5.4)
+    causes = {one.code: one for one in ranked(export(blocking=(held,)))}
+    told = causes["loop.computing"]
+    assert "GET /export, which makes something of 90,000 rows" in phrase(told.explanation)
+    assert told.evidence["rows_per_call"] == 90_000
+    alone = {one.code: one for one in ranked(export(blocking=(held,), rows=None))}
+    assert "rows" not in phrase(alone["loop.computing"].explanation)
+
+
 # What a wait for the pool is due to
 
 

@@ -156,6 +156,7 @@ def test_a_run_without_a_success_points_to_its_errors():
     (finding,) = found.findings
     assert finding.code == "load.http-5xx"
     assert finding.severity is Severity.CRITICAL
+    assert "its log tells" in phrase(finding.explanation)  # each has a cure
 
 
 def test_failures_are_grouped_by_class_with_their_span_and_a_line_to_repeat():

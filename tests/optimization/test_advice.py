@@ -44,6 +44,15 @@ def call(
         ("answer = requests.get(url)", ("ssl.py:1166 read",), "requests", "httpx.AsyncClient"),
         ("call()", ("requests/api.py:59 request", "ssl.py:1 read"), "requests", "httpx.Async"),
         ("session.execute(q)", ("sqlalchemy/engine/default.py:7 do",), "database", "AsyncSession"),
+        (
+            "rows = (await s.execute(q)).all()",
+            (
+                "sqlalchemy/engine/default.py:7 do",
+                "psycopg/cursor_async.py:284 AsyncCursor.fetchall",
+            ),
+            "rows",
+            "a page at a time",
+        ),
         ("client.get(key)", ("redis/connection.py:9 read_response",), "redis", "redis.asyncio"),
         ("subprocess.run(command)", ("selectors.py:1 select",), "subprocess", "create_subprocess"),
         ("bcrypt.checkpw(one, two)", (), "passwords", "to_thread(bcrypt.checkpw"),
@@ -74,6 +83,14 @@ def test_what_is_not_known_goes_to_a_process_if_it_computes_and_else_to_a_thread
 ) -> None:
     (advice,) = advise_blocking([call(computed_s=computed_s)])
     assert advice.code == f"loop.{code}"
+
+
+def test_a_line_of_the_frameworks_is_nobodys_to_write_anew() -> None:
+    place = "fastapi/encoders.py:259 jsonable_encoder"
+    (advice,) = advise_blocking([call(place, computed_s=0.9)], line_of=lambda _: "if one(obj):")
+    assert advice.code == "loop.encoding"
+    assert "orjson" in advice.statement
+    assert "instead of" not in advice.statement
 
 
 def test_what_called_the_place_says_nothing_about_it() -> None:

@@ -4,6 +4,7 @@ Output: the options that every command has, and how its report leaves the progra
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
@@ -91,8 +92,7 @@ def show(report: Report, destination: Destination) -> int:
 def _print(text: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        # A sign that the terminal does not have is no reason to show nothing.
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.write(as_far_as(encoding, text))
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read it has seen enough, as `| head` has. Python would complain once more at
@@ -106,6 +106,36 @@ def _print(text: str) -> None:
         ) from error
 
 
+def as_far_as(encoding: str, text: str) -> str:
+    """*text* with the signs that *encoding* has; a sign that it lacks is one that is like it."""
+    try:
+        return text.encode(encoding).decode(encoding)
+    except UnicodeEncodeError:
+        plain = "".join(one if _has(encoding, one) else _PLAIN.get(one, "?") for one in text)
+        return plain.encode(encoding, "replace").decode(encoding)
+
+
+def _has(encoding: str, sign: str) -> bool:
+    try:
+        sign.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_PLAIN = dict(
+    zip(
+        "✓✗•·─━│┃├└╰…←×≈–—−÷∞µ\u2018\u2019“”▁▂▃▄▅▆▇█░▒▓\u00a0\u202f\u2009",
+        "+x**--||||`.<x~---/~u''\"\"_.:-=+*#.:#   ",
+        strict=True,
+    )
+) | {
+    "→": "->", "≤": "<=", "≥": ">=",
+    "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue",
+}  # fmt: skip
+"""What stands for a sign that a terminal does not have."""
+
+
 def check_writable(file: Path) -> None:
     """
     Find out before long work whether *file* can be written after it.
@@ -114,7 +144,9 @@ def check_writable(file: Path) -> None:
         Unavailable: it cannot.
     """
     place = file if file.exists() and not file.is_file() else file.parent
-    if file.is_dir() or not os.access(place, os.W_OK):
+    if file.is_dir():
+        raise _cannot_write(file, "it is a folder")
+    if not os.access(place, os.W_OK):
         raise _cannot_write(file, "no folder that may be written to holds it")
 
 
@@ -125,6 +157,8 @@ def save(report: Report, file: Path, *, format: Format, lang: str) -> None:
     Raises:
         Unavailable: it cannot be written.
     """
+    if file.is_dir():
+        raise _cannot_write(file, "it is a folder")
     text = render(report, format.value, lang=lang)
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -135,11 +169,13 @@ def save(report: Report, file: Path, *, format: Format, lang: str) -> None:
         beside.replace(file)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise _cannot_write(file, error.strerror or "the system refuses") from error
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = "Free some room there, or name a file elsewhere" if is_full else _WHERE
+        raise _cannot_write(file, error.strerror or "the system refuses", cure) from error
 
 
-def _cannot_write(file: Path, why: str) -> Unavailable:
-    return Unavailable(
-        f"the report cannot be written to {file}: {why}",
-        cure="Name a file in a folder that exists and that you may write to",
-    )
+_WHERE = "Name a file in a folder that exists and that you may write to"
+
+
+def _cannot_write(file: Path, why: str, cure: str = _WHERE) -> Unavailable:
+    return Unavailable(f"the report cannot be written to {file}: {why}", cure=cure)

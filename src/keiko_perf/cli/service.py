@@ -88,6 +88,12 @@ def read_document(
                 f"the service at {host} is there, and has not answered within {timeout_s:g} s",
                 cure="Its event loop may be held all the time: py-spy dump --pid PID shows by what",
             ) from error
+        if isinstance(error, HTTPException):
+            said = " ".join(repr(error).split())[:120]
+            raise ServiceUnavailable(
+                f"what answers at {host} does not speak HTTP: {said}",
+                cure="See that the port is the service's, and whether it wants https",
+            ) from error
         raise ServiceUnavailable(
             f"the service at {host} does not answer: {kind}",
             cure="See that it runs, and that its address and port are right",

@@ -100,7 +100,7 @@ def verified(task: Task, priced: Priced, names: Mapping[Index, str], gaps: Itera
         cost_before=found.cost_before,
         cost_after=found.cost_after,
         planner_calls=priced.planner_calls,
-        reason=None if found.chosen else _why_nothing(task, found),
+        reason=None if found.chosen else _why_nothing(task, found, priced.refused),
     )
     return _with_sight(advice, task, found.unplanned.keys() | set(found.late))
 
@@ -162,7 +162,7 @@ def _sorted(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
     return tuple(sorted(refusals, key=lambda one: one.index))
 
 
-def _why_nothing(task: Task, found: Found | None) -> Message:
+def _why_nothing(task: Task, found: Found | None, refused: Sequence[Refusal] = ()) -> Message:
     """What is not known is no all-clear."""
     if not task.queries:
         return say("the workload holds no statement that reads or changes rows of a table")
@@ -170,9 +170,17 @@ def _why_nothing(task: Task, found: Found | None) -> Message:
         return say("no index was found for what could be looked at")
     if found and (found.late or any(one.code == "late" for one in found.refusals)):
         return say("the time was up before an index was found")
-    refused = len(task.proposals.refusals) + (len(found.refusals) if found else 0)
-    if refused:
-        return say("no index would help: {count:count} were tried and refused", count=refused)
+    count = len(task.proposals.refusals) + len(refused) + (len(found.refusals) if found else 0)
+    large = sum(one.code == "budget" for one in refused)
+    if large:
+        return say(
+            "{large:count} of {count:count} indexes are larger than the budget and were not tried:"
+            " a larger one tells what they would bring",
+            large=large,
+            count=count,
+        )
+    if count:
+        return say("no index would help: {count:count} were tried and refused", count=count)
     return say("no index would help: no statement filters, joins or sorts by what has none")
 
 

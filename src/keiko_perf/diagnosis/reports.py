@@ -50,7 +50,7 @@ def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Repor
         command="db advise",
         title=say("Index advice for the database {database}", database=server.database),
         headline=headline,
-        status=Status.UNDECIDED if advice.is_blind else Status.OK,
+        status=Status.UNDECIDED if advice.is_blind or _was_not_tried(advice) else Status.OK,
         created_at=read_at,
         sections=(
             Section(
@@ -63,6 +63,11 @@ def advice_report(advice: Advice, *, read_at: datetime, server: Server) -> Repor
         environment=_environment(server),
         answer=advice.answer,
     )
+
+
+def _was_not_tried(advice: Advice) -> bool:
+    """Whether there is none because the budget leaves no room for what might help."""
+    return not advice.indexes and any(one.code == "budget" for one in advice.refusals)
 
 
 def _gains(advice: Advice) -> tuple[Table, ...]:

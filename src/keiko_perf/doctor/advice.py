@@ -90,6 +90,8 @@ def _cured(
 ) -> Cause:
     if cause.cure is not None:
         return cause
+    if cause.code == c.COMPUTES and "rows_per_call" in cause.evidence:
+        return cause  # what is too much is too much in a process of its own as well
     if cause.code in (c.BLOCKS, c.COMPUTES):
         calls = [one for one in seen.blocking if one.place == cause.subject]
         for advice in advise_blocking(calls, line_of=line_of):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
@@ -33,11 +34,12 @@ _CROWDED = 0.5
 MOST_OF_IT = 0.5
 """Of what connections are held for: what takes as much is what they are held for."""
 
-LOCK, REPEATED_CODE, INDEX, SLOW = (
+LOCK, REPEATED_CODE, INDEX, SLOW, MANY = (
     "locks.waiting",
     "statements.repeated",
     "indexes.missing",
     "statements.slow",
+    "statements.many-rows",
 )
 COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
 OUTSIDE = "loop.outside"
@@ -120,6 +122,8 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
             claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
         elif cure is not None:
             claim(INDEX, cure.sql, asked.statement, spent, left_s).about["cure"] = cure
+        elif (rows := rows_each(asked, seen)) is not None and rows >= MANY_ROWS:
+            claim(MANY, asked.statement, asked.statement, spent, left_s).about["rows"] = rows
         elif asked.mean_s >= SLOW_STATEMENT_S:
             executed_s = _executed_s(asked, seen)
             if executed_s is not None and executed_s < LEAST_BETWEEN * asked.mean_s:
@@ -210,15 +214,16 @@ def _move_what_repeating_computes(
     seen: Symptoms, of_statements: Iterable[Claim], others: Iterable[Claim]
 ) -> None:
     """
-    To send a statement is work of the service's own as well. That of a route which sends one again
-    and again goes with it, by the share that it has in the route's statements.
+    To send a statement is work of the service's own as well, and so is to read many rows. That of
+    a route which sends one again and again, or reads so many, goes with it, by the share that it
+    has in the route's statements.
     """
     busy = {one.subject: one for one in others if one.code == BUSY}
     sent: defaultdict[str, int] = defaultdict(int)
     for asked in seen.asked:
         sent[asked.route] += asked.count
     for one in of_statements:
-        if one.code != REPEATED_CODE:
+        if one.code not in (REPEATED_CODE, MANY):
             continue
         asked = one.about["asked"]
         own = busy.get(asked.route)

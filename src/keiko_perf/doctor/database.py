@@ -22,7 +22,7 @@ from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
-from keiko_perf.diagnosis.rules.statements import is_query
+from keiko_perf.diagnosis.rules.statements import is_query, returns_rows
 from keiko_perf.diagnosis.server import Server
 from keiko_perf.diagnosis.workload import Statement, Workload
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, StatementTime
@@ -103,7 +103,12 @@ async def examine(
         server=database.server,
         seconds=seconds,
         statements=tuple(
-            StatementTime(statement=one.query, count=one.calls, total_s=one.total_s)
+            StatementTime(
+                statement=one.query,
+                count=one.calls,
+                total_s=one.total_s,
+                rows=one.rows if returns_rows(one.query) else None,
+            )
             for one in evidence.statements
             if is_query(one.query)
         ),

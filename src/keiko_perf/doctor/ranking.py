@@ -15,6 +15,7 @@ from keiko_perf.doctor.claims import (
     HTTP,
     INDEX,
     LOCK,
+    MANY,
     OUTSIDE,
     REPEATED_CODE,
     SLOW_CALL_S,
@@ -41,7 +42,7 @@ LEAST_SHARE_OF_ROUTE = 0.3
 """What is a small part of all waiting may be why one route is slow, if it is no guess."""
 LEAST_REQUESTS = 5
 MOST_CAUSES = 8
-_SURE = frozenset((HTTP, INDEX, REPEATED_CODE, LOCK, BLOCKS))
+_SURE = frozenset((HTTP, INDEX, REPEATED_CODE, MANY, LOCK, BLOCKS))
 _UNSEEN = frozenset((UNSEEN, OUTSIDE))
 _LEAST_S = {INDEX: LEAST_CURED_S, REPEATED_CODE: LEAST_CURED_S, BUSY: LEAST_BUSY_S}
 

@@ -147,11 +147,17 @@ class HostTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementTime:
-    """One statement, as the database counted it, and how long all its executions took."""
+    """
+    One statement, as the database counted it, and how long all its executions took.
+
+    Attributes:
+        rows: how many it returned in all; None if it returns none, or it is not known.
+    """
 
     statement: str
     count: int
     total_s: float
+    rows: int | None = None
 
     @property
     def mean_s(self) -> float:

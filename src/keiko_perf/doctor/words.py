@@ -31,6 +31,7 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     c.INDEX: database.index,
     c.REPEATED_CODE: database.repeated,
     c.SLOW: database.slow,
+    c.MANY: database.many_rows,
     c.BETWEEN: database.between,
     c.LOCK: database.locked,
     c.POOL: database.exhausted,

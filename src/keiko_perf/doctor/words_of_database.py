@@ -9,7 +9,7 @@ from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse
-from keiko_perf.model import Asked, Recommendation, Text, say
+from keiko_perf.model import Asked, Message, Recommendation, Text, say
 
 MOST_KEPT = 0.4
 """Of a pool: if more of its connections never come back, what is held longest is not the load's."""
@@ -107,6 +107,33 @@ def slow(case: Case) -> Cause:
             "Only the service was asked. With --database URL the planner is asked for an index "
             "that helps, and the server who waits for locks."
         ),
+    )
+
+
+def many_rows(case: Case) -> Cause:
+    asked: Asked = case.claim.about["asked"]
+    rows: float = case.claim.about["rows"]
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that {who} wait is for the {rows:count} rows that the "
+            "statement {statement} returns each time, and for what is made of them",
+            share=case.share,
+            who=case.who,
+            rows=round(rows),
+            statement=statement_told(asked.statement),
+        ),
+        evidence={**_of_statement(asked), "rows_per_call": rows},
+        explanation=many_rows_cure(),
+    )
+
+
+def many_rows_cure() -> Message:
+    """What to do about a statement that returns more than anybody reads."""
+    return say(
+        "Nobody reads so many at once: let the statement return a page (WHERE id > the last one "
+        "ORDER BY id LIMIT 100), or count and sum in the database; where all are needed, stream "
+        "them (await session.stream(statement)). This is not verified: measure again after the "
+        "change."
     )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from keiko_perf.doctor import claims as c
 from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.rows import fetched
+from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import Growth, ThreadUse
-from keiko_perf.model import BlockingCall, say
+from keiko_perf.model import Asked, BlockingCall, Message, say
 
 _CALLERS = 4
 """Of a place in the code: so many before it are told."""
@@ -19,6 +21,7 @@ _MANY_BLOCKS_PER_S = 50.0
 def blocking(case: Case) -> Cause:
     call: BlockingCall = case.claim.about["call"]
     computes = case.claim.code == c.COMPUTES
+    rows = fetched(case.seen) if computes else None
     figures = {
         "share": case.share,
         "place": call.place,
@@ -43,8 +46,11 @@ def blocking(case: Case) -> Cause:
             "longest_s": call.longest_s,
             "computed_s": call.computed_s,
             "stack": _way_to(call) or None,
+            **({} if rows is None else {"rows_per_call": rows[1]}),
         },
-        explanation=say(
+        explanation=_of_rows(*rows)
+        if rows is not None
+        else say(
             "No request gets on meanwhile. Do less of it, or let a process of its own do it; a "
             "thread helps only where the library lets go of the interpreter. This is not "
             "verified: measure again after the change."
@@ -54,6 +60,18 @@ def blocking(case: Case) -> Cause:
             "No request gets on meanwhile. Use a client that is awaited, or let "
             "asyncio.to_thread do it. This is not verified: measure again after the change."
         ),
+    )
+
+
+def _of_rows(asked: Asked, rows: float) -> Message:
+    return say(
+        "No request gets on meanwhile. Most that the service computes is for {route}, which makes "
+        "something of {rows:count} rows each time: {statement}. Let that return a page (WHERE id > "
+        "the last one ORDER BY id LIMIT 100), or count and sum in the database; where all are "
+        "needed, stream them. This is not verified: measure again after the change.",
+        route=asked.route,
+        rows=round(rows),
+        statement=statement_told(asked.statement),
     )
 
 

@@ -40,7 +40,15 @@ def _cure(code: str, pattern: str, instead: str) -> Cure:
 _THREAD = "await asyncio.to_thread(function, *arguments)"
 _PROCESS = "await loop.run_in_executor(processes, function, *arguments)  # a ProcessPoolExecutor"
 
+_ENCODING = re.compile(r"^fastapi/(encoders|routing)\.py:")
+"""FastAPI's own second pass over what a handler returns: a place of its own, not below one."""
+
 CURES = (
+    _cure(
+        "rows",
+        r"\bAsyncCursor\.fetch|\bAsyncAdapt_\w+\.(_execute|fetch)|\basyncpg[/.]",
+        "statement.limit(100)  # a page at a time; where all are needed, await session.stream()",
+    ),
     _cure("sleep", r"\b(time\.)?sleep\(", "await asyncio.sleep(seconds)"),
     _cure(
         "requests",
@@ -155,11 +163,12 @@ def _advice(call: BlockingCall, line: str) -> Recommendation:
     else:
         computed = call.computed_s is not None and call.computed_s >= _COMPUTED_RATIO * call.total_s
         code, instead = ("computing", _PROCESS) if computed else ("waiting", _THREAD)
+    said = line.strip() and not _ENCODING.match(call.place)  # that line is nobody's to write
     return Recommendation(
         code=f"loop.{code}",
         subject=call.place,
         summary=_summary(call),
-        statement=f"{instead}\n# instead of: {line.strip()}" if line.strip() else instead,
+        statement=f"{instead}\n# instead of: {line.strip()}" if said else instead,
         verified_by=None,
         evidence={"calls": call.count, "total_s": call.total_s, "longest_s": call.longest_s},
     )
@@ -177,6 +186,8 @@ def _summary(call: BlockingCall) -> Message:
 
 def _cure_of(call: BlockingCall, line: str) -> Cure | None:
     """By what was called from the place, and by what stands there."""
+    if _ENCODING.match(call.place):
+        return _cure("encoding", "", "return Response(orjson.dumps(rows))  # or fewer rows")
     stack = list(call.stack)
     if call.place in stack:
         stack = stack[len(stack) - stack[::-1].index(call.place) :]

@@ -82,6 +82,7 @@ _Blocks = Iterator[RenderableType | _Verbatim]
 
 _FEW_COLUMNS = 6
 _LEAST_TITLE = 8
+_LONG_TITLE = 20
 """How narrow the title of one of many columns may be made."""
 
 
@@ -251,7 +252,7 @@ def _table(table: Table, lang: str) -> _Blocks:
     rows = cells(table, lang)
     for number, column in enumerate(table.columns):
         title, is_right = clean_line(heading(column, lang)), is_number(column)
-        if is_right and len(table.columns) > _FEW_COLUMNS:
+        if is_right and (len(table.columns) > _FEW_COLUMNS or len(title) > _LONG_TITLE):
             # A long title makes its figures no wider, or no room is left for what they are about.
             longest = max((len(row[number]) for row in rows), default=0)
             title = fill(title, max(longest, _LEAST_TITLE), break_long_words=False)

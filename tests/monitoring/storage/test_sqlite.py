@@ -108,13 +108,14 @@ def test_threads_share_a_store(path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda file: file.write_bytes(b"this is no database" * 1000),
+        lambda file: file.write_bytes(b"SQLite format 3\0" + b"this is no database" * 1000),
+        lambda file: file.write_bytes(bytes(8192)),
         lambda file: file.write_bytes(file.read_bytes()[:5000]),
         lambda file: file.write_bytes(
             file.read_bytes()[:100] + os.urandom(4000) + file.read_bytes()[4100:]
         ),
     ],
-    ids=["other bytes", "cut off", "overwritten within"],
+    ids=["other bytes", "zeros", "cut off", "overwritten within"],
 )
 def test_a_damaged_file_is_moved_aside_and_said(
     path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
@@ -152,6 +153,15 @@ def test_reading_a_file_that_is_no_store_leaves_it_alone(
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.parametrize("content", [b"import fastapi\n" * 300, b"\x89PNG\r\n" + bytes(9000), b"x"])
+def test_a_file_of_somebody_elses_is_never_moved(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(StoreUnavailable, match="is not a database"):
+        SqliteStore(path).append(window(0))
+    assert path.read_bytes() == content
+    assert os.listdir(path.parent) == [path.name]
+
+
 def test_reading_makes_no_store_of_an_empty_file(path: Path) -> None:
     path.touch()
     assert everything(SqliteStore(path)) == []
@@ -159,7 +169,7 @@ def test_reading_makes_no_store_of_an_empty_file(path: Path) -> None:
 
 
 def test_reading_does_not_keep_the_writer_from_beginning_anew(path: Path) -> None:
-    path.write_bytes(b"damaged" * 1000)
+    path.write_bytes(b"SQLite format 3\0" + b"damaged" * 1000)
     store = SqliteStore(path)
     with pytest.raises(StoreUnavailable):
         everything(store)
@@ -224,7 +234,7 @@ def test_a_clock_that_is_wrong_once_does_not_cost_the_history(
 
 
 def test_a_store_that_another_worker_has_begun_anew_is_not_moved_aside(path: Path) -> None:
-    path.write_bytes(b"this is no database" * 1000)
+    path.write_bytes(b"SQLite format 3\0" + b"this is no database" * 1000)
     first, second = SqliteStore(path), SqliteStore(path)
     first.append(window(0))
     second.append(window(1))

@@ -22,6 +22,10 @@ FREQUENT_SHARE = 0.4
 FREQUENT_CALLS = 1_000
 FREQUENT_MEAN_S = 0.0005
 """What is faster than this has little to gain but not to be asked at all."""
+MANY_ROWS = 5_000
+"""Nobody looks at so many at once, and to make objects of them holds a service for long."""
+_READS = ("select", "with", "values", "table")
+_WRITES = re.compile(r"\b(?:insert\s+into|update\s+\S+\s+set|delete\s+from|merge\s+into)\b", re.I)
 UNSTEADY_CALLS = 100
 _LINK = "https://www.postgresql.org/docs/current/using-explain.html"
 _STATISTICS = "https://www.postgresql.org/docs/current/pgstatstatements.html"
@@ -34,6 +38,12 @@ _QUERY = re.compile(
 def is_query(query: str) -> bool:
     """Whether it reads or writes rows; the rest (VACUUM, CREATE INDEX) may take its time."""
     return _QUERY.match(query) is not None
+
+
+def returns_rows(query: str) -> bool:
+    """Whether its rows are those that it returns, and not those that it changes."""
+    match = _QUERY.match(query)
+    return match is not None and match[1].lower() in _READS and _WRITES.search(query) is None
 
 
 def share_of(one: StatementStats, evidence: Evidence) -> float:
@@ -73,6 +83,25 @@ def slow(evidence: Evidence) -> Iterator[Finding | Gap]:
                 " is found and priced by keiko-perf db advise."
             ),
             severity=_slowness(one, share),
+        )
+
+
+def many_rows(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`statements.many-rows`: it returns more rows each time than anybody reads."""
+    for one, share in notable(evidence):
+        each = one.rows / one.calls
+        if each < MANY_ROWS or one.mean_s < LEAST_MEAN_S or not returns_rows(one.query):
+            continue
+        yield _finding(
+            "statements.many-rows",
+            one,
+            share,
+            say("a statement returns {rows:count} rows each time", rows=round(each)),
+            say(
+                "Nobody reads so many at once, and whoever asked makes objects of all of them. Let"
+                " it return a page (WHERE id > the last one ORDER BY id LIMIT 100), or what is"
+                " counted and summed of them; where all are needed, fetch them piece by piece."
+            ),
         )
 
 
@@ -322,5 +351,6 @@ def _much(is_much: bool) -> Severity:
 
 
 RULES = (
-    slow, frequent, unsteady, temp_files, cache_misses, write_ahead, planning, compiling, evicted,
+    slow, many_rows, frequent, unsteady, temp_files, cache_misses, write_ahead, planning, compiling,
+    evicted,
 )  # fmt: skip

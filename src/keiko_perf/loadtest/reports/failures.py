@@ -5,6 +5,7 @@ Failures: what went wrong, by class, as findings with an example that can be rep
 from __future__ import annotations
 
 from keiko_perf.loadtest.result import ErrorGroup, Result
+from keiko_perf.loadtest.transport import Failure
 from keiko_perf.model import Column, Finding, Severity, Table, say
 
 _MOST_FINDINGS = 8
@@ -65,5 +66,46 @@ def _finding(result: Result, group: ErrorGroup) -> Finding:
             "first_seen_s": max(0.0, group.first_s),
             "last_seen_s": max(0.0, group.last_s),
         },
+        explanation=_CURES.get(group.failure),
         example=group.example or None,
     )
+
+
+_CURES = {
+    Failure.DNS: say("Check the spelling of the host, and the DNS of this machine."),
+    Failure.CONNECT_REFUSED: say(
+        "Nobody listens there: see that the service runs, and that address and port are right."
+    ),
+    Failure.CONNECT_TIMEOUT: say(
+        "A firewall is between, more connect at once than the service takes, or the port does not "
+        "speak https. --timeout says how long is waited."
+    ),
+    Failure.TLS: say(
+        "--ca FILE trusts the authority that signed its certificate, --insecure any; the name in "
+        "the URL has to be the one that it is made out for."
+    ),
+    Failure.RESET: say(
+        "The service closed the connection: its log tells whether it crashed, or has a bound on "
+        "connections; a port that wants https does so, too."
+    ),
+    Failure.TIMEOUT_HEADERS: say(
+        "--timeout says how long is waited; keiko-perf doctor tells what the service does "
+        "meanwhile."
+    ),
+    Failure.TIMEOUT_BODY: say(
+        "The answer is long, or comes slowly; --timeout says how long is waited for all of it."
+    ),
+    Failure.PROTOCOL: say(
+        "What answers is no HTTP server, or broke off: see that the port is the service's, and in "
+        "its log why."
+    ),
+    Failure.HTTP_4XX: say(
+        "The service refuses: a path, a header (-H) or the token (--token) is wrong or missing, or "
+        "a limit of the service was reached (429)."
+    ),
+    Failure.HTTP_5XX: say("The service failed; its log tells by what."),
+    Failure.GENERATOR: say(
+        "This machine has no port, file or memory left for the load: use fewer connections, or "
+        "raise ulimit -n."
+    ),
+}

@@ -48,7 +48,7 @@ def save(result: Result, file: Path) -> None:
         beside.unlink(missing_ok=True)
         raise StoreUnavailable(
             f"the result cannot be written to {file}: {error.strerror}",
-            cure="Name a file in a folder that exists and that you may write to",
+            cure="Name a file in a folder with room that exists and that you may write to",
         ) from error
 
 

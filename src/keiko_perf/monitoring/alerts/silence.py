@@ -61,7 +61,8 @@ def silence_of(pattern: str, *, for_s: float, reason: str, now: datetime) -> Sil
         if not text.strip() or len(text) > _MOST_TEXT or not text.isprintable():
             raise UsageError(
                 f"a silence's {what} is one line of at most {_MOST_TEXT} characters",
-                cure="Name checks and say why, as in 'api_response_time*', 'the database moves'",
+                cure="Name checks and say why, as in 'api_response_time*' and --reason"
+                " 'the database moves'",
             )
     if not 0 < for_s <= MOST_S:
         raise UsageError(

@@ -4,7 +4,8 @@ SqliteStore: the windows of all workers of a machine, in one file.
 Each worker process writes its windows; any process may read meanwhile (SQLite's write-ahead
 log). A window is kept or not, whatever dies when; older ones are rolled up (`windows`), and charts
 are answered from what is added up beside them (`charts`). Whoever
-writes moves a damaged file aside, never deletes it, and begins a new one; whoever only reads
+writes moves a damaged store aside, never deletes it, and begins a new one; what is none, such as a
+text that was named by mistake, is left alone and said to be none. Whoever only reads
 changes nothing, whatever file it was given. What cannot be done now (a full disk, a lock that is
 not given back) is a StoreUnavailable and leaves the store as it was: the next attempt may succeed.
 """
@@ -36,6 +37,7 @@ writes brings it up to date.
 _WITH_CALLS = 2
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _APPLICATION_ID = 0x6B656B6F  # "keko", as `file` and SQLite's own tools show it
+_MAGIC = b"SQLite format 3\0"
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _log = logging.getLogger("keiko_perf.store")
 _T = TypeVar("_T")
@@ -201,6 +203,8 @@ class SqliteStore:
             return self._connection
         self._forget()
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._may_be_a_store():
+            raise self._unavailable("written", "file is not a database", sqlite3.SQLITE_NOTADB)
         connection = sqlite3.connect(
             self.path,
             timeout=self._busy_timeout_s,
@@ -322,6 +326,21 @@ class SqliteStore:
                 if file.exists():
                     file.rename(f"{aside}{suffix}")
         _log.warning("%s is damaged (%s): moved to %s, and begun anew", self.path, reason, aside)
+
+    def _may_be_a_store(self) -> bool:
+        """
+        Whether the file is not there yet, or begins as databases do, damaged or not, or with the
+        zeros that a lost power supply leaves.
+
+        Of any other one nobody knows whose it is, and a wrong name must not cost anybody his file:
+        SQLite would write over a short one.
+        """
+        try:
+            with self.path.open("rb") as file:
+                begins = file.read(len(_MAGIC))
+        except FileNotFoundError:
+            return True
+        return begins == _MAGIC or not any(begins)
 
     def _is_damaged(self) -> bool:
         try:

@@ -81,6 +81,13 @@ class Care:
         retry = _stamina().retry_context
 
         async def retried(item: T) -> R:
+            # stamina costs more than most items, and most need no second attempt.
+            try:
+                return await _called(processor, item)
+            except Exception as error:
+                if not self._is_worth_retrying(error):
+                    raise
+                failed = error
             async for attempt in retry(
                 on=self._is_worth_retrying,
                 attempts=self.attempts,
@@ -90,6 +97,8 @@ class Care:
                 wait_jitter=self.retry_wait_s,
             ):
                 with attempt:
+                    if attempt.num == 1:  # it was the one above: what follows is as after it
+                        raise failed
                     return await _called(processor, item)
             raise AssertionError("stamina raises what the last attempt raised")
 

@@ -194,6 +194,11 @@ TEMPLATES = {
         "kein Index würde helfen: keine Anweisung filtert, verbindet oder sortiert nach"
         " etwas ohne Index"
     ),
+    "{large:count} of {count:count} indexes are larger than the budget and were not tried: a larger"
+    " one tells what they would bring": (
+        "{large:count} von {count:count} Indizes sind größer als das Budget und wurden nicht"
+        " versucht: ein größeres sagt, was sie brächten"
+    ),
     "no index would help: {count:count} were tried and refused": (
         "kein Index würde helfen: {count:count} wurden versucht und verworfen"
     ),

@@ -3,6 +3,39 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "{share:ratio} of the time that {who} wait is for the {rows:count} rows that the statement"
+    " {statement} returns each time, and for what is made of them": (
+        "{share:ratio} der Zeit, die {who} warten, gelten den {rows:count} Zeilen, die die"
+        " Anweisung {statement} jedes Mal liefert, und dem, was aus ihnen gemacht wird"
+    ),
+    "Nobody reads so many at once: let the statement return a page (WHERE id > the last one ORDER"
+    " BY id LIMIT 100), or count and sum in the database; where all are needed, stream them (await"
+    " session.stream(statement)). This is not verified: measure again after the change.": (
+        "So viele liest niemand auf einmal: die Anweisung eine Seite liefern lassen (WHERE id > die"
+        " letzte ORDER BY id LIMIT 100) oder in der Datenbank zählen und summieren; wo alle"
+        " gebraucht werden, sie nach und nach holen (await session.stream(statement)). Das ist"
+        " nicht bestätigt: nach der Änderung noch einmal messen."
+    ),
+    "No request gets on meanwhile. Most that the service computes is for {route}, which makes"
+    " something of {rows:count} rows each time: {statement}. Let that return a page (WHERE id > the"
+    " last one ORDER BY id LIMIT 100), or count and sum in the database; where all are needed,"
+    " stream them. This is not verified: measure again after the change.": (
+        "Keine Anfrage kommt derweil voran. Das meiste, was der Dienst rechnet, ist für {route},"
+        " wo jedes Mal aus {rows:count} Zeilen etwas gemacht wird: {statement}. Sie eine Seite"
+        " liefern lassen (WHERE id > die letzte ORDER BY id LIMIT 100) oder in der Datenbank zählen"
+        " und summieren; wo alle gebraucht werden, sie nach und nach holen. Das ist nicht"
+        " bestätigt: nach der Änderung noch einmal messen."
+    ),
+    "a statement returns {rows:count} rows each time": (
+        "eine Anweisung liefert jedes Mal {rows:count} Zeilen"
+    ),
+    "Nobody reads so many at once, and whoever asked makes objects of all of them. Let it return a"
+    " page (WHERE id > the last one ORDER BY id LIMIT 100), or what is counted and summed of them;"
+    " where all are needed, fetch them piece by piece.": (
+        "So viele liest niemand auf einmal, und wer gefragt hat, macht Objekte aus allen. Eine"
+        " Seite liefern lassen (WHERE id > die letzte ORDER BY id LIMIT 100) oder was von ihnen"
+        " gezählt und summiert wird; wo alle gebraucht werden, sie stückweise holen."
+    ),
     "A count reads every row that it counts. Ask for one row more than the page has to know of a"
     " next one, or show the planner's estimate.": (
         "Eine Zählung liest jede Zeile, die sie zählt. Eine Zeile mehr als die Seite holen, um"

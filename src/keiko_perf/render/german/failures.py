@@ -1,0 +1,52 @@
+"""What to do about requests that failed."""
+
+from __future__ import annotations
+
+TEMPLATES = {
+    "Check the spelling of the host, and the DNS of this machine.": (
+        "Die Schreibweise des Namens prüfen und das DNS dieser Maschine."
+    ),
+    "Nobody listens there: see that the service runs, and that address and port are right.": (
+        "Dort hört niemand: nachsehen, ob der Dienst läuft und Adresse und Port stimmen."
+    ),
+    "A firewall is between, more connect at once than the service takes, or the port does not"
+    " speak https. --timeout says how long is waited.": (
+        "Eine Firewall ist dazwischen, es verbinden sich mehr zugleich, als der Dienst annimmt,"
+        " oder der Port spricht kein https. --timeout sagt, wie lange gewartet wird."
+    ),
+    "--ca FILE trusts the authority that signed its certificate, --insecure any; the name in the"
+    " URL has to be the one that it is made out for.": (
+        "--ca FILE traut der Stelle, die das Zertifikat unterschrieben hat, --insecure jedem; der"
+        " Name in der URL muss der sein, auf den es lautet."
+    ),
+    "The service closed the connection: its log tells whether it crashed, or has a bound on"
+    " connections; a port that wants https does so, too.": (
+        "Der Dienst hat die Verbindung geschlossen: sein Protokoll sagt, ob er abgestürzt ist oder"
+        " Verbindungen begrenzt; ein Port, der https will, tut das auch."
+    ),
+    "--timeout says how long is waited; keiko-perf doctor tells what the service does meanwhile.": (
+        "--timeout sagt, wie lange gewartet wird; keiko-perf doctor, was der Dienst derweil tut."
+    ),
+    "The answer is long, or comes slowly; --timeout says how long is waited for all of it.": (
+        "Die Antwort ist lang oder kommt langsam; --timeout sagt, wie lange auf alles gewartet"
+        " wird."
+    ),
+    "What answers is no HTTP server, or broke off: see that the port is the service's, and in its"
+    " log why.": (
+        "Was antwortet, ist kein HTTP-Server oder brach ab: nachsehen, ob der Port der des Dienstes"
+        " ist, und in dessen Protokoll, warum."
+    ),
+    "The service refuses: a path, a header (-H) or the token (--token) is wrong or missing, or a"
+    " limit of the service was reached (429).": (
+        "Der Dienst weist ab: ein Pfad, eine Kopfzeile (-H) oder das Token (--token) ist falsch"
+        " oder fehlt, oder eine Grenze des Dienstes ist erreicht (429)."
+    ),
+    "The service failed; its log tells by what.": (
+        "Der Dienst ist gescheitert; sein Protokoll sagt, woran."
+    ),
+    "This machine has no port, file or memory left for the load: use fewer connections, or raise"
+    " ulimit -n.": (
+        "Diese Maschine hat für die Last keinen Port, keine Datei oder keinen Speicher mehr:"
+        " weniger Verbindungen benutzen oder ulimit -n erhöhen."
+    ),
+}
