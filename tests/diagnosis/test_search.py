@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keiko_perf.diagnosis.answer import Answer
 from keiko_perf.diagnosis.bits import set_of
 from keiko_perf.diagnosis.choice import Limits
-from keiko_perf.diagnosis.costs import Answer, Costs, Query
+from keiko_perf.diagnosis.costs import Costs, Query
 from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Key, Table, TableName
@@ -190,6 +191,58 @@ async def test_what_looks_up_more_than_the_planner_says_is_refused(
     if budget_bytes is None:
         assert reasons(result) == {A: "slower"}
     assert result.cost_after == 1000.0 + 100.0, "as the planner prices it"
+
+
+@pytest.mark.parametrize("budget_bytes", [None, 99])
+async def test_what_helps_only_beside_one_that_is_refused_is_not_kept(
+    budget_bytes: float | None,
+) -> None:
+    plans = Plans(
+        {
+            BOTH: {NONE: 1000.0, frozenset({A, B}): 500.0},
+            A_AND_C: {NONE: 1000.0, ALONE: 900.0},
+        },
+        visits={(A_AND_C, ALONE): looked_up(1000)},
+    )
+    result = await found(
+        plans,
+        *map(query, plans.plans),
+        candidates=(A, B),
+        budget_bytes=budget_bytes,
+        sizes=(10, 10),
+        tables={TABLE: T},
+    )
+    assert result.chosen == ()
+    if budget_bytes is None:
+        assert reasons(result)[A] == "slower"
+    assert result.cost_after == result.cost_before
+
+
+class Contrary(Plans):
+    """It takes A wherever it is there, dear or not."""
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        if A in indexes and text == A_AND_C:
+            self.planner_calls += 1
+            return Price(2000.0, ALONE)
+        return await Plans.price(self, text, parameters, indexes)
+
+
+@pytest.mark.parametrize("budget_bytes", [None, 99])
+async def test_a_dearer_plan_that_the_planner_takes_all_the_same_counts(
+    budget_bytes: float | None,
+) -> None:
+    plans = Contrary({ONLY_A: {NONE: 1000.0, ALONE: 500.0}, A_AND_C: {NONE: 1000.0}})
+    result = await found(
+        plans,
+        *map(query, plans.plans),
+        candidates=(A,),
+        budget_bytes=budget_bytes,
+        sizes=(10,),
+        tables={TABLE: T},
+    )
+    assert result.chosen == ()
+    assert result.cost_after == 2000.0
 
 
 async def test_a_statement_that_loses_by_its_look_ups_is_told() -> None:

@@ -2,7 +2,7 @@
 Additions: what every move would bring beside one set of indexes, as the set changes.
 
 A move is an index, or some that are used together; it brings those of them that are not there. When
-the set changes, only the moves near the change are reckoned again.
+the set changes, only the moves near the change are reckoned again, once they are asked for.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ class Additions:
         self._sizes = [size(one) for one in self._moves]
         self._gains = [gains.of(one) for one in self._moves]
         self._near = [one.near for one in self._gains]
-        self._chosen: Bits | None = None
+        self._beside: list[Bits] = [-1] * len(self._moves)
+        """What was near to each when it was reckoned."""
         self._new = list(self._moves)
         self._added = list(self._sizes)
         self._saved = [0.0] * len(self._moves)
 
     def saving(self, chosen: Bits, least: float) -> list[tuple[Bits, float, float]]:
         """What saves more than the least: the new ones, their size, and what they save."""
-        self._stand(chosen)
+        self._stand(chosen, len(self._moves))
         new, added = self._new, self._added
         return [
             (new[place], added[place], saved)
@@ -53,12 +54,13 @@ class Additions:
             view: how much the size counts.
             but: what is not to be added.
         """
-        self._stand(chosen)
         room = self._weighing.room(chosen)
+        fit = self._first_too_large(chosen, room)
+        self._stand(chosen, fit)
         new, added, saved = self._new, self._added, self._saved
         fitting = [
             (-saved[place] / added[place] ** view, place)
-            for place in range(self._first_too_large(chosen, room))
+            for place in range(fit)
             if saved[place] > 0.0 and added[place] <= room and not new[place] & but
         ]
         if self._weighing.limits.max_indexes is not None:
@@ -76,18 +78,13 @@ class Additions:
             place += 1
         return place
 
-    def _stand(self, chosen: Bits) -> None:
-        """Reckon again what is near to where another set differs."""
-        if self._chosen is None:
-            near_to_change: Iterable[int] = range(len(self._moves))
-        else:
-            changed = chosen ^ self._chosen
-            if not changed:
-                return
-            near_to_change = [place for place, near in enumerate(self._near) if near & changed]
-        self._chosen = chosen
+    def _stand(self, chosen: Bits, most: int) -> None:
+        """Reckon the first moves again, as far as something near to them has changed."""
+        beside, near = self._beside, self._near
+        changed = [place for place in range(most) if chosen & near[place] != beside[place]]
         moves, gains, size = self._moves, self._gains, self._weighing.size
-        for place in near_to_change:
+        for place in changed:
+            beside[place] = chosen & near[place]
             new = moves[place] & ~chosen
             if new == moves[place]:
                 self._new[place], self._added[place] = new, self._sizes[place]

@@ -58,6 +58,10 @@ class Choice(Weighing):
         self._nomination.forget_who_pays()
         return await self._settled(self._nomination.packed(start), self._nomination)
 
+    def has_few_questions(self) -> bool:
+        """Whether the budget is worth only few questions."""
+        return self._nomination is not None and self._nomination.is_few()
+
     async def _packed(self) -> list[int]:
         """The best set of what is nominated and of what is taken greedily."""
         self._nomination = nomination = Nomination(Ledger(self))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from keiko_perf.diagnosis.answer import Answer
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.expectation import expectation
 from keiko_perf.diagnosis.floor import floor
@@ -32,8 +33,8 @@ Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
-_LEAST_OF_COST = 0.05
-"""What a plan takes is not less than this share of its cost."""
+_MOST_PROJECTED = 20_000
+"""Sets of each statement for which it is kept what stands for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +43,6 @@ class Query:
 
     statement: Statement
     shape: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    What the planner said.
-
-    Attributes:
-        asked: the candidates that were assumed to be there.
-        used: those that the plan uses.
-        cost: of the plan.
-        shares: what each of the used does for it, by what reading its table costs less; together 1.
-        misjudged: how much more than that it takes by the clock, or less.
-    """
-
-    asked: Bits
-    used: Bits
-    cost: float
-    shares: Mapping[int, float] = field(default_factory=dict, compare=False)
-    misjudged: float = field(default=0.0, compare=False)
-
-    @property
-    def real(self) -> float:
-        """What the plan costs by the clock."""
-        return max(self.cost + self.misjudged, _LEAST_OF_COST * self.cost)
-
-    def share(self, some: Bits) -> float:
-        """What *some* candidates do for it."""
-        return sum(share for bit, share in self.shares.items() if some >> bit & 1)
 
 
 @dataclass(slots=True)
@@ -105,6 +77,7 @@ class Costs:
     _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _projected: list[dict[Bits, Bits]] = field(default_factory=list)
     _themselves: list[Bits] = field(default_factory=list)
     _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
     _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
@@ -114,6 +87,7 @@ class Costs:
         self._known = [[] for _ in self.queries]
         self._bounds = [{} for _ in self.queries]
         self._saved = [{} for _ in self.queries]
+        self._projected = [{} for _ in self.queries]
         on: dict[TableName, list[int]] = {}
         for bit, index in enumerate(self.candidates):
             on.setdefault(index.table, []).append(bit)
@@ -155,11 +129,16 @@ class Costs:
 
     def projected(self, number: int, some: Bits) -> Bits:
         """The candidates that stand for *some* of them in one statement."""
-        found = some & self._themselves[number]
-        for others, stand_in in self._others[number]:
-            if some & others:
-                found |= stand_in
-        return found
+        known = self._projected[number].get(some)
+        if known is None:
+            known = some & self._themselves[number]
+            for others, stand_in in self._others[number]:
+                if some & others:
+                    known |= stand_in
+            if len(self._projected[number]) >= _MOST_PROJECTED:
+                self._projected[number].clear()
+            self._projected[number][some] = known
+        return known
 
     def bounds(self, number: int, some: Bits) -> tuple[float, float]:
         """The least and the most that a statement costs under *some* indexes, as far as known."""
@@ -358,7 +337,11 @@ class Costs:
 
     def plan(self, number: int, some: Bits) -> Answer:
         """The plan that it takes for the cheapest under *some* indexes, of those that are known."""
-        wanted = self.projected(number, some & self._relevant[number])
+        wanted = some & self._relevant[number]
+        for one in self._known[number]:
+            if one.asked == wanted:
+                return one
+        wanted = self.projected(number, wanted)
         known = [one for one in self._known[number] if not one.used & ~wanted]
         above = [one for one in known if not wanted & ~one.asked]
         if above:

@@ -101,6 +101,10 @@ class Gains:
             self.kept += 1
         return known
 
+    def forget_who_pays(self) -> None:
+        """From now on others pay than before."""
+        self._pays.clear()
+
     def forget(self, changed: AbstractSet[int]) -> None:
         """Forget what is saved in statements of which more is known now."""
         if self.kept > _MOST_KEPT:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 
+from keiko_perf.diagnosis.answer import Answer
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.schema import TableName
@@ -28,7 +29,7 @@ class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
     __slots__ = ("_ledger", "_members", "answers", "asked", "kept", "known", "live", "number",
-                 "plans", "told", "used", "weight")  # fmt: skip
+                 "plans", "several", "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
         weighing = ledger.weighing
@@ -40,6 +41,8 @@ class Page:
         self.answers = -1
         self.asked: dict[Bits, float] = {}
         self.plans: list[tuple[Bits, float]] = []
+        self.several: list[Answer] = []
+        """Those that use more than one."""
         self.used: Bits = 0
         self.live: Bits = 0
         """The candidates that matter by what is known: those that stand for others, and these."""
@@ -54,6 +57,7 @@ class Page:
             return False
         self.answers = len(self.known)
         self.asked = {one.asked: one.cost for one in self.known}
+        self.several = [one for one in self.known if one.used.bit_count() > 1]
         cheapest: dict[Bits, float] = {}
         for one in self.known:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
@@ -82,7 +86,10 @@ class Page:
         if known is not None:
             return known
         missing = ~there
-        return next(cost for used, cost in self.plans if not used & missing)
+        for used, cost in self.plans:
+            if not used & missing:
+                return cost
+        raise KeyError(there)  # each statement was asked about without any
 
 
 class Ledger:
@@ -132,20 +139,24 @@ class Ledger:
         """How much less it costs with *after* than with *before*."""
         weighing = self.weighing
         found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
+        self.learn()
         for number in weighing.affected(before ^ after):
-            found += weighing.weights[number] * (
-                self.most(number, before) - self.most(number, after)
-            )
+            if (before ^ after) & self._pages[number].live:
+                found += weighing.weights[number] * (
+                    self.most(number, before) - self.most(number, after)
+                )
         return found
 
     def pays(self, bit: int, some: Bits) -> bool:
         """Whether it is worth having an index beside the others."""
         without = some & ~(1 << bit)
         gains = []
+        self.learn()
         for number in self.weighing.affected(1 << bit):
-            before, after = self.most(number, without), self.most(number, some)
-            if before != after:
-                gains.append((number, before, after))
+            if self._pages[number].live >> bit & 1:
+                before, after = self.most(number, without), self.most(number, some)
+                if before != after:
+                    gains.append((number, before, after))
         return bool(gains) and self.weighing.pays(bit, gains)
 
     def used(self, number: int) -> Bits:
@@ -243,7 +254,7 @@ class Hopes(Ledger):
         expected = self._trust(page) * self._expected_of(page.number, there)
         hoped = min(sure, nothing - expected)
         missing = ~there
-        for one in page.known:
+        for one in page.several:
             if one.cost < hoped and one.used & there and one.used & missing:
                 share = one.share(there) ** _OPTIMISM
                 hoped = min(hoped, nothing - share * (nothing - one.cost))
@@ -272,8 +283,8 @@ class Hopes(Ledger):
     def _expected_of(self, number: int, there: Bits) -> float:
         """What the best of some candidates for each table might save together."""
         best: dict[TableName, float] = {}
-        for bit, saved in self._expected[number].items():
-            if there >> bit & 1:
-                table = self._costs.candidates[bit].table
-                best[table] = max(best.get(table, 0.0), saved)
+        expected, candidates = self._expected[number], self._costs.candidates
+        for bit in bits_of(there & self._hoped[number]):
+            table = candidates[bit].table
+            best[table] = max(best.get(table, 0.0), expected[bit])
         return sum(best.values())

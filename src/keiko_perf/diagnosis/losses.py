@@ -25,6 +25,7 @@ class Losses:
         self._weighing = gains.ledger.weighing
         self._chosen = chosen
         self._sizes = {bit: self._weighing.size(1 << bit) for bit in bits_of(chosen)}
+        self._of = gains.of
         self._gains = {bit: gains.of(1 << bit) for bit in self._sizes}
         self._each = {bit: self._lost(bit, chosen) for bit in self._sizes}
         self._least = sorted((lost, bit) for bit, lost in self._each.items())
@@ -47,7 +48,7 @@ class Losses:
         surplus = self._weighing.surplus(self._chosen | new)
         if over <= 0 and surplus <= 0:
             return ((0, 0.0),)
-        near = self._chosen & self._weighing.near(new)
+        near = self._chosen & self._of(new).near
         everything = self._chosen | new
         beside = {bit: self._lost(bit, everything) for bit in bits_of(near)}
         # Of several none loses more than all together, unless one that is taken out is a gain.

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 
 from keiko_perf.diagnosis.allowance import Allowance
 from keiko_perf.diagnosis.bits import Bits, bits_of, set_of
-from keiko_perf.diagnosis.gains import Gains
 from keiko_perf.diagnosis.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.packing import Packing
 
@@ -91,7 +90,7 @@ class Nomination:
 
     def forget_who_pays(self) -> None:
         """From now on others pay than before, by what is known besides."""
-        self.ledger.gains = Gains(self.ledger)
+        self.ledger.gains.forget_who_pays()
         self._known_packing = None
 
     def is_few(self) -> bool:

@@ -9,6 +9,7 @@ same set.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from itertools import combinations
 
@@ -119,12 +120,22 @@ class Packing:
         """With one more in the place of others, if that saves something; else nothing."""
         offers: dict[Bits, float] = {}
         losses, room = Losses(self._gains, chosen), self._weighing.room(chosen)
-        for new, added, gain in self._additions.saving(chosen, least):
+        # To do without one that is there may spare its upkeep, and no more.
+        spared = self._weighing.upkeep_of(chosen)
+        best: list[float] = []
+        for new, added, gain in sorted(
+            self._additions.saving(chosen, least), key=lambda one: (-one[2], one[0])
+        ):
+            worst = best[0] if len(best) == _TRIED else least
+            if gain + spared < worst:
+                break
             if not new & but:
                 over = added - room
-                for gone, lost in losses.making_room(new, over, most_lost=gain - least):
+                for gone, lost in losses.making_room(new, over, most_lost=gain - worst):
                     if gain - lost > least:
                         offers[(chosen | new) & ~gone] = gain - lost
+                        insort(best, gain - lost)
+                        del best[:-_TRIED]
         ordered = sorted(offers, key=lambda one: (-offers[one], one))
         return self._first_better(chosen, ordered[:_TRIED], least, but=but)
 

@@ -25,7 +25,7 @@ _CAUTION = 0.1
 """What a statement loses counts so much more: it is slower for certain, what others gain is not."""
 _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
-_MOST_CHOICES = 4
+_MOST_CHOICES = 3
 """So often it is chosen anew, without what turned out to be of no use."""
 
 Gains = list[tuple[int, float, float]]
@@ -72,8 +72,10 @@ class Proving:
             self.slower |= set_of(order) & ~set_of(quicker)
             self.barred |= self.fleeting | self.slower
             # What is refused beside some may leave room for what is worse.
-            best = min((kept, best), key=lambda one: self._cost(one, choice))
-            if kept == order or self.limits.is_late():
+            is_better = self._cost(kept, choice) < self._cost(best, choice)
+            best = kept if is_better or not number else best
+            is_stuck = number > 0 and not is_better and choice.has_few_questions()
+            if kept == order or is_stuck or self.limits.is_late():
                 break
         self.slower &= ~set_of(best)
         return best
@@ -97,30 +99,37 @@ class Proving:
     async def _quicker(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those that are not worth having by what their plans really cost."""
         kept = list(order)
-        for bit in reversed(order):
-            everything = set_of(kept)
-            others = everything & ~(1 << bit)
-            gains = []
-            for number in choice.affected(1 << bit):
-                # What is only known to be at most so dear may be dearer: where there is more to
-                # choose from, the planner sometimes takes what takes longer.
-                await self.exactly(number, everything)
-                if not self._uses(number, everything, bit):
-                    continue
-                await self.exactly(number, others)
-                before = self.costs.plan(number, others).real
-                after = self.costs.plan(number, everything).real
-                if before != after:
-                    lost = max(after - before, 0.0)
-                    gains.append((number, before, after + _CAUTION * lost))
-            if not self.pays(bit, gains):
-                kept.remove(bit)
+        judged = 0
+        while judged != set_of(kept):
+            # What is taken out may have been what made another one worth having.
+            judged = set_of(kept)
+            for bit in [one for one in reversed(order) if judged >> one & 1]:
+                if not self.pays(bit, await self._by_clock(bit, set_of(kept), choice)):
+                    kept.remove(bit)
         return kept
+
+    async def _by_clock(self, bit: int, everything: Bits, choice: Choice) -> Gains:
+        """What each statement takes without one of the chosen and with it, if not the same."""
+        others = everything & ~(1 << bit)
+        gains = []
+        for number in choice.affected(1 << bit):
+            # What is only known to be at most so dear may be dearer: where there is more to
+            # choose from, the planner sometimes takes what takes longer.
+            await self.exactly(number, everything)
+            if not self._uses(number, everything, bit):
+                continue
+            await self.exactly(number, others)
+            before = self.costs.plan(number, others).real
+            after = self.costs.plan(number, everything).real
+            if before != after:
+                lost = max(after - before, 0.0)
+                gains.append((number, before, after + _CAUTION * lost))
+        return gains
 
     def _uses(self, number: int, some: Bits, bit: int) -> bool:
         """Whether a statement's plan under some indexes uses one of them."""
         used = self.costs.plan(number, some).used
-        return bool(used & self.costs.projected(number, 1 << bit))
+        return bool(used & (1 << bit | self.costs.projected(number, 1 << bit)))
 
     async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those whose gain is not there where the pages are in memory."""

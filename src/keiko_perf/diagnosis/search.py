@@ -92,7 +92,7 @@ class Search:
 
     def __post_init__(self, in_memory: Asking | None, untold: Bits) -> None:
         self.proving = Proving(
-            self.costs, self.limits, self.pays, self._exactly, in_memory, lasting=untold
+            self.costs, self.limits, self.pays, self._just, in_memory, lasting=untold
         )
 
     async def run(self) -> Found:
@@ -153,7 +153,7 @@ class Search:
         return planned
 
     async def _helped(self, numbers: Iterable[int]) -> list[int]:
-        """The statements that all candidates together may make cheaper enough."""
+        """The statements that all candidates together may make cheaper enough, or dearer."""
         helped = []
         for number in numbers:
             everything = self.costs.relevant(number)
@@ -163,8 +163,10 @@ class Search:
             if self.costs.most_saved(number, everything) < self._least_help * before:
                 continue
             # Within a budget the search itself decides whom to ask, and about what.
-            if self.limits.budget_bytes is not None or is_gain(
-                before, await self.costs.price(number, everything)
+            if (
+                self.limits.budget_bytes is not None
+                or is_gain(before, await self.costs.price(number, everything))
+                or is_gain(self.costs.plan(number, everything).real, before)
             ):
                 helped.append(number)
         return helped
@@ -235,12 +237,21 @@ class Search:
 
     async def _exactly(self, number: int, some: Bits) -> float:
         """What a statement costs; at most where it is a small part of the workload, or late."""
-        low, high = self.costs.bounds(number, some)
-        doubt = min(high, await self.costs.price(number, 0)) - low
-        is_small = self._calls(number) * doubt <= 1e-4 * self._cost_before
-        if is_small or self.limits.is_late():
-            return min(high, await self.costs.price(number, 0))
+        if self.limits.is_late() or self._is_small(number, some):
+            return min(self.costs.bounds(number, some)[1], await self.costs.price(number, 0))
         return await self.costs.price(number, some)
+
+    async def _just(self, number: int, some: Bits) -> float:
+        """The same under just these indexes, not what stands for them."""
+        if self.limits.is_late():
+            return self.costs.bounds(number, some)[1]
+        return await self.costs.exact(number, some)
+
+    def _is_small(self, number: int, some: Bits) -> bool:
+        """Whether a doubt about a statement is a small part of the workload."""
+        low, high = self.costs.bounds(number, some)
+        doubt = min(high, self.costs.bounds(number, 0)[1]) - low
+        return self._calls(number) * doubt <= 1e-4 * self._cost_before
 
     async def _finally(self, number: int, chosen: Bits) -> float:
         """What a statement costs with all that was chosen; at most, once the time is up."""

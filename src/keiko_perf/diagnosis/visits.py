@@ -162,7 +162,7 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
         besides = _LOOK_UP + rows * _ROW
         far = min(touched, 1.0) * _FAR * scatter.away * (1.0 - follows)
     cost = max(visit.cost, cheap + besides)
-    return (min(cost, dear + besides) if _is_known(visit) else cost) + far
+    return (min(cost, dear + besides) if _is_known(visit, table) else cost) + far
 
 
 def _in_order(visit: Visit, table: Table) -> float:
@@ -177,18 +177,22 @@ def _touched(rows: float, table: Table, pages: float, in_order: float) -> float:
     return min(in_order * min(together, rows) + (1.0 - in_order) * rows, pages)
 
 
-def _is_known(visit: Visit) -> bool:
+def _is_known(visit: Visit, table: Table) -> bool:
     """Whether it is known how many rows it looks at, at most."""
-    return not (visit.is_filtered or visit.is_first_enough or visit.ends_early)
+    is_whole = bool(visit.columns) and not _is_partial(visit, table)
+    return not ((visit.is_filtered and not is_whole) or visit.is_first_enough or visit.ends_early)
+
+
+def _is_partial(visit: Visit, table: Table) -> bool:
+    return visit.is_partial or any(
+        one.name == visit.index and one.is_partial for one in table.indexes
+    )
 
 
 def _fetched(visit: Visit, table: Table) -> float:
     """How many rows a visit looks at each time; at least."""
     rows = visit.rows
-    is_partial = visit.is_partial or any(
-        one.name == visit.index and one.is_partial for one in table.indexes
-    )
-    if visit.is_filtered and visit.columns and not is_partial:
+    if visit.is_filtered and visit.columns and not _is_partial(visit, table):
         found = table.rows
         for name in visit.columns:
             column = table.columns.get(name)
