@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -62,6 +65,32 @@ def browser(absent: Callable[[str], NoReturn]) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def redis_port(
+    absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """The port of a Redis that keeps nothing on disk, for the tests of a file."""
+    program, directory = shutil.which("redis-server"), tmp_path_factory.mktemp("redis")
+    if program is None:
+        absent("redis-server. apt install redis-server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
+    running = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert running.poll() is None, "redis-server ended"
+                time.sleep(0.01)
+        yield port
+    finally:
+        running.terminate()
+        running.wait()
 
 
 @pytest.fixture(scope="session")

@@ -81,3 +81,9 @@ def test_a_folder_is_no_file_for_a_report(result: Path, tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "it is a folder" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_load_test_is_told_in_the_language_of_the_settings(result: Path) -> None:
+    german = {**os.environ, "KEIKO_PERF_LANG": "de"}
+    assert "Lasttest von" in show(result, env=german).stdout
+    assert "Load test of" in show(result, "--lang", "en", env=german).stdout

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -42,29 +39,6 @@ def counters(monitor: PerformanceMonitor) -> dict[str, int]:
 
 
 # arq
-
-
-@pytest.fixture
-def redis_port(absent: Callable[[str], NoReturn], tmp_path: Path) -> Iterator[int]:
-    program = shutil.which("redis-server")
-    if program is None:
-        absent("redis-server. apt install redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    running = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert running.poll() is None, "redis-server ended"
-                time.sleep(0.01)
-        yield port
-    finally:
-        running.terminate()
-        running.wait()
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own

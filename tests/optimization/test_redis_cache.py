@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -21,31 +19,6 @@ from keiko_perf.fakes import FakeClock
 from keiko_perf.optimization import JsonCodec, RedisCache, SignedPickle, cached
 
 SECRET = b"0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def redis_port(
-    absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[int]:
-    program, directory = shutil.which("redis-server"), tmp_path_factory.mktemp("redis")
-    if program is None:
-        absent("redis-server. apt install redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
-    running = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert running.poll() is None, "redis-server ended"
-                time.sleep(0.01)
-        yield port
-    finally:
-        running.terminate()
-        running.wait()
 
 
 @pytest_asyncio.fixture

@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from _thread import interrupt_main
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -34,7 +34,7 @@ from keiko_perf.container import read_memory
 from keiko_perf.doctor.growth import growth_of
 from keiko_perf.doctor.words_of_process import memory_cause
 from keiko_perf.errors import MissingExtra, Unavailable, UsageError
-from keiko_perf.model import Column, Report, Section, Severity, Status, Table, say
+from keiko_perf.model import Column, Message, Report, Section, Severity, Status, Table, say
 from keiko_perf.optimization import MemoryTracer
 from keiko_perf.optimization.memory.tracer import is_own_file
 
@@ -288,26 +288,7 @@ def _watched(pid: int, seconds: float) -> Report:
             Section(
                 title=say("The process"),
                 findings=findings,
-                paragraphs=(
-                    say(
-                        "It holds {grown:bytes} more than {ago:duration} before",
-                        grown=grown_bytes,
-                        ago=seconds,
-                    )
-                    if grown_bytes > 0
-                    else say("It holds no more than {ago:duration} before", ago=seconds),
-                    *(
-                        ()
-                        if shared is None
-                        else (
-                            say(
-                                "With what it shares divided by those who share it, it holds "
-                                "{pss:bytes}",
-                                pss=shared,
-                            ),
-                        )
-                    ),
-                ),
+                paragraphs=tuple(_course(grown_bytes, seconds, shared)),
             ),
         ),
         answer={
@@ -317,6 +298,20 @@ def _watched(pid: int, seconds: float) -> Report:
             "limit_bytes": memory.limit_bytes,
         },
     )
+
+
+def _course(grown_bytes: int, seconds: float, shared: int | None) -> Iterator[Message]:
+    """How what it holds went, and what of that is its own."""
+    if grown_bytes > 0:
+        yield say(
+            "It holds {grown:bytes} more than {ago:duration} before", grown=grown_bytes, ago=seconds
+        )
+    else:
+        yield say("It holds no more than {ago:duration} before", ago=seconds)
+    if shared is not None:
+        yield say(
+            "With what it shares divided by those who share it, it holds {pss:bytes}", pss=shared
+        )
 
 
 def _held(process: psutil.Process, seconds: float) -> list[tuple[float, float]]:

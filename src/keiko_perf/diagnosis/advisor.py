@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from keiko_perf.diagnosis.advice import Advice, Refusal
-from keiko_perf.diagnosis.advising import Priced, Task, unverified, verified
 from keiko_perf.diagnosis.bits import set_of
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.choice import Limits
+from keiko_perf.diagnosis.conclusion import Priced, Task, unverified, verified
 from keiko_perf.diagnosis.costs import Costs
 from keiko_perf.diagnosis.expressions import overrated
 from keiko_perf.diagnosis.gaps import (

@@ -43,6 +43,7 @@ _MOVES = 0.004  # how often the knee does
 _CHANGES_SHAPE = 0.1  # how much of that to any shape; a service hardly changes its kind
 _PARTS, _NEAR = 8, 1.4  # where the lowest cost is looked for
 _PIECE = 50  # knees, each of which is some microseconds' work
+_ONE = 0.25  # a goal below this is one at a time, as a logarithm
 _NEGLIGIBLE, _TINY = 1e-4, 1e-300
 
 
@@ -122,6 +123,16 @@ class Knee:
             return 1 if off > 0 else -1
         self._learn_noise(max(-_OUTLIER, min(_OUTLIER, off)))
         return 0
+
+    def learn_is_one(self, evidence: float) -> None:
+        """Something else than durations makes that so much more likely, as a logarithm."""
+        factor = exp(-evidence)
+        weights = [
+            weight if goal < _ONE else factor * weight
+            for goal, weight in zip(self._goals, self._weights, strict=True)
+        ]
+        total = sum(weights)
+        self._weights = [weight / total for weight in weights]
 
     def rest(self) -> None:
         """Nothing was measured for a while: the level may well be another by now."""

@@ -5,7 +5,8 @@ A window begins when a limit is set, and is measured once those in flight before
 least so many requests, and as long as one takes. Then `Knee` says what to aim at, and the next
 limit is that, or a little more or less, in turns: as much as has to be for the difference to be
 seen, and no more. Failures count as time that was spent for nothing. Where long work does not end
-while a window is measured (`account.py`), how many end tells how long all of them take.
+while a window is measured (`account.py`), how many end tells how long all of them take. Those who
+are never overtaken stand in a line (`line.py`).
 
 It owns no clock and does no I/O: what is told to it is all it knows.
 """
@@ -16,6 +17,7 @@ from math import ceil, exp, inf, log, sqrt
 
 from keiko_perf.optimization.account import Account
 from keiko_perf.optimization.knee import Aim, InPieces, Knee
+from keiko_perf.optimization.line import Line
 
 _FIRST = 2  # beside an idle service, to see how long a request takes without a queue
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
@@ -39,6 +41,9 @@ _CHEAP = 0.008  # so little that one more is looked at in every turn
 _OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
 _PIECES, _THINK = 60, 16  # a thought has no more; it takes one in so many requests
+_TELLS = 0.3  # where work varies by more, a window at one says less than who overtakes whom
+_MOST_IN_LINE = 16  # with more in flight nobody looks whether they stand in line
+_FEWEST, _ENOUGH = 4, 16.0  # requests; squared steps by the variance of a measurement
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
 
@@ -76,6 +81,7 @@ class Steering:
         self._least, self._most = least, most
         self._knee = Knee(min(_FIRST_GUESS, most), doubt=_FIRST_DOUBT, most=most)
         self._account = Account()
+        self._line = Line()
         self._base = self.limit
         self._beginning, self._has_grown = True, False
         self._is_found = False
@@ -107,6 +113,8 @@ class Steering:
         if beside > self._busiest:
             self._busiest = beside
         self._account.ended(now_s, duration_s, in_flight=in_flight)
+        if self.limit <= _MOST_IN_LINE:
+            self._line.ended(now_s, duration_s)
         if self._thought is not None:
             self._think_on(now_s, in_flight)
             return
@@ -156,6 +164,10 @@ class Steering:
         self._sum_s = self._squares = self._whole_s = self._lost_s = 0.0
         # These are looked at by each request, and change from one window to the next alone.
         self._least_requests = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
+        if self._jump and min(self.limit, self._base) == 1 and not self._beginning:
+            # Twice as much, or half of it, is seen by fewer requests.
+            enough = ceil(_ENOUGH * self._variation / (self._jump * self._jump))
+            self._least_requests = min(max(enough, _FEWEST), _LEAST_REQUESTS)
         self._least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
         longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
         self._longest_s = inf if self._mean_s is None else longest * self._mean_s
@@ -187,6 +199,8 @@ class Steering:
         beside = self._beside / self._count
         is_full = beside > _FULL * self.limit
         self._is_found |= not self._beginning
+        may_wait = is_full and 1 < self.limit <= _MOST_IN_LINE and not self._lost_s
+        in_line = self._line.close_window(self.limit * self._varied() if may_wait else None)
         self._account.close_window(is_full=is_full, begins=not self._is_found)
         if self._account.is_open and is_full:
             # Little's law counts those too that have not ended.
@@ -199,17 +213,22 @@ class Steering:
             self.changes += 1
             # Upwards: half of two would be much less.
             return ceil(self._base * exp(-change * _AFTER_A_CHANGE))
+        if in_line:
+            self._knee.learn_is_one(in_line)
         # Only now: what a stall does to durations is not how work varies.
         self._learn_variation()
         return (yield from self._aim(sqrt(variance * self._knee.spread)))
 
+    def _varied(self) -> float:
+        """The variance of durations by their squared mean."""
+        mean_s = self._sum_s / self._count
+        among = max(self._count - 1, 1) / self._count  # a few are closer to their own mean
+        return max(self._squares / self._count / (mean_s * mean_s) - 1, 0.0) / among
+
     def _learn_variation(self) -> None:
         """How much work varies, by all requests so far and later by the last some hundred."""
         self._seen += self._count
-        mean_s = self._sum_s / self._count
-        among = max(self._count - 1, 1) / self._count  # a few are closer to their own mean
-        variation = max(self._squares / self._count / (mean_s * mean_s) - 1, 0.0) / among
-        self._variation += self._count / self._seen * (variation - self._variation)
+        self._variation += self._count / self._seen * (self._varied() - self._variation)
         self._seen = min(self._seen, _REMEMBERED)
 
     def _aim(self, noise: float) -> InPieces[int]:
@@ -219,7 +238,7 @@ class Steering:
         reached = max(2 * self._busiest + 2, self._base)
         highest = max(int(self._base * most_up), self._base + 1)
         aim = yield from self._knee.aiming(
-            max(self._base * _MOST_DOWN, self._least),
+            self._least if self._line.is_clear else max(self._base * _MOST_DOWN, self._least),
             max(min(highest, self._most, reached), self._base),
             sure=_SURE if self._is_found else _SURE_AT_FIRST,
         )
@@ -237,6 +256,8 @@ class Steering:
         self._beginning &= grows
         self._has_grown = grows
         self._base = limit
+        if self.limit == 1 < limit and self._variation < _TELLS:
+            self._line.refute()
         if self._beginning:
             return self._base
         return self._look(aim, noise)

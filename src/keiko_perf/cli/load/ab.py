@@ -26,7 +26,6 @@ from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
     check_writable,
@@ -95,7 +94,7 @@ def ab_command(
     token: Token = "",
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
-    lang: LanguageOption = Language.ENGLISH,
+    lang: LanguageOption = None,
 ) -> None:
     """Say whether version B is slower than version A, by runs of both that take turns."""
     _check(percentile, min_effect, pairs)

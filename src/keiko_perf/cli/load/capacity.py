@@ -38,7 +38,6 @@ from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
     check_writable,
@@ -107,7 +106,7 @@ def capacity_command(
     max_duration: MaxDuration = "1h",
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
-    lang: LanguageOption = Language.ENGLISH,
+    lang: LanguageOption = None,
 ) -> None:
     """Find the highest rate at which TARGET keeps its promises, and with --watch what limits it."""
     promised = read_promises(slo or ())

@@ -16,7 +16,6 @@ from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
     show,
@@ -35,7 +34,7 @@ def show_command(
     slo: SloText = None,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
-    lang: LanguageOption = Language.ENGLISH,
+    lang: LanguageOption = None,
 ) -> None:
     """Report on a saved result again, in any form; held against other targets if any are given."""
     found = load(result)
@@ -64,7 +63,7 @@ def compare_command(
     ] = 5.0,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
-    lang: LanguageOption = Language.ENGLISH,
+    lang: LanguageOption = None,
 ) -> None:
     """Say whether the second run is slower than the first, by how much, and how sure that is."""
     if not 0 < percentile < 100:

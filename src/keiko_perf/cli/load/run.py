@@ -58,7 +58,6 @@ from keiko_perf.cli.output import (
     Destination,
     Format,
     FormatOption,
-    Language,
     LanguageOption,
     OutputOption,
     check_writable,
@@ -124,7 +123,7 @@ def run_command(
     save_to: SaveFile = None,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
-    lang: LanguageOption = Language.ENGLISH,
+    lang: LanguageOption = None,
 ) -> None:
     """Put TARGET under load and report what it took. Open load, at a fixed rate, unless --users."""
     load, duration_s = arrivals(

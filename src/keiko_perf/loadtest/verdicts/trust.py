@@ -55,6 +55,12 @@ def _parts(result: Result) -> Iterator[Message]:
 
 
 def _remarks(result: Result) -> Iterator[Text]:
+    if result.invalid:
+        yield say(
+            "To get one that is valid: let this machine do less meanwhile, or make the load from "
+            "another one; where a core of the generator is full, ask for less or share the load "
+            "(--processes)."
+        )
     if result.is_closed:
         yield say(
             "Closed load: a slow service is asked less often, so the percentiles leave out whoever "

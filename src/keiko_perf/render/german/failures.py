@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "To get one that is valid: let this machine do less meanwhile, or make the load from another"
+    " one; where a core of the generator is full, ask for less or share the load (--processes).": (
+        "Um eine gültige zu bekommen: diese Maschine derweil weniger tun lassen oder die Last von"
+        " einer anderen machen; wo ein Kern des Lastgenerators voll ist, weniger verlangen oder die"
+        " Last teilen (--processes)."
+    ),
     "Check the spelling of the host, and the DNS of this machine.": (
         "Die Schreibweise des Namens prüfen und das DNS dieser Maschine."
     ),

@@ -1,5 +1,5 @@
 """
-Advising: what was asked and what came of it, as `Advice`.
+Conclusion: what was asked and what came of it, as `Advice`.
 
 An index that is advised has its name, its size, what it brings and what it costs; one that is not
 has a reason. Where nothing is advised, the advice says why, and it never calls well what could not
