@@ -18,9 +18,9 @@ from typing import Any
 
 import psycopg
 
-from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 
 Plain = tuple[str, ...]
 """A table and its columns."""

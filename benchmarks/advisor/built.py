@@ -30,12 +30,12 @@ from keiko_perf.demo.seed import seed
 from keiko_perf.demo.service import create_app
 from keiko_perf.demo.settings import DemoSettings, Fault
 from keiko_perf.demo.traffic import steps
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.catalog import recorded_workload
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.scratch import Scratch
-from keiko_perf.diagnosis.workload import Statement
+from keiko_perf.diagnosis.pricing.scratch import Scratch
+from keiko_perf.diagnosis.statements.workload import Statement
 
 MB = 1_000_000
 _TOKEN = "benchmark"  # noqa: S105 - of a service that nobody else reaches

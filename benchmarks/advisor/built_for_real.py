@@ -23,7 +23,7 @@ from typing import Any
 
 import psycopg
 
-from keiko_perf.diagnosis.advice import Advice, AdvisedIndex
+from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex
 from keiko_perf.diagnosis.schema import TableName
 
 LEAST_GAIN = 0.05

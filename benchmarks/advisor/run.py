@@ -31,10 +31,10 @@ import tenants
 import warehouse
 
 from keiko_perf.demo.cluster import private_cluster
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 
 MB = 1_000_000
 WORKLOADS: dict[str, tuple[Any, list[tuple[float, str]]]] = {

@@ -24,13 +24,13 @@ from typing import Any
 import psycopg
 
 from keiko_perf.demo.cluster import private_cluster
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.proposals import queries_of
 from keiko_perf.diagnosis.catalog import read_schema, recorded_workload
-from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.proposals import queries_of
-from keiko_perf.diagnosis.sampling import sampling_of
+from keiko_perf.diagnosis.pricing.sampling import sampling_of
+from keiko_perf.diagnosis.pricing.verify import HypoPg
 from keiko_perf.diagnosis.schema import Key, TableName
-from keiko_perf.diagnosis.verify import HypoPg
 
 TENANTS = 400
 LEAST_GAIN = 0.05

@@ -26,13 +26,13 @@ from typing import Any
 import psycopg
 
 from keiko_perf.demo.cluster import private_cluster
-from keiko_perf.diagnosis.building import build_s, built_bytes
+from keiko_perf.diagnosis.advice.building import build_s, built_bytes
+from keiko_perf.diagnosis.advice.upkeep import entry_cost, wal_bytes
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.catalog import read_schema
-from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.verify import HypoPg
 from keiko_perf.diagnosis.schema import Key, Table, TableName
-from keiko_perf.diagnosis.upkeep import entry_cost, wal_bytes
-from keiko_perf.diagnosis.verify import HypoPg
 
 NAME = TableName("public", "item")
 SCHEMA = """

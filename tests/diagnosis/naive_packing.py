@@ -7,8 +7,8 @@ from functools import reduce
 from itertools import combinations
 from operator import add
 
-from keiko_perf.diagnosis.bits import Bits, bits_of, without
-from keiko_perf.diagnosis.ledger import Ledger
+from keiko_perf.diagnosis.search.bits import Bits, bits_of, without
+from keiko_perf.diagnosis.search.ledger import Ledger
 
 
 class NaivePacking:

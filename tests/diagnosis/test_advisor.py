@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.catalog import recorded_workload
 from keiko_perf.diagnosis.frontdoor import missing_indexes, suggest_for_table
-from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.price import Around, IndexRefused, Session
+from keiko_perf.diagnosis.pricing.price import Around, IndexRefused, Session
+from keiko_perf.diagnosis.pricing.verify import HypoPg, Pricer, RolledBackBuild
 from keiko_perf.diagnosis.reports import advice_report
-from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.errors import DatabaseUnavailable, UsageError
 from keiko_perf.model import Status
 

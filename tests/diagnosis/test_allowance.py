@@ -8,11 +8,11 @@ import pytest
 from tests.diagnosis.test_packing import ledger_of
 from tests.diagnosis.test_search import A_AND_C, AB, BOTH, NONE, ONLY_A, ONLY_B, A, B, C, Plans
 
-from keiko_perf.diagnosis.allowance import Allowance
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.ledger import Hopes, Ledger
-from keiko_perf.diagnosis.rehearsal import Rehearsal
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.schema import Key
+from keiko_perf.diagnosis.search.allowance import Allowance
+from keiko_perf.diagnosis.search.ledger import Hopes, Ledger
+from keiko_perf.diagnosis.search.rehearsal import Rehearsal
 
 PLANS = {
     BOTH: {NONE: 100.0, frozenset({A}): 60.0, frozenset({AB}): 10.0, frozenset({B}): 80.0},

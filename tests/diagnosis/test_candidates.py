@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.diagnosis.candidates import forms, is_pinned
-from keiko_perf.diagnosis.indexes import Index, create_statement, drop_statement, index_name, serves
-from keiko_perf.diagnosis.predicates import Use
-from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.candidates.candidates import forms, is_pinned
+from keiko_perf.diagnosis.candidates.indexes import (
+    Index,
+    create_statement,
+    drop_statement,
+    index_name,
+    serves,
+)
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.statements.predicates import Use
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 
 NAME = TableName("public", "tasks")
 DISTINCT = {

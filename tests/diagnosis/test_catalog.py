@@ -8,9 +8,9 @@ import pytest
 
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.catalog import find_table, read_schema, taken_names
-from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.statements.parser import quoted
 
 pytestmark = pytest.mark.postgres
 

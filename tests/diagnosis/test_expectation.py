@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.diagnosis.test_projection import COLUMNS, TABLE, T, gin, index
 
-from keiko_perf.diagnosis.expectation import expectation
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.predicates import Use
-from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.pricing.expectation import expectation
+from keiko_perf.diagnosis.statements.predicates import Use
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 
 SEQUENTIAL = 20_000 + 1e6 * 0.0125
 SIZE = 30e6

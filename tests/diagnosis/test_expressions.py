@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 
 pytestmark = pytest.mark.postgres
 

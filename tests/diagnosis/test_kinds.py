@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.diagnosis.gin import gin_size_bytes, stands_for
-from keiko_perf.diagnosis.indexes import Index, index_name, is_replaced
-from keiko_perf.diagnosis.kinds import ALL, all_forms, kinds_of
-from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.candidates.gin import gin_size_bytes, stands_for
+from keiko_perf.diagnosis.candidates.indexes import Index, index_name, is_replaced
+from keiko_perf.diagnosis.candidates.kinds import ALL, all_forms, kinds_of
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Schema, Table, TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 from keiko_perf.errors import UsageError
 
 T = TableName("public", "task")

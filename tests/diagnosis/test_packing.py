@@ -27,16 +27,16 @@ from tests.diagnosis.test_search import (
     query,
 )
 
-from keiko_perf.diagnosis.bits import Bits, set_of
-from keiko_perf.diagnosis.choice import Limits
-from keiko_perf.diagnosis.costs import Costs
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.ledger import Hopes, Ledger
-from keiko_perf.diagnosis.losses import Losses
-from keiko_perf.diagnosis.nomination import Nomination
-from keiko_perf.diagnosis.packing import Packing
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.schema import Key, Table, TableName
-from keiko_perf.diagnosis.weighing import Weighing
+from keiko_perf.diagnosis.search.bits import Bits, set_of
+from keiko_perf.diagnosis.search.choice import Limits
+from keiko_perf.diagnosis.search.costs import Costs
+from keiko_perf.diagnosis.search.ledger import Hopes, Ledger
+from keiko_perf.diagnosis.search.losses import Losses
+from keiko_perf.diagnosis.search.nomination import Nomination
+from keiko_perf.diagnosis.search.packing import Packing
+from keiko_perf.diagnosis.search.weighing import Weighing
 
 ALL = (A, B, C)
 Known = Mapping[frozenset[Index], float]

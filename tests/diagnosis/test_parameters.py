@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.diagnosis.parameters import (
+from keiko_perf.diagnosis.schema import Column, Table, TableName
+from keiko_perf.diagnosis.statements.parameters import (
     Compared,
     Draw,
     Values,
@@ -14,9 +15,8 @@ from keiko_perf.diagnosis.parameters import (
     value_sql,
     weights_for,
 )
-from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.schema import Column, Table, TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 
 JOB = TableName("public", "job")
 TENANT = TableName("public", "tenant")

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis import connecting
 from keiko_perf.diagnosis import postgres as module
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.catalog import find_table, recorded_workload
 from keiko_perf.diagnosis.collect import collect
 from keiko_perf.diagnosis.failure import Address, StatementFailed, statement_failed

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from keiko_perf.diagnosis.floor import floor, share_held
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.projection import does_more, projection
-from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.projection import does_more, projection
+from keiko_perf.diagnosis.pricing.floor import floor, share_held
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 
 T = TableName("public", "t")
 COLUMNS = {

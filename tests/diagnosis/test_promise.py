@@ -12,11 +12,9 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.advisor import advise
-from keiko_perf.diagnosis.catalog import recorded_workload
-from keiko_perf.diagnosis.fulfilment import fulfilment
-from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.promise import (
+from keiko_perf.diagnosis.advice.advisor import advise
+from keiko_perf.diagnosis.advice.fulfilment import fulfilment
+from keiko_perf.diagnosis.advice.promise import (
     LEAST_CALLS,
     Outcome,
     Promise,
@@ -25,6 +23,8 @@ from keiko_perf.diagnosis.promise import (
     judge,
     promises_of,
 )
+from keiko_perf.diagnosis.catalog import recorded_workload
+from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.reports import advice_report, promises_report
 from keiko_perf.errors import UsageError
 from keiko_perf.render import phrase, render

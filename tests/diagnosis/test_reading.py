@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.diagnosis.parser import NotUnderstood
-from keiko_perf.diagnosis.predicates import Join, Shape, Use, Write
-from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Key, TableName
-from keiko_perf.diagnosis.scope import Tables
+from keiko_perf.diagnosis.statements.parser import NotUnderstood
+from keiko_perf.diagnosis.statements.predicates import Join, Shape, Use, Write
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
 
 AGENTS = TableName("public", "agents")
 TASKS = TableName("public", "tasks")

@@ -8,20 +8,20 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
+from keiko_perf.diagnosis.advice.fulfilment import fulfilment
+from keiko_perf.diagnosis.advice.promise import Outcome, promises_of
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.catalog import read_schema
-from keiko_perf.diagnosis.costs import Query
-from keiko_perf.diagnosis.fulfilment import fulfilment
-from keiko_perf.diagnosis.indexes import Index
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.promise import Outcome, promises_of
-from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.sampling import Sampling, sampling_of
+from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
+from keiko_perf.diagnosis.pricing.verify import HypoPg
 from keiko_perf.diagnosis.schema import Key, TableName
-from keiko_perf.diagnosis.scope import Tables
-from keiko_perf.diagnosis.verify import HypoPg
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.search.costs import Query
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.scope import Tables
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 
 pytestmark = pytest.mark.postgres
 

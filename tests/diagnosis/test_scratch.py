@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
-from keiko_perf.diagnosis.bitmap import BitmapScan, Pages, scan_by, whole_scan, with_scan
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.bitmap import BitmapScan, Pages, scan_by, whole_scan, with_scan
+from keiko_perf.diagnosis.pricing.scratch import Scratch, about_sample, check
 from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.scratch import Scratch, about_sample, check
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.errors import StatementRefused, UsageError
 from keiko_perf.render import phrase
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiko_perf.diagnosis.answer import Answer
-from keiko_perf.diagnosis.bits import set_of
-from keiko_perf.diagnosis.choice import Limits
-from keiko_perf.diagnosis.costs import Costs, Query
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.reading import read
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.pricing.verify import IndexRefused, Price
+from keiko_perf.diagnosis.pricing.visits import Visit
 from keiko_perf.diagnosis.schema import Key, Table, TableName
-from keiko_perf.diagnosis.search import Found, Search
-from keiko_perf.diagnosis.verify import IndexRefused, Price
-from keiko_perf.diagnosis.visits import Visit
-from keiko_perf.diagnosis.workload import Statement
+from keiko_perf.diagnosis.search.answer import Answer
+from keiko_perf.diagnosis.search.bits import set_of
+from keiko_perf.diagnosis.search.choice import Limits
+from keiko_perf.diagnosis.search.costs import Costs, Query
+from keiko_perf.diagnosis.search.search import Found, Search
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.errors import StatementRefused
 
 TABLE = TableName("", "t")

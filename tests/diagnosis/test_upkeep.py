@@ -4,12 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from keiko_perf.diagnosis.building import build_s, built_bytes, scaled_build_s
-from keiko_perf.diagnosis.costs import Query
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
-from keiko_perf.diagnosis.upkeep import (
+from keiko_perf.diagnosis.advice.building import build_s, built_bytes, scaled_build_s
+from keiko_perf.diagnosis.advice.upkeep import (
     Writes,
     columns_of,
     entry_cost,
@@ -19,7 +15,11 @@ from keiko_perf.diagnosis.upkeep import (
     with_counters,
     writes_of,
 )
-from keiko_perf.diagnosis.workload import Statement
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
+from keiko_perf.diagnosis.search.costs import Query
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.workload import Statement
 
 ITEM = TableName("", "item")
 TABLE = Table(

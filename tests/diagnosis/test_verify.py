@@ -9,22 +9,22 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keiko_perf.demo.cluster import Cluster
-from keiko_perf.diagnosis import verify
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advisor import advise
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.failure import StatementFailed
-from keiko_perf.diagnosis.indexes import Index
-from keiko_perf.diagnosis.memory import InMemory
 from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.schema import Key, TableName
-from keiko_perf.diagnosis.verify import (
+from keiko_perf.diagnosis.pricing import verify
+from keiko_perf.diagnosis.pricing.memory import InMemory
+from keiko_perf.diagnosis.pricing.verify import (
     HypoPg,
     IndexRefused,
     Pricer,
     RolledBackBuild,
     Session,
 )
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.schema import Key, TableName
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused
 from keiko_perf.render import phrase
 

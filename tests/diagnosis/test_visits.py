@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from keiko_perf.diagnosis.descents import descents
-from keiko_perf.diagnosis.indexes import Index
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.pricing.descents import descents
+from keiko_perf.diagnosis.pricing.visits import IN_MEMORY, Visit, misjudged, visits_of, weighed
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
-from keiko_perf.diagnosis.visits import IN_MEMORY, Visit, misjudged, visits_of, weighed
 
 ORDERS = TableName("public", "orders")
 SCATTERED = Column(name="client", distinct=50_000.0, correlation=0.0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 

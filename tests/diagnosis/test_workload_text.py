@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from keiko_perf.diagnosis.workload import Workload
-from keiko_perf.diagnosis.workload_text import numbered, workload_of
+from keiko_perf.diagnosis.statements.workload import Workload
+from keiko_perf.diagnosis.statements.workload_text import numbered, workload_of
 from keiko_perf.errors import UsageError
 
 

@@ -28,7 +28,7 @@ from keiko_perf.model import Report
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
     from keiko_perf.diagnosis.postgres import Database
-    from keiko_perf.diagnosis.workload import Workload
+    from keiko_perf.diagnosis.statements.workload import Workload
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.I)
 _UNITS = {
@@ -105,12 +105,12 @@ def advise(
     text = None if workload is None else _text_of(workload)
 
     async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.advisor import advise as advised
+        from keiko_perf.diagnosis.advice.advisor import advise as advised
+        from keiko_perf.diagnosis.candidates.kinds import ALL, kinds_of
         from keiko_perf.diagnosis.catalog import recorded_workload
-        from keiko_perf.diagnosis.kinds import ALL, kinds_of
+        from keiko_perf.diagnosis.pricing.scratch import Scratch, check
         from keiko_perf.diagnosis.reports import advice_report
-        from keiko_perf.diagnosis.scratch import Scratch, check
-        from keiko_perf.diagnosis.workload_text import workload_of
+        from keiko_perf.diagnosis.statements.workload_text import workload_of
 
         scratch = None if scratch_schema is None else Scratch(scratch_schema)
         if scratch is not None:
@@ -139,7 +139,7 @@ def advise(
 
 def _between_snapshots(file: Path, place: str) -> Workload:
     from keiko_perf.diagnosis.history.file import HistoryFile
-    from keiko_perf.diagnosis.workload import Workload
+    from keiko_perf.diagnosis.statements.workload import Workload
 
     periods = HistoryFile(file).periods(place)
     if not periods:
@@ -176,8 +176,8 @@ def verify(
     )
 
     async def answer(connected: Database) -> Report:
-        from keiko_perf.diagnosis.fulfilment import fulfilment
-        from keiko_perf.diagnosis.promise import promises_of
+        from keiko_perf.diagnosis.advice.fulfilment import fulfilment
+        from keiko_perf.diagnosis.advice.promise import promises_of
         from keiko_perf.diagnosis.reports import promises_report
 
         try:

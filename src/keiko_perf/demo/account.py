@@ -13,10 +13,10 @@ from keiko_perf import __version__
 from keiko_perf.demo.exhibits import response_chart, routes_table, statements_table
 from keiko_perf.demo.place import Place
 from keiko_perf.demo.settings import Fault
-from keiko_perf.diagnosis.advice import Advice
+from keiko_perf.diagnosis.advice.advice import Advice
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.rules import judge
-from keiko_perf.diagnosis.workload import Workload
+from keiko_perf.diagnosis.statements.workload import Workload
 from keiko_perf.loadtest.plan import Plan
 from keiko_perf.loadtest.result import Result
 from keiko_perf.model import (

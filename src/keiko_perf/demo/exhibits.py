@@ -4,7 +4,7 @@ Exhibits: the tables and the chart of the demo's report. Pure.
 
 from __future__ import annotations
 
-from keiko_perf.diagnosis.workload import Workload
+from keiko_perf.diagnosis.statements.workload import Workload
 from keiko_perf.loadtest.result import Result
 from keiko_perf.model import (
     Chart,

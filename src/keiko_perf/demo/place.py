@@ -18,7 +18,7 @@ from keiko_perf.demo.programs import Programs, find_programs
 from keiko_perf.demo.schema import SCHEMA
 from keiko_perf.demo.seed import drop, is_seeded
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.verify import HypoPg
+from keiko_perf.diagnosis.pricing.verify import HypoPg
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, UsageError
 from keiko_perf.model import Message, say
 

@@ -36,14 +36,14 @@ from keiko_perf.demo.seed import Progress as SeedProgress
 from keiko_perf.demo.seed import seed
 from keiko_perf.demo.settings import DemoSettings
 from keiko_perf.demo.traffic import HOT_STEP, HOT_TARGET, steps
-from keiko_perf.diagnosis.advice import Advice
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import Advice
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.collect import collect
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.verify import HypoPg, Pricer, RolledBackBuild
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.pricing.verify import HypoPg, Pricer, RolledBackBuild
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.doctor.visit import visit
 from keiko_perf.errors import DatabaseUnavailable
 from keiko_perf.loadtest.headers import bearer

@@ -5,7 +5,9 @@ The names are imported when they are first used: the part needs SQLAlchemy, psyc
 which the extra `postgres` brings.
 
 `collect` asks, `evidence` is what was answered, `rules` judge it; `plans` and `history` are
-readings of their own. The modules beside them read statements and find the indexes that they lack.
+readings of their own. The other way goes from `statements` to `candidates`, which `pricing` and
+`search` weigh, to `advice`. Beside the folders stand the connection (`postgres`), the tables as
+values (`schema`, read by `catalog`) and the fronts: `analyzer`, `optimizer`, `overview`, `reports`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keiko_perf.diagnosis.advisor import advise
+    from keiko_perf.diagnosis.advice.advisor import advise
     from keiko_perf.diagnosis.analyzer import DatabasePerformanceAnalyzer
     from keiko_perf.diagnosis.evidence import Evidence
     from keiko_perf.diagnosis.history.file import HistoryFile
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from keiko_perf.diagnosis.postgres import Database
     from keiko_perf.diagnosis.rules import judge
     from keiko_perf.diagnosis.rules.plans import judge_plan
-    from keiko_perf.diagnosis.workload import Statement, Workload
+    from keiko_perf.diagnosis.statements.workload import Statement, Workload
 
 __all__ = [
     "Database",
@@ -49,9 +51,9 @@ _HOME = {
     "HistoryFile": "history.file",
     "Plan": "plans.plan",
     "QueryOptimizer": "optimizer",
-    "Statement": "workload",
-    "Workload": "workload",
-    "advise": "advisor",
+    "Statement": "statements.workload",
+    "Workload": "statements.workload",
+    "advise": "advice.advisor",
     "judge": "rules",
     "judge_plan": "rules.plans",
     "keeper_of": "history.keeping",

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from keiko_perf.diagnosis.parser import NotUnderstood
 from keiko_perf.diagnosis.postgres import TAG, Database
-from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Schema, Table, TableName
-from keiko_perf.diagnosis.workload import Workload
+from keiko_perf.diagnosis.statements.parser import NotUnderstood
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.workload import Workload
 from keiko_perf.errors import DatabaseUnavailable
 
 MOST_STATEMENTS = 1000

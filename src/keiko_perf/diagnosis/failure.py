@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.errors import DatabaseUnavailable
 
 _NO_LONGER = 300

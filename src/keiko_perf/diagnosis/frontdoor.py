@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from keiko_perf.diagnosis.advice import AdvisedIndex
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import AdvisedIndex
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.catalog import find_table, recorded_workload
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.price import Pricer
-from keiko_perf.diagnosis.reading import read
-from keiko_perf.diagnosis.workload import Workload
+from keiko_perf.diagnosis.pricing.price import Pricer
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.workload import Workload
 from keiko_perf.errors import UsageError
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from keiko_perf.diagnosis.advice import Advice, AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.promise import Judged, Outcome
 from keiko_perf.diagnosis.postgres import Server
-from keiko_perf.diagnosis.promise import Judged, Outcome
-from keiko_perf.diagnosis.workload import shortened
+from keiko_perf.diagnosis.statements.workload import shortened
 from keiko_perf.model import (
     Column,
     Message,

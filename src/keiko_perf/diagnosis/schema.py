@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.statements.parser import quoted
 
 
 class TableName(NamedTuple):

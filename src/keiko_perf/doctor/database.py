@@ -13,8 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
-from keiko_perf.diagnosis.advice import AdvisedIndex
-from keiko_perf.diagnosis.advisor import advise
+from keiko_perf.diagnosis.advice.advice import AdvisedIndex
+from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.collect import collect
 from keiko_perf.diagnosis.collect.looks import Look, look, waited
 from keiko_perf.diagnosis.evidence import Evidence
@@ -24,7 +24,7 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.statements import is_query, returns_rows
 from keiko_perf.diagnosis.server import Server
-from keiko_perf.diagnosis.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, StatementTime
 from keiko_perf.model import Finding, Gap, Recommendation, say
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from keiko_perf.diagnosis.failure import StatementFailed
-from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Gap, Message, Text, say
 
 T = TypeVar("T")

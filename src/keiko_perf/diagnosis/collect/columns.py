@@ -13,11 +13,11 @@ from typing import Any
 
 from keiko_perf.diagnosis.collect.asking import grant_reading
 from keiko_perf.diagnosis.evidence import ColumnGroup, IndexStats, StatementStats, TableStats
-from keiko_perf.diagnosis.parser import NotUnderstood, quoted
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.predicates import Shape
-from keiko_perf.diagnosis.reading import read
 from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.statements.parser import NotUnderstood, quoted
+from keiko_perf.diagnosis.statements.predicates import Shape
+from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.model import Gap, say
 
 MOST_RELATIONS = 500

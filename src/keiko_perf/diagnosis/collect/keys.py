@@ -9,8 +9,8 @@ from typing import Any
 
 from keiko_perf.diagnosis.collect.asking import grant_reading
 from keiko_perf.diagnosis.evidence import ForeignKey, SequenceStats
-from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Gap, say
 
 MOST_KEYS = 500

@@ -12,8 +12,8 @@ from keiko_perf.diagnosis.collect.asking import grant
 from keiko_perf.diagnosis.evidence import StatementStats
 from keiko_perf.diagnosis.evidence.statements import MOST_CHARACTERS
 from keiko_perf.diagnosis.failure import StatementFailed
-from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.postgres import TAG, Database
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Gap, say
 
 MOST_STATEMENTS = 5_000

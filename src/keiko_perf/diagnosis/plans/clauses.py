@@ -14,8 +14,16 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from keiko_perf.diagnosis.parser import NotUnderstood, ast, enums, parse, quoted, sql, walk
-from keiko_perf.diagnosis.tree import names_of
+from keiko_perf.diagnosis.statements.parser import (
+    NotUnderstood,
+    ast,
+    enums,
+    parse,
+    quoted,
+    sql,
+    walk,
+)
+from keiko_perf.diagnosis.statements.tree import names_of
 
 MOST_CHARACTERS = 20_000
 """A longer condition is passed over."""

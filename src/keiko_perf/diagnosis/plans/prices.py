@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from keiko_perf.diagnosis.failure import StatementFailed
-from keiko_perf.diagnosis.parameters import numbers_of
-from keiko_perf.diagnosis.parser import ast, children, literal, parse
 from keiko_perf.diagnosis.plans.plan import Plan, read_plan
 from keiko_perf.diagnosis.plans.safety import Inspected
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.tree import names_of
+from keiko_perf.diagnosis.statements.parameters import numbers_of
+from keiko_perf.diagnosis.statements.parser import ast, children, literal, parse
+from keiko_perf.diagnosis.statements.tree import names_of
 from keiko_perf.model import (
     Column,
     Finding,

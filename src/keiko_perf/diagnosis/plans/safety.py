@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from keiko_perf.diagnosis.parser import NotUnderstood, ast, parse, walk
+from keiko_perf.diagnosis.statements.parser import NotUnderstood, ast, parse, walk
 from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Message, say
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import Evidence, Session
-from keiko_perf.diagnosis.parser import literal
+from keiko_perf.diagnosis.statements.parser import literal
 from keiko_perf.model import Finding, Gap, Severity, say
 
 NEAR = 0.8

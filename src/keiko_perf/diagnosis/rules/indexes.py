@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from keiko_perf.diagnosis.evidence import Evidence, IndexStats
 from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.rules.writing import MIB, iso, name_of
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Finding, Gap, Severity, say
 
 LEAST_BYTES = 1024 * 1024

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import ColumnGroup, Evidence
-from keiko_perf.diagnosis.parser import quoted
 from keiko_perf.diagnosis.rules.statements import LEAST_SHARE
 from keiko_perf.diagnosis.rules.writing import by_share, one_line
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Finding, Gap, Severity, say
 
 LEAST_FACTOR = 5.0

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import Evidence, Slot
-from keiko_perf.diagnosis.parser import literal
 from keiko_perf.diagnosis.rules.writing import GIB, MIB
+from keiko_perf.diagnosis.statements.parser import literal
 from keiko_perf.model import Finding, Gap, Severity, say
 
 BEHIND_BYTES = 64 * MIB

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keiko_perf.diagnosis.parser import quoted
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Severity
 
 MIB = 1024.0 * 1024.0

@@ -1,0 +1,156 @@
+"""
+Fulfilment: looks whether advised indexes are there, and how their statements fare since.
+
+It reads the catalog, plans the statements without executing them, by the same values for their
+parameters as when they were advised, and reads what the server has recorded of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from keiko_perf.diagnosis.advice.promise import Judged, Promise, PromisedGain, Seen, judge
+from keiko_perf.diagnosis.candidates.proposals import queries_of
+from keiko_perf.diagnosis.catalog import find_table, read_schema, recorded_workload
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.planner import (
+    GENERIC,
+    Planner,
+    forget_prepared,
+    index_names,
+    rows_of,
+    ways_of,
+)
+from keiko_perf.diagnosis.pricing.sampling import Drawn, sampling_of
+from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.statements.parameters import Draw, weights_for
+from keiko_perf.diagnosis.statements.parser import NotUnderstood
+from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.workload import Statement
+from keiko_perf.errors import DatabaseUnavailable, StatementRefused
+
+MOST_STATEMENTS = 20
+"""Of one index, those that were to gain most."""
+
+
+async def fulfilment(database: Database, promises: Iterable[Promise]) -> list[Judged]:
+    """
+    What became of each promise.
+
+    Raises:
+        DatabaseUnavailable: the connection was lost.
+    """
+    recorded = await _recorded(database)
+    return [await _judged(database, one, recorded) for one in promises]
+
+
+async def _recorded(database: Database) -> dict[str, Statement]:
+    try:
+        workload = await recorded_workload(database)
+    except DatabaseUnavailable:  # the extension is not there: the plans alone must do
+        return {}
+    return {one.text: one for one in workload.statements}
+
+
+async def _judged(database: Database, promise: Promise, recorded: dict[str, Statement]) -> Judged:
+    table, state, names = await _state(database, promise)
+    seen: dict[str, Seen] = {}
+    if state == "valid" and table is not None:
+        gains = promise.gains[:MOST_STATEMENTS]
+        drawn = await _drawn(database, gains)
+        async with database.transaction(settings=GENERIC):
+            try:
+                planner = Planner(database)
+                for gain in gains:
+                    planned = await _planned(planner, gain.query, drawn.get(gain.query))
+                    seen[gain.query] = _seen(planned, names, table, recorded.get(gain.query))
+            finally:
+                await forget_prepared(database)
+    return judge(promise, seen, state=state)
+
+
+async def _state(
+    database: Database, promise: Promise
+) -> tuple[TableName | None, str, frozenset[str]]:
+    """The index's table, whether it is there, and under which names plans speak of it."""
+    table = await find_table(database, promise.table)
+    row = table and await database.row(
+        _INDEX, schema=table.schema, table=table.name, name=promise.name
+    )
+    if not row:
+        return table, "absent", frozenset()
+    return table, "valid" if row["is_valid"] else "invalid", frozenset(row["names"])
+
+
+async def _drawn(database: Database, gains: Iterable[PromisedGain]) -> Mapping[str, Drawn]:
+    """By which values to plan the statements."""
+    shapes = {}
+    for gain in gains:
+        try:
+            shapes[gain.query] = gain, read(gain.query)
+        except NotUnderstood:
+            continue  # it is not planned either
+    names = {table.name for _, shape in shapes.values() for table in shape.tables}
+    schema = await read_schema(database, names)
+    queries = queries_of(
+        (
+            Statement(text=text, calls=gain.calls, total_s=gain.total_s, rows=gain.rows)
+            for text, (gain, _) in shapes.items()
+        ),
+        schema,
+    )
+    return (await sampling_of(database, queries, schema)).drawn
+
+
+async def _planned(
+    planner: Planner, query: str, drawn: Drawn | None
+) -> list[tuple[float, dict[str, Any]]]:
+    """The plans of a statement, each as it counts; none if it cannot be planned."""
+    try:
+        if drawn is not None:
+            try:
+                return await _by_values(planner, drawn)
+            except StatementRefused:
+                pass  # as when it was advised: any value must do
+        return [(1.0, await planner.plan(query, read(query).parameters))]
+    except (StatementRefused, NotUnderstood):
+        return []  # a table may have changed since: then nothing is known of it
+
+
+async def _by_values(planner: Planner, drawn: Drawn) -> list[tuple[float, dict[str, Any]]]:
+    draws: tuple[Draw, ...] = drawn.draws
+    plans = [await planner.plan(one.text, one.parameters) for one in draws]
+    weights = weights_for(draws, [rows_of(one) for one in plans], drawn.rows_per_call)
+    return [(weight, one) for weight, one in zip(weights, plans, strict=True) if weight > 0]
+
+
+def _seen(
+    planned: list[tuple[float, dict[str, Any]]],
+    names: frozenset[str],
+    table: TableName,
+    known: Statement | None,
+) -> Seen:
+    ways = dict.fromkeys(way for _, plan in planned if (way := ways_of(plan).get(table)))
+    return Seen(
+        cost=(
+            sum(weight * float(plan["Total Cost"]) for weight, plan in planned) if planned else None
+        ),
+        is_used=any(not names.isdisjoint(index_names(plan)) for _, plan in planned),
+        way="; ".join(ways),
+        calls=None if known is None else known.calls,
+        total_s=0.0 if known is None else known.total_s,
+    )
+
+
+_INDEX = """
+SELECT i.indisvalid AS is_valid,
+       ARRAY(SELECT part.relname::text FROM pg_catalog.pg_partition_tree(x.oid) AS tree
+             JOIN pg_catalog.pg_class part ON part.oid = tree.relid
+             UNION SELECT x.relname::text) AS names
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = :schema AND c.relname = :table AND x.relname = :name
+"""

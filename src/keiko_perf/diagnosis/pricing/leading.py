@@ -1,0 +1,129 @@
+"""
+Leading: in whose order the rows come for each of which something is looked up.
+
+A table that is read from end to end gives its rows as they lie there; a join that asks for each row
+keeps the order of its first side. What is looked up in the order in which it lies is found on the
+page of before, or the next one; in any other order each time on another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.schema import Table, TableName
+
+_NAME = r'(?:"[^"]+"|[\w$]+)\.(?:"[^"]+"|[\w$]+)'
+_CAST = r"\)?(?:::[\w ]+)?"
+_NAMES = re.compile(_NAME, re.ASCII)
+_EQUAL = re.compile(rf"({_NAME}){_CAST} = \(?({_NAME})", re.ASCII)
+_CONDITIONS = ("Hash Cond", "Merge Cond", "Index Cond", "Join Filter")
+_KEEPING = frozenset({
+    "Nested Loop", "Hash Join", "Limit", "Gather Merge", "Unique", "Group", "Materialize",
+})  # fmt: skip
+"""They give rows as their first side does."""
+_AS_THEY_LIE = frozenset({"Seq Scan", "Bitmap Heap Scan"})
+_BY_INDEX = frozenset({"Index Scan", "Index Only Scan"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """
+    Where the values come from that are looked up.
+
+    Attributes:
+        table: that is read for them.
+        column: of it, that holds them, or what equals them.
+        index: by which it is read; empty: as its rows lie.
+        is_sorted: whether they come sorted.
+    """
+
+    table: TableName
+    column: str
+    index: str = ""
+    is_sorted: bool = False
+
+    def order(self, tables: Mapping[TableName, Table]) -> float:
+        """How far they come in their order: 0 to 1."""
+        if self.is_sorted:
+            return 1.0
+        table = tables.get(self.table)
+        if table is None:
+            return 0.0
+        if self.index:
+            keys = next((one.keys for one in table.indexes if one.name == self.index), ())
+            first = keys[0] if keys else None
+            return float(first is not None and first.column == self.column)
+        column = table.columns.get(self.column)
+        return ((column.correlation if column else None) or 0.0) ** 2
+
+    def repeats(self, tables: Mapping[TableName, Table]) -> float:
+        """How many rows have the same value."""
+        table = tables.get(self.table)
+        column = table.columns.get(self.column) if table else None
+        if table is None or column is None or not column.distinct:
+            return 1.0
+        return max(table.rows / column.distinct, 1.0)
+
+
+def lead_of(condition: str, outer: Mapping[str, Any], assumed: Mapping[str, Index]) -> Lead | None:
+    """
+    Who leads a look-up; None: it is not known.
+
+    Args:
+        condition: of the look-up.
+        outer: the plan for each row of which it is done.
+        assumed: the indexes that are only assumed to be there, by their names.
+    """
+    names = _same(set(_NAMES.findall(condition)), outer)
+    driver: Mapping[str, Any] = outer
+    while driver["Node Type"] in _KEEPING and driver.get("Plans"):
+        driver = driver["Plans"][0]
+    kind = driver["Node Type"]
+    if kind in ("Sort", "Merge Join"):
+        by = " ".join(driver.get("Sort Key", ())[:1]) + driver.get("Merge Cond", "")
+        return Lead(TableName("", ""), "", is_sorted=True) if _mentions(by, names) else None
+    if kind not in _AS_THEY_LIE | _BY_INDEX:
+        return None
+    alias = driver.get("Alias", "")
+    mine = [column for table, column in map(_parts, names) if table == alias]
+    if not mine:
+        return None
+    table = TableName(driver.get("Schema", ""), driver["Relation Name"])
+    name = driver.get("Index Name", "") if kind in _BY_INDEX else ""
+    if name not in assumed:
+        return Lead(table, mine[0], index=name)
+    first = assumed[name].keys[0].column
+    return Lead(table, first, is_sorted=True) if first in mine else Lead(table, mine[0], index=name)
+
+
+def _same(names: set[str], plan: Mapping[str, Any]) -> list[str]:
+    """The names, and those that a plan makes equal to them."""
+    pairs = [pair for condition in _all_conditions(plan) for pair in _EQUAL.findall(condition)]
+    while more := {
+        other
+        for one, another in pairs
+        for other in (one, another)
+        if (one in names) != (another in names) and other not in names
+    }:
+        names |= more
+    return sorted(names)
+
+
+def _all_conditions(node: Mapping[str, Any]) -> Iterator[str]:
+    yield from (node[one] for one in _CONDITIONS if one in node)
+    for child in node.get("Plans", ()):
+        yield from _all_conditions(child)
+
+
+def _mentions(text: str, names: list[str]) -> bool:
+    return any(one in names for one in _NAMES.findall(text))
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The table's alias and the column, without quotes."""
+    found = re.findall(r'"[^"]+"|[\w$]+', name)
+    return found[0].strip('"'), found[-1].strip('"')

@@ -1,0 +1,218 @@
+"""
+Planner: asks the server for plans, without executing anything.
+
+Statements are planned as they were recorded, with `$1` in place of values, by their generic plan.
+VERBOSE, since only then a plan says of which schema a table is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from keiko_perf.diagnosis.failure import StatementFailed
+from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.price import TableLocked
+from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.statements.parser import NotUnderstood, written_out
+from keiko_perf.errors import DatabaseUnavailable, StatementRefused
+
+GENERIC = {"plan_cache_mode": "force_generic_plan"}
+"""The setting of the transaction in which a `Planner` asks."""
+
+_OPTIONS = "FORMAT JSON, VERBOSE"
+_PREPARED = "keiko_perf"
+_SYNTAX_ERROR = "42601"
+_LOCK_TIMEOUT = "55P03"
+_GENERIC_PLAN_SINCE = 160000
+
+
+class Planner:
+    """Asks for plans, and counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rewritten: dict[str, str] = {}
+        self.planner_calls = 0
+
+    async def plan(self, text: str, parameters: int) -> dict[str, Any]:
+        """
+        The plan of a statement.
+
+        Raises:
+            StatementRefused: the server cannot plan it.
+        """
+        plan, _ = await self.plan_after((), text, parameters)
+        return plan
+
+    async def plan_after(
+        self, before: Sequence[str], text: str, parameters: int
+    ) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
+        """
+        The plan of a statement once others have been carried out, in one message where the driver
+        can; and the rows of those.
+
+        Args:
+            before: the others, of ours.
+            text: the statement.
+            parameters: how many `$n` it has.
+
+        Raises:
+            StatementRefused: the server cannot plan it, or carry out the others.
+        """
+        try:
+            return await self._explained(before, self._rewritten.get(text, text), parameters)
+        except StatementFailed as failure:
+            if failure.sqlstate != _SYNTAX_ERROR or text in self._rewritten:
+                raise _not_planned(failure) from None
+        # `interval $1`, as pg_stat_statements writes it, is no SQL: the parser's own words are.
+        try:
+            self._rewritten[text] = written_out(text)
+            return await self._explained(before, self._rewritten[text], parameters)
+        except NotUnderstood as error:
+            raise StatementRefused(
+                f"a statement cannot be read: {error}", cure="Look at it in the workload"
+            ) from None
+        except StatementFailed as failure:
+            raise _not_planned(failure) from None
+
+    async def _explained(
+        self, before: Sequence[str], text: str, parameters: int
+    ) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
+        self.planner_calls += 1
+        asking, place = self._asking(text, parameters)
+        try:
+            answers = await self._database.send_together([*before, *asking])
+        except StatementFailed:
+            if place:
+                await forget_prepared(self._database)
+            raise
+        return _plan_of(answers[len(before) + place]), answers[: len(before)]
+
+    def _asking(self, text: str, parameters: int) -> tuple[list[str], int]:
+        """What has to be sent, and the answer to which of it holds the plan."""
+        if parameters == 0:
+            return [f"EXPLAIN ({_OPTIONS}) {text}"], 0
+        if self._database.server.version >= _GENERIC_PLAN_SINCE and self._database.sends_as_text:
+            return [f"EXPLAIN ({_OPTIONS}, GENERIC_PLAN) {text}"], 0
+        # A statement that stays prepared would keep its plan, whatever indexes come and go.
+        nulls = ", ".join(["NULL"] * parameters)
+        return [
+            f"PREPARE {_PREPARED} AS {text}",
+            f"EXPLAIN ({_OPTIONS}) EXECUTE {_PREPARED} ({nulls})",
+            f"DEALLOCATE {_PREPARED}",
+        ], 1
+
+
+async def surely(database: Database, sql: str) -> None:
+    """Run *sql* to clean up; a connection that was lost, or cancelled, took everything with it."""
+    with suppress(DatabaseUnavailable):
+        await database.send(sql)
+
+
+async def forget_prepared(database: Database) -> None:
+    """A prepared statement outlives its transaction; a cancellation may have left ours."""
+    with suppress(DatabaseUnavailable):
+        if await database.rows(
+            "SELECT FROM pg_catalog.pg_prepared_statements"
+            " WHERE name OPERATOR(pg_catalog.=) CAST(:name AS pg_catalog.text)",
+            name=_PREPARED,
+        ):
+            await surely(database, f"DEALLOCATE {_PREPARED}")
+
+
+def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    answer = next(iter(rows[0].values()))
+    parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
+    plan: dict[str, Any] = parsed[0]["Plan"]
+    return plan
+
+
+def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
+    """
+    What reading each table costs in a plan.
+
+    What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
+    """
+    found: dict[TableName, float] = {}
+
+    def walk(node: Mapping[str, Any], times: float) -> None:
+        if name := _table_of(node):
+            found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
+        children = node.get("Plans", ())
+        outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
+        for child in children:
+            relation = child.get("Parent Relationship")
+            often = times
+            if relation == "SubPlan":
+                often = float("inf")
+            elif relation == "Inner" and node["Node Type"] == "Nested Loop":
+                is_kept = child["Node Type"] == "Materialize"
+                often = times if is_kept else times * max(outer_rows, 1.0)
+            walk(child, often)
+
+    walk(plan, 1.0)
+    return found
+
+
+def given_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
+    """
+    How many rows each table gives in a plan, after its filters; of several scans the most.
+
+    Of a parallel scan the planner tells each worker's share.
+    """
+    found: dict[TableName, float] = {}
+
+    def walk(node: Mapping[str, Any], workers: int) -> None:
+        workers = node.get("Workers Planned", workers)
+        if name := _table_of(node):
+            # The leader helps less, the more workers it has to hear.
+            shared = workers + max(1 - 0.3 * workers, 0.0) if node.get("Parallel Aware") else 1.0
+            found[name] = max(found.get(name, 0.0), float(node["Plan Rows"]) * max(shared, 1.0))
+        for one in node.get("Plans", ()):
+            walk(one, workers)
+
+    walk(plan, 0)
+    return found
+
+
+def rows_of(plan: Mapping[str, Any]) -> float:
+    """How many rows a plan expects to give or, where it writes, to change."""
+    node = plan
+    while node["Node Type"] == "ModifyTable" and node.get("Plans"):
+        node = node["Plans"][0]
+    return float(node["Plan Rows"])
+
+
+def ways_of(plan: Mapping[str, Any]) -> dict[TableName, str]:
+    """How a plan first reads each table: `Index Scan using task_pkey`."""
+    found: dict[TableName, str] = {}
+    if (name := _table_of(plan)) and plan["Node Type"] != "ModifyTable":
+        names = sorted(index_names(plan))
+        found[name] = " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
+    for one in plan.get("Plans", ()):
+        found = ways_of(one) | found
+    return found
+
+
+def _table_of(node: Mapping[str, Any]) -> TableName | None:
+    name = node.get("Relation Name")
+    return TableName(node.get("Schema", ""), name) if name else None
+
+
+def index_names(plan: Mapping[str, Any]) -> Iterator[str]:
+    if "Index Name" in plan:
+        yield plan["Index Name"]
+    for one in plan.get("Plans", ()):
+        yield from index_names(one)
+
+
+def _not_planned(failure: StatementFailed) -> StatementRefused:
+    if failure.sqlstate == _LOCK_TIMEOUT:
+        return TableLocked(failure.what, cure=failure.cure)
+    return StatementRefused(
+        f"the server cannot plan it: {failure.message}",
+        cure="Run EXPLAIN on it to see why",
+    )

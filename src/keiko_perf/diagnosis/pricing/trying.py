@@ -1,0 +1,77 @@
+"""
+Trying: sessions around another one, that prices what was tried on a sample beside what can be
+assumed, and that remembers how the tables are read without any index more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.pricing.bitmap import with_scan
+from keiko_perf.diagnosis.pricing.price import Around, IndexRefused, Price
+from keiko_perf.diagnosis.pricing.scratch import Tried
+from keiko_perf.diagnosis.schema import TableName
+
+
+@dataclass(slots=True)
+class Remembering(Around):
+    """One that keeps how each statement's plan reads its tables without any index more."""
+
+    ways: dict[str, Mapping[TableName, str]] = field(default_factory=dict)
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        price = await self.session.price(text, parameters, indexes)
+        if not indexes:
+            self.ways[text] = price.ways
+        return price
+
+
+@dataclass(slots=True)
+class WithTried(Around):
+    """
+    One that knows what came of indexes that the other cannot assume.
+
+    Args:
+        tried: that.
+    """
+
+    tried: Mapping[Index, Tried]
+
+    def can_assume(self, index: Index) -> bool:
+        return index in self.tried or self.session.can_assume(index)
+
+    async def size_bytes(self, index: Index) -> int | None:
+        if index in self.tried:
+            return self.tried[index].size_bytes
+        return await self.session.size_bytes(index)
+
+    async def sizes(self, indexes: Iterable[Index]) -> Mapping[Index, int | IndexRefused | None]:
+        wanted = list(indexes)
+        found = dict(await self.session.sizes(one for one in wanted if one not in self.tried))
+        return found | {one: self.tried[one].size_bytes for one in wanted if one in self.tried}
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        """
+        What it costs with the best of those that were tried for each table, in the place of what
+        its plan without them reads the table by.
+        """
+        mine = indexes & self.tried.keys()
+        price = await self.session.price(text, parameters, indexes - mine)
+        for table in sorted({one.table for one in mine}):
+            scans = {
+                self.tried[one].scans[text]: one
+                for one in sorted(mine, reverse=True)
+                if one.table == table and text in self.tried[one].scans
+            }
+            before = (price.scans or {}).get(table)
+            if not scans or before is None or before == float("inf"):
+                continue
+            least = min(scans)
+            cost = with_scan(price.cost, before, least)
+            if cost < price.cost:
+                others = frozenset(one for one in price.used if one.table != table)
+                read = {**(price.scans or {}), table: least}
+                price = replace(price, cost=cost, used=others | {scans[least]}, scans=read)
+        return price

@@ -1,0 +1,386 @@
+"""
+Costs: what each statement costs under any set of indexes, with as few questions as possible.
+
+Sets are bits of a whole number, one for each candidate. Four things spare a question. Indexes that
+cannot matter to a statement are left out of it, and of several that are one and the same to it
+(see projection) one stands for all. An answer is kept. If the best plan under a set S uses only
+the indexes U, it stays the best under every set between U and S: fewer choices cannot make another
+plan better, though more sometimes make the planner take a dearer one. And before a set is asked
+about, all candidates on the tables of what is weighed are: that answer bounds the costs of many
+other sets, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+
+from keiko_perf.diagnosis.candidates.gin import stands_for
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.projection import does_more, projection
+from keiko_perf.diagnosis.pricing.descents import descents
+from keiko_perf.diagnosis.pricing.expectation import expectation
+from keiko_perf.diagnosis.pricing.floor import floor
+from keiko_perf.diagnosis.pricing.price import Price, Session
+from keiko_perf.diagnosis.pricing.visits import BUFFERS_BYTES, IN_MEMORY, misjudged
+from keiko_perf.diagnosis.schema import Table, TableName
+from keiko_perf.diagnosis.search.answer import Answer
+from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.statements.predicates import Shape, Use
+from keiko_perf.diagnosis.statements.workload import Statement
+
+Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
+"""Who says what a statement, with so many parameters, costs under some indexes."""
+_SCANS_SAVED = 3.0
+_LOCAL = 1.5
+_ELSEWHERE = 0.02
+_MOST_PROJECTED = 20_000
+"""Sets of each statement for which it is kept what stands for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement of the workload with its shape."""
+
+    statement: Statement
+    shape: Shape
+
+
+@dataclass(slots=True)
+class Costs:
+    """
+    Args:
+        session: who is asked.
+        queries: the workload, by number.
+        candidates: the indexes, by their bit.
+        sizes: how large each is, in bytes; 0 if not known.
+        tables: with their statistics.
+        buffers_bytes: of tables that the server has at hand itself.
+
+    Attributes:
+        answers: how many there are; whoever keeps what follows from them sees when there are more.
+    """
+
+    session: Session
+    queries: tuple[Query, ...]
+    candidates: tuple[Index, ...]
+    sizes: tuple[float, ...] = ()
+    tables: Mapping[TableName, Table] = field(default_factory=dict)
+    buffers_bytes: float = BUFFERS_BYTES
+    answers: int = 0
+    _known: list[list[Answer]] = field(default_factory=list)
+    _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
+    _saved: list[dict[Bits, float]] = field(default_factory=list)
+    _stand_ins: list[dict[int, int]] = field(default_factory=list)
+    _relevant: list[Bits] = field(default_factory=list)
+    _scans: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _scans_with_all: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _floors: dict[tuple[int, int], float] = field(default_factory=dict)
+    _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
+    _projected: list[dict[Bits, Bits]] = field(default_factory=list)
+    _themselves: list[Bits] = field(default_factory=list)
+    _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
+    _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sizes = self.sizes or (0.0,) * len(self.candidates)
+        self._known = [[] for _ in self.queries]
+        self._bounds = [{} for _ in self.queries]
+        self._saved = [{} for _ in self.queries]
+        self._projected = [{} for _ in self.queries]
+        on: dict[TableName, list[int]] = {}
+        for bit, index in enumerate(self.candidates):
+            on.setdefault(index.table, []).append(bit)
+        self._stand_ins = [self._classes(query.shape, on) for query in self.queries]
+        self._relevant = [set_of(found) for found in self._stand_ins]
+        self._themselves = [
+            set_of(bit for bit, one in found.items() if bit == one) for found in self._stand_ins
+        ]
+        self._others = [_stood_for(found) for found in self._stand_ins]
+
+    def relevant(self, number: int) -> Bits:
+        """The candidates that can matter to a statement."""
+        return self._relevant[number]
+
+    def can_be_priced(self, bit: int) -> bool:
+        """Whether a candidate, or what stands for it in any statement, can be assumed."""
+        index = self.candidates[bit]
+        table = self.tables.get(index.table)
+        return self.session.can_assume(index) or any(
+            next(stands_for(index, query.shape, table), None)
+            for query in self.queries
+            if table is not None
+        )
+
+    def does_more(self, number: int, bit: int) -> bool:
+        """Whether a candidate does more for a statement than what is there already."""
+        known = self._does_more.get((number, bit))
+        if known is None:
+            index = self.candidates[bit]
+            table = self.tables.get(index.table)
+            shape = self.queries[number].shape
+            known = table is None or does_more(index, shape, table)
+            self._does_more[number, bit] = known
+        return known
+
+    def known(self, number: int) -> list[Answer]:
+        """All that the planner said of a statement."""
+        return self._known[number]
+
+    def projected(self, number: int, some: Bits) -> Bits:
+        """The candidates that stand for *some* of them in one statement."""
+        known = self._projected[number].get(some)
+        if known is None:
+            known = some & self._themselves[number]
+            for others, stand_in in self._others[number]:
+                if some & others:
+                    known |= stand_in
+            if len(self._projected[number]) >= _MOST_PROJECTED:
+                self._projected[number].clear()
+            self._projected[number][some] = known
+        return known
+
+    def bounds(self, number: int, some: Bits) -> tuple[float, float]:
+        """The least and the most that a statement costs under *some* indexes, as far as known."""
+        some &= self._relevant[number]
+        known = self._bounds[number].get(some)
+        if known is None:
+            wanted = self.projected(number, some)
+            known = self._bounds[number][some] = self._bounded(number, wanted)
+        return known
+
+    def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
+        least, most, said, among = 0.0, float("inf"), None, float("inf")
+        missing = ~wanted
+        for one in self._known[number]:
+            asked, cost = one.asked, one.cost
+            if asked == wanted:
+                return cost, cost
+            is_above = not wanted & ~asked
+            if not one.used & missing:
+                if is_above and (few := asked.bit_count()) < among:
+                    # It is what the planner takes, and with more to choose from sometimes dearer.
+                    said, among = cost, few
+                if cost < most:
+                    most = cost
+            elif is_above and cost > least:
+                least = cost
+        return (min(least, most), most) if said is None else (said, said)
+
+    async def ask(self, number: int, wanted: Bits) -> Answer:
+        """The planner's answer for a statement under just the *wanted* candidates."""
+        price, used = await self._priced(number, wanted, self.session.price)
+        some = set_of(bit for bit, _ in used)
+        cost = price.cost + sum(more for _, more in used)
+        shares = self._shares(number, some, price.scans)
+        more = misjudged(price.visits, self.tables, buffers_bytes=self.buffers_bytes)
+        answer = Answer(wanted, some, cost, shares, more, descents(price.visits, self.tables))
+        self._known[number].append(answer)
+        self.answers += 1
+        self._bounds[number].clear()
+        self._saved[number].clear()
+        if price.scans is not None and not wanted:
+            self._scans[number] = price.scans
+            self._given[number] = price.given
+        if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
+            self._scans_with_all[number] = price.scans
+        return answer
+
+    async def cost_in_memory(self, asking: Asking, number: int, some: Bits) -> float:
+        """What it really costs where pages are in memory, by whoever is asked; nothing is kept."""
+        price, used = await self._priced(number, some & self._relevant[number], asking)
+        more = misjudged(price.visits, self.tables, page_cost=IN_MEMORY, buffers_bytes=float("inf"))
+        return price.cost + sum(cost for _, cost in used) + more
+
+    async def _priced(
+        self, number: int, wanted: Bits, asking: Asking
+    ) -> tuple[Price, list[tuple[int, float]]]:
+        """The price, and the candidates that the plan uses, with what each costs besides."""
+        query = self.queries[number]
+        assumed: dict[Index, tuple[int, float]] = {}
+        for bit in bits_of(wanted):
+            index = self.candidates[bit]
+            if self.session.can_assume(index):
+                assumed[index] = bit, 0.0
+            elif table := self.tables.get(index.table):
+                others = stands_for(index, query.shape, table)
+                assumed |= {other: (bit, more) for other, more in others}
+        price = await asking(query.statement.text, query.shape.parameters, frozenset(assumed))
+        return price, [assumed[one] for one in price.used]
+
+    def _shares(
+        self, number: int, used: Bits, scans: Mapping[TableName, float] | None
+    ) -> dict[int, float]:
+        """What each of the used does for a plan."""
+        before, after = self._scans.get(number) or {}, scans or {}
+        saved: dict[int, float] = {}
+        for bit in bits_of(used):
+            table = self.candidates[bit].table
+            scan = before.get(table, float("inf"))
+            # inf - inf would be no number.
+            saved[bit] = scan if scan == float("inf") else max(scan - after.get(table, 0.0), 1.0)
+        whole = sum(saved.values())
+        if whole == float("inf"):  # in a subplan: nobody knows
+            return dict.fromkeys(saved, 1 / len(saved))
+        return {bit: one / whole for bit, one in saved.items()}
+
+    def most_saved(self, number: int, some: Bits) -> float:
+        """
+        What *some* indexes can save a statement at most.
+
+        Another way to read a table saves no more than what reading and hashing it costs, unless
+        it gives an order.
+        """
+        known = self._saved[number].get(some)
+        if known is None:
+            known = self._saved[number][some] = self._most_saved(number, some)
+        return known
+
+    def _most_saved(self, number: int, some: Bits) -> float:
+        scans = self._scans.get(number)
+        if scans is None:
+            return float("inf")
+        read: dict[TableName, float] = {}
+        for bit in bits_of(some):
+            index = self.candidates[bit]
+            for use in self.queries[number].shape.uses:
+                if use.table == index.table and _gives_order(index, use):
+                    return float("inf")
+            read[index.table] = self._scan_saved(number, index.table)
+        return sum(read.values())
+
+    def _scan_saved(self, number: int, table: TableName) -> float:
+        before = self._scans[number].get(table, float("inf"))
+        most = _SCANS_SAVED * before
+        with_all = self._scans_with_all.get(number)
+        if with_all is None or before == float("inf"):
+            return most
+        # What all indexes together don't save in reading it, one of them hardly saves alone.
+        saved = max(before - with_all.get(table, 0.0), 0.0)
+        return min(most, _LOCAL * saved + _ELSEWHERE * self._known[number][0].cost)
+
+    def expected(self, number: int, bit: int) -> float:
+        """What a candidate might save a statement, by the statistics of its table alone."""
+        return self.expected_of(number, self.candidates[bit], self.sizes[bit])
+
+    def expected_of(self, number: int, index: Index, size_bytes: float) -> float:
+        """The same of any index."""
+        uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
+        table, before = self.tables.get(index.table), self._scans.get(number, {}).get(index.table)
+        if table is None or before is None or before == float("inf"):
+            return 0.0
+        given = self._given.get(number, {})
+        found = [expectation(index, one, table, size_bytes, given) for one in uses]
+        costs = [one for one in found if one is not None]
+        return max(before - min(costs), 0.0) / len(uses) if costs else 0.0
+
+    def _on_tables_of(self, number: int, some: Bits) -> Bits:
+        """All candidates on the tables of some, as far as they matter to a statement."""
+        known = self._groups.get((number, some))
+        if known is None:
+            tables = {self.candidates[bit].table for bit in bits_of(some)}
+            relevant = self.projected(number, self._relevant[number])
+            known = set_of(one for one in bits_of(relevant) if self.candidates[one].table in tables)
+            self._groups[number, some] = known
+        return known
+
+    def floor(self, number: int, some: Bits) -> float:
+        """What a statement costs at least if its plan uses any of *some* indexes."""
+        known = self._floors.get((number, some))
+        if known is None:
+            known = min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
+            self._floors[number, some] = known
+        return known
+
+    def _floor(self, number: int, bit: int) -> float:
+        index = self.candidates[bit]
+        uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
+        table = self.tables.get(index.table)
+        # Of several uses of its table each may be read otherwise.
+        if table is None or len(uses) != 1:
+            return 0.0
+        return floor(index, uses[0], table, self.sizes[bit])
+
+    async def refine(self, number: int, some: Bits, *, new: Bits = 0) -> None:
+        """
+        One question more, so that the bounds under *some* indexes come nearer.
+
+        Args:
+            number: the statement.
+            some: the indexes.
+            new: those of them that are weighed: first all on their tables are asked about.
+        """
+        wanted = self.projected(number, some)
+        group = wanted | self._on_tables_of(number, new)
+        asked = any(
+            wanted & ~one.asked == 0 and one.asked & ~group == 0 for one in self._known[number]
+        )
+        await self.ask(number, wanted if asked else group)
+
+    async def price(self, number: int, some: Bits) -> float:
+        """What a statement costs under *some* indexes, by what stands for them in it."""
+        while True:
+            least, most = self.bounds(number, some)
+            if least == most:
+                return most
+            await self.refine(number, some)
+
+    async def exact(self, number: int, some: Bits) -> float:
+        """The same under just these indexes, which is for what is shown in the end."""
+        wanted = some & self._relevant[number]
+        least, most = self._bounded(number, wanted)
+        if least == most:
+            return most
+        if self.projected(number, some) == wanted:
+            return await self.price(number, some)
+        return (await self.ask(number, wanted)).cost
+
+    def plan(self, number: int, some: Bits) -> Answer:
+        """
+        The plan that it takes for the cheapest under *some* indexes, of those that are known.
+
+        Once the indexes are there it looks up less often than it says now: a plan that would lose
+        by that is not the one that it then takes.
+        """
+        mine = some & self._relevant[number]
+        wanted = self.projected(number, mine)
+        known = [one for one in self._known[number] if not one.used & ~wanted]
+        just = [one for one in self._known[number] if one.asked == mine]
+        above = just or [one for one in known if not wanted & ~one.asked]
+        now = min(above or known, key=lambda one: one.asked.bit_count() if above else one.cost)
+        then = min(known, key=lambda one: one.cost + one.descents)
+        return then if now.descents and then.real < now.real else now
+
+    def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
+        """For each candidate that can matter the one that stands for it: the smallest alike."""
+        classes: dict[Hashable, list[int]] = {}
+        for table in dict.fromkeys(use.table for use in shape.uses):
+            for bit in on.get(table, ()):
+                alike = projection(
+                    self.candidates[bit], shape, self.tables.get(table), self.sizes[bit] or None
+                )
+                if alike is not None:
+                    classes.setdefault((table, alike), []).append(bit)
+        return {
+            bit: min(mine, key=lambda one: (self.sizes[one], one))
+            for mine in classes.values()
+            for bit in mine
+        }
+
+
+def _gives_order(index: Index, use: Use) -> bool:
+    """Whether a use may be spared a sort by an index."""
+    ordered = {key.column for key in use.order_by}.union(use.group_by)
+    fixed = {*use.equals, *use.nulls}
+    first = next((key.column for key in index.keys if key.column not in fixed), None)
+    return first in ordered
+
+
+def _stood_for(stand_ins: Mapping[int, int]) -> tuple[tuple[Bits, Bits], ...]:
+    """The candidates that others stand for, together with that one."""
+    found: dict[int, Bits] = {}
+    for bit, one in stand_ins.items():
+        if bit != one:
+            found[one] = found.get(one, 0) | 1 << bit
+    return tuple((others, 1 << one) for one, others in found.items())

@@ -1,0 +1,343 @@
+"""
+Ledger: what is sure of every set of indexes, and what may be hoped, without asking anything.
+
+A statement costs at most what its cheapest known plan costs that uses only indexes of the set. An
+index that no known plan uses is worth nothing here, however promising it may be; one that known
+plans use together with others is worth asking about by what may be hoped of it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+
+from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.search.answer import Answer
+from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.search.gains import Gains
+from keiko_perf.diagnosis.search.weighing import Weighing
+
+_LEAST_PROMISE = 5e-5
+"""Of what the workload costs."""
+_MOST_PROMISING = 30
+_OPTIMISM = 0.5
+"""Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
+
+
+class Page:
+    """What is known of one statement: what it costs at most with each set that was asked about."""
+
+    __slots__ = ("_ledger", "_members", "_more", "answers", "asked", "is_misjudged", "kept",
+                 "known", "live", "number", "plans", "several", "told", "used",
+                 "weight")  # fmt: skip
+
+    def __init__(self, ledger: Ledger, number: int) -> None:
+        weighing = ledger.weighing
+        self._ledger = ledger
+        self.number = number
+        self.weight = weighing.weights[number]
+        self._members = ledger.members(number)
+        self.known = weighing.costs.known(number)
+        self.answers = -1
+        self.asked: dict[Bits, float] = {}
+        self.plans: list[tuple[Bits, float]] = []
+        self.several: list[Answer] = []
+        """Those that use more than one."""
+        self.used: Bits = 0
+        self.live: Bits = 0
+        """The candidates that matter by what is known: those that stand for others, and these."""
+        self.told: dict[Bits, float] = {}
+        """What follows, by what stands for a set."""
+        self.kept: dict[Bits, float] = {}
+        """What follows, by what of a set matters to the statement."""
+        self.is_misjudged = False
+        """Whether the planner's word for any known plan is not what it takes by the clock."""
+        self._more: dict[Bits, float] = {}
+
+    def learn(self) -> bool:
+        """Take in what the planner has said since; whether it has."""
+        if self.answers == len(self.known):
+            return False
+        self.answers = len(self.known)
+        self.asked = {one.asked: one.cost for one in self.known}
+        self.several = [one for one in self.known if one.used.bit_count() > 1]
+        cheapest: dict[Bits, float] = {}
+        for one in self.known:
+            cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
+        self.plans = sorted(cheapest.items(), key=lambda one: one[1])
+        self.used = reduce(or_, cheapest, 0)
+        hoped = self._ledger.hoped(self.number)
+        self.live = self.used | hoped
+        for bit in bits_of(self.live):
+            self.live |= self._members.get(bit, 0)
+        self.is_misjudged = any(one.misjudged for one in self.known)
+        self.told.clear()
+        self.kept.clear()
+        self._more.clear()
+        return True
+
+    def enter(self, mine: Bits) -> float:
+        """What follows for a set that nobody has asked of yet."""
+        there = self._ledger.weighing.costs.projected(self.number, mine)
+        known = self.told.get(there)
+        if known is None:
+            known = self.told[there] = self._ledger.reckoned(self, there)
+        self.kept[mine] = known
+        return known
+
+    def more(self, mine: Bits) -> float:
+        """How much more than what is known for sure it costs by the clock with a set."""
+        costs = self._ledger.weighing.costs
+        there = costs.projected(self.number, mine)
+        known = self._more.get(there)
+        if known is None:
+            known = costs.plan(self.number, there).real - self.sure(there)
+            self._more[there] = known
+        return known
+
+    def sure(self, there: Bits) -> float:
+        """What it costs at most with what stands for a set."""
+        known = self.asked.get(there)
+        if known is not None:
+            return known
+        missing = ~there
+        for used, cost in self.plans:
+            if not used & missing:
+                return cost
+        raise KeyError(there)  # each statement was asked about without any
+
+
+class Ledger:
+    """
+    Args:
+        weighing: the statements, the candidates, their sizes and the limits.
+    """
+
+    def __init__(self, weighing: Weighing) -> None:
+        self.weighing = weighing
+        self._costs = weighing.costs
+        self._members: dict[int, dict[int, Bits]] = {}
+        self._pages = {number: Page(self, number) for number in weighing.live}
+        self._answers = -1
+        self.gains = Gains(self)
+
+    def page(self, number: int) -> Page:
+        """What is known of a statement."""
+        return self._pages[number]
+
+    def learn(self) -> None:
+        """Take in what the planner has said since."""
+        if self._answers != self._costs.answers:
+            self._answers = self._costs.answers
+            self.gains.forget({number for number, page in self._pages.items() if page.learn()})
+
+    def most(self, number: int, some: Bits) -> float:
+        """What a statement costs at most with *some* indexes."""
+        self.learn()
+        page = self._pages[number]
+        known = page.kept.get(some & page.live)
+        return page.enter(some & page.live) if known is None else known
+
+    def hoped(self, number: int) -> Bits:
+        """The candidates of which something is hoped though no plan has used them."""
+        return 0
+
+    def reckoned(self, page: Page, there: Bits) -> float:
+        """What a statement costs at most with what stands for a set."""
+        return page.sure(there)
+
+    def cost(self, some: Bits) -> float:
+        """What reads and writes of the whole workload cost at most with *some* indexes."""
+        return self.weighing.base - self.saved(0, some)
+
+    def saved(self, before: Bits, after: Bits) -> float:
+        """How much less it costs with *after* than with *before*."""
+        weighing = self.weighing
+        found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
+        self.learn()
+        for number in weighing.affected(before ^ after):
+            if (before ^ after) & self._pages[number].live:
+                found += weighing.weights[number] * (
+                    self.most(number, before) - self.most(number, after)
+                )
+        return found
+
+    def pays(self, bit: int, some: Bits) -> bool:
+        """
+        Whether it is worth having an index beside the others: by what the planner says, and by the
+        clock.
+        """
+        without = some & ~(1 << bit)
+        gains, misjudged = [], []
+        self.learn()
+        for number in self.weighing.affected(1 << bit):
+            page = self._pages[number]
+            if page.live >> bit & 1:
+                before, after = self.most(number, without), self.most(number, some)
+                if before != after:
+                    gains.append((number, before, after))
+                if page.is_misjudged:
+                    misjudged.append((page, before, after))
+        if not gains or not self.weighing.pays(bit, gains):
+            return False
+        return not misjudged or self.weighing.pays(
+            bit, self._by_clock(gains, misjudged, without, some)
+        )
+
+    def _by_clock(
+        self,
+        gains: list[tuple[int, float, float]],
+        misjudged: list[tuple[Page, float, float]],
+        without: Bits,
+        some: Bits,
+    ) -> list[tuple[int, float, float]]:
+        """The gains with what the misjudged take by the clock."""
+        found = {number: (number, before, after) for number, before, after in gains}
+        for page, before, after in misjudged:
+            before += self.more(page, without, before)
+            after += self.more(page, some, after)
+            if before != after:
+                found[page.number] = page.number, before, after
+            else:
+                found.pop(page.number, None)
+        return [found[number] for number in sorted(found)]
+
+    def more(self, page: Page, some: Bits, most: float) -> float:
+        """How much more than *most* a statement costs by the clock with *some* indexes."""
+        return page.more(some & page.live)
+
+    def used(self, number: int) -> Bits:
+        """Every index that a known plan of a statement uses."""
+        self.learn()
+        return self._pages[number].used
+
+    def moves(self) -> list[Bits]:
+        """
+        What some plan uses, or what is the same to its statement, one by one and together. Of
+        those that are the same to all statements the smallest.
+        """
+        serves: dict[int, list[tuple[int, int]]] = {}
+        together: dict[Bits, None] = {}
+        for number in self.weighing.live:
+            for one in self._costs.known(number):
+                if one.used.bit_count() > 1:
+                    together[one.used] = None
+            for stand_in in bits_of(self.used(number)):
+                for bit in bits_of(self.members(number).get(stand_in, 0)):
+                    serves.setdefault(bit, []).append((number, stand_in))
+        smallest: dict[tuple[tuple[int, int], ...], int] = {}
+        for bit, uses in sorted(serves.items()):
+            known = smallest.setdefault(tuple(uses), bit)
+            if self.weighing.size(1 << bit) < self.weighing.size(1 << known):
+                smallest[tuple(uses)] = bit
+        return [*(1 << bit for bit in sorted(smallest.values())), *together]
+
+    def members(self, number: int) -> dict[int, Bits]:
+        """For each candidate that stands for others in a statement all that it stands for."""
+        known = self._members.get(number)
+        if known is None:
+            known = self._members[number] = self._alike(number)
+        return known
+
+    def _alike(self, number: int) -> dict[int, Bits]:
+        found: dict[int, Bits] = {}
+        for bit in bits_of(self._costs.relevant(number)):
+            stand_in = self._costs.projected(number, 1 << bit).bit_length() - 1
+            found[stand_in] = found.get(stand_in, 0) | 1 << bit
+        return found
+
+
+class Hopes(Ledger):
+    """
+    What may be hoped of every set, where the ledger is only sure of less.
+
+    Of a plan that uses several indexes each that is there does its share, by what reading its table
+    costs less, unless the planner has said that it does not.
+    """
+
+    def __init__(self, weighing: Weighing) -> None:
+        super().__init__(weighing)
+        self._expected = {number: dict(self._expectations(number)) for number in weighing.live}
+        self._hoped = {number: set_of(mine) for number, mine in self._expected.items()}
+        self._promising = self._most_promising()
+        self._trusted: dict[int, tuple[int, float]] = {}
+
+    def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
+        """What each candidate that stands for others might save a statement."""
+        for bit in bits_of(self._costs.projected(number, self._costs.relevant(number))):
+            if saved := self._costs.expected(number, bit):
+                yield bit, saved
+
+    def _most_promising(self) -> list[Bits]:
+        """The candidates that might save most for their size."""
+        weighing = self.weighing
+        saved: dict[int, float] = {}
+        for number, mine in self._expected.items():
+            members = self.members(number)
+            for stand_in, one in mine.items():
+                for bit in bits_of(members[stand_in]):
+                    saved[bit] = saved.get(bit, 0.0) + weighing.weights[number] * one
+        worth = {
+            bit: one - weighing.upkeep[bit]
+            for bit, one in saved.items()
+            if one - weighing.upkeep[bit] > _LEAST_PROMISE * weighing.base
+        }
+        ordered = sorted(worth, key=lambda bit: (-worth[bit] / weighing.size(1 << bit), bit))
+        largest = sorted(worth, key=lambda bit: (-worth[bit], bit))
+        some = dict.fromkeys([*ordered[:_MOST_PROMISING], *largest[:_MOST_PROMISING]])
+        return [1 << bit for bit in some]
+
+    def moves(self) -> list[Bits]:
+        """What plans use, and what nobody has asked about though it may save much."""
+        return list(dict.fromkeys([*super().moves(), *self._promising]))
+
+    def hoped(self, number: int) -> Bits:
+        return self._hoped[number]
+
+    def more(self, page: Page, some: Bits, most: float) -> float:
+        # Of the plan that is hoped for nothing is known.
+        sure = page.sure(self._costs.projected(page.number, some & page.live))
+        return super().more(page, some, most) if most == sure else 0.0
+
+    def reckoned(self, page: Page, there: Bits) -> float:
+        """What a statement costs with what stands for a set, with some luck."""
+        sure = page.sure(there)
+        nothing = page.sure(0)
+        expected = self._trust(page) * self._expected_of(page.number, there)
+        hoped = min(sure, nothing - expected)
+        missing = ~there
+        for one in page.several:
+            if one.cost < hoped and one.used & there and one.used & missing:
+                share = one.share(there) ** _OPTIMISM
+                hoped = min(hoped, nothing - share * (nothing - one.cost))
+        if hoped >= sure:
+            return sure
+        least, _ = self._costs.bounds(page.number, there)
+        return min(max(least, hoped), sure)
+
+    def trust(self) -> dict[int, float]:
+        """How much of what was expected of each statement came true where it was asked."""
+        self.learn()
+        return {number: self._trust(page) for number, page in self._pages.items()}
+
+    def _trust(self, page: Page) -> float:
+        answers, trust = self._trusted.get(page.number, (0, 1.0))
+        if answers != page.answers:
+            nothing, came, whole = page.sure(0), 1.0, 1.0
+            for one in page.known:
+                if expected := self._expected_of(page.number, one.asked):
+                    came += min(max((nothing - one.cost) / expected, 0.0), 1.0)
+                    whole += 1.0
+            trust = came / whole
+            self._trusted[page.number] = page.answers, trust
+        return trust
+
+    def _expected_of(self, number: int, there: Bits) -> float:
+        """What the best of some candidates for each table might save together."""
+        best: dict[TableName, float] = {}
+        expected, candidates = self._expected[number], self._costs.candidates
+        for bit in bits_of(there & self._hoped[number]):
+            table = candidates[bit].table
+            best[table] = max(best.get(table, 0.0), expected[bit])
+        return sum(best.values())

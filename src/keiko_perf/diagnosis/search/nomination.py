@@ -1,0 +1,272 @@
+"""
+Nomination: the plans worth knowing, found with few questions.
+
+The planner is asked about few, large sets for each statement: all candidates, where they lie on
+several tables and may help only together; the narrow ones; those that it has not used yet. What a
+plan uses is nominated, with what the statement then costs,
+and nothing else is weighed. What the parts of such plans may bring is hoped, and asked where the
+set that is best with hope would hold them. Of the best set it is asked again, and whether anything
+else would help beside it or in the place of one of its indexes, until there is nothing new or
+enough was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from keiko_perf.diagnosis.search.allowance import Allowance
+from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.search.ledger import Hopes, Ledger
+from keiko_perf.diagnosis.search.packing import Packing
+
+_MOST_ROUNDS = 30
+_WORTH_ASKING = 1e-4
+"""Of what the workload costs: what could save less is not asked about."""
+_WORTH_EXPLORING = (1e-3, 2e-4)
+"""The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
+_LEAST_ASKED = 16
+_FOR_THE_END, _FOR_EACH = 10, 4
+"""Questions that are left: what is chosen, and each index of it, is looked at once more."""
+_MOST_LEFT = 0.2
+"""Of all: of few not many are left."""
+_TOGETHER = 0.5
+"""Of the questions: what helps only together no statistics foretell, nor does a part of it."""
+_FEW = 150
+_PASSES = ((1, False), (99, False), (1, True), (2, False))
+"""What each statement is asked about: how wide, and whether in the place of what it has used."""
+_AT_ONCE = 4
+"""Questions about what else would help, before the best set is looked for again."""
+
+
+class Nomination:
+    """Asks for plans, and packs what they use."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._weighing = ledger.weighing
+        self._costs = ledger.weighing.costs
+        self._hopes = Hopes(ledger.weighing)
+        self._calls_before = self._costs.session.planner_calls
+        self._allowance = Allowance(self._hopes)
+        self._best: Bits = 0
+        self._share = 1.0
+        self._known_packing: Packing | None = None
+        self._packed_at = -1
+        self._asked_beside: set[tuple[int, Bits]] = set()
+
+    async def best(self, *, share: float = 1.0) -> Bits:
+        """
+        The best set when the planner nominates nothing new.
+
+        Args:
+            share: of the questions that are worth asking.
+        """
+        self._share = _TOGETHER * share
+        await self._explore_together()
+        self._share = share
+        best = await self._hoped(0)
+        for width, is_instead in _PASSES:
+            await self._explore(width, is_instead=is_instead)
+            best = await self._hoped(self._packing().best(best))
+        for worth in _WORTH_EXPLORING:
+            for _ in range(_MOST_ROUNDS):
+                if self.is_late() or not (
+                    await self._check(best) or await self._look_further(best, worth)
+                ):
+                    break
+                best = self._packing().better(best)
+        self._share = 1.0
+        return await self._hoped(self._packing().thorough(best))
+
+    async def better(self, *starts: Bits) -> Bits:
+        """The best set that the best of some others, and what was learned with them, leads to."""
+        best = await self._hoped(self._packing().thorough(*starts))
+        await self._check(best)
+        return self.packed(best)
+
+    def packed(self, start: Bits) -> Bits:
+        """The best set that one leads to, without asking anything more."""
+        return self._packing().thorough(start)
+
+    def forget_who_pays(self) -> None:
+        """From now on others pay than before, by what is known besides."""
+        self.ledger.gains.forget_who_pays()
+        self._known_packing = None
+
+    def is_few(self) -> bool:
+        """Whether the search is worth only few questions."""
+        return self._allowance.questions() <= _FEW
+
+    def is_spent(self) -> bool:
+        """Whether as much was asked as may be, the look at what was chosen included."""
+        return self._costs.session.planner_calls >= max(self._allowance.most(), _LEAST_ASKED)
+
+    def is_late(self) -> bool:
+        """Whether the time is up, or as much was asked as it is worth."""
+        if self._weighing.limits.is_late():
+            return True
+        # It is known better with every answer, which matters once it is all used up.
+        return all(self._is_used_up(by_all=by_all) for by_all in (False, True))
+
+    def _is_used_up(self, *, by_all: bool) -> bool:
+        asked = self._costs.session.planner_calls - self._calls_before
+        worth = self._allowance.questions(by_all=by_all)
+        left = min(_FOR_THE_END + _FOR_EACH * self._best.bit_count(), _MOST_LEFT * worth)
+        worth -= self._calls_before + left
+        return asked >= self._share * max(worth, _LEAST_ASKED)
+
+    def _packing(self) -> Packing:
+        """Of what is known now; it remembers what it tried until the planner says more."""
+        if self._known_packing is None or self._packed_at != self._costs.answers:
+            self._packed_at = self._costs.answers
+            self._known_packing = Packing(self.ledger, self.ledger.moves())
+        return self._known_packing
+
+    async def _explore_together(self) -> None:
+        """Ask what each statement would use of all candidates, if they lie on several tables."""
+        for number in self._promising(_WORTH_EXPLORING[0]):
+            if self.is_late():
+                break
+            some = self._costs.relevant(number)
+            if len({self._costs.candidates[bit].table for bit in bits_of(some)}) > 1:
+                await self._ask(number, self._costs.projected(number, some))
+
+    async def _explore(self, width: int, *, is_instead: bool) -> None:
+        """Ask each statement which of the narrow ones it would use, or which in their place."""
+        for number in self._promising((2 if is_instead else 1) * _WORTH_EXPLORING[0]):
+            if self.is_late():
+                break
+            some = self._costs.relevant(number)
+            some = set_of(bit for bit in bits_of(some) if self._width(bit) <= width)
+            wanted = self._costs.projected(number, some)
+            await self._ask(number, wanted & ~self.ledger.used(number) if is_instead else wanted)
+
+    def _promising(self, share: float) -> list[int]:
+        """The statements that may save such a share of the workload, the largest first."""
+        potential = {one: self._potential(one) for one in self._weighing.live}
+        worth = share * self._weighing.base
+        return sorted(
+            (one for one in potential if potential[one] >= worth),
+            key=lambda one: (-potential[one], one),
+        )
+
+    def _potential(self, number: int) -> float:
+        low, _ = self._costs.bounds(number, self._costs.relevant(number))
+        return self._weighing.weights[number] * (self.ledger.most(number, 0) - low)
+
+    def _width(self, bit: int) -> int:
+        index = self._costs.candidates[bit]
+        return len(index.keys) + len(index.include)
+
+    async def _hoped(self, best: Bits) -> Bits:
+        """The best set once it is known what the parts of plans are worth that it might hold."""
+        hoped = best
+        for number in range(_MOST_ROUNDS):
+            packing = Packing(self._hopes, self._hopes.moves())
+            hoped = packing.better(hoped) if number % 4 else packing.best(best)
+            if self.is_late() or not await self._ask_about(hoped):
+                break
+            best = self._best = self._packing().better(best)
+        self._best = self._packing().best(best)
+        return self._best
+
+    async def _ask_about(self, hoped: Bits) -> bool:
+        """Ask what is only hoped of a set, where it matters most; whether anything was asked."""
+        worth = _WORTH_ASKING * self.ledger.cost(hoped)
+        doubts = sorted(
+            (
+                -self._weighing.weights[number]
+                * (self.ledger.most(number, hoped) - self._hopes.most(number, hoped)),
+                number,
+            )
+            for number in self._weighing.affected(hoped)
+        )
+        asked = 0
+        for doubt, number in doubts:
+            if -doubt <= worth or asked >= _AT_ONCE or self.is_late():
+                break
+            asked += await self._ask(number, self._costs.projected(number, hoped))
+        return asked > 0
+
+    async def _ask(self, number: int, wanted: Bits) -> bool:
+        """Ask unless what is known decides it; whether it was asked."""
+        if not wanted:
+            return False
+        for one in self._costs.known(number):
+            if one.used & ~wanted == 0 and wanted & ~one.asked == 0:
+                return False
+        await self._costs.ask(number, wanted)
+        return True
+
+    async def _check(self, chosen: Bits) -> bool:
+        """Ask about what is in doubt with the chosen; whether it costs less than was known."""
+        is_better = False
+        worth = _WORTH_ASKING * self.ledger.cost(chosen)
+        for number in self._weighing.affected(chosen):
+            if self.is_late():
+                break
+            low, _ = self._costs.bounds(number, chosen)
+            most = self.ledger.most(number, chosen)
+            if self._weighing.weights[number] * (most - low) > worth:
+                await self._ask(number, self._costs.projected(number, chosen))
+                is_better |= self.ledger.most(number, chosen) < most
+        return is_better
+
+    async def _look_further(self, chosen: Bits, worth: float) -> bool:
+        """
+        Ask whether what no plan has used yet would help beside the chosen, or in the place of one
+        of them; whether anything was asked.
+        """
+        per_byte = self._least_per_byte(chosen)
+        worth *= self.ledger.cost(chosen)
+        beside = self._questions(self._weighing.live, chosen, per_byte)
+        instead = [
+            question
+            for bit in bits_of(chosen)
+            for question in self._questions(
+                self._weighing.affected(1 << bit), chosen & ~(1 << bit), per_byte
+            )
+        ]
+        return await self._put(beside, worth) or await self._put(instead, worth)
+
+    async def _put(self, questions: Iterable[tuple[float, int, Bits]], worth: float) -> bool:
+        """Ask those that promise most; whether anything was asked."""
+        asked = 0
+        most_at_once = max(_AT_ONCE, len(self._weighing.live) // 6)
+        for most, number, wanted in sorted(questions, key=lambda one: (-one[0], *one[1:])):
+            if most < worth or asked >= most_at_once or self.is_late():
+                break
+            if (number, wanted) not in self._asked_beside:
+                self._asked_beside.add((number, wanted))
+                asked += await self._ask(number, wanted)
+        return asked > 0
+
+    def _questions(
+        self, numbers: Iterable[int], chosen: Bits, per_byte: float
+    ) -> Iterator[tuple[float, int, Bits]]:
+        """How much each statement could save at most with what it has not used, and that."""
+        for number in numbers:
+            mine = self._costs.projected(number, chosen)
+            rest = self._costs.projected(number, self._costs.relevant(number))
+            rest &= ~self.ledger.used(number)
+            if not rest:
+                continue
+            low, _ = self._costs.bounds(number, mine | rest)
+            most = self._weighing.weights[number] * (self.ledger.most(number, chosen) - low)
+            rest = set_of(
+                bit for bit in bits_of(rest) if per_byte * self._weighing.size(1 << bit) <= 2 * most
+            )
+            if rest and most > 0:
+                yield most, number, mine | rest
+
+    def _least_per_byte(self, chosen: Bits) -> float:
+        """What the least useful of the chosen saves for its size, if there is no room left."""
+        if self._weighing.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
+            return 0.0
+        return min(
+            (
+                self.ledger.saved(chosen & ~(1 << bit), chosen) / self._weighing.size(1 << bit)
+                for bit in bits_of(chosen)
+            ),
+            default=0.0,
+        )

@@ -1,0 +1,187 @@
+"""
+Packing: the set within the limits that saves most, by what the ledger is sure of.
+
+It fills the room from several points of view, by what is saved and by what is saved for the size,
+and then looks for something better: with one more in the place of others, or without one or two
+and the room filled anew. No question is asked, so that much can be tried. The same ledger gives the
+same set.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable
+from itertools import combinations
+
+from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.search.additions import Additions
+from keiko_perf.diagnosis.search.bits import Bits, bits_of, without
+from keiko_perf.diagnosis.search.ledger import Ledger
+from keiko_perf.diagnosis.search.losses import MISSED_LEAST, Losses, least_missed_first
+
+_VIEWS = (1.0, 0.5, 0.0)
+"""How much the size counts in what is taken first."""
+_MOST_ROUNDS = 40
+_MOST_ANEW = 3
+"""So often something is taken out and the room filled anew."""
+_TRIED = 4
+"""So many of the most promising exchanges are tried to the end."""
+_TRIED_ANEW = 5
+"""The same of sets that were filled anew."""
+_TAKEN_OUT = 20
+"""Of so many that are missed least one is taken out before the room is filled anew."""
+_FEW = 12
+"""Of no more than so many each may be given up for wider ones; of many others are as good."""
+_LEAST = 1e-5
+"""Of what the workload costs: what saves less is no improvement."""
+
+
+class Packing:
+    """
+    Finds a good set among *moves*: indexes one by one, and such as are used together.
+
+    It goes by what the ledger knows when it is made. Once the time is up it only fills the room.
+    """
+
+    def __init__(self, ledger: Ledger, moves: Iterable[Bits]) -> None:
+        self.ledger = ledger
+        self._weighing = ledger.weighing
+        self._size = ledger.weighing.size
+        self._gains = ledger.gains
+        self._is_late = ledger.weighing.limits.is_late
+        ledger.learn()
+        self._additions = Additions(self._gains, moves)
+        self._exchanges: dict[tuple[Bits, Bits], Bits] = {}
+        self._anews: dict[Bits, Bits] = {}
+
+    def best(self, *starts: Bits) -> Bits:
+        """A good set, from nothing and from *starts*."""
+        views = _VIEWS[:1] if self._is_late() else _VIEWS
+        filled = [self.filled(0, view) for view in views]
+        filled += [self.filled(self.paying(one)) for one in starts if self._weighing.fits(one)]
+        return self._improved(min(filled, key=self._rank))
+
+    def better(self, start: Bits) -> Bits:
+        """A set at least as good as *start*, near it."""
+        return self._improved(self.filled(self.paying(start)))
+
+    def thorough(self, *starts: Bits) -> Bits:
+        """A good set, with all patience."""
+        best = self.best(*starts)
+        for _ in range(_MOST_ANEW):
+            other = self._anews.get(best)
+            if other is None:
+                other = self._anews[best] = self._anew(best, _LEAST * self.ledger.cost(best))
+            if not other:
+                break
+            best = other
+        return best
+
+    def _rank(self, some: Bits) -> tuple[float, float, Bits]:
+        return self.ledger.cost(some), self._size(some), some
+
+    def filled(self, chosen: Bits, view: float = 1.0, *, but: Bits = 0) -> Bits:
+        """With whatever saves most for its size added, as long as it fits and pays."""
+        while True:
+            for new in self._additions.best_first(chosen, view, but):
+                if self._pay(new, chosen | new):
+                    chosen |= new
+                    break
+            else:
+                return chosen
+
+    def _pay(self, some: Bits, chosen: Bits) -> bool:
+        pays = self._gains.pays
+        return all(pays(bit, chosen) for bit in bits_of(some))
+
+    def paying(self, chosen: Bits) -> Bits:
+        """Without those that are not worth having beside the others, the least useful first."""
+        if self._pay(chosen, chosen):
+            return chosen
+        for bit in least_missed_first(self._gains, chosen):
+            if not self._gains.pays(bit, chosen):
+                chosen = without(chosen, bit)
+        return chosen
+
+    def _improved(self, chosen: Bits, *, but: Bits = 0, rounds: int = _MOST_ROUNDS) -> Bits:
+        for _ in range(rounds):
+            if self._is_late():
+                break
+            least = _LEAST * self.ledger.cost(chosen)
+            other = self._exchanges.get((chosen, but))
+            if other is None:
+                other = self._exchanges[chosen, but] = self._exchanged(chosen, least, but=but)
+            if not other:
+                break
+            chosen = other
+        return chosen
+
+    def _exchanged(self, chosen: Bits, least: float, *, but: Bits = 0) -> Bits:
+        """With one more in the place of others, if that saves something; else nothing."""
+        offers: dict[Bits, float] = {}
+        losses, room = Losses(self._gains, chosen), self._weighing.room(chosen)
+        # To do without one that is there may spare its upkeep, and no more.
+        spared = self._weighing.upkeep_of(chosen)
+        best: list[float] = []
+        for new, added, gain in sorted(
+            self._additions.saving(chosen, least), key=lambda one: (-one[2], one[0])
+        ):
+            worst = best[0] if len(best) == _TRIED else least
+            if gain + spared < worst:
+                break
+            if not new & but:
+                over = added - room
+                for gone, lost in losses.making_room(new, over, most_lost=gain - worst):
+                    if gain - lost > least:
+                        offers[(chosen | new) & ~gone] = gain - lost
+                        insort(best, gain - lost)
+                        del best[:-_TRIED]
+        ordered = sorted(offers, key=lambda one: (-offers[one], one))
+        return self._first_better(chosen, ordered[:_TRIED], least, but=but)
+
+    def _anew(self, chosen: Bits, least: float) -> Bits:
+        """Without one or two, or a table's, then filled with others, if that saves something."""
+        cheap = Losses(self._gains, chosen).cheapest_first()
+        others: dict[Bits, float] = {}
+        for gone in dict.fromkeys((
+            *((one,) for one in cheap[:_TAKEN_OUT]),
+            *combinations(cheap[:MISSED_LEAST], 2),
+            *self._by_table(chosen),
+        )):  # fmt: skip
+            if self._is_late():
+                break
+            rest = without(chosen, *gone)
+            for view in (1.0, 0.0):
+                filled = self.filled(rest, view, but=chosen & ~rest)
+                other = self.paying(self.filled(filled, view))
+                if other != chosen:
+                    others[other] = self.ledger.saved(chosen, other)
+            if len(cheap) <= _FEW:
+                # What is there may be widened, too, or exchanged, where something large went.
+                other = self._improved(self._improved(rest, but=chosen & ~rest, rounds=3), rounds=1)
+                if other != chosen:
+                    others[other] = self.ledger.saved(chosen, other)
+        for other in sorted(others, key=lambda one: (-others[one], one))[:_TRIED_ANEW]:
+            improved = self._improved(other)
+            if self.ledger.saved(chosen, improved) > least:
+                return improved
+        return 0
+
+    def _by_table(self, chosen: Bits) -> Iterable[tuple[int, ...]]:
+        """Those on one table, which often stand in each other's way."""
+        candidates = self._weighing.costs.candidates
+        found: dict[TableName, list[int]] = {}
+        for bit in bits_of(chosen):
+            found.setdefault(candidates[bit].table, []).append(bit)
+        return [tuple(some) for some in found.values() if len(some) > 1]
+
+    def _first_better(
+        self, chosen: Bits, others: Iterable[Bits], least: float, *, but: Bits = 0
+    ) -> Bits:
+        best, most = 0, least
+        for other in others:
+            full = self.filled(self.paying(other), but=but)
+            saved = self.ledger.saved(chosen, full)
+            if saved > most:
+                best, most = full, saved
+        return best

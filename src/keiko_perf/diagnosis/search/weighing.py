@@ -1,0 +1,255 @@
+"""
+Weighing: what indexes save, between the least and the most that is known of it.
+
+Bounds come from what the planner has said so far; it is asked again only where they don't decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.schema import TableName
+from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.search.costs import Costs
+
+_OWN = 0.1
+"""What an index must save of its own if a wider one begins with its columns: this share."""
+NEGLIGIBLE = 1e-4
+"""A doubt about this share of the workload's cost is not worth a question."""
+_TOLERANCE = 0.03
+_NEGLIGIBLE_NOW = 5e-4
+"""Of what the workload costs with what was chosen so far."""
+_MANY = 150
+"""From so many statements on doubts are borne in any case."""
+_NEGLIGIBLE_OF_ONE = 0.04
+"""Of what a statement costs of it on average."""
+_SIZE_OF_UNKNOWN = 8192.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """
+    Attributes:
+        max_indexes: how many may be chosen; None: as many as pay.
+        budget_bytes: how large they may be together; None: as large as they are.
+        is_late: whether the time is up; what was chosen so far then stands.
+    """
+
+    max_indexes: int | None = None
+    budget_bytes: float | None = None
+    is_late: Callable[[], bool] = lambda: False
+
+
+@dataclass(slots=True)
+class Weighing:
+    """
+    Args:
+        costs: who knows what a statement costs.
+        live: the statements that any index helps.
+        upkeep: what each candidate costs the workload's writes, by its bit.
+        limits: what may be chosen.
+        pays: whether it is worth having an index, by the gains of statements (number, before,
+            after).
+        base: the cost of the whole workload without any of the candidates.
+    """
+
+    costs: Costs
+    live: tuple[int, ...]
+    upkeep: tuple[float, ...]
+    limits: Limits
+    pays: Callable[[int, list[tuple[int, float, float]]], bool]
+    base: float
+    weights: dict[int, float] = field(default_factory=dict)
+    _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
+    _near: dict[Bits, Bits] = field(default_factory=dict)
+    _now: float = 0.0
+    _sizes: dict[Bits, float] = field(default_factory=dict)
+    _begun: dict[Bits, Bits] = field(default_factory=dict)
+    _by_table: dict[TableName, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.weights = {
+            number: float(self.costs.queries[number].statement.calls) for number in self.live
+        }
+
+    def size(self, some: Bits) -> float:
+        """How large the indexes are together."""
+        known = self._sizes.get(some)
+        if known is None:
+            known = sum(self.costs.sizes[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
+            self._sizes[some] = known
+        return known
+
+    def room(self, some: Bits) -> float:
+        """How many bytes the budget leaves beside the indexes; below 0 if they are too large."""
+        budget = self.limits.budget_bytes
+        return float("inf") if budget is None else budget - self.size(some)
+
+    def surplus(self, some: Bits) -> int:
+        """How many there are too many."""
+        most = self.limits.max_indexes
+        return 0 if most is None else some.bit_count() - most
+
+    def fits(self, some: Bits) -> bool:
+        """Whether the indexes are within the limits."""
+        return self.surplus(some) <= 0 and self.room(some) >= 0
+
+    def affected(self, some: Bits) -> tuple[int, ...]:
+        """The statements that some of the indexes can matter to."""
+        known = self._affected.get(some)
+        if known is None:
+            known = tuple(one for one in self.live if self.costs.relevant(one) & some)
+            self._affected[some] = known
+        return known
+
+    def near(self, some: Bits) -> Bits:
+        """The candidates that matter to the statements that some matter to, and these."""
+        known = self._near.get(some)
+        if known is None:
+            known = some
+            for number in self.affected(some):
+                known |= self.costs.relevant(number)
+            self._near[some] = known
+        return known
+
+    def upkeep_of(self, some: Bits) -> float:
+        return sum([self.upkeep[bit] for bit in bits_of(some)]) if some else 0.0
+
+    def bounds(self, before: Bits, after: Bits) -> tuple[float, float]:
+        """The least and the most that the workload saves by *after* in place of *before*."""
+        least = most = self.upkeep_of(before & ~after) - self.upkeep_of(after & ~before)
+        added = after & ~before
+        is_added_only = before & ~after == 0
+        for number in self.affected(before ^ after):
+            low, high = self.costs.bounds(number, before)
+            new_low, new_high = self.costs.bounds(number, after)
+            if is_added_only:  # more indexes never cost more
+                new_high = min(new_high, high)
+            if new_low < new_high:
+                # Either the plan uses what is new, or it is one that there was before.
+                new = self.costs.projected(number, added)
+                new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
+                new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
+                if before and self.is_rough:
+                    # It saves no more beside others than alone; what helps only together is
+                    # weighed together.
+                    alone = self.costs.bounds(number, 0)[1] - self.costs.bounds(number, new)[0]
+                    new_low = max(new_low, min(low - alone, new_high))
+            weight = self.weights[number]
+            least += weight * (low - new_high)
+            most += weight * (high - new_low)
+        return least, most
+
+    async def resolve(self, before: Bits, after: Bits, *, until: float) -> tuple[float, float]:
+        """Ask until the saving is known, or known to be at most *until*."""
+        while True:
+            least, most = self.bounds(before, after)
+            is_known = most <= until or most - least <= NEGLIGIBLE * self.base
+            if is_known or self.limits.is_late():
+                return least, most
+            number, some = self.most_doubtful(before, after)
+            await self.costs.refine(number, some, new=after & ~before)
+
+    def most_doubtful(self, before: Bits, after: Bits) -> tuple[int, Bits]:
+        def doubt(number: int, some: Bits) -> float:
+            low, high = self.costs.bounds(number, some)
+            return self.weights[number] * (min(high, 1e300) - low)
+
+        return max(
+            (
+                (number, some)
+                for number in self.affected(before ^ after)
+                for some in (after, before)
+            ),
+            key=lambda one: (doubt(*one), -one[0]),
+        )
+
+    def may_ask(self) -> bool:
+        """Whether anything more may be asked; what is known has to do otherwise."""
+        return True
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether a small doubt is borne, so that many indexes can be weighed."""
+        return self.limits.budget_bytes is not None or len(self.live) > _MANY
+
+    def borne(self, saved: float) -> float:
+        """How large a doubt about an addition is borne that saves so much."""
+        if not self.is_rough:
+            return NEGLIGIBLE * self.base
+        share = max(_NEGLIGIBLE_NOW, _NEGLIGIBLE_OF_ONE / max(len(self.live), 1))
+        return max(share * self._now, _TOLERANCE * saved)
+
+    async def gains(self, bit: int, others: Bits) -> list[tuple[int, float, float]]:
+        """
+        What each statement costs beside *others* without and with an index, if not the same; at
+        most, once the time is up.
+        """
+        found = [await self._gain(bit, others, number) for number in self.affected(1 << bit)]
+        return [one for one in found if one is not None]
+
+    async def is_paying(self, bit: int, others: Bits) -> bool:
+        """Whether an index pays beside *others*; nothing is asked once that is sure."""
+        found: list[tuple[int, float, float]] = []
+        for number in sorted(
+            self.affected(1 << bit), key=lambda one: (-self._most_gained(bit, others, one), one)
+        ):
+            gain = await self._gain(bit, others, number)
+            if gain is not None:
+                found.append(gain)
+                if self.pays(bit, found):
+                    return True
+        return False
+
+    def _most_gained(self, bit: int, others: Bits, number: int) -> float:
+        _, high = self.costs.bounds(number, others)
+        new_low, _ = self.costs.bounds(number, others | (1 << bit))
+        return self.weights[number] * (high - new_low)
+
+    async def _gain(self, bit: int, others: Bits, number: int) -> tuple[int, float, float] | None:
+        low, high = self.costs.bounds(number, others)
+        new_low, new_high = self.costs.bounds(number, others | (1 << bit))
+        doubt = max(high - new_low, 0.0) - max(low - new_high, 0.0)
+        is_in_doubt = self.weights[number] * doubt > NEGLIGIBLE * self.base
+        if is_in_doubt and not self.limits.is_late() and self.may_ask():
+            high = await self.costs.price(number, others)
+            new_high = await self.costs.price(number, others | (1 << bit))
+        is_known = high < float("inf") and new_high < float("inf")
+        return (number, high, new_high) if high != new_high and is_known else None
+
+    async def adds(self, bit: int, chosen: Bits) -> bool:
+        """Whether an index saves something of its own beside wider ones that begin with it."""
+        indexes = self.costs.candidates
+        wider = set_of(one for one in bits_of(chosen) if indexes[one].begins_with(indexes[bit]))
+        if not wider:
+            return True
+        beside = self.saved(await self.gains(bit, chosen & ~(1 << bit)))
+        alone = self.saved(await self.gains(bit, chosen & ~(1 << bit) & ~wider))
+        return beside >= _OWN * alone
+
+    def saved(self, gains: Iterable[tuple[int, float, float]]) -> float:
+        return sum(self.weights[number] * (before - after) for number, before, after in gains)
+
+    def _candidate(self, bit: int) -> Index:
+        return self.costs.candidates[bit]
+
+    def _on(self, table: TableName) -> list[int]:
+        if not self._by_table:
+            for bit, index in enumerate(self.costs.candidates):
+                self._by_table.setdefault(index.table, []).append(bit)
+        return self._by_table[table]
+
+    def beginnings(self, some: Bits) -> Bits:
+        """The candidates that some of the indexes begin with."""
+        known = self._begun.get(some)
+        if known is None:
+            known = 0
+            for new in bits_of(some):
+                index = self.costs.candidates[new]
+                known |= set_of(
+                    old for old in self._on(index.table) if index.begins_with(self._candidate(old))
+                )
+            self._begun[some] = known
+        return known
