@@ -50,5 +50,5 @@ class Allowance:
 
     def most(self) -> float:
         """How many questions are the most, in all."""
-        self.questions(by_all=True)
+        self.questions()
         return self._most
