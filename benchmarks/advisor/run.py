@@ -49,6 +49,8 @@ _PEERS = {"Extend": baselines.extend, "AutoAdmin": baselines.autoadmin}
 _SHARES = (0.025, 0.05, 0.1, 0.2, 0.4)
 """Of the size of a drawn workload's tables: its budgets."""
 _ANYTIME_S = 30.0
+_QUIET = {"autovacuum": "off"}
+"""While rows are made, its snapshots decide which pages are visible to all, and with that the plans."""
 _ALL_KINDS = {"warehouse": 1.0, "tenants": 0.8}
 """What the workload may cost with all kinds of index, beside the best of the others."""
 
@@ -162,7 +164,7 @@ async def main() -> None:
         for name in names:
             await asyncio.to_thread(_measure, name, f"{options.server}/{name}", budgets, options)
         return
-    async with private_cluster() as cluster:
+    async with private_cluster(settings=_QUIET) as cluster:
         for seed in (int(one) for one in options.draw.split(",") if one):
             url = await cluster.create_database(f"drawn{seed}")
             await asyncio.to_thread(_measure_drawn, seed, url)
