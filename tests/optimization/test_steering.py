@@ -91,6 +91,13 @@ def test_more_capacity_is_found_within_two_seconds(seed: int) -> None:
     assert steering.changes >= 1
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_quick_service_is_known_sooner(seed: int) -> None:
+    quick = Shape("quick", lognormal(0.002, 0.2), lambda _: 20, duration_s=0.25)
+    found, fixed = (simulate(quick, one, seed=seed) for one in (Steering(), Fixed(limit=40)))
+    assert found.throughput_per_s > 0.6 * fixed.throughput_per_s
+
+
 def test_less_capacity_lets_no_queue_stand() -> None:
     shape = Shape(
         "falls",

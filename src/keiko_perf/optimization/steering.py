@@ -22,6 +22,7 @@ from keiko_perf.optimization.line import Line
 _FIRST = 2  # beside an idle service, to see how long a request takes without a queue
 _FIRST_GUESS, _FIRST_DOUBT = 40.0, 2.0
 _LEAST_WINDOW_S, _LEAST_WINDOW_AT_FIRST_S = 0.1, 0.05
+_SOONEST_S, _MANY, _TURNS = 0.01, 64, 4.0  # a quick service's first windows: requests, means
 _AS_LONG_AT_FIRST = 0.5  # times as long as one takes
 _LEAST_REQUESTS, _LEAST_REQUESTS_AT_FIRST = 16, 8
 _MOST_UP_AT_FIRST, _MOST_UP, _MOST_DOWN = 2.2, 1.5, 0.5  # from one window to the next, times
@@ -155,6 +156,9 @@ class Steering:
         """Whether a window that has lasted long enough by the clock has by what it measures."""
         if self._account.is_open and self._asked * self._count < self._beside:
             return False  # as many as are in flight are to end
+        if lasted_s < _LEAST_WINDOW_AT_FIRST_S and self._beginning:
+            # Where many end several times over in less, nobody waits for the clock.
+            return self._count >= _MANY and lasted_s * self._count >= _TURNS * self._sum_s
         as_long = _AS_LONG_AT_FIRST if self._beginning else 1.0
         return lasted_s * max(self._count, 1) >= as_long * self._sum_s
 
@@ -168,7 +172,7 @@ class Steering:
             # Twice as much, or half of it, is seen by fewer requests.
             enough = ceil(_ENOUGH * self._variation / (self._jump * self._jump))
             self._least_requests = min(max(enough, _FEWEST), _LEAST_REQUESTS)
-        self._least_s = _LEAST_WINDOW_AT_FIRST_S if self._beginning else _LEAST_WINDOW_S
+        self._least_s = _SOONEST_S if self._beginning else _LEAST_WINDOW_S
         longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
         self._longest_s = inf if self._mean_s is None else longest * self._mean_s
 
