@@ -338,9 +338,15 @@ def _by_index(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) 
         is_assumed=_is_assumed(name, assumed),
         ends_early=way.ends_early,
         lead=lead_of(condition, way.outer, assumed) if way.outer else None,
-        # The planner says one where it means a thousandth.
-        found=min(way.given / rows, 1.0) or 1.0 if rows > 1 else 1.0,
+        found=_found(rows, way.given),
     )
+
+
+def _found(rows: float, given: float) -> float:
+    """How much of the *rows* counted for a look-up a join finds, which gives so many for each."""
+    if not given or rows <= 1:  # the planner says one where it means a thousandth
+        return 1.0
+    return min(given / rows, 1.0)
 
 
 def _by_bitmap(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
@@ -374,9 +380,8 @@ def _is_whole(node: Mapping[str, Any], assumed: Mapping[str, Index]) -> bool:
 
 
 def _is_assumed(name: str, assumed: Mapping[str, Index]) -> bool:
-    return name in assumed and name.startswith(
-        "<"
-    )  # HypoPG's names, which no index has that is made
+    # HypoPG's names begin so; an index that was made for the sake of the question has its own.
+    return name in assumed and name.startswith("<")
 
 
 def _holds_some(name: str, assumed: Mapping[str, Index]) -> bool:
