@@ -4,15 +4,18 @@ The index advisor beside Extend and AutoAdmin: the planner's cost of the workloa
 Two schemas of generated data in a private PostgreSQL with HypoPG: a warehouse with 19 analytical
 statements, and a web application of many tenants with 88; or, with `--draw`, workloads that a seed
 decides (see drawn.py), at budgets that are shares of their tables' size, with Anytime beside the
-others. At each storage budget each of them advises; the table holds the workload's cost beside that without indexes (an index that begins one
-that is there counts for nothing: it only looks cheaper while it is hypothetical), how often the planner was
-asked, how large the indexes are, how long it took, and whether each bar was met. `--build` makes what was advised for real
-and prints what the planner then says, the real sizes and the time that they took to make, and, measured in turns with
-and without (see built_for_real.py), how long all statements run and which index is useless.
+others; or, with `--only tpch`, TPC-H (see tpch.py). At each storage budget each of them advises; the
+table holds the workload's cost beside that without indexes (an index that begins one that is there
+counts for nothing: it only looks cheaper while it is hypothetical), how often the planner was asked,
+how large the indexes are, how long it took, and whether each bar was met. `--build` makes what was
+advised for real and prints what the planner then says, the real sizes and the time that they took to
+make, and, measured in turns with and without (see built_for_real.py), how long all statements run and
+which index is useless.
 
     python benchmarks/advisor/run.py [--scale 1] [--budgets 25,50,100,200,400] [--only tenants]
     python benchmarks/advisor/run.py --scale 1 --budgets "" --build 50,200
     python benchmarks/advisor/run.py --draw 21,22,23,24
+    python benchmarks/advisor/run.py --only tpch --scale 0.5 --budgets 25,50,100,200,400 --anytime
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ CREATE FUNCTION r(i bigint, salt int, below int) RETURNS int LANGUAGE sql IMMUTA
 AS 'SELECT ((hashint8extended(i, salt) % below + below) % below)::int';
 """
 _PEERS = {"Extend": baselines.extend, "AutoAdmin": baselines.autoadmin}
+_TPCH = "tpch"
 _SHARES = (0.025, 0.05, 0.1, 0.2, 0.4)
 """Of the size of a drawn workload's tables: its budgets."""
 _ANYTIME_S = 30.0
@@ -61,7 +65,10 @@ def load(url: str, module: Any, scale: float) -> None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         connection.execute(_RANDOM)
         connection.execute(module.SCHEMA)
-        connection.execute(module.DATA.format(**module.sizes(scale)))
+        if hasattr(module, "fill"):
+            module.fill(connection, scale)
+        else:
+            connection.execute(module.DATA.format(**module.sizes(scale)))
         connection.execute("DROP FUNCTION r")
         connection.execute("VACUUM ANALYZE")
 
@@ -154,12 +161,21 @@ async def main() -> None:
     parser.add_argument("--scale", type=float, default=0.2)
     parser.add_argument("--budgets", default="5,10,20,40,80")
     parser.add_argument("--build", default="", help="MB; make them for real")
-    parser.add_argument("--only", choices=sorted(WORKLOADS))
+    parser.add_argument("--only", choices=[*sorted(WORKLOADS), _TPCH])
+    parser.add_argument(
+        "--anytime", action="store_true", help="Anytime beside the others: 30 s each"
+    )
     parser.add_argument("--draw", default="", help="seeds of drawn workloads, in the others' place")
     parser.add_argument("--server", help="databases that are loaded already, of the same names")
     options = parser.parse_args()
     budgets = [float(one) for one in options.budgets.split(",") if one]
     names = [options.only] if options.only else list(WORKLOADS)
+    if options.only == _TPCH:
+        import tpch  # needs DuckDB's generator, which is asked for only where it is wanted
+
+        WORKLOADS[_TPCH] = (tpch, tpch.STATEMENTS)
+    if options.anytime or options.draw:
+        _PEERS["Anytime"] = _anytime
     if options.server:
         for name in names:
             await asyncio.to_thread(_measure, name, f"{options.server}/{name}", budgets, options)
@@ -184,7 +200,6 @@ def _measure_drawn(seed: int, url: str) -> None:
             "SELECT sum(pg_table_size(oid))::float8 FROM pg_class"
             " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchone() or (0.0,)
-    _PEERS["Anytime"] = _anytime
     print(f"\nseed {seed}: {size / MB:.0f} MB")
     budgets = [round(size * share / MB, 2) for share in _SHARES]
     compare(f"drawn{seed}", url, budgets, workload.STATEMENTS)
