@@ -71,11 +71,11 @@ def known(lang: str) -> None:
 def _begins_with_a_word(text: object, lang: str) -> bool:
     """Not with a value such as a route or a step, and not with a name such as p95."""
     while isinstance(text, Message):
-        parts = Formatter().parse(_template(text, lang))
-        literal, name, _, _ = next(parts, ("", None, None, None))
-        if literal or name is None:
-            return _WORD.match(literal) is not None
-        text = text.values[name]
+        template = _template(text, lang)
+        if not template.startswith("{"):
+            return _WORD.match(template) is not None
+        _, name, _, _ = next(iter(Formatter().parse(template)))
+        text = text.values.get(name or "")
     return False
 
 
