@@ -5,19 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from tests.diagnosis.search.planner import A_AND_C, AB, BOTH, NONE, ONLY_A, ONLY_B, A, B, C, Plans
 from tests.diagnosis.search.test_packing import ledger_of
-from tests.diagnosis.search.test_search import (
-    A_AND_C,
-    AB,
-    BOTH,
-    NONE,
-    ONLY_A,
-    ONLY_B,
-    A,
-    B,
-    C,
-    Plans,
-)
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.schema import Key

@@ -9,7 +9,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.diagnosis.search.naive_packing import NaivePacking
-from tests.diagnosis.search.test_search import (
+from tests.diagnosis.search.planner import (
     A_AND_C,
     AB,
     BOTH,
