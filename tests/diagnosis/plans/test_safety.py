@@ -10,9 +10,9 @@ import pytest
 
 from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.plans.explain import explain
-from keiko_perf.diagnosis.plans.safety import inspect
+from keiko_perf.diagnosis.plans.safety import NotOneStatement, inspect
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.errors import StatementRefused
+from keiko_perf.errors import StatementRefused, UsageError
 from keiko_perf.render import phrase
 
 SETUP = """
@@ -313,6 +313,16 @@ def test_what_is_not_one_statement_with_a_plan_is_refused_with_the_reason(
         inspect(sql)
     assert says in refused.value.what
     assert refused.value.cure
+    # The request makes no sense, and a program ends with the code for that.
+    assert isinstance(refused.value, UsageError)
+    assert refused.value.exit_code == 2
+
+
+def test_of_several_statements_it_says_how_many_and_to_pass_one_at_a_time() -> None:
+    with pytest.raises(NotOneStatement) as refused:
+        inspect("SELECT 1; SELECT 2; SELECT 3")
+    assert refused.value.what == "there are 3 statements, and a plan is of one"
+    assert refused.value.cure == "Pass one statement at a time"
 
 
 def test_a_long_list_of_values_is_not_mistaken_for_depth() -> None:

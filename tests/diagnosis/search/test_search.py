@@ -11,6 +11,7 @@ from tests.diagnosis.search.planner import (
     NONE,
     ONLY_A,
     ONLY_C,
+    TABLE,
     A,
     B,
     C,
@@ -21,8 +22,10 @@ from tests.diagnosis.search.planner import (
 )
 
 from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.schema import Key
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.costs import Costs
+from keiko_perf.render import phrase
 
 
 async def test_the_index_that_saves_most_is_chosen_and_the_others_are_refused_with_reasons() -> (
@@ -88,6 +91,24 @@ async def test_an_index_that_later_ones_have_replaced_goes_again() -> None:
     assert [one.index for one in result.chosen] == [B, C]
     assert reasons(result) == {A: "superseded"}
     assert result.cost_after == 21.0
+
+
+async def test_a_refusal_names_what_does_as_much_for_its_statements_and_nothing_else() -> None:
+    d, d_too = Index(TABLE, (Key("d"),)), Index(TABLE, (Key("d"), Key("e")))
+    only_d = "SELECT 6 FROM t WHERE d = $1 AND e = $2"
+    plans = Plans(
+        {
+            BOTH: {NONE: 100.0, frozenset({A}): 40.0, frozenset({B}): 20.0},
+            A_AND_C: {NONE: 100.0, frozenset({A}): 10.0, frozenset({C}): 1.0},
+            only_d: {NONE: 100.0, frozenset({d}): 50.0, frozenset({d_too}): 10.0},
+        }
+    )
+    queries = (query(BOTH), query(A_AND_C), query(only_d))
+    result = await found(plans, *queries, candidates=(A, B, C, d, d_too))
+    assert {one.index for one in result.chosen} == {B, C, d_too}
+    because = {one.index: phrase(one.reason) for one in result.refusals}
+    assert because[A] == f"{C}, {B} do as much or more together"
+    assert because[d] == f"{d_too} does as much or more"
 
 
 async def test_a_wider_index_that_does_nearly_as_much_stands_in_for_the_one_it_begins_with() -> (

@@ -241,3 +241,15 @@ async def test_drain_counts_all_failures_and_keeps_the_first() -> None:
     assert drained.statistics.failed == 10
     assert len(drained.failures) == 4
     assert all(one.failed for one in drained.failures)
+
+
+async def test_what_is_left_of_a_batch_is_told_in_some_lines_however_much_failed() -> None:
+    async def fails(item: str) -> None:
+        raise LookupError(item)
+
+    drained = await Batch(["x" * 10_000] * 3_000, fails, limit=5).drain()
+    assert len(drained.failures) == 1_000
+    assert len(repr(drained)) < 1_000
+    assert repr(drained).endswith(", and 2,997 more))")
+    one = await Batch(["a"], fails).drain()
+    assert repr(one).endswith("failures=(item 0: 'a': LookupError('a')))")
