@@ -31,7 +31,7 @@ _MOST_LEFT = 0.2
 """Of all: of few not many are left."""
 _TOGETHER = 0.5
 """Of the questions: what helps only together no statistics foretell, nor does a part of it."""
-_OF_AN_AVERAGE = 0.3
+_OF_AN_AVERAGE = 0.25
 """What a question may bring at least: this of what each would bring if all brought the same."""
 _FEW = 150
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
@@ -129,8 +129,8 @@ class Nomination:
     async def _explore_together(self) -> None:
         """Ask what each statement would use of all candidates, if they lie on several tables."""
         # Few questions are for the statements that may matter most.
-        share = _OF_AN_AVERAGE / max(self._allowance.questions() - self._calls_before, 1.0)
-        for number in self._promising(max(_WORTH_EXPLORING[0], share)):
+        questions = max(self._allowance.questions() - self._calls_before, _LEAST_ASKED)
+        for number in self._promising(max(_WORTH_EXPLORING[0], _OF_AN_AVERAGE / questions)):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
