@@ -89,8 +89,11 @@ class Search:
     _unplanned: dict[int, str] = field(default_factory=dict)
     _late: list[int] = field(default_factory=list)
     _cost_before: float = 0.0
+    _upkeep: tuple[float, ...] = ()
+    """The upkeep by bit."""
 
     def __post_init__(self, in_memory: Asking | None, untold: Bits) -> None:
+        self._upkeep = tuple(self.upkeep[one] for one in self.costs.candidates)
         self.proving = Proving(
             self.costs, self.limits, self.pays, self._just, in_memory, lasting=untold
         )
@@ -104,7 +107,7 @@ class Search:
         choice = Choice(
             costs=self.costs,
             live=tuple(await self._helped(numbers)),
-            upkeep=tuple(self.upkeep[one] for one in self.costs.candidates),
+            upkeep=self._upkeep,
             limits=self.limits,
             pays=self.pays,
             base=self._cost_before,
@@ -181,8 +184,8 @@ class Search:
         if self.proving.barred >> bit & 1:
             return False
         gains = [one for one in gains if self.costs.does_more(one[0], bit)]
-        saved = sum(self._calls(number) * (before - after) for number, before, after in gains)
-        return saved > self.upkeep[self.costs.candidates[bit]] and self.is_notable(gains, saved)
+        saved = sum([self._calls(number) * (before - after) for number, before, after in gains])
+        return saved > self._upkeep[bit] and self.is_notable(gains, saved)
 
     def is_notable(self, gains: Gains, saved: float) -> bool:
         """Whether somebody would notice."""
