@@ -37,7 +37,7 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import branches, figures
 from keiko_perf.render.clean import clean, clean_line
-from keiko_perf.render.language import figure_name, phrase
+from keiko_perf.render.language import figure_name, phrase, sentence
 from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import described
 from keiko_perf.render.tables import cells, heading, is_number
@@ -115,7 +115,7 @@ def _report(report: Report, lang: str) -> _Blocks:
     word, which = conclusion(report)
     style = _STYLES[which]
     status = f"{sign_of(which)} {phrase(word, lang).upper()}"
-    headline = clean_line(phrase(report.headline, lang))
+    headline = clean_line(sentence(report.headline, lang))
     yield Styled.assemble((status, f"bold {style}"), "  ", (headline, "bold"))
     created = show(report.created_at, "time", lang)
     about = (phrase(report.title, lang), f"keiko-perf {report.command}", created)

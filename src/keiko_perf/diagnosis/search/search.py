@@ -31,6 +31,7 @@ FAR_CHEAPER = 3.0
 """By this factor."""
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
+_MOST_NAMED = 3
 _MOST_EXPLAINED = 40
 """Of more candidates, and within a budget, the reasons are what is known already."""
 
@@ -324,7 +325,7 @@ class _Refusing:
                     upkeep=upkeep,
                 ),
             )
-        return self._beside_others(bit, index)
+        return self._beside_others(bit, index, alone)
 
     def _why_small(self, gains: Gains) -> Message:
         if not any(is_gain(before, after) for _, before, after in gains):
@@ -339,10 +340,9 @@ class _Refusing:
             factor=FAR_CHEAPER,
         )
 
-    def _beside_others(self, bit: int, index: Index) -> Refusal:
+    def _beside_others(self, bit: int, index: Index, alone: Gains) -> Refusal:
         limits = self.search.limits
         rest = self.search.proving.seeming(self.choice, bit, self.chosen)
-        candidates = self.search.costs.candidates
         if self.search.pays(bit, rest) and not self._is_begun(bit):
             by_clock = self.search.proving.seeming_by_clock(self.choice, bit, self.chosen)
             if not self.search.pays(bit, by_clock):
@@ -365,15 +365,30 @@ class _Refusing:
                         most=limits.max_indexes,
                     ),
                 )
-        others = [candidates[one] for one in bits_of(self.chosen)]
-        better = [one for one in others if one.table == index.table] or others
+        better = self._better(bit, alone)
         if not better:
             return Refusal(index, "late", say("the time was up before it was compared"))
-        return Refusal(
-            index,
-            "superseded",
-            say("{better} does as much or more", better=", ".join(map(str, better))),
-        )
+        if len(better) == 1:
+            reason = say("{better} does as much or more", better=str(better[0]))
+        else:
+            named = ", ".join(map(str, better))
+            reason = say("{better} do as much or more together", better=named)
+        return Refusal(index, "superseded", reason)
+
+    def _better(self, bit: int, alone: Gains) -> list[Index]:
+        """What was chosen for the statements that it would help, what does most for them first."""
+        candidates = self.search.costs.candidates
+        wider = [
+            one for one in bits_of(self.chosen) if candidates[one].begins_with(candidates[bit])
+        ]
+        helped = {number for number, _, _ in alone}
+        does: dict[int, float] = {}
+        for one in bits_of(self.chosen):
+            gains = self.search.proving.seeming(self.choice, one, 0)
+            does[one] = self.choice.saved([gain for gain in gains if gain[0] in helped])
+        most = sorted((one for one in does if does[one] > 0), key=lambda one: -does[one])
+        named = wider[:1] or most[:_MOST_NAMED] or list(does)[:_MOST_NAMED]
+        return [candidates[one] for one in named]
 
     def _is_begun(self, bit: int) -> bool:
         """Whether a wider one that was chosen begins with it."""
