@@ -29,7 +29,7 @@ class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
     __slots__ = ("_ledger", "_members", "_more", "answers", "asked", "is_misjudged", "kept",
-                 "known", "live", "number", "plans", "several", "told", "used",
+                 "known", "live", "number", "plans", "said", "several", "told", "used",
                  "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
@@ -54,6 +54,8 @@ class Page:
         self.is_misjudged = False
         """Whether the planner's word for any known plan is not what it takes by the clock."""
         self._more: dict[Bits, float] = {}
+        self.said: dict[Bits, float] = {}
+        """What a plan costs at least that uses these, whatever else it may use of what is there."""
 
     def learn(self) -> bool:
         """Take in what the planner has said since; whether it has."""
@@ -75,6 +77,7 @@ class Page:
         self.told.clear()
         self.kept.clear()
         self._more.clear()
+        self.said.clear()
         return True
 
     def enter(self, mine: Bits) -> float:
@@ -262,6 +265,7 @@ class Hopes(Ledger):
         self._hoped = {number: set_of(mine) for number, mine in self._expected.items()}
         self._promising = self._most_promising()
         self._trusted: dict[int, tuple[int, float]] = {}
+        self._beginning: dict[Bits, Bits] = {}
 
     def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
         """What each candidate that stands for others might save a statement."""
@@ -296,9 +300,12 @@ class Hopes(Ledger):
         return self._hoped[number]
 
     def more(self, page: Page, some: Bits, most: float) -> float:
-        # Of the plan that is hoped for nothing is known.
-        sure = page.sure(self._costs.projected(page.number, some & page.live))
-        return super().more(page, some, most) if most == sure else 0.0
+        # The plan that is hoped for looks up as much as the best of those that are like it.
+        there = self._costs.projected(page.number, some & page.live)
+        known = super().more(page, some, most)
+        if most == page.sure(there):
+            return known
+        return min([known, *(one.misjudged for one in page.several if one.used & there)])
 
     def reckoned(self, page: Page, there: Bits) -> float:
         """What a statement costs with what stands for a set, with some luck."""
@@ -310,11 +317,36 @@ class Hopes(Ledger):
         for one in page.several:
             if one.cost < hoped and one.used & there and one.used & missing:
                 share = one.share(there) ** _OPTIMISM
-                hoped = min(hoped, nothing - share * (nothing - one.cost))
+                part = nothing - share * (nothing - one.cost)
+                if part < hoped:
+                    hoped = min(hoped, max(part, self._said(page, one.used, there)))
         if hoped >= sure:
             return sure
         least, _ = self._costs.bounds(page.number, there)
         return min(max(least, hoped), sure)
+
+    def _said(self, page: Page, used: Bits, there: Bits) -> float:
+        """
+        The least that the parts of a plan can bring which are there, by what the planner has said
+        where it had these to choose from, and what begins like the others.
+        """
+        parts = used & there | self._alike_in(used & ~there) & there
+        known = page.said.get(parts)
+        if known is None:
+            costs = [one.cost for one in page.known if not parts & ~one.asked]
+            known = page.said[parts] = max(costs, default=0.0)
+        return known
+
+    def _alike_in(self, some: Bits) -> Bits:
+        """The candidates that begin with the same column as one of some."""
+        known = self._beginning.get(some)
+        if known is None:
+            candidates = self._costs.candidates
+            firsts = {(candidates[bit].table, candidates[bit].keys[0]) for bit in bits_of(some)}
+            known = self._beginning[some] = set_of(
+                bit for bit, one in enumerate(candidates) if (one.table, one.keys[0]) in firsts
+            )
+        return known
 
     def trust(self) -> dict[int, float]:
         """How much of what was expected of each statement came true where it was asked."""
