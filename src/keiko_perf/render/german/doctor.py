@@ -115,6 +115,13 @@ TEMPLATES = {
         "{mean:duration}; ein Index auf {index} verkürzt sie auf etwa {after:duration} (vom "
         "Planer geprüft)"
     ),
+    "{share:ratio} of the time that {who} wait are {count:count} statements for which an index on "
+    "{index} is missing, most of it {statement}, {mean:duration} each; the index cuts it to about "
+    "{after:duration} (verified by the planner)": (
+        "{share:ratio} der Zeit, die {who} warten, sind {count:count} Anweisungen, denen ein Index "
+        "auf {index} fehlt, das meiste davon {statement}, je {mean:duration}; der Index verkürzt "
+        "sie auf etwa {after:duration} (vom Planer geprüft)"
+    ),
     "another session": "eine andere Sitzung",
     "users": "Nutzer",
     "clients of the database": "Klienten der Datenbank",
