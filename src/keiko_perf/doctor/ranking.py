@@ -9,7 +9,9 @@ no time until it is used up; it stands behind what does.
 from __future__ import annotations
 
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.claims import (
+from keiko_perf.doctor.claim import Claim
+from keiko_perf.doctor.claims import SLOW_CALL_S, claims
+from keiko_perf.doctor.codes import (
     BLOCKS,
     BUSY,
     HTTP,
@@ -18,10 +20,7 @@ from keiko_perf.doctor.claims import (
     MANY,
     OUTSIDE,
     REPEATED_CODE,
-    SLOW_CALL_S,
     UNSEEN,
-    Claim,
-    claims,
 )
 from keiko_perf.doctor.stuck import stuck_causes
 from keiko_perf.doctor.symptoms import Symptoms

@@ -4,7 +4,7 @@ Words for what a database makes users wait for: statements, locks, connections. 
 
 from __future__ import annotations
 
-from keiko_perf.doctor import claims as c
+from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
@@ -40,7 +40,7 @@ def index(case: Case) -> Cause:
         cure=cure.sql,
         verified_by=cure.verified_by,
         recommendation=Recommendation(
-            code=c.INDEX,
+            code=codes.INDEX,
             subject=cure.on,
             summary=say(
                 "An index on {index} cuts the statement from {mean:duration} to about "
