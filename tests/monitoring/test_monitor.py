@@ -131,6 +131,33 @@ async def test_an_alert_is_told_once_it_fires_and_once_it_resolves():
     assert monitor.statistics().deliveries.delivered == 4
 
 
+async def test_an_alert_ends_where_nobody_asks_any_more_but_not_while_requests_hang():
+    time = Time()
+    monitor = watched(
+        time,
+        window_s=10,
+        metrics_window_s=10,
+        patience=Patience(for_s=0, unknown_s=60),
+        kpis=PerformanceKPIs(cpu_usage_max=100, memory_usage_max=100),
+    )
+
+    async def states(windows, hanging):
+        for _ in range(windows):
+            if hanging:
+                monitor.recorder.gauge("in_flight", hanging)
+            time.s += 10
+            await monitor.tick()
+        return {one.metric: one.state.value for one in monitor.alerts}
+
+    serve_requests(monitor, time, count=400, duration_s=0.9)
+    await monitor.tick()
+    assert (await states(20, hanging=4))["api_response_time"] == "firing"
+    assert (await states(6, hanging=0))["api_response_time"] == "firing"
+    assert (await states(1, hanging=0))["api_response_time"] == "resolved"
+    (ended,) = (one for one in monitor.alerts if one.metric == "api_response_time")
+    assert "no successful request was seen. The alert ends" in phrase(ended.message)
+
+
 async def test_each_window_is_kept_once():
     time = Time()
     monitor = watched(time)

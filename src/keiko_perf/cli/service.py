@@ -131,7 +131,14 @@ def _address(url: str, path_of_it: str) -> tuple[str, str]:
 
 
 def _refused(host: str, status: int) -> ServiceUnavailable:
-    if status in (401, 403, 429):
+    if status == 429:
+        return ServiceUnavailable(
+            f"the service at {host} turns away who asks for its health: status 429, too many "
+            "requests",
+            cure="Ask again in a minute; a rate limiter of the service's own has to let "
+            "/performance pass. Wrong tokens are turned away as well: see KEIKO_PERF_TOKEN",
+        )
+    if status in (401, 403):
         return ServiceUnavailable(
             f"the service at {host} does not let its health be read: status {status}",
             cure="Set KEIKO_PERF_TOKEN to the token that PerformanceMonitor(token=...) was given",

@@ -213,19 +213,21 @@ def _move_what_repeating_computes(
 def _loop(seen: Symptoms) -> Iterator[Claim]:
     code_s = sum(one.code_s for one in seen.routes)
     blocked_s = sum(one.total_s for one in seen.blocking)
-    held_s = max(_work_s(code_s, seen), blocked_s)
+    # On the clock, as are the waits that are shared out: also while it queued for a processor.
+    held_s = max(code_s, blocked_s)
     if not held_s:
         return  # without a step of its own no request was answered
     for call in seen.blocking:
         if call.place == OTHER:
             continue
         one = Claim(code=_kind(call), subject=call.place, about={"call": call})
-        _divide(one, seen.routes, call.total_s / held_s)
+        _divide(one, seen.routes, _own_s(call) / held_s)
         yield one
     # What a busy machine takes from a thread is no work of the service's.
     rest = (1.0 - blocked_s / held_s) * (1.0 - (seen.queued_ratio or 0.0))
     # Short steps let others wait only where there are so many that the loop has little rest.
-    crowded = min(held_s / (seen.window_s * CROWDED), 1.0) if seen.window_s else 1.0
+    there_s = seen.window_s * CROWDED
+    crowded = min(max(_work_s(code_s, seen), blocked_s) / there_s, 1.0) if there_s else 1.0
     for route in seen.routes:
         busy = Claim(code=BUSY, subject=route.route)
         busy.by_route[route.route] = route.code_s * rest
@@ -240,11 +242,7 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
 
 
 def _work_s(code_s: float, seen: Symptoms) -> float:
-    """
-    For how long the loop was really held: while a thread queues for a processor nothing is done.
-
-    A call that waits without await does not queue; of it that is known already.
-    """
+    """For how long the loop was at work: not while it queued, as no call without await does."""
     waiting_s = sum(one.total_s - (one.computed_s or 0.0) for one in seen.blocking)
     computing_s = max(code_s - max(waiting_s, 0.0), 0.0)
     return code_s - computing_s * (seen.queued_ratio or 0.0)
@@ -253,6 +251,11 @@ def _work_s(code_s: float, seen: Symptoms) -> float:
 def _kind(call: BlockingCall) -> str:
     computes = call.computed_s is not None and call.computed_s >= call.total_s / 2
     return COMPUTES if computes else BLOCKS
+
+
+def _own_s(call: BlockingCall) -> float:
+    """For how long it holds the loop itself: what computes may have waited for a processor."""
+    return call.total_s if _kind(call) == BLOCKS else min(call.computed_s or 0.0, call.total_s)
 
 
 def _divide(claim: Claim, routes: Iterable[RouteTime], share: float) -> None:

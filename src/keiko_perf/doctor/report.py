@@ -37,6 +37,8 @@ _TOLD_PARTS = 5
 """Of a single request: all but what it was elsewhere."""
 MOST_FINDINGS = 8
 SEVERE_SHARE = 0.2
+MUCH_QUEUED = 0.25
+"""From here on what the machine has to do otherwise makes the service notably slower."""
 _HOUR_S = 3_600.0
 
 
@@ -107,7 +109,15 @@ def _headline(causes: Sequence[Cause], seen: Seen) -> Message:
         return say("Nothing can be said: the service does not record where its time goes")
     if not seen.symptoms.requests:
         return say("Nothing can be said: no request and no statement was seen")
-    if any(one.outcome is Outcome.MISSED for one in seen.verdicts):
+    missed = any(one.outcome is Outcome.MISSED for one in seen.verdicts)
+    queued = seen.symptoms.queued_ratio or 0.0
+    if missed and queued >= MUCH_QUEUED:
+        return say(
+            "A target is missed, and the machine is too busy to tell by what: of the time that the "
+            "service wanted to compute it waited {ratio:ratio} for a processor",
+            ratio=queued,
+        )
+    if missed:
         return say("A target is missed, and nothing that takes a notable time was found")
     mean_s = seen.symptoms.total_s / seen.symptoms.requests
     if seen.symptoms.routes:

@@ -33,7 +33,7 @@ from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.push import OtlpExporter
 from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.importance import Importance, RouteTargets
-from keiko_perf.monitoring.judging import Judging
+from keiko_perf.monitoring.judging import Judging, is_stuck
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
@@ -319,9 +319,10 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
         )
         await asyncio.to_thread(self.totals.settle)
-        verdicts = self.judge(await self.current())
+        current = await self.current()
+        verdicts = self.judge(current)
         burning = await asyncio.to_thread(self.budgets.advance) if self.budgets else {}
-        await self._alerting.step({**verdicts, **burning})
+        await self._alerting.step({**verdicts, **burning}, is_stuck=is_stuck(current))
         self._ticks += 1
 
     # Private

@@ -115,6 +115,19 @@ async def test_a_restart_neither_forgets_an_alert_nor_starts_its_wait_anew(opene
     assert alert.message == MISSED["p95"].target.kpi.label or "412" in f"{alert.message.values}"
 
 
+async def test_where_nothing_is_measured_any_more_it_is_told_once_that_an_alert_ends(opened, clock):
+    unknown = {"p95": Verdict(P95, Outcome.UNKNOWN, say("no request was seen"))}
+    phone = Phone()
+    before = worker(opened(), phone, clock, unknown_s=40)
+    await windows(clock, [before], MISSED, count=2)
+    await windows(clock, [before], unknown, count=3)
+    await before.close(within_s=1)
+    after = worker(opened(), phone, clock, unknown_s=40)
+    await windows(clock, [after], unknown, count=4)
+    assert phone.told == [("p95", "firing"), ("p95", "resolved")]
+    assert after.alerts[0].unknown_since == before.alerts[0].unknown_since
+
+
 async def test_what_was_not_delivered_before_a_restart_is_delivered_after_it(opened, clock):
     phone = Phone()
     phone.is_off = True

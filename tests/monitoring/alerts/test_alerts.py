@@ -12,6 +12,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import Outcome, Severity, Target, Verdict, say
 from keiko_perf.model.kpi import CPU_RATIO, LATENCY_P95
 from keiko_perf.monitoring.alerts.alerts import AlertState, Patience, news, step
+from keiko_perf.render import phrase
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 P95 = Target(kpi=LATENCY_P95, at_most=0.2)
@@ -66,9 +67,57 @@ def test_doubt_neither_raises_nor_resolves(doubt):
     patience = Patience(for_s=10, good_windows=1)
     assert states([doubt, doubt], patience=patience) == ["-", "-"]
     waiting = run([MISSED, doubt, doubt, doubt], patience=patience)
-    assert waiting[-1]["p95"] == waiting[0]["p95"]
+    assert waiting[-1]["p95"].state is AlertState.PENDING
     firing = run([MISSED, MISSED, doubt, doubt], patience=patience)
     assert firing[-1]["p95"].state is AlertState.FIRING
+    assert firing[-1]["p95"].message == firing[1]["p95"].message
+    assert firing[-1]["p95"].unknown_since == T0 + timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("doubt", "says"),
+    [
+        (UNKNOWN, "response time p95 has not been known for 30 s: nothing was measured yet. "),
+        (None, "p95 has not been known for 30 s: it is no longer judged. "),
+    ],
+    ids=["unknown", "not judged"],
+)
+def test_where_nothing_tells_for_long_an_alert_ends_and_says_that_this_is_no_good_news(doubt, says):
+    patience = Patience(for_s=0, unknown_s=30)
+    after = run([MISSED, *[doubt] * 4], patience=patience)
+    assert [one["p95"].state.value for one in after] == [*["firing"] * 4, "resolved"]
+    ended = after[-1]["p95"]
+    assert phrase(ended.message) == f"{says}The alert ends, though nothing says that all is well"
+    assert (ended.value, ended.unknown_since) == (None, T0 + timedelta(seconds=10))
+    assert news(after[-2], after[-1]) == (ended,)
+
+
+def test_a_window_that_tells_something_begins_the_time_of_doubt_anew():
+    patience = Patience(for_s=0, unknown_s=30, good_windows=2)
+    for known in (MISSED, MET):
+        after = run([MISSED, *[UNKNOWN] * 3, known, *[UNKNOWN] * 3], patience=patience)
+        assert after[4]["p95"].unknown_since is None
+        assert after[-1]["p95"].state is AlertState.FIRING
+
+
+def test_an_alert_that_waits_to_fire_is_forgotten_where_nothing_tells_for_long():
+    patience = Patience(for_s=100, unknown_s=20)
+    after = states([MISSED, UNKNOWN, UNKNOWN, UNKNOWN, MISSED], patience=patience)
+    assert after == ["pending", "pending", "pending", "-", "pending"]
+
+
+def test_while_requests_hang_no_alert_ends_for_want_of_answers():
+    patience = Patience(for_s=0, unknown_s=20)
+    alerts = step({}, {"p95": MISSED}, T0, patience=patience)
+    for number in range(1, 10):
+        now = T0 + timedelta(seconds=10 * number)
+        alerts = step(alerts, {"p95": UNKNOWN}, now, patience=patience, is_stuck=True)
+    assert alerts["p95"].state is AlertState.FIRING
+
+
+def test_without_an_end_to_doubt_an_alert_waits_for_good_windows():
+    patience = Patience(for_s=0, unknown_s=None)
+    assert states([MISSED, *[UNKNOWN] * 200], patience=patience)[-1] == "firing"
 
 
 def test_doubt_does_not_count_as_a_good_window_nor_break_the_row():

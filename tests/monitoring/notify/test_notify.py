@@ -112,6 +112,7 @@ async def test_a_webhook_gets_it_as_json_with_a_line_for_chats():
         "value": 0.412,
         "since": "2026-01-05T12:00:00+00:00",
         "changed_at": "2026-01-05T12:00:00+00:00",
+        "unknown_since": None,
         "text": "[firing] api_response_time (critical): p95 is 412 ms",
     }
     assert taken == [{**document, "alerts": [document]}]

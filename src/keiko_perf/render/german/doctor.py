@@ -20,6 +20,11 @@ TEMPLATES = {
     "Nothing can be said: no request and no statement was seen": (
         "Es lässt sich nichts sagen: keine Anfrage und keine Anweisung war zu sehen"
     ),
+    "A target is missed, and the machine is too busy to tell by what: of the time that the service "
+    "wanted to compute it waited {ratio:ratio} for a processor": (
+        "Ein Ziel ist verfehlt, und die Maschine ist zu beschäftigt, um zu sagen, wodurch: von der "
+        "Zeit, in der der Dienst rechnen wollte, wartete er {ratio:ratio} auf einen Prozessor"
+    ),
     "A target is missed, and nothing that takes a notable time was found": (
         "Ein Ziel ist verfehlt, und nichts war zu finden, das nennenswert Zeit braucht"
     ),
