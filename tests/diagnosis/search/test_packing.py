@@ -244,7 +244,7 @@ async def test_what_is_kept_between_rounds_leads_to_what_is_reckoned_anew(
             for new in [one & ~best for one in moves if one & ~best]:
                 over = -ledger.weighing.room(best | new)
                 for most in (1e9, 20.0):
-                    ways = losses.making_room(new, over, most)
+                    ways = losses.making_room(known.gains.of(new), over, most)
                     found = {(best | new) & ~gone: lost for gone, lost in ways}
                     expected = dict(naive.fitting(best, new))
                     assert found == {one: lost for one, lost in expected.items() if lost <= most}
