@@ -32,7 +32,7 @@ from keiko_perf.doctor.codes import (
 )
 from keiko_perf.doctor.holding import CROWDED, pool_claims
 from keiko_perf.doctor.rows import MANY_ROWS, rows_each
-from keiko_perf.doctor.shape import is_same
+from keiko_perf.doctor.shape import is_same, shape
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
 
@@ -93,7 +93,10 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
         if asked.times >= REPEATED and asked.route:
             claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
         elif cure is not None:
-            claim(INDEX, cure.sql, asked.statement, spent, left_s).about["cure"] = cure
+            one = claim(INDEX, cure.sql, asked.statement, spent, left_s)
+            if one.about["asked"] is asked:
+                one.about["cure"] = cure
+            one.about.setdefault("gaining", {})[shape(asked.statement)] = asked.statement
         elif (rows := rows_each(asked, seen)) is not None and rows >= MANY_ROWS:
             claim(MANY, asked.statement, asked.statement, spent, left_s).about["rows"] = rows
         elif asked.mean_s >= SLOW_STATEMENT_S:
@@ -217,13 +220,11 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
     held_s = max(code_s, blocked_s)
     if not held_s:
         return  # without a step of its own no request was answered
-    for call in seen.blocking:
-        if call.place == OTHER:
-            continue
+    for call in (one for one in seen.blocking if one.place != OTHER):
         one = Claim(code=_kind(call), subject=call.place, about={"call": call})
         _divide(one, seen.routes, _own_s(call) / held_s)
         yield one
-    # What a busy machine takes from a thread is no work of the service's.
+    # What a busy machine takes from a thread is nobody's.
     rest = (1.0 - blocked_s / held_s) * (1.0 - (seen.queued_ratio or 0.0))
     # Short steps let others wait only where there are so many that the loop has little rest.
     there_s = seen.window_s * CROWDED
@@ -243,8 +244,8 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
 
 def _work_s(code_s: float, seen: Symptoms) -> float:
     """For how long the loop was at work: not while it queued, as no call without await does."""
-    waiting_s = sum(one.total_s - (one.computed_s or 0.0) for one in seen.blocking)
-    computing_s = max(code_s - max(waiting_s, 0.0), 0.0)
+    waiting_s = max(sum(one.total_s - (one.computed_s or 0.0) for one in seen.blocking), 0.0)
+    computing_s = max(code_s - waiting_s, 0.0)
     return code_s - computing_s * (seen.queued_ratio or 0.0)
 
 

@@ -171,6 +171,13 @@ def test_a_bitmap_that_leaves_out_hardly_a_page_is_dearer_than_reading_on() -> N
     assert misjudged([visit], TABLES, page_cost=IN_MEMORY) < 0.0
 
 
+def test_a_bitmap_of_a_table_that_the_server_keeps_costs_what_the_planner_says() -> None:
+    visit = only(bitmap(40_000.0))
+    kept = misjudged([visit], TABLES, buffers_bytes=4 * TABLE.size_bytes)
+    assert abs(kept) < 700, "the rows that it looks at, as the planner has them"
+    assert misjudged([visit], TABLES, buffers_bytes=3 * TABLE.size_bytes) > 2000
+
+
 def test_rows_that_several_processes_share_are_reckoned_as_the_planner_does() -> None:
     plan = node("Gather", bitmap(40_000.0, Parallel_Aware=True), Workers_Planned=2)
     assert only(plan).shared_by == pytest.approx(2.4)

@@ -123,6 +123,37 @@ async def test_what_takes_longer_by_the_clock_gives_its_room_to_others() -> None
     assert hopes.pays(1, bits(EACH[1]))
 
 
+EVERY = "SELECT 7 FROM t WHERE a = $1 AND b = $2 AND c = $3"
+A_WITH_B, A_WITH_C = frozenset({A, B}), frozenset({A, C})
+
+
+async def test_of_half_a_plan_no_more_is_hoped_than_the_planner_has_said_of_that_half() -> None:
+    plans = Plans({EVERY: {NONE: 100.0, A_WITH_B: 10.0, EACH[0]: 95.0}})
+    ledger = await ledger_of(plans, budget=99, sizes=(10, 10, 10), asked=(A_WITH_B,))
+    hopes = Hopes(ledger.weighing)
+    assert hopes.most(0, bits(A_WITH_C)) < 50.0
+    await ledger.weighing.costs.ask(0, bits(EACH[0]))
+    assert hopes.most(0, bits(A_WITH_C)) == 95.0, "what else is there is no part of the plan"
+
+
+async def test_what_is_hoped_for_takes_as_long_by_the_clock_as_what_is_like_it() -> None:
+    like_b = Index(TABLE, (Key("b"), Key("c")))
+    known = {NONE: 100.0, A_WITH_B: 10.0, EACH[0]: 90.0, frozenset({like_b}): 98.0}
+    slow = {(EVERY, A_WITH_B): looked_up(1000), (EVERY, EACH[0]): looked_up(1000)}
+    ledger = await ledger_of(
+        Plans({EVERY: known}, visits=slow),
+        budget=99,
+        sizes=(10,) * 4,
+        asked=(A_WITH_B, EACH[0]),
+        candidates=(*ALL, like_b),
+        tables={TABLE: T},
+    )
+    await ledger.weighing.costs.ask(0, 1 << len(ALL))
+    hopes, a_with_another = Hopes(ledger.weighing), bits(EACH[0]) | 1 << len(ALL)
+    assert hopes.most(0, a_with_another) < 50.0
+    assert not hopes.pays(0, a_with_another)
+
+
 async def test_where_nothing_more_may_be_asked_what_is_known_has_to_do() -> None:
     plans = Plans({ONLY_A: {NONE: 1000.0, EACH[0]: 100.0}})
     weighing = (await ledger_of(plans, budget=99, sizes=(10, 10, 10))).weighing
@@ -213,7 +244,7 @@ async def test_what_is_kept_between_rounds_leads_to_what_is_reckoned_anew(
             for new in [one & ~best for one in moves if one & ~best]:
                 over = -ledger.weighing.room(best | new)
                 for most in (1e9, 20.0):
-                    ways = losses.making_room(new, over, most)
+                    ways = losses.making_room(known.gains.of(new), over, most)
                     found = {(best | new) & ~gone: lost for gone, lost in ways}
                     expected = dict(naive.fitting(best, new))
                     assert found == {one: lost for one, lost in expected.items() if lost <= most}
