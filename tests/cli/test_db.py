@@ -49,7 +49,7 @@ def url(postgres: Cluster) -> Iterator[str]:
         (["check"], "indexes.duplicate"),
         (["advise"], "CREATE INDEX"),
         (["explain", "SELECT * FROM tasks WHERE agent = 7"], "plan.selective-seq-scan"),
-        (["explain", "SELECT * FROM tasks WHERE id = 7"], "nothing to do here"),
+        (["explain", "SELECT * FROM tasks WHERE id = 7"], "Nothing to do here"),
         (["explain", "DELETE FROM tasks"], "not executed"),
     ],
 )
@@ -71,7 +71,7 @@ def test_each_command_answers_in_text_and_in_json(
 @pytest.mark.postgres
 def test_a_statement_is_read_from_standard_input(url: str) -> None:
     answered = CliRunner().invoke(app, ["explain", "-", "-d", url], input="SELECT 1")
-    assert "nothing to do here" in answered.output
+    assert "Nothing to do here" in answered.output
 
 
 @pytest.mark.postgres

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -16,6 +16,7 @@ from keiko_perf.cli.service import read_health
 from keiko_perf.cli.watch import watch
 from keiko_perf.cli.watch_screen import History, plain, screen
 from keiko_perf.errors import ServiceUnavailable, UsageError
+from keiko_perf.loadtest.watching.watcher import Watcher
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import Marker, PerformanceKPIs, PerformanceMonitor, SqliteStore
 from keiko_perf.monitoring.alerts import silence
@@ -157,6 +158,21 @@ def test_a_running_service_is_watched_with_its_token(serve):
         assert "KEIKO_PERF_TOKEN" in caught.value.cure
     with pytest.raises(ServiceUnavailable, match="does not answer"):
         read_health(url, TOKEN)
+
+
+def test_a_service_that_limits_how_often_it_is_asked_is_told_from_one_that_wants_a_token(serve):
+    limited = FastAPI()
+
+    @limited.get("/performance/{what}")
+    async def turned_away(what: str):
+        return Response(status_code=429)
+
+    with serve(limited) as url:
+        with pytest.raises(ServiceUnavailable, match="too many requests") as caught:
+            read_health(url, None)
+        assert "rate limiter" in caught.value.cure
+        with pytest.raises(ServiceUnavailable, match="too many requests"), Watcher(url):
+            pass
 
 
 def test_another_service_is_told_from_one_of_ours(serve):

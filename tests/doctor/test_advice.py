@@ -95,6 +95,22 @@ def test_a_call_that_blocks_is_cured_by_the_line_to_write_instead() -> None:
     assert cause.cure == "await asyncio.to_thread(function, *arguments)"
 
 
+def test_of_a_deep_stack_the_callers_the_place_and_both_ends_of_what_it_calls_are_told() -> None:
+    stack = (*(f"server.py:{i} run" for i in range(9)), "app.py:7 find",
+             *(f"library.py:{i} walk" for i in range(60)))  # fmt: skip
+    call = BlockingCall(
+        place="app.py:7 find", stack=stack, count=20, total_s=2.0, longest_s=0.2,
+        computed_s=2.0, last_at=NOW,
+    )  # fmt: skip
+    route = RouteTime(route="GET /find", count=20, code_s=2.1)
+    (cause,) = ranked(Symptoms(window_s=30.0, routes=(route,), blocking=(call,)))
+    told = str(cause.evidence["stack"]).split(" > ")
+    assert told[:2] == ["…", "server.py:5 run"]
+    assert told[5:8] == ["app.py:7 find", "library.py:0 walk", "library.py:1 walk"]
+    assert told[12] == "…"
+    assert told[13:] == [f"library.py:{i} walk" for i in range(54, 60)]
+
+
 def crowded(**more: object) -> Symptoms:
     pool = PoolUse(waits=1_000, wait_s=50.0, failed=0, holds=1_000, hold_s=75.0, size=4)
     route = RouteTime(route="GET /a", count=1_000, sql_s=5.0, pool_s=50.0, elsewhere_s=10.0)

@@ -40,5 +40,14 @@ def test_it_is_told_without_its_columns_and_cut() -> None:
     assert told(statement) == "SELECT … FROM t WHERE id = $1"
     joined = "SELECT a.x FROM s.a JOIN b ON s.a.id = b.id WHERE b.y = $1::INTEGER"
     assert told(joined) == "SELECT a.x FROM s.a JOIN b ON s.a.id = b.id WHERE b.y = $1"
+    several = "SELECT tag.id FROM tag, article_tag WHERE article_tag.article_id = $1"
+    assert told(several) == several
+    alike = "SELECT tag.id FROM tag WHERE article_tag.article_id = tag.id"
+    assert told(alike) == "SELECT id FROM tag WHERE article_tag.article_id = id"
+    within = (
+        "SELECT a.id, EXISTS (SELECT * FROM follower WHERE follower.id = a.author) AS follows, "
+        "'of (' AS words FROM article AS a WHERE a.id IN ($1::INTEGER /*, ... */)"
+    )
+    assert told(within) == "SELECT … FROM article AS a WHERE a.id IN ($1)"
     assert told("SELECT 1 WHERE " + "x" * 300, 40) == "SELECT 1 WHERE " + "x" * 24 + "…"
     assert told("UPDATE t SET a = 1 RETURNING t.first_of_many, t.second_of_many").endswith("…")

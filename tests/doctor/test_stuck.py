@@ -14,7 +14,8 @@ from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
-from keiko_perf.model import Asked, Status
+from keiko_perf.model import Asked, Outcome, Severity, Status, Target, Verdict, say
+from keiko_perf.model import kpi as kpis
 from keiko_perf.monitoring.process.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.render import FORMATS, phrase, render
@@ -190,3 +191,22 @@ async def test_it_is_counted_for_how_long_threads_were_at_work_and_waited_for() 
 
 def test_without_a_loop_there_is_no_pool_of_threads() -> None:
     assert ThreadPoolProbe(Recorder())() == {}
+
+
+def test_where_only_the_machine_makes_it_slow_that_is_the_first_sentence() -> None:
+    routes = (RouteTime(route="GET /a", count=100, code_s=6.0, loop_s=20.0),)
+    seen = Symptoms(window_s=30.0, routes=routes, queued_ratio=0.9)
+    target = Target(kpi=kpis.LATENCY_P95, at_most=0.2)
+    missed = Verdict(target, Outcome.MISSED, say("over the limit"), 0.9, 100)
+    report = doctor_report(ranked(seen), Seen(symptoms=seen, verdicts=(missed,)), now=NOON)
+    assert "too busy to tell by what" in phrase(report.headline)
+    assert "90 % for a processor" in phrase(report.headline)
+    calm = replace(seen, queued_ratio=0.1)
+    report = doctor_report((), Seen(symptoms=calm, verdicts=(missed,)), now=NOON)
+    assert "nothing that takes a notable time" in phrase(report.headline)
+    cause = replace(ranked(replace(seen, queued_ratio=0.0))[0], share=0.05)
+    found = Seen(symptoms=calm, verdicts=(missed,), smaller=(cause,))
+    report = doctor_report((), found, now=NOON)
+    assert "no cause takes a tenth of the time alone. The largest: " in phrase(report.headline)
+    assert [one.severity for one in report.sections[1].findings] == [Severity.NOTE]
+    assert report.answer["smaller"] == [cause.answer]

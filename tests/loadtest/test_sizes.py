@@ -6,7 +6,7 @@ import json
 
 import pytest
 from tests.loadtest.conftest import raw_server, says
-from tests.loadtest.test_transport_redirects import OK, site, to
+from tests.loadtest.http.test_transport_redirects import OK, site, to
 
 from keiko_perf.loadtest import ConstantRate, Plan, Users, report, run, scenario
 from keiko_perf.loadtest.processes.merging import merged_results

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
-from fastapi import FastAPI
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from tests.monitoring.watching import (
+    GUIDE_CHECKS,
+    BrokenStore,
+    Time,
+    serve_requests,
+    until,
+    watched,
+    windows_of,
+)
 
-from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import Kind, Outcome, Reading, Snapshot, Target
 from keiko_perf.model.kpi import LATENCY_P95
 from keiko_perf.monitoring import (
@@ -26,78 +28,6 @@ from keiko_perf.monitoring import (
 )
 from keiko_perf.monitoring.storage.steady import SteadyStore
 from keiko_perf.render import phrase
-
-GUIDE_CHECKS = {
-    "api_response_time",
-    "api_response_time_p99",
-    "throughput",
-    "tasks_per_minute",
-    "cpu_usage",
-    "memory_usage",
-    "database_connections",
-    "error_rate",
-    "task_failure_rate",
-}
-
-
-class Time:
-    """A monotonic and a wall clock that go only when they are told to."""
-
-    def __init__(self):
-        self.s = 1000.0
-
-    def clock(self):
-        return self.s
-
-    def now(self):
-        return datetime(2026, 1, 5, 12, 0, tzinfo=UTC) + timedelta(seconds=self.s - 1000.0)
-
-
-class BrokenStore(MemoryStore):
-    """A store whose disk is full while `is_full`."""
-
-    is_full = False
-
-    def append(self, snapshot):
-        if self.is_full:
-            raise StoreUnavailable("the disk is full", cure="Make room")
-        super().append(snapshot)
-
-    def between(self, start_at, end_at):
-        if self.is_full:
-            raise StoreUnavailable("the disk is full", cure="Make room")
-        return super().between(start_at, end_at)
-
-
-def a_quiet_machine(recorder):
-    """The gauges of a process whose machine has nothing else to do, as the one here may have."""
-    recorder.gauge("memory_ratio", 0.05)
-
-
-def watched(time, **options):
-    options.setdefault("sample", a_quiet_machine)
-    return PerformanceMonitor(clock=time.clock, now=time.now, **options)
-
-
-def serve_requests(monitor, time, *, count, duration_s, seconds=10.0, failed=0):
-    for number in range(count):
-        monitor.recorder.request("GET /agents", duration_s, status=500 if number < failed else 200)
-    time.s += seconds
-
-
-async def until(holds):
-    """Wait for the ticker, which runs in real time here, to have done something."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - a monitor has no event to wait for
-            await asyncio.sleep(0.005)
-
-
-async def windows_of(monitor):
-    start = datetime(2000, 1, 1, tzinfo=UTC)
-    return monitor.store.between(start, start + timedelta(days=36500))
-
-
-# --- Health -------------------------------------------------------------------------------------
 
 
 async def test_before_anything_was_measured_nothing_is_healthy_or_ill():
@@ -173,9 +103,6 @@ async def test_a_minute_ago_is_forgotten():
     assert (await monitor.check_performance_health())["api_response_time"] is True
 
 
-# --- Ticks --------------------------------------------------------------------------------------
-
-
 async def test_an_alert_is_told_once_it_fires_and_once_it_resolves():
     time, told = Time(), []
 
@@ -202,6 +129,33 @@ async def test_an_alert_is_told_once_it_fires_and_once_it_resolves():
     ]
     assert monitor.statistics().ticks == 7
     assert monitor.statistics().deliveries.delivered == 4
+
+
+async def test_an_alert_ends_where_nobody_asks_any_more_but_not_while_requests_hang():
+    time = Time()
+    monitor = watched(
+        time,
+        window_s=10,
+        metrics_window_s=10,
+        patience=Patience(for_s=0, unknown_s=60),
+        kpis=PerformanceKPIs(cpu_usage_max=100, memory_usage_max=100),
+    )
+
+    async def states(windows, hanging):
+        for _ in range(windows):
+            if hanging:
+                monitor.recorder.gauge("in_flight", hanging)
+            time.s += 10
+            await monitor.tick()
+        return {one.metric: one.state.value for one in monitor.alerts}
+
+    serve_requests(monitor, time, count=400, duration_s=0.9)
+    await monitor.tick()
+    assert (await states(20, hanging=4))["api_response_time"] == "firing"
+    assert (await states(6, hanging=0))["api_response_time"] == "firing"
+    assert (await states(1, hanging=0))["api_response_time"] == "resolved"
+    (ended,) = (one for one in monitor.alerts if one.metric == "api_response_time")
+    assert "no successful request was seen. The alert ends" in phrase(ended.message)
 
 
 async def test_each_window_is_kept_once():
@@ -303,9 +257,6 @@ async def test_a_sampler_that_raises_stops_nothing_and_is_said_once(caplog):
     assert len([one for one in caplog.records if "cannot be sampled" in one.message]) == 1
 
 
-# --- Start and stop -----------------------------------------------------------------------------
-
-
 async def test_it_ticks_by_itself_and_leaves_no_task_behind():
     before = asyncio.all_tasks()
     monitor = PerformanceMonitor(window_s=0.02, metrics_window_s=1.0)
@@ -381,175 +332,6 @@ def test_it_ticks_in_each_loop_that_it_is_started_in():
 
     asyncio.run(serve())
     asyncio.run(serve())
-
-
-# --- Installation -------------------------------------------------------------------------------
-
-
-async def hello(_request):
-    return PlainTextResponse("hello")
-
-
-def test_it_starts_and_stops_with_the_application(serve):
-    app = FastAPI()
-    monitor = PerformanceMonitor(window_s=60)
-    monitor.install(app)
-    app.add_route("/hello", hello)
-    with serve(app) as url:
-        assert httpx.get(f"{url}/hello").text == "hello"
-        assert monitor._ticker is not None
-    assert monitor._ticker is None
-    start = datetime(2000, 1, 1, tzinfo=UTC)
-    kept = monitor.store.between(start, start + timedelta(days=36500))
-    assert [one.name for window in kept for one in window.of(Kind.ROUTE)] == ["GET /hello"]
-
-
-def test_it_starts_with_the_first_request_where_there_is_no_lifespan(serve):
-    app = FastAPI()
-    monitor = PerformanceMonitor(window_s=60)
-    monitor.install(app)
-    app.add_route("/hello", hello)
-    with serve(app, lifespan="off") as url:
-        assert httpx.get(f"{url}/hello").status_code == 200
-        assert monitor._ticker is not None
-    start = datetime(2000, 1, 1, tzinfo=UTC)
-    kept = monitor.store.between(start, start + timedelta(days=36500))
-    assert sum(one.whole(Kind.ROUTE).count for one in kept) == 1
-
-
-async def test_a_failed_startup_leaves_nothing_running():
-    async def fails(_app):
-        raise RuntimeError("no database")
-        yield
-
-    async def receive():
-        return {"type": "lifespan.startup"}
-
-    async def send(message):
-        sent.append(message["type"])
-
-    sent, before = [], asyncio.all_tasks()
-    app = FastAPI(lifespan=asynccontextmanager(fails))
-    PerformanceMonitor().install(app)
-    with pytest.raises(RuntimeError, match="no database"):
-        await app({"type": "lifespan"}, receive, send)
-    assert sent == ["lifespan.startup.failed"]
-    assert asyncio.all_tasks() == before
-
-
-async def test_a_lifespan_that_is_cancelled_leaves_nothing_running():
-    began = asyncio.Event()
-
-    async def receive():
-        if began.is_set():
-            await asyncio.Event().wait()
-        return {"type": "lifespan.startup"}
-
-    async def send(_message):
-        began.set()
-
-    before = asyncio.all_tasks()
-    app = FastAPI()
-    PerformanceMonitor().install(app)
-    living = asyncio.create_task(app({"type": "lifespan"}, receive, send))
-    await began.wait()
-    living.cancel()
-    await asyncio.wait((living,))
-    assert asyncio.all_tasks() == before
-
-
-def test_requests_to_the_dashboard_are_not_counted(serve):
-    app = FastAPI()
-    monitor = PerformanceMonitor(window_s=60)
-    monitor.install(app)
-    app.add_route("/performance/review", hello)
-    with serve(app) as url:
-        assert httpx.get(f"{url}/performance/metrics").status_code == 200
-        assert httpx.get(f"{url}/performance/static/dashboard.css").status_code == 200
-        assert httpx.get(f"{url}/performance/review").text == "hello"
-        series = monitor.recorder.peek().of(Kind.ROUTE)
-    assert [(one.name, one.count) for one in series] == [("GET /performance/review", 1)]
-
-
-@pytest.mark.parametrize("kind", [FastAPI, Starlette])
-def test_to_install_twice_is_to_install_once(kind, serve):
-    app = kind()
-    monitor = PerformanceMonitor(window_s=60)
-    monitor.install(app)
-    monitor.install(app)
-    app.router.routes.append(Route("/hello", hello))
-    with serve(app) as url:
-        httpx.get(f"{url}/hello")
-        assert httpx.get(f"{url}/performance/metrics").json()["samples"] == 1
-    assert len(app.user_middleware) == 1
-
-
-def test_a_catch_all_route_does_not_hide_the_dashboard(serve):
-    app = Starlette(routes=[Route("/{path:path}", hello)])
-    PerformanceMonitor().install(app)
-    with serve(app) as url:
-        assert httpx.get(f"{url}/anything").text == "hello"
-        page = httpx.get(f"{url}/performance/dashboard")
-    assert page.headers["content-type"].startswith("text/html")
-
-
-async def test_a_request_to_a_mounted_application_is_counted_once():
-    monitor = PerformanceMonitor(window_s=60)
-    parent, child = FastAPI(), FastAPI()
-    child.add_route("/hello", hello)
-    monitor.install(child)
-    monitor.install(parent)
-    parent.mount("/below", child)
-    transport = httpx.ASGITransport(parent)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        assert (await http.get("/below/hello")).text == "hello"
-    assert [(one.name, one.count) for one in monitor.recorder.peek().of(Kind.ROUTE)] == [
-        ("GET /below/hello", 1)
-    ]
-    await monitor.stop()
-
-
-async def test_an_application_that_runs_already_is_refused():
-    app = FastAPI()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-        await client.get("http://test/")
-    with pytest.raises(UsageError, match="already running"):
-        PerformanceMonitor().install(app)
-
-
-def test_a_second_monitor_is_refused():
-    app = FastAPI()
-    PerformanceMonitor().install(app)
-    with pytest.raises(UsageError, match="another monitor"):
-        PerformanceMonitor().install(app)
-
-
-def test_what_is_no_application_of_these_kinds_is_refused_with_the_cure():
-    async def bare(scope, receive, send):
-        """An ASGI application without a framework."""
-
-    with pytest.raises(UsageError, match="PerfMiddleware"):
-        PerformanceMonitor().install(bare)
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"window_s": 0}, "windows of 0"),
-        ({"window_s": 120}, "windows of 120"),
-        ({"token": " "}, "empty token"),
-        ({"metrics_window_s": 1e12}, "cannot be judged"),
-        ({"kpis": {"cpu_usage_max": 50}}, "not dict"),
-        ({"targets": ["api_response_time"]}, "not str"),
-        ({"token": b"secret"}, "not bytes"),
-        ({"store": 7}, "kept in int"),
-        ({"store": ""}, "names no store"),
-        ({"notify": "me@example.com"}, "told to str"),
-    ],
-)
-def test_senseless_options_are_refused(options, reason):
-    with pytest.raises(UsageError, match=reason):
-        PerformanceMonitor(**options)
 
 
 async def test_a_watched_task_counts():

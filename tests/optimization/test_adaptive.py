@@ -11,12 +11,34 @@ from typing import Any
 import pytest
 
 from keiko_perf.errors import UsageError
-from keiko_perf.fakes import in_virtual_time
+from keiko_perf.fakes import VirtualLoop, in_virtual_time
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.optimization import AdaptiveLimiter, Overloaded
 from keiko_perf.optimization.queueing import Discipline
 
 CAPACITY, WORK_S = 10, 0.02
+
+
+@pytest.mark.parametrize("discipline", ["codel", "fifo", "lifo"])
+def test_who_waits_for_a_busy_loop_and_not_for_a_place_is_not_turned_away(
+    discipline: Discipline,
+) -> None:
+    async def run() -> tuple[int, int]:
+        limiter = AdaptiveLimiter(
+            discipline=discipline, patience_s=0.5, least=100, first=100, max_waiting=2000
+        )
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+
+        async def call() -> None:
+            loop.jump(0.001)  # what it computes before: all of them together 1.5 s in one turn
+            async with limiter:
+                await asyncio.sleep(0.01)
+
+        done = await asyncio.gather(*(call() for _ in range(1500)), return_exceptions=True)
+        return sum(one is None for one in done), limiter.statistics().turned_away
+
+    assert in_virtual_time(run()) == (1500, 0)
 
 
 class Server:

@@ -64,6 +64,22 @@ def call(
         ("gzip.compress(body)", (), "compression", "to_thread(gzip"),
         ("text = path.read_text()", ("pathlib.py:1 read_text",), "files", "to_thread(path"),
         ("with open(name) as file:", (), "files", "to_thread(path"),
+        (
+            "logger.exception('not found')",
+            (
+                "logging/__init__.py:1568 Logger.error",
+                "rich/console.py:1731 Console.print",
+                "re/__init__.py:260 escape",
+            ),
+            "logging",
+            "QueueHandler",
+        ),
+        (
+            "log.info('found', rows=rows)",
+            ("structlog/_output.py:9 PrintLogger.msg", "json/encoder.py:3 JSONEncoder.encode"),
+            "logging",
+            "QueueHandler",
+        ),
     ],
 )
 def test_what_blocks_has_a_substitute(

@@ -29,7 +29,8 @@ def queue_of(discipline: Discipline, *waiters: tuple[str, float]) -> Queue[str]:
         ("fifo", 0.5, "abc"),
         ("lifo", 0.05, "cba"),
         ("codel", 0.05, "abc"),  # a passing queue
-        ("codel", 0.5, "cba"),  # a standing one
+        ("codel", 0.11, "cba"),  # a standing one
+        ("codel", 0.5, "abc"),  # nobody has come for long: it only shrinks
     ],
 )
 def test_the_next_one_is(discipline: Discipline, now_s: float, order: str) -> None:
@@ -46,7 +47,8 @@ def test_the_next_one_is(discipline: Discipline, now_s: float, order: str) -> No
         ("lifo", 1.0, ["a"]),
         ("codel", 0.09, []),  # longer than the target, in a queue that may be a passing one
         ("codel", 0.1, ["a", "b"]),
-        ("codel", 0.5, ["a", "b"]),  # the last two are kept, for places that come free
+        ("codel", 0.18, ["a", "b"]),  # the last two are kept, for places that come free
+        ("codel", 0.5, []),  # nobody has come for long: it only shrinks
         ("codel", 1.085, ["a", "b", "c"]),  # until their patience is over, too
     ],
 )
@@ -82,6 +84,7 @@ def test_whoever_looks_again_only_when_told_to_is_never_late(
         if now_s >= look_s:  # as the limiter's timer does
             queue.turn_away(now_s)
             look_s = queue.next_look_s(now_s) or inf
+            assert look_s > now_s  # or a timer would run for ever
         if step == "j" and queue.join(f"{at}", now_s):
             look_s = min(look_s, queue.next_look_s(now_s) or inf)
         elif step == "n" and queue.waiting:
@@ -89,6 +92,23 @@ def test_whoever_looks_again_only_when_told_to_is_never_late(
         elif step == "l" and queue.waiting:
             queue.leave(next(iter(queue.waiting)))
         assert look_s <= (queue.next_look_s(now_s) or inf)
+
+
+def test_who_came_all_at_once_may_be_patient_until_somebody_else_comes() -> None:
+    queue = queue_of("codel", *((name, 0.0) for name in "abcd"))
+    assert queue.next_look_s(0) == 1  # nobody whom they would keep waiting
+    assert queue.turn_away(0.5) == []
+    queue.leave("a")
+    assert queue.join("e", 0.6)  # from now on it stands, and it is time to look again
+    assert queue.next_look_s(0.6) == pytest.approx(0.02)
+    assert queue.turn_away(0.6) == ["b", "c"]
+
+
+def test_who_came_within_a_long_turn_of_the_loop_begins_to_wait_after_it() -> None:
+    queue = queue_of("fifo", ("a", 0), ("b", 0.5), ("c", 0.9))
+    queue.begin_anew(0.5, 2)
+    assert queue.turn_away(2) == ["a"]
+    assert queue.next_look_s(2) == 3
 
 
 def test_an_emptied_queue_stands_no_more() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Outcome, Severity, say
+from keiko_perf.model import Message, Outcome, Severity, say
 from keiko_perf.render import phrase
-from keiko_perf.render.language import unbroken
+from keiko_perf.render.language import sentence, unbroken
 
 
 def test_a_message_has_its_values_in_it_in_both_languages() -> None:
@@ -56,3 +56,22 @@ def test_an_outcome_in_a_sentence_is_its_word() -> None:
 
     assert phrase(text) == "warning, missed"
     assert phrase(text, "de") == "Warnung, verfehlt"
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "said"),
+    [
+        (say("no index would pay"), "en", "No index would pay"),
+        (say("no index would pay"), "de", "Kein Index würde sich lohnen"),
+        (say("{found} · {limit}", found=say("at least it"), limit="x"), "en", "At least it · x"),
+        (say("p95 is {value:duration}", value=0.2), "en", "p95 is 200 ms"),  # a name
+        (say("work_mem is too small"), "en", "work_mem is too small"),  # another
+        (say("{step}: too slow", step="list_agents"), "en", "list_agents: too slow"),
+        ("from outside", "en", "from outside"),
+        (say(""), "en", ""),
+    ],
+)
+def test_a_sentence_by_itself_begins_with_a_capital_unless_that_is_a_name(
+    text: Message | str, lang: str, said: str
+) -> None:
+    assert sentence(text, lang) == said

@@ -89,7 +89,8 @@ async def explained(connected: Database, sql: str, *, execute: bool) -> Report:
     The plan of *sql* as a report; it is executed only if that is asked for and it only reads.
 
     Raises:
-        StatementRefused: it is not one statement with a plan, or the server cannot plan it.
+        NotOneStatement: it is not one statement that has a plan.
+        StatementRefused: the server cannot plan it.
     """
     from keiko_perf.diagnosis.plans.explain import explain as ask
     from keiko_perf.diagnosis.plans.report import explain_report

@@ -37,6 +37,8 @@ _TOLD_PARTS = 5
 """Of a single request: all but what it was elsewhere."""
 MOST_FINDINGS = 8
 SEVERE_SHARE = 0.2
+MUCH_QUEUED = 0.25
+"""From here on what the machine has to do otherwise makes the service notably slower."""
 _HOUR_S = 3_600.0
 
 
@@ -49,6 +51,7 @@ class Seen:
         symptoms: what the causes were found in.
         verdicts: the targets of the service; empty if it was not asked.
         exemplars: slow requests.
+        smaller: what was found beside the causes, each a small part of what users wait for.
         findings: what the rules noticed in the database.
         recommendations: indexes that would pay.
         advice: what is advised beside the causes: caches, another event loop.
@@ -61,6 +64,7 @@ class Seen:
     symptoms: Symptoms
     verdicts: tuple[Verdict, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
+    smaller: tuple[Cause, ...] = ()
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     advice: tuple[Recommendation, ...] = ()
@@ -78,6 +82,7 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
     )
     sections = [
         _causes(causes, findings, seen),
+        _smaller(seen.smaller),
         _targets(seen.verdicts),
         _times(seen),
         _noticed(seen.findings),
@@ -93,6 +98,7 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
         environment=seen.environment or {},
         answer={
             "causes": [one.answer for one in causes],
+            "smaller": [one.answer for one in seen.smaller],
             "window_s": seen.symptoms.window_s,
             "requests": seen.symptoms.requests,
             "waited_s": seen.symptoms.total_s,
@@ -107,7 +113,21 @@ def _headline(causes: Sequence[Cause], seen: Seen) -> Message:
         return say("Nothing can be said: the service does not record where its time goes")
     if not seen.symptoms.requests:
         return say("Nothing can be said: no request and no statement was seen")
-    if any(one.outcome is Outcome.MISSED for one in seen.verdicts):
+    missed = any(one.outcome is Outcome.MISSED for one in seen.verdicts)
+    queued = seen.symptoms.queued_ratio or 0.0
+    if missed and queued >= MUCH_QUEUED:
+        return say(
+            "A target is missed, and the machine is too busy to tell by what: of the time that the "
+            "service wanted to compute it waited {ratio:ratio} for a processor",
+            ratio=queued,
+        )
+    if missed and seen.smaller:
+        return say(
+            "A target is missed, and no cause takes a tenth of the time alone. The largest:"
+            " {cause}",
+            cause=seen.smaller[0].said,
+        )
+    if missed:
         return say("A target is missed, and nothing that takes a notable time was found")
     mean_s = seen.symptoms.total_s / seen.symptoms.requests
     if seen.symptoms.routes:
@@ -180,6 +200,16 @@ def _basis(seen: Seen) -> Message:
         count=symptoms.requests,
         window=symptoms.window_s,
         total=symptoms.total_s,
+    )
+
+
+def _smaller(causes: tuple[Cause, ...]) -> Section | None:
+    if not causes:
+        return None
+    return Section(
+        title=say("Also found, by what users wait for it"),
+        paragraphs=(say("Each is less than a tenth of the time, and none of them a guess."),),
+        findings=tuple(one.finding(Severity.NOTE) for one in causes),
     )
 
 

@@ -20,8 +20,13 @@ _CAST = re.compile(
 )
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _LISTS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
+_PADDED = re.compile(r"(\() | (\))")
 _SPACE = re.compile(r"\s+")
-_COLUMNS = re.compile(r"\bSELECT (?!DISTINCT ON)(.{25,}?) FROM\b", re.I | re.S)
+_SELECT = re.compile(r"\bSELECT (?!DISTINCT ON)", re.I)
+_FROM = re.compile(r"['()]| FROM\b", re.I)
+_LEAST_COLUMNS = 25
+"""What is shorter is told."""
+_SEVERAL = re.compile(r"\bFROM [\w.\"]+(?: (?:AS )?\w+)?,", re.I)
 _RETURNED = re.compile(r"\bRETURNING (.{25,})$", re.I | re.S)
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) ([\w.\"]+)", re.I)
 _LONGEST = 140
@@ -45,9 +50,28 @@ def is_same(one: str, other: str, *, cut_at: int = 900) -> bool:
 def told(statement: str, longest: int = _LONGEST) -> str:
     """The statement on one line, without casts and the columns that it fetches, cut if long."""
     text = _SPACE.sub(" ", _CAST.sub("", _COMMENT.sub(" ", statement))).strip(" ;")
-    text = _COLUMNS.sub("SELECT … FROM", text, count=1)
-    text = _RETURNED.sub("RETURNING …", text)
+    text = _RETURNED.sub("RETURNING …", _without_columns(_PADDED.sub(r"\1\2", text)))
     tables = set(_TABLE.findall(text))
-    if len(tables) == 1:  # of one table a column needs no other name than its own
-        text = text.replace(f"{tables.pop()}.", "")
+    if len(tables) == 1 and not _SEVERAL.search(text):
+        # Of one table a column needs no other name than its own.
+        text = re.sub(rf"(?<![\w.\"]){re.escape(tables.pop())}\.", "", text)
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def _without_columns(text: str) -> str:
+    """What a SELECT fetches may hold others: its FROM is the one that stands in no parenthesis."""
+    start = _SELECT.search(text)
+    if start is None:
+        return text
+    depth, is_quoted = 0, False
+    for found in _FROM.finditer(text, start.end()):
+        if found[0] == "'":
+            is_quoted = not is_quoted
+        elif not is_quoted:
+            depth += {"(": 1, ")": -1}.get(found[0], 0)
+            if depth < 0:
+                break
+            if depth == 0 and found[0] not in "()":
+                is_long = found.start() - start.end() >= _LEAST_COLUMNS
+                return f"{text[: start.end()]}…{text[found.start() :]}" if is_long else text
+    return text

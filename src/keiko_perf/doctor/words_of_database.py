@@ -4,7 +4,9 @@ Words for what a database makes users wait for: statements, locks, connections. 
 
 from __future__ import annotations
 
-from keiko_perf.doctor import claims as c
+from typing import Any
+
+from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
@@ -19,15 +21,30 @@ def index(case: Case) -> Cause:
     asked: Asked = case.claim.about["asked"]
     cure: IndexCure = case.claim.about["cure"]
     after_s = asked.mean_s / (cure.factor or 1.0)
-    said = say(
-        "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} "
-        "each; an index on {index} cuts it to about {after:duration} (verified by the planner)",
-        share=case.share,
-        who=case.who,
-        statement=statement_told(asked.statement),
-        mean=asked.mean_s,
-        index=cure.on,
-        after=after_s,
+    gaining = tuple(case.claim.about["gaining"].values())
+    figures: dict[str, Any] = {
+        "share": case.share,
+        "who": case.who,
+        "statement": statement_told(asked.statement),
+        "mean": asked.mean_s,
+        "index": cure.on,
+        "after": after_s,
+    }
+    said = (
+        say(
+            "{share:ratio} of the time that {who} wait is the statement {statement}, "
+            "{mean:duration} each; an index on {index} cuts it to about {after:duration} "
+            "(verified by the planner)",
+            **figures,
+        )
+        if len(gaining) == 1
+        else say(
+            "{share:ratio} of the time that {who} wait are {count:count} statements for which an "
+            "index on {index} is missing, most of it {statement}, {mean:duration} each; the index "
+            "cuts it to about {after:duration} (verified by the planner)",
+            count=len(gaining),
+            **figures,
+        )
     )
     evidence = {**_of_statement(asked), "cost_factor": cure.factor, "after_s": after_s}
     return case.cause(
@@ -40,7 +57,7 @@ def index(case: Case) -> Cause:
         cure=cure.sql,
         verified_by=cure.verified_by,
         recommendation=Recommendation(
-            code=c.INDEX,
+            code=codes.INDEX,
             subject=cure.on,
             summary=say(
                 "An index on {index} cuts the statement from {mean:duration} to about "
@@ -52,7 +69,7 @@ def index(case: Case) -> Cause:
             statement=cure.sql,
             verified_by=cure.verified_by,
             evidence=evidence,
-            statements=(asked.statement,),
+            statements=(asked.statement, *(one for one in gaining if one != asked.statement)),
             undo=cure.undo,
         ),
     )

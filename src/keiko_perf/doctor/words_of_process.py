@@ -5,7 +5,7 @@ its memory. Pure.
 
 from __future__ import annotations
 
-from keiko_perf.doctor import claims as c
+from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.rows import fetched
@@ -15,12 +15,14 @@ from keiko_perf.model import Asked, BlockingCall, Message, say
 
 _CALLERS = 4
 """Of a place in the code: so many before it are told."""
+_CALLED = 6
+"""And so many of what it calls, and where that ends: what lies between is a library's."""
 _MANY_BLOCKS_PER_S = 50.0
 
 
 def blocking(case: Case) -> Cause:
     call: BlockingCall = case.claim.about["call"]
-    computes = case.claim.code == c.COMPUTES
+    computes = case.claim.code == codes.COMPUTES
     rows = fetched(case.seen) if computes else None
     figures = {
         "share": case.share,
@@ -81,7 +83,9 @@ def _way_to(call: BlockingCall) -> str:
     stack = call.stack
     first = stack.index(call.place) if call.place in stack else 0
     shown = stack[max(first - _CALLERS, 0) :]
-    return " > ".join(shown if len(shown) == len(stack) else ("…", *shown))
+    if len(shown) > _CALLERS + 1 + 2 * _CALLED:
+        shown = (*shown[: _CALLERS + 1 + _CALLED], "…", *shown[-_CALLED:])
+    return " > ".join(shown if first <= _CALLERS else ("…", *shown))
 
 
 def busy(case: Case) -> Cause:

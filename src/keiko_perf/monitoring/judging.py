@@ -10,12 +10,21 @@ import logging
 from collections.abc import Mapping
 from math import isfinite
 
-from keiko_perf.model import Outcome, Snapshot, Target, Verdict, say
+from keiko_perf.model import Kind, Outcome, Snapshot, Target, Verdict, say
 from keiko_perf.monitoring.importance import Importance
+from keiko_perf.monitoring.tally import IN_FLIGHT
 from keiko_perf.monitoring.wording import sentence
 from keiko_perf.render import phrase
 
 _log = logging.getLogger("keiko_perf.monitor")
+
+
+def is_stuck(snapshot: Snapshot | None) -> bool:
+    """Whether requests were under way and none was answered: it hangs, and is not at rest."""
+    if snapshot is None or snapshot.whole(Kind.ROUTE).count:
+        return False
+    in_flight = snapshot.gauges.get(IN_FLIGHT)
+    return in_flight is not None and in_flight.peak > 0
 
 
 class Judging:

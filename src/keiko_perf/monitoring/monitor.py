@@ -20,6 +20,7 @@ from math import inf
 from os import PathLike
 from typing import Any, Self
 
+from keiko_perf.errors import MissingExtra
 from keiko_perf.model import BlockingCall, Report, Snapshot, Target
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring.alerts.alerting import Alerting
@@ -33,7 +34,7 @@ from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.push import OtlpExporter
 from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.importance import Importance, RouteTargets
-from keiko_perf.monitoring.judging import Judging
+from keiko_perf.monitoring.judging import Judging, is_stuck
 from keiko_perf.monitoring.kpis import PerformanceKPIs, checks
 from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.notify import Deliveries, GroupNotifier, LogNotifier, Notifier
@@ -210,6 +211,22 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
 
         install(self, app, protect=protect)
 
+    def wrap(
+        self, app: Any, *, protect: Callable[[Any], bool | Awaitable[bool]] | None = None
+    ) -> Callable[..., Awaitable[None]]:
+        """
+        The same around any other ASGI application, such as Litestar's: serve what this returns.
+
+        Raises:
+            UsageError: *app* is no ASGI application; *protect* cannot be called.
+            MissingExtra: Starlette, which serves the dashboard, is not installed.
+        """
+        try:
+            from keiko_perf.monitoring.installation import wrap
+        except ImportError:
+            raise MissingExtra("starlette", extra="fastapi", purpose="the dashboard") from None
+        return wrap(self, app, protect=protect)
+
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """
         Let *work* be done each so many seconds while the monitor ticks; call it before it does.
@@ -319,9 +336,10 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             asyncio.get_running_loop().run_in_executor(None, self.store.append, window)
         )
         await asyncio.to_thread(self.totals.settle)
-        verdicts = self.judge(await self.current())
+        current = await self.current()
+        verdicts = self.judge(current)
         burning = await asyncio.to_thread(self.budgets.advance) if self.budgets else {}
-        await self._alerting.step({**verdicts, **burning})
+        await self._alerting.step({**verdicts, **burning}, is_stuck=is_stuck(current))
         self._ticks += 1
 
     # Private

@@ -46,6 +46,8 @@ R = TypeVar("R")
 C = TypeVar("C")
 
 _LEAST_RETRY_S = 1.0
+_LONG_TURN_S = 0.005
+"""A shorter turn of the loop is no delay to speak of."""
 
 
 class Overloaded(Unavailable):
@@ -165,6 +167,7 @@ class AdaptiveLimiter:
         self._places: dict[asyncio.Task[Any] | None, Place] = {}  # the innermost of each task
         self._timer: asyncio.TimerHandle | None = None
         self._look_s = inf  # when somebody may have waited too long
+        self._unseen_s: float | None = None  # who came since waits for the loop, not for a place
         self._in_use = self._peak = self._acquired = self._refused = self._turned_away = 0
         self._failed = 0
         self._ended = 0
@@ -289,6 +292,9 @@ class AdaptiveLimiter:
         waiter: asyncio.Future[Place] = loop.create_future()
         if self._queue.join(waiter, now_s):
             self._look_again(loop, now_s)
+        if self._unseen_s is None:
+            self._unseen_s = now_s
+            loop.call_soon(self._turn_of_loop, loop)
         try:
             return await waiter
         except CancelledError:
@@ -326,6 +332,7 @@ class AdaptiveLimiter:
 
     def _let_in(self, now_s: float) -> None:
         if now_s >= self._look_s:  # the loop is late
+            self._begin_to_wait(now_s)
             self._turn_away(now_s)
         while self._in_use < self._steering.limit and self._waiting:
             waiter = self._queue.next(now_s)
@@ -352,8 +359,22 @@ class AdaptiveLimiter:
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer, self._look_s = None, inf
         now_s = loop.time()
+        self._begin_to_wait(now_s)
         self._turn_away(now_s)
         self._look_again(loop, now_s)
+
+    def _turn_of_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._begin_to_wait(loop.time())
+        self._unseen_s = None
+
+    def _begin_to_wait(self, now_s: float) -> None:
+        """
+        Who came within the running turn of the loop begins to wait now: in it no place could be
+        given back, however long it was.
+        """
+        if self._unseen_s is not None and now_s - self._unseen_s > _LONG_TURN_S:
+            self._queue.begin_anew(self._unseen_s, now_s)
+            self._unseen_s = now_s
 
     def _overloaded(self, now_s: float) -> Overloaded:
         lasted_s = now_s - (self._first_s if self._first_s is not None else now_s)

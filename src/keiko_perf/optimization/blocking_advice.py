@@ -44,6 +44,12 @@ _ENCODING = re.compile(r"^fastapi/(encoders|routing)\.py:")
 """FastAPI's own second pass over what a handler returns: a place of its own, not below one."""
 
 CURES = (
+    _cure(  # first: whatever a handler of logs does below, it is the log that is written here
+        "logging",
+        r"\blogging/__init__\.py|\b(structlog|loguru)[/.]",
+        "logging.getLogger().addHandler(QueueHandler(queue))  # a QueueListener writes in a thread;"
+        " log no traceback where none is read",
+    ),
     _cure(
         "rows",
         r"\bAsyncCursor\.fetch|\bAsyncAdapt_\w+\.(_execute|fetch)|\basyncpg[/.]",

@@ -84,6 +84,12 @@ _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
+def shortened(outcome: Outcome[T, R]) -> str:
+    """An outcome in some words, however large its item is."""
+    said = _SHORT.repr(outcome.value if outcome.error is None else outcome.error)
+    return f"item {outcome.index}: {_SHORT.repr(outcome.item)}: {said}"
+
+
 def _noted(error: Exception, outcome: Outcome[T, R]) -> Exception:
     note = f"item {outcome.index}: {_SHORT.repr(outcome.item)}"
     # One error object may fail several items, and a group may be made twice.

@@ -5,9 +5,10 @@ Three disciplines:
 - `fifo`: first come, first served. Under a lasting overload everybody waits as long as is allowed.
 - `lifo`: the newest first. Under a lasting overload most are served at once, and some never.
 - `codel`: first come, first served as long as the queue is a passing one. Once it has stood for
-  `interval_s` without being empty, the newest is served first, and whoever has waited longer
-  than `target_s` is turned away: nobody is served whose caller has given up long ago. The last
-  two stay until their patience is over: without them a place that comes free would stand idle.
+  `interval_s` without being empty, and others go on coming, the newest is served first, and whoever
+  has waited longer than `target_s` is turned away: nobody is served whose caller has given up long
+  ago. The last two stay until their patience is over: without them a place that comes free would
+  stand idle. So do all who came at once where nobody came after them: that queue only shrinks.
 
 It owns no clock: each call is told the time.
 """
@@ -36,7 +37,8 @@ class QueueRules:
         patience_s: how long anybody may wait.
         target_s: how long somebody may wait in a queue that stands, by `codel`, unless two at
             most wait.
-        interval_s: how long a queue may be without being empty before it stands.
+        interval_s: how long a queue may be without being empty before it stands; nor does it if
+            nobody has come for as long.
 
     Raises:
         UsageError: a number or the discipline makes no sense.
@@ -69,13 +71,13 @@ class Queue(Generic[W]):
         waiting: who waits, and since when, from the oldest on; only to be looked at.
     """
 
-    __slots__ = ("_empty_at", "_is_codel", "_is_lifo", "_rules", "waiting")
+    __slots__ = ("_came_s", "_empty_at", "_is_codel", "_is_lifo", "_rules", "waiting")
 
     def __init__(self, rules: QueueRules) -> None:
         self._rules = rules
         self._is_lifo, self._is_codel = rules.discipline == "lifo", rules.discipline == "codel"
         self.waiting: OrderedDict[W, float] = OrderedDict()
-        self._empty_at = 0.0
+        self._empty_at = self._came_s = 0.0
 
     @property
     def is_full(self) -> bool:
@@ -92,8 +94,22 @@ class Queue(Generic[W]):
         if not self.waiting:
             self._empty_at = now_s
         self.waiting[waiter] = now_s
+        last_s, self._came_s = self._came_s, now_s
         # The oldest is the next to be turned away; among a few nobody is for the target's sake.
-        return len(self.waiting) <= _KEPT + 1
+        # Where nobody had come for long, or only at the beginning, the queue may stand from now on.
+        few = len(self.waiting) <= _KEPT + 1
+        return few or last_s == self._empty_at or self._has_passed(last_s, now_s)
+
+    def begin_anew(self, since_s: float, now_s: float) -> None:
+        """Whoever has come since then begins to wait now."""
+        for waiter, came_s in reversed(self.waiting.items()):
+            if came_s < since_s:
+                break
+            self.waiting[waiter] = now_s
+        if self._empty_at >= since_s:
+            self._empty_at = now_s
+        if self._came_s >= since_s:
+            self._came_s = now_s
 
     def leave(self, waiter: W) -> None:
         """*waiter* gives up, if it still waits."""
@@ -127,7 +143,8 @@ class Queue(Generic[W]):
         if len(self.waiting) <= _KEPT:
             return oldest_s + self._rules.patience_s
         due_s = oldest_s + self._allowed_s(now_s)
-        if self._is_codel and not self._stands(now_s):
+        is_young = not self._has_passed(self._empty_at, now_s)
+        if self._is_codel and is_young and self._came_s > self._empty_at:
             # The queue may stand before that, and patience is shorter then.
             stands_s = self._empty_at + self._rules.interval_s
             due_s = min(due_s, max(stands_s, oldest_s + self._rules.target_s))
@@ -140,4 +157,7 @@ class Queue(Generic[W]):
     def _stands(self, now_s: float) -> bool:
         if not self._is_codel or not self.waiting:
             return False
-        return now_s - self._empty_at >= self._rules.interval_s * (1 - 1e-9)
+        return self._has_passed(self._empty_at, now_s) and not self._has_passed(self._came_s, now_s)
+
+    def _has_passed(self, since_s: float, now_s: float) -> bool:
+        return now_s - since_s >= self._rules.interval_s * (1 - 1e-9)

@@ -14,6 +14,7 @@ from importlib.resources import files
 
 from keiko_perf.model import Change, Outcome, Report, Section, Severity, Target, say
 from keiko_perf.render import advice, blocks, figures, signs
+from keiko_perf.render.language import sentence
 from keiko_perf.render.language import unbroken as phrase
 from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
 from keiko_perf.render.units import show
@@ -34,7 +35,7 @@ def as_html(report: Report, lang: str = "en") -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content="keiko-perf"),
-        tag("title", f"{phrase(report.headline, lang)} · keiko-perf"),
+        tag("title", f"{sentence(report.headline, lang, is_unbroken=True)} · keiko-perf"),
         tag("style", _style()),
     )
     body = tag(
@@ -80,7 +81,7 @@ def _hero(report: Report, lang: str) -> Markup:
                 tag("span", phrase(word, lang)),
                 class_="status",
             ),
-            _headline(phrase(report.headline, lang)),
+            _headline(sentence(report.headline, lang, is_unbroken=True)),
             tag("p", phrase(report.title, lang), class_="about"),
             class_=f"banner {which}",
         ),

@@ -25,7 +25,7 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import figures
 from keiko_perf.render.clean import clean_line
-from keiko_perf.render.language import phrase
+from keiko_perf.render.language import phrase, sentence
 from keiko_perf.render.markup import Markup, joined, tag
 from keiko_perf.render.units import show
 
@@ -59,7 +59,7 @@ def as_junit(report: Report, lang: str = "en") -> str:
 def _validity(report: Report, lang: str) -> _Case:
     name = phrase(say("the measurement is valid"), lang)
     invalid = report.status is Status.INVALID
-    return _Case(name, "error" if invalid else None, phrase(report.headline, lang))
+    return _Case(name, "error" if invalid else None, sentence(report.headline, lang))
 
 
 def _suite(name: str, cases: list[_Case], at: str) -> Markup:

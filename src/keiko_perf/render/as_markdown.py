@@ -27,7 +27,7 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import branches, figures
 from keiko_perf.render.clean import clean, clean_line
-from keiko_perf.render.language import figure_name, phrase
+from keiko_perf.render.language import figure_name, phrase, sentence
 from keiko_perf.render.sparkline import sparklines
 from keiko_perf.render.svg import describe
 from keiko_perf.render.tables import cells, heading, is_number
@@ -50,7 +50,7 @@ def as_markdown(report: Report, lang: str = "en") -> str:
 
 def _report(report: Report, lang: str) -> Iterator[str]:
     word, which = conclusion(report)
-    yield f"# {_MARKS[which]} {_plain(report.headline, lang)}"
+    yield f"# {_MARKS[which]} {_escape(sentence(report.headline, lang))}"
     status = phrase(word, lang)
     created = show(report.created_at, "time", lang)
     title = _plain(report.title, lang)
@@ -65,7 +65,7 @@ def _report(report: Report, lang: str) -> Iterator[str]:
 
 def _section(section: Section, lang: str) -> Iterator[str]:
     for paragraph in section.paragraphs:
-        yield _plain(paragraph, lang)
+        yield _escape(sentence(paragraph, lang))
     if section.verdicts:
         yield _verdicts(section.verdicts, lang)
     if section.comparisons:
@@ -197,7 +197,7 @@ def _tree(tree: Tree, lang: str) -> Iterator[str]:
 def _gaps(gaps: Iterable[Gap], lang: str) -> Iterator[str]:
     yield f"### ❔ {_phrase(say('What could not be looked at'), lang)}"
     yield "\n".join(
-        f"- **{_plain(gap.subject, lang)}**: {_plain(gap.reason, lang)}"
+        f"- **{_escape(sentence(gap.subject, lang))}**: {_plain(gap.reason, lang)}"
         f". {_phrase(say('Remedy'), lang)}: {_remedy(gap.remedy, lang)}"
         for gap in gaps
     )

@@ -7,6 +7,7 @@ not have stays English: a sentence in the wrong language is better than none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from string import Formatter
 
@@ -19,6 +20,7 @@ from keiko_perf.render.words import Word, name
 
 LANGUAGES = ("en", "de")
 """What a person may read a report in."""
+_WORD = re.compile(r"[^\W\d_]+(?![\w.])")
 
 
 def phrase(text: Text, lang: str = "en") -> str:
@@ -30,6 +32,16 @@ def phrase(text: Text, lang: str = "en") -> str:
         ValueError: a placeholder names a format that there is not.
     """
     return _phrase(text, lang, space=" ")
+
+
+def sentence(text: Text, lang: str = "en", *, is_unbroken: bool = False) -> str:
+    """
+    As `phrase`, or `unbroken`, to stand by itself: it begins with a capital letter.
+
+    A name, such as p95 or a statement's, stays as it is written.
+    """
+    said = unbroken(text, lang) if is_unbroken else phrase(text, lang)
+    return said[:1].upper() + said[1:] if _begins_with_a_word(text, lang) else said
 
 
 def unbroken(text: Text, lang: str = "en") -> str:
@@ -56,11 +68,26 @@ def known(lang: str) -> None:
         )
 
 
+def _begins_with_a_word(text: object, lang: str) -> bool:
+    """Not with a value such as a route or a step, and not with a name such as p95."""
+    while isinstance(text, Message):
+        template = _template(text, lang)
+        if not template.startswith("{"):
+            return _WORD.match(template) is not None
+        _, name, _, _ = next(iter(Formatter().parse(template)))
+        text = text.values.get(name or "")
+    return False
+
+
+def _template(text: Message, lang: str) -> str:
+    return GERMAN.get(text.template, text.template) if lang == "de" else text.template
+
+
 def _phrase(text: Text, lang: str, *, space: str) -> str:
     known(lang)
     if isinstance(text, str):
         return text
-    template = GERMAN.get(text.template, text.template) if lang == "de" else text.template
+    template = _template(text, lang)
     return "".join(
         literal + ("" if name is None else _value(text.values[name], spec or "", lang, space))
         for literal, name, spec, _ in Formatter().parse(template)

@@ -45,7 +45,8 @@ async def explain(database: Database, sql: str, *, execute: bool = True) -> Expl
         execute: False plans only.
 
     Raises:
-        StatementRefused: it is not one statement with a plan, or the server cannot plan it.
+        NotOneStatement: it is not one statement that has a plan.
+        StatementRefused: the server cannot plan it.
         DatabaseUnavailable: the connection was lost, or a table stays locked by somebody.
     """
     inspected = inspect(sql)

@@ -12,8 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from keiko_perf.diagnosis.statements.parser import NotUnderstood, ast, parse, walk
-from keiko_perf.errors import StatementRefused
+from keiko_perf.diagnosis.statements.parser import (
+    NotUnderstood,
+    SeveralStatements,
+    ast,
+    parse,
+    walk,
+)
+from keiko_perf.errors import StatementRefused, UsageError
 from keiko_perf.model import Message, say
 
 MOST_CHARACTERS = 4_000_000
@@ -23,6 +29,10 @@ _PLANNABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, as
 _BETWEEN = ("<=", ">=", "<", ">")
 """What BETWEEN, and NOT BETWEEN, compare with."""
 _WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+
+
+class NotOneStatement(StatementRefused, UsageError):
+    """What was passed is not one statement that has a plan: a mistake in the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +66,13 @@ def inspect(sql: str) -> Inspected:
     Look at one statement with PostgreSQL's own parser; nothing is sent.
 
     Raises:
-        StatementRefused: it is not one SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE or MERGE.
+        NotOneStatement: it is not one SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE or MERGE.
     """
     statement = _only_statement(sql)
     if not isinstance(statement, _PLANNABLE):
         kind = type(statement).__name__.removesuffix("Stmt")
         explained = isinstance(statement, ast.ExplainStmt)
-        raise StatementRefused(
+        raise NotOneStatement(
             f"a statement of the kind {kind} has no plan to look at",
             cure="Leave out the word EXPLAIN and its options"
             if explained
@@ -86,17 +96,22 @@ def inspect(sql: str) -> Inspected:
 
 def _only_statement(sql: str) -> Any:
     if not sql.strip():
-        raise StatementRefused("the statement is empty", cure="Pass an SQL statement")
+        raise NotOneStatement("the statement is empty", cure="Pass an SQL statement")
     if "\0" in sql or len(sql) > MOST_CHARACTERS:
-        raise StatementRefused(
+        raise NotOneStatement(
             "the statement is too long, or holds a NUL character",
             cure=f"Pass a statement of at most {MOST_CHARACTERS:,} characters",
         )
     try:
         return parse(sql)
+    except SeveralStatements as several:
+        raise NotOneStatement(
+            f"there are {several.count} statements, and a plan is of one",
+            cure="Pass one statement at a time",
+        ) from None
     except (NotUnderstood, UnicodeError) as error:
         said = " ".join(str(error).split())[:200]
-        raise StatementRefused(
+        raise NotOneStatement(
             f"this is not one statement that PostgreSQL understands: {said}",
             cure="Pass exactly one statement in plain SQL; a parameter is written $1",
         ) from None

@@ -3,9 +3,9 @@ Visits: what reading tables by indexes takes by the clock, where the planner's w
 
 The planner takes a page that a nested loop asks for again for one that is still there, and so gives
 a look-up less than what its pages cost even in memory: each is found, pinned and read again. A
-bitmap that leaves out hardly a page it takes for as quick as reading the table from end to end, and
-an index that is read from end to end for quicker than the rows. A page at a random place it takes
-for as slow as on a disk that turns, also where the system has it at hand.
+bitmap that leaves out hardly a page it takes for as quick as reading the whole table, also where
+that is too large to be kept; an index that is read from end to end for quicker than the rows; and a
+page at a random place for as slow as on a disk that turns, also where the system has it at hand.
 What is reckoned here is the planner's own price, unless that is less than what it takes with all
 pages in memory, or more than what it takes with all of them fetched from the system. The constants
 are what was measured beside reading a table from end to end.
@@ -35,6 +35,8 @@ BUFFERS_BYTES = 128.0 * 2**20
 """Of a server as it is installed."""
 _BY_BITMAP = 1.25
 """A page that a bitmap tells of, where nearly all are read, beside the next one."""
+_READ_ROUND = 0.25
+"""A table of more than this share of the buffers is not kept there when it is read as a whole."""
 IN_MEMORY = 0.15
 """What any page costs that is at hand; a row costs 0.01."""
 _ROW = 0.015
@@ -127,22 +129,25 @@ class _Scatter:
     Attributes:
         order: how far they follow each other, 0 to 1.
         away: the share of pages that are not at hand, 0 to 1.
+        is_kept: whether the server keeps the table once it was read.
     """
 
     order: float
     away: float
+    is_kept: bool
 
     @staticmethod
     def of(visit: Visit, tables: Mapping[TableName, Table], buffers_bytes: float) -> _Scatter:
-        if visit.times <= 1:
-            return _Scatter(0.0, 0.0)
+        size_bytes = tables[visit.table].size_bytes
+        is_kept = size_bytes <= buffers_bytes * _READ_ROUND
         order, again = 0.0, 0.0
+        if visit.times <= 1:
+            return _Scatter(order, 0.0, is_kept)
         if visit.lead is not None:
             order = visit.lead.order(tables)
             again = order * (1.0 - 1.0 / visit.lead.repeats(tables))
-        size_bytes = tables[visit.table].size_bytes
         held = min(buffers_bytes * _OF_BUFFERS / max(size_bytes, 1.0), 1.0)
-        return _Scatter(order, (1.0 - held) * (1.0 - again))
+        return _Scatter(order, (1.0 - held) * (1.0 - again), is_kept)
 
 
 def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -> float:
@@ -155,7 +160,8 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
     if visit.is_bitmap and visit.times <= 1:
         some = min(2 * pages * visit.rows / (2 * pages + visit.rows), pages)
         besides = visit.rows * _ROW / visit.shared_by
-        cheap, dear = some * _BY_BITMAP * page_cost, some * _AT_RANDOM * page_cost
+        cheap = some * (1.0 if scatter.is_kept else _BY_BITMAP) * page_cost
+        dear = some * _AT_RANDOM * page_cost
         far = 0.0
     else:
         rows = _fetched(visit, table)

@@ -41,4 +41,4 @@ class Answer:
 
     def share(self, some: Bits) -> float:
         """What *some* candidates do for it."""
-        return sum(share for bit, share in self.shares.items() if some >> bit & 1)
+        return sum([share for bit, share in self.shares.items() if some >> bit & 1])

@@ -80,7 +80,7 @@ class Costs:
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _projected: list[dict[Bits, Bits]] = field(default_factory=list)
     _themselves: list[Bits] = field(default_factory=list)
-    _others: list[tuple[tuple[Bits, Bits], ...]] = field(default_factory=list)
+    _others: list[Bits] = field(default_factory=list)
     _does_more: dict[tuple[int, int], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,7 +97,10 @@ class Costs:
         self._themselves = [
             set_of(bit for bit, one in found.items() if bit == one) for found in self._stand_ins
         ]
-        self._others = [_stood_for(found) for found in self._stand_ins]
+        self._others = [
+            all_of_them & ~some
+            for all_of_them, some in zip(self._relevant, self._themselves, strict=True)
+        ]
 
     def relevant(self, number: int) -> Bits:
         """The candidates that can matter to a statement."""
@@ -133,9 +136,8 @@ class Costs:
         known = self._projected[number].get(some)
         if known is None:
             known = some & self._themselves[number]
-            for others, stand_in in self._others[number]:
-                if some & others:
-                    known |= stand_in
+            for bit in bits_of(some & self._others[number]):
+                known |= 1 << self._stand_ins[number][bit]
             if len(self._projected[number]) >= _MOST_PROJECTED:
                 self._projected[number].clear()
             self._projected[number][some] = known
@@ -147,17 +149,18 @@ class Costs:
         known = self._bounds[number].get(some)
         if known is None:
             wanted = self.projected(number, some)
-            known = self._bounds[number][some] = self._bounded(number, wanted)
+            known = self._bounds[number][some] = self.bounded(number, wanted)
         return known
 
-    def _bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
+    def bounded(self, number: int, wanted: Bits) -> tuple[float, float]:
+        """The same under candidates that stand for themselves, reckoned anew."""
         least, most, said, among = 0.0, float("inf"), None, float("inf")
         missing = ~wanted
         for one in self._known[number]:
             asked, cost = one.asked, one.cost
             if asked == wanted:
                 return cost, cost
-            is_above = not wanted & ~asked
+            is_above = asked & wanted == wanted
             if not one.used & missing:
                 if is_above and (few := asked.bit_count()) < among:
                     # It is what the planner takes, and with more to choose from sometimes dearer.
@@ -329,7 +332,7 @@ class Costs:
     async def exact(self, number: int, some: Bits) -> float:
         """The same under just these indexes, which is for what is shown in the end."""
         wanted = some & self._relevant[number]
-        least, most = self._bounded(number, wanted)
+        least, most = self.bounded(number, wanted)
         if least == most:
             return most
         if self.projected(number, some) == wanted:
@@ -375,12 +378,3 @@ def _gives_order(index: Index, use: Use) -> bool:
     fixed = {*use.equals, *use.nulls}
     first = next((key.column for key in index.keys if key.column not in fixed), None)
     return first in ordered
-
-
-def _stood_for(stand_ins: Mapping[int, int]) -> tuple[tuple[Bits, Bits], ...]:
-    """The candidates that others stand for, together with that one."""
-    found: dict[int, Bits] = {}
-    for bit, one in stand_ins.items():
-        if bit != one:
-            found[one] = found.get(one, 0) | 1 << bit
-    return tuple((others, 1 << one) for one, others in found.items())

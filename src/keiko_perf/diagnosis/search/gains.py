@@ -8,10 +8,9 @@ only once the planner has said more. Where much is kept by then, all of it goes.
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-from keiko_perf.diagnosis.search.bits import Bits
+from keiko_perf.diagnosis.search.bits import Bits, bits_of
 
 if TYPE_CHECKING:  # each ledger keeps its own
     from keiko_perf.diagnosis.search.ledger import Ledger, Page
@@ -20,20 +19,33 @@ _MOST_KEPT = 200_000
 
 
 class Gain:
-    """What one addition saves beside whatever is there."""
+    """
+    What one addition saves beside whatever is there.
 
-    __slots__ = ("_all_parts", "_gains", "_kept", "_new", "_parts", "_upkeep", "near")
+    Attributes:
+        new: what is added.
+        size: of that, in bytes.
+        pages: what is known of the statements that it matters to, by what is known.
+        near: what matters to these.
+    """
+
+    __slots__ = ("_all_pages", "_each", "_gains", "_kept", "_pays", "_upkeep", "near",
+                 "new", "pages", "size")  # fmt: skip
 
     def __init__(self, gains: Gains, new: Bits) -> None:
         weighing = gains.ledger.weighing
+        self.new = new
+        self.size = weighing.size(new)
         self.near: Bits = 0
-        """What matters to the statements that it matters to, by what is known."""
         self._gains = gains
-        self._new = new
+        self._each: tuple[Gain, ...] = (
+            tuple(gains.of(1 << bit) for bit in bits_of(new)) if new & (new - 1) else (self,)
+        )
         self._upkeep = weighing.upkeep_of(new)
-        self._all_parts = tuple(gains.ledger.page(one) for one in weighing.affected(new))
-        self._parts: list[Page] = []
+        self._all_pages = tuple(gains.ledger.page(one) for one in weighing.affected(new))
+        self.pages: list[Page] = []
         self._kept: dict[Bits, float] = {}
+        self._pays: dict[Bits, bool] = {}
         self.forget()
 
     def beside(self, chosen: Bits) -> float:
@@ -47,8 +59,8 @@ class Gain:
 
     def _reckoned(self, nearby: Bits) -> float:
         found = -self._upkeep
-        after = nearby | self._new
-        for page in self._parts:
+        after = nearby | self.new
+        for page in self.pages:
             # In two steps and without a call: most of the search's time is spent here.
             kept, mine = page.kept, page.live
             old = kept.get(nearby & mine)
@@ -60,13 +72,31 @@ class Gain:
             found += page.weight * (old - new)
         return found
 
+    def pays(self, chosen: Bits) -> bool:
+        """Whether it is worth having, each of it, beside the chosen, which hold it."""
+        for one in self._each:
+            nearby = chosen & one.near
+            known = one._pays.get(nearby)
+            if known is None:
+                ledger = self._gains.ledger
+                known = one._pays[nearby] = ledger.pays(one.new.bit_length() - 1, nearby)
+                self._gains.kept += 1
+            if not known:
+                return False
+        return True
+
     def forget(self) -> None:
         """Forget what was reckoned, and look anew where it matters."""
         self._kept.clear()
-        self._parts = [page for page in self._all_parts if page.live & self._new]
-        self.near = self._new
-        for page in self._parts:
+        self._pays.clear()
+        self.pages = [page for page in self._all_pages if page.live & self.new]
+        self.near = self.new
+        for page in self.pages:
             self.near |= page.live
+
+    def forget_who_pays(self) -> None:
+        """From now on others pay than before."""
+        self._pays.clear()
 
 
 class Gains:
@@ -79,7 +109,6 @@ class Gains:
         self.ledger = ledger
         self.kept = 0
         self._of: dict[Bits, Gain] = {}
-        self._pays: dict[int, tuple[Bits, dict[Bits, bool]]] = {}
 
     def of(self, new: Bits) -> Gain:
         """What an addition saves."""
@@ -88,33 +117,21 @@ class Gains:
             known = self._of[new] = Gain(self, new)
         return known
 
-    def pays(self, bit: int, chosen: Bits) -> bool:
-        """Whether it is worth having an index, which is one of them, beside the chosen."""
-        known_of = self._pays.get(bit)
-        if known_of is None:
-            known_of = self._pays[bit] = self.ledger.weighing.near(1 << bit), {}
-        near, kept = known_of
-        nearby = chosen & near
-        known = kept.get(nearby)
-        if known is None:
-            known = kept[nearby] = self.ledger.pays(bit, nearby)
-            self.kept += 1
-        return known
-
     def forget_who_pays(self) -> None:
         """From now on others pay than before."""
-        self._pays.clear()
+        for gain in self._of.values():
+            gain.forget_who_pays()
 
-    def forget(self, changed: AbstractSet[int]) -> None:
-        """Forget what is saved in statements of which more is known now."""
+    def forget(self, changed: Bits) -> None:
+        """
+        Forget what is saved in statements of which more is known now.
+
+        Args:
+            changed: the candidates that matter to these.
+        """
         if self.kept > _MOST_KEPT:
             self._of.clear()
-            self._pays.clear()
             self.kept = 0
-        affected = self.ledger.weighing.affected
         for new, gain in self._of.items():
-            if not changed.isdisjoint(affected(new)):
+            if new & changed:
                 gain.forget()
-        for bit, (_, kept) in self._pays.items():
-            if not changed.isdisjoint(affected(1 << bit)):
-                kept.clear()

@@ -9,7 +9,7 @@ plans use together with others is worth asking about by what may be hoped of it 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 
 from keiko_perf.diagnosis.schema import TableName
@@ -28,9 +28,9 @@ _OPTIMISM = 0.5
 class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
-    __slots__ = ("_ledger", "_members", "_more", "answers", "asked", "is_misjudged", "kept",
-                 "known", "live", "number", "plans", "several", "told", "used",
-                 "weight")  # fmt: skip
+    __slots__ = ("_ledger", "_members", "_more", "_more_told", "_projected", "answers", "asked",
+                 "is_misjudged", "kept", "known", "live", "number", "plans", "said", "several",
+                 "told", "used", "weight")  # fmt: skip
 
     def __init__(self, ledger: Ledger, number: int) -> None:
         weighing = ledger.weighing
@@ -38,6 +38,7 @@ class Page:
         self.number = number
         self.weight = weighing.weights[number]
         self._members = ledger.members(number)
+        self._projected = partial(weighing.costs.projected, number)
         self.known = weighing.costs.known(number)
         self.answers = -1
         self.asked: dict[Bits, float] = {}
@@ -54,6 +55,9 @@ class Page:
         self.is_misjudged = False
         """Whether the planner's word for any known plan is not what it takes by the clock."""
         self._more: dict[Bits, float] = {}
+        self._more_told: dict[Bits, float] = {}
+        self.said: dict[Bits, float] = {}
+        """What a plan costs at least that uses these, whatever else it may use of what is there."""
 
     def learn(self) -> bool:
         """Take in what the planner has said since; whether it has."""
@@ -75,25 +79,34 @@ class Page:
         self.told.clear()
         self.kept.clear()
         self._more.clear()
+        self._more_told.clear()
+        self.said.clear()
         return True
+
+    def most(self, some: Bits) -> float:
+        """What it costs at most with *some* indexes."""
+        known = self.kept.get(some & self.live)
+        return self.enter(some & self.live) if known is None else known
 
     def enter(self, mine: Bits) -> float:
         """What follows for a set that nobody has asked of yet."""
-        there = self._ledger.weighing.costs.projected(self.number, mine)
+        there = self._projected(mine)
         known = self.told.get(there)
         if known is None:
             known = self.told[there] = self._ledger.reckoned(self, there)
         self.kept[mine] = known
         return known
 
-    def more(self, mine: Bits) -> float:
-        """How much more than what is known for sure it costs by the clock with a set."""
-        costs = self._ledger.weighing.costs
-        there = costs.projected(self.number, mine)
-        known = self._more.get(there)
+    def more(self, some: Bits) -> float:
+        """How much more than that it costs by the clock."""
+        mine = some & self.live
+        known = self._more.get(mine)
         if known is None:
-            known = costs.plan(self.number, there).real - self.sure(there)
-            self._more[there] = known
+            there = self._projected(mine)
+            known = self._more_told.get(there)
+            if known is None:
+                known = self._more_told[there] = self._ledger.more(self, there)
+            self._more[mine] = known
         return known
 
     def sure(self, there: Bits) -> float:
@@ -130,14 +143,14 @@ class Ledger:
         """Take in what the planner has said since."""
         if self._answers != self._costs.answers:
             self._answers = self._costs.answers
-            self.gains.forget({number for number, page in self._pages.items() if page.learn()})
+            # What matters to a statement, matters to it from now on, whatever else is said.
+            changed = (page.live for page in self._pages.values() if page.learn())
+            self.gains.forget(reduce(or_, changed, 0))
 
     def most(self, number: int, some: Bits) -> float:
         """What a statement costs at most with *some* indexes."""
         self.learn()
-        page = self._pages[number]
-        known = page.kept.get(some & page.live)
-        return page.enter(some & page.live) if known is None else known
+        return self._pages[number].most(some)
 
     def hoped(self, number: int) -> Bits:
         """The candidates of which something is hoped though no plan has used them."""
@@ -157,10 +170,9 @@ class Ledger:
         found = weighing.upkeep_of(before & ~after) - weighing.upkeep_of(after & ~before)
         self.learn()
         for number in weighing.affected(before ^ after):
-            if (before ^ after) & self._pages[number].live:
-                found += weighing.weights[number] * (
-                    self.most(number, before) - self.most(number, after)
-                )
+            page = self._pages[number]
+            if (before ^ after) & page.live:
+                found += page.weight * (page.most(before) - page.most(after))
         return found
 
     def pays(self, bit: int, some: Bits) -> bool:
@@ -169,43 +181,25 @@ class Ledger:
         clock.
         """
         without = some & ~(1 << bit)
-        gains, misjudged = [], []
         self.learn()
-        for number in self.weighing.affected(1 << bit):
-            page = self._pages[number]
-            if page.live >> bit & 1:
-                before, after = self.most(number, without), self.most(number, some)
-                if before != after:
-                    gains.append((number, before, after))
-                if page.is_misjudged:
-                    misjudged.append((page, before, after))
-        if not gains or not self.weighing.pays(bit, gains):
+        found = [
+            (page, page.most(without), page.most(some)) for page in self.gains.of(1 << bit).pages
+        ]
+        said = [(page.number, before, after) for page, before, after in found if before != after]
+        if not said or not self.weighing.pays(bit, said):
             return False
-        return not misjudged or self.weighing.pays(
-            bit, self._by_clock(gains, misjudged, without, some)
-        )
+        if not any(page.is_misjudged for page, _, _ in found):
+            return True
+        by_clock = [
+            (page.number, before + page.more(without), after + page.more(some))
+            if page.is_misjudged else (page.number, before, after)
+            for page, before, after in found
+        ]  # fmt: skip
+        return self.weighing.pays(bit, [one for one in by_clock if one[1] != one[2]])
 
-    def _by_clock(
-        self,
-        gains: list[tuple[int, float, float]],
-        misjudged: list[tuple[Page, float, float]],
-        without: Bits,
-        some: Bits,
-    ) -> list[tuple[int, float, float]]:
-        """The gains with what the misjudged take by the clock."""
-        found = {number: (number, before, after) for number, before, after in gains}
-        for page, before, after in misjudged:
-            before += self.more(page, without, before)
-            after += self.more(page, some, after)
-            if before != after:
-                found[page.number] = page.number, before, after
-            else:
-                found.pop(page.number, None)
-        return [found[number] for number in sorted(found)]
-
-    def more(self, page: Page, some: Bits, most: float) -> float:
-        """How much more than *most* a statement costs by the clock with *some* indexes."""
-        return page.more(some & page.live)
+    def more(self, page: Page, there: Bits) -> float:
+        """How much more than that it costs by the clock with what stands for a set."""
+        return self._costs.plan(page.number, there).real - page.sure(there)
 
     def used(self, number: int) -> Bits:
         """Every index that a known plan of a statement uses."""
@@ -262,6 +256,8 @@ class Hopes(Ledger):
         self._hoped = {number: set_of(mine) for number, mine in self._expected.items()}
         self._promising = self._most_promising()
         self._trusted: dict[int, tuple[int, float]] = {}
+        self._together: dict[int, dict[Bits, float]] = {number: {} for number in weighing.live}
+        self._beginning: dict[Bits, Bits] = {}
 
     def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
         """What each candidate that stands for others might save a statement."""
@@ -295,26 +291,55 @@ class Hopes(Ledger):
     def hoped(self, number: int) -> Bits:
         return self._hoped[number]
 
-    def more(self, page: Page, some: Bits, most: float) -> float:
-        # Of the plan that is hoped for nothing is known.
-        sure = page.sure(self._costs.projected(page.number, some & page.live))
-        return super().more(page, some, most) if most == sure else 0.0
+    def more(self, page: Page, there: Bits) -> float:
+        # The plan that is hoped for looks up as much as the best of those that are like it.
+        known = super().more(page, there)
+        if page.told[there] == page.sure(there):
+            return known
+        return min([known, *(one.misjudged for one in page.several if one.used & there)])
 
     def reckoned(self, page: Page, there: Bits) -> float:
         """What a statement costs with what stands for a set, with some luck."""
         sure = page.sure(there)
+        if there in page.asked:
+            return sure
         nothing = page.sure(0)
         expected = self._trust(page) * self._expected_of(page.number, there)
         hoped = min(sure, nothing - expected)
-        missing = ~there
         for one in page.several:
-            if one.cost < hoped and one.used & there and one.used & missing:
-                share = one.share(there) ** _OPTIMISM
-                hoped = min(hoped, nothing - share * (nothing - one.cost))
+            used = one.used & there
+            if one.cost < hoped and used and used != one.used:
+                share = one.share(used) ** _OPTIMISM
+                part = nothing - share * (nothing - one.cost)
+                if part < hoped:
+                    hoped = min(hoped, max(part, self._said(page, one.used, there)))
         if hoped >= sure:
             return sure
-        least, _ = self._costs.bounds(page.number, there)
+        least, _ = self._costs.bounded(page.number, there)
         return min(max(least, hoped), sure)
+
+    def _said(self, page: Page, used: Bits, there: Bits) -> float:
+        """
+        The least that the parts of a plan can bring which are there, by what the planner has said
+        where it had these to choose from, and what begins like the others.
+        """
+        parts = used & there | self._alike_in(used & ~there) & there
+        known = page.said.get(parts)
+        if known is None:
+            costs = [one.cost for one in page.known if not parts & ~one.asked]
+            known = page.said[parts] = max(costs, default=0.0)
+        return known
+
+    def _alike_in(self, some: Bits) -> Bits:
+        """The candidates that begin with the same column as one of some."""
+        known = self._beginning.get(some)
+        if known is None:
+            candidates = self._costs.candidates
+            firsts = {(candidates[bit].table, candidates[bit].keys[0]) for bit in bits_of(some)}
+            known = self._beginning[some] = set_of(
+                bit for bit, one in enumerate(candidates) if (one.table, one.keys[0]) in firsts
+            )
+        return known
 
     def trust(self) -> dict[int, float]:
         """How much of what was expected of each statement came true where it was asked."""
@@ -335,9 +360,13 @@ class Hopes(Ledger):
 
     def _expected_of(self, number: int, there: Bits) -> float:
         """What the best of some candidates for each table might save together."""
-        best: dict[TableName, float] = {}
-        expected, candidates = self._expected[number], self._costs.candidates
-        for bit in bits_of(there & self._hoped[number]):
-            table = candidates[bit].table
-            best[table] = max(best.get(table, 0.0), expected[bit])
-        return sum(best.values())
+        some = there & self._hoped[number]
+        known = self._together[number].get(some)
+        if known is None:
+            best: dict[TableName, float] = {}
+            expected, candidates = self._expected[number], self._costs.candidates
+            for bit in bits_of(some):
+                table = candidates[bit].table
+                best[table] = max(best.get(table, 0.0), expected[bit])
+            known = self._together[number][some] = sum(best.values())
+        return known

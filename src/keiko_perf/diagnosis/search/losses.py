@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
 
 from keiko_perf.diagnosis.search.bits import Bits, bits_of
-from keiko_perf.diagnosis.search.gains import Gains
+from keiko_perf.diagnosis.search.gains import Gain, Gains
 
 MISSED_LEAST = 6
 """Of so many that are missed least for their size two are taken out together."""
@@ -24,9 +24,8 @@ class Losses:
     def __init__(self, gains: Gains, chosen: Bits) -> None:
         self._weighing = gains.ledger.weighing
         self._chosen = chosen
-        self._sizes = {bit: self._weighing.size(1 << bit) for bit in bits_of(chosen)}
-        self._of = gains.of
-        self._gains = {bit: gains.of(1 << bit) for bit in self._sizes}
+        self._gains = {bit: gains.of(1 << bit) for bit in bits_of(chosen)}
+        self._sizes = {bit: gain.size for bit, gain in self._gains.items()}
         self._each = {bit: self._lost(bit, chosen) for bit in self._sizes}
         self._least = sorted((lost, bit) for bit, lost in self._each.items())
         self._cheapest = self._by_size(self._each)
@@ -35,7 +34,7 @@ class Losses:
         """Those that are missed least for their size first."""
         return [bit for _, bit in self._cheapest]
 
-    def making_room(self, new: Bits, over: float, most_lost: float) -> Iterable[tuple[Bits, float]]:
+    def making_room(self, new: Gain, over: float, most_lost: float) -> Iterable[tuple[Bits, float]]:
         """
         What may go so that *new* fits: one, or two of those that are missed least for their size,
         or as many of these as it takes; each with what is lost beside *new*.
@@ -45,11 +44,11 @@ class Losses:
             over: by how many bytes it is too large.
             most_lost: what loses more is left out.
         """
-        surplus = self._weighing.surplus(self._chosen | new)
+        surplus = self._weighing.surplus(self._chosen | new.new)
         if over <= 0 and surplus <= 0:
             return ((0, 0.0),)
-        near = self._chosen & self._of(new).near
-        everything = self._chosen | new
+        near = self._chosen & new.near
+        everything = self._chosen | new.new
         beside = {bit: self._lost(bit, everything) for bit in bits_of(near)}
         # Of several none loses more than all together, unless one that is taken out is a gain.
         eligible = [(bit, lost) for bit, lost in beside.items() if lost <= most_lost]
@@ -109,11 +108,9 @@ class Losses:
         return self._gains[bit].beside(some & ~(1 << bit))
 
 
-def least_missed_first(gains: Gains, chosen: Bits) -> list[int]:
+def least_missed_first(each: Mapping[int, Gain], chosen: Bits) -> list[int]:
     """The indexes of a set, those first without which it costs least more, whatever their size."""
     return [
         bit
-        for _, bit in sorted(
-            (gains.of(1 << bit).beside(chosen & ~(1 << bit)), bit) for bit in bits_of(chosen)
-        )
+        for _, bit in sorted((gain.beside(chosen & ~gain.new), bit) for bit, gain in each.items())
     ]

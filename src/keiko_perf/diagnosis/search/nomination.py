@@ -31,6 +31,8 @@ _MOST_LEFT = 0.2
 """Of all: of few not many are left."""
 _TOGETHER = 0.5
 """Of the questions: what helps only together no statistics foretell, nor does a part of it."""
+_OF_AN_AVERAGE = 0.25
+"""What a question may bring at least: this of what each would bring if all brought the same."""
 _FEW = 150
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
@@ -111,7 +113,9 @@ class Nomination:
     def _is_used_up(self, *, by_all: bool) -> bool:
         asked = self._costs.session.planner_calls - self._calls_before
         worth = self._allowance.questions(by_all=by_all)
-        left = min(_FOR_THE_END + _FOR_EACH * self._best.bit_count(), _MOST_LEFT * worth)
+        chosen = self._best.bit_count()
+        # Of nothing that was chosen there is nothing to look at once more.
+        left = min(_FOR_THE_END + _FOR_EACH * chosen, _MOST_LEFT * worth) if chosen else 0.0
         worth -= self._calls_before + left
         return asked >= self._share * max(worth, _LEAST_ASKED)
 
@@ -124,7 +128,9 @@ class Nomination:
 
     async def _explore_together(self) -> None:
         """Ask what each statement would use of all candidates, if they lie on several tables."""
-        for number in self._promising(_WORTH_EXPLORING[0]):
+        # Few questions are for the statements that may matter most.
+        questions = max(self._allowance.questions() - self._calls_before, _LEAST_ASKED)
+        for number in self._promising(max(_WORTH_EXPLORING[0], _OF_AN_AVERAGE / questions)):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
@@ -164,26 +170,44 @@ class Nomination:
         for number in range(_MOST_ROUNDS):
             packing = Packing(self._hopes, self._hopes.moves())
             hoped = packing.better(hoped) if number % 4 else packing.best(best)
-            if self.is_late() or not await self._ask_about(hoped):
+            if self.is_late() or not await self._ask_about(hoped, best):
                 break
             best = self._best = self._packing().better(best)
         self._best = self._packing().best(best)
         return self._best
 
-    async def _ask_about(self, hoped: Bits) -> bool:
-        """Ask what is only hoped of a set, where it matters most; whether anything was asked."""
+    async def _ask_about(self, hoped: Bits, best: Bits) -> bool:
+        """
+        Ask what is only hoped of a set, where it matters most; whether anything was asked.
+
+        Args:
+            hoped: the set.
+            best: what is known to be worth having: to ask how much more it saves decides nothing,
+                so that it comes last.
+        """
         worth = _WORTH_ASKING * self.ledger.cost(hoped)
-        doubts = sorted(
-            (
-                -self._weighing.weights[number]
-                * (self.ledger.most(number, hoped) - self._hopes.most(number, hoped)),
-                number,
-            )
-            for number in self._weighing.affected(hoped)
+        return await self._ask_first(self._doubts(hoped, hoped & best), hoped, worth) or (
+            await self._ask_first(self._doubts(hoped, 0), hoped, worth)
         )
+
+    def _doubts(self, hoped: Bits, sure: Bits) -> list[tuple[float, int]]:
+        """What is hoped of each statement with a set beyond what is hoped of a part of it."""
+        found = []
+        for number in self._weighing.affected(hoped & ~sure):
+            with_all = self._hopes.most(number, hoped)
+            doubt = self.ledger.most(number, hoped) - with_all
+            if sure:
+                doubt = min(doubt, self._hopes.most(number, sure) - with_all)
+            found.append((self._weighing.weights[number] * doubt, number))
+        return sorted(found, key=lambda one: (-one[0], one[1]))
+
+    async def _ask_first(
+        self, doubts: Iterable[tuple[float, int]], hoped: Bits, worth: float
+    ) -> bool:
+        """Ask the first of the statements about a set; whether anything was asked."""
         asked = 0
         for doubt, number in doubts:
-            if -doubt <= worth or asked >= _AT_ONCE or self.is_late():
+            if doubt <= worth or asked >= _AT_ONCE or self.is_late():
                 break
             asked += await self._ask(number, self._costs.projected(number, hoped))
         return asked > 0

@@ -53,6 +53,7 @@ class Packing:
         self._additions = Additions(self._gains, moves)
         self._exchanges: dict[tuple[Bits, Bits], Bits] = {}
         self._anews: dict[Bits, Bits] = {}
+        self._paying: dict[Bits, Bits] = {}
 
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
@@ -83,23 +84,26 @@ class Packing:
     def filled(self, chosen: Bits, view: float = 1.0, *, but: Bits = 0) -> Bits:
         """With whatever saves most for its size added, as long as it fits and pays."""
         while True:
-            for new in self._additions.best_first(chosen, view, but):
-                if self._pay(new, chosen | new):
-                    chosen |= new
+            for gain in self._additions.best_first(chosen, view):
+                if not gain.new & but and gain.pays(chosen | gain.new):
+                    chosen |= gain.new
                     break
             else:
                 return chosen
 
-    def _pay(self, some: Bits, chosen: Bits) -> bool:
-        pays = self._gains.pays
-        return all(pays(bit, chosen) for bit in bits_of(some))
-
     def paying(self, chosen: Bits) -> Bits:
         """Without those that are not worth having beside the others, the least useful first."""
-        if self._pay(chosen, chosen):
+        known = self._paying.get(chosen)
+        if known is None:
+            known = self._paying[chosen] = self._only_paying(chosen)
+        return known
+
+    def _only_paying(self, chosen: Bits) -> Bits:
+        each = {bit: self._gains.of(1 << bit) for bit in bits_of(chosen)}
+        if all(gain.pays(chosen) for gain in each.values()):
             return chosen
-        for bit in least_missed_first(self._gains, chosen):
-            if not self._gains.pays(bit, chosen):
+        for bit in least_missed_first(each, chosen):
+            if not each[bit].pays(chosen):
                 chosen = without(chosen, bit)
         return chosen
 
@@ -107,9 +111,9 @@ class Packing:
         for _ in range(rounds):
             if self._is_late():
                 break
-            least = _LEAST * self.ledger.cost(chosen)
             other = self._exchanges.get((chosen, but))
             if other is None:
+                least = _LEAST * self.ledger.cost(chosen)
                 other = self._exchanges[chosen, but] = self._exchanged(chosen, least, but=but)
             if not other:
                 break
@@ -123,19 +127,16 @@ class Packing:
         # To do without one that is there may spare its upkeep, and no more.
         spared = self._weighing.upkeep_of(chosen)
         best: list[float] = []
-        for new, added, gain in sorted(
-            self._additions.saving(chosen, least), key=lambda one: (-one[2], one[0])
-        ):
+        for saved, gain in self._additions.saving(chosen, least, but=but):
             worst = best[0] if len(best) == _TRIED else least
-            if gain + spared < worst:
+            if saved + spared < worst:
                 break
-            if not new & but:
-                over = added - room
-                for gone, lost in losses.making_room(new, over, most_lost=gain - worst):
-                    if gain - lost > least:
-                        offers[(chosen | new) & ~gone] = gain - lost
-                        insort(best, gain - lost)
-                        del best[:-_TRIED]
+            over = gain.size - room
+            for gone, lost in losses.making_room(gain, over, most_lost=saved - worst):
+                if saved - lost > least:
+                    offers[(chosen | gain.new) & ~gone] = saved - lost
+                    insort(best, saved - lost)
+                    del best[:-_TRIED]
         ordered = sorted(offers, key=lambda one: (-offers[one], one))
         return self._first_better(chosen, ordered[:_TRIED], least, but=but)
 

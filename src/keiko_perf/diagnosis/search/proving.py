@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from keiko_perf.diagnosis.search.bits import Bits, set_of
 from keiko_perf.diagnosis.search.choice import Choice, Limits
 from keiko_perf.diagnosis.search.costs import Asking, Costs
+from keiko_perf.diagnosis.search.worth import Gains, is_gain
 
-LEAST_GAIN = 0.05
-"""An index must make at least one statement cheaper by this share."""
-_CLEAR = 0.5
+_CHEAPER_ANYWHERE = 0.5
 """An index that makes a statement cheaper by so much does so wherever the pages are."""
 _LEAST_IN_MEMORY = 0.12
 """By so much where all pages are there: beside the rows there are costs that no planner counts."""
@@ -27,9 +26,6 @@ _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
 _MOST_CHOICES = 3
 """So often it is chosen anew, without what turned out to be of no use."""
-
-Gains = list[tuple[int, float, float]]
-"""Of statements by their number: what each costs before and after."""
 
 
 @dataclass(slots=True)
@@ -166,7 +162,7 @@ class Proving:
         gains = sorted(gains, key=lambda one: (one[2] / max(one[1], 1e-9), one[0]))[
             :_MOST_ASKED_AGAIN
         ]
-        if not gains or gains[0][2] <= (1 - _CLEAR) * gains[0][1]:
+        if not gains or gains[0][2] <= (1 - _CHEAPER_ANYWHERE) * gains[0][1]:
             return True
         for number, _, _ in gains:
             before = await self.costs.cost_in_memory(in_memory, number, others)
@@ -174,8 +170,3 @@ class Proving:
             if is_gain(before, after, _LEAST_IN_MEMORY):
                 return True
         return False
-
-
-def is_gain(before: float, after: float, least: float = LEAST_GAIN) -> bool:
-    """Whether a statement becomes cheaper by a share that counts."""
-    return before - after >= least * before and before > after

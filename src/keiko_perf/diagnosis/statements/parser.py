@@ -25,7 +25,17 @@ try:
 except ImportError as missing:  # pragma: no cover - needs an environment without the extra
     raise MissingExtra("pglast", extra="postgres", purpose="reading SQL statements") from missing
 
-__all__ = ["NotUnderstood", "ast", "children", "enums", "parse", "quoted", "sql", "written_out"]
+__all__ = [
+    "NotUnderstood",
+    "SeveralStatements",
+    "ast",
+    "children",
+    "enums",
+    "parse",
+    "quoted",
+    "sql",
+    "written_out",
+]
 
 # Its nodes' slots are declared as they are in C, where each may be NULL: not as they come.
 ast: Any = pglast.ast
@@ -43,6 +53,19 @@ class NotUnderstood(ValueError):
     """A text that is no single SQL statement; its argument says why, in the parser's words."""
 
 
+class SeveralStatements(NotUnderstood):
+    """
+    More than one statement, each of which can be parsed.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} statements where one is expected")
+        self.count = count
+
+
 def parse(text: str) -> Any:
     """
     The syntax tree of a single statement.
@@ -56,8 +79,10 @@ def parse(text: str) -> Any:
         statements = pglast.parse_sql(text)
     except (ParseError, ValueError, RecursionError) as error:
         raise NotUnderstood(str(error.args[0] if error.args else error)) from None
-    if len(statements) != 1:
-        raise NotUnderstood(f"{len(statements)} statements where one is expected")
+    if len(statements) > 1:
+        raise SeveralStatements(len(statements))
+    if not statements:
+        raise NotUnderstood("0 statements where one is expected")
     return statements[0].stmt
 
 

@@ -42,6 +42,7 @@ _TIME_PATH = "/performance/attribution?last=1"
 _ASKED_FOR_TIME = 5
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 8 << 20
+_TOO_MANY = 429
 _UNTIL_IT_ENDS_S = 2 * _TIMEOUT_S
 
 
@@ -130,9 +131,14 @@ class Watcher:
         try:
             return self._read()
         except PermissionError as error:
+            is_limited = error.args == (_TOO_MANY,)
             raise ServiceUnavailable(
-                f"the service at {shown} does not let its figures be read",
-                cure="Set KEIKO_PERF_TOKEN to the token that PerformanceMonitor(token=...) has",
+                f"the service at {shown} turns away who asks for its figures: too many requests"
+                if is_limited
+                else f"the service at {shown} does not let its figures be read",
+                cure="Let its rate limiter pass /performance, or ask again in a minute"
+                if is_limited
+                else "Set KEIKO_PERF_TOKEN to the token that PerformanceMonitor(token=...) has",
             ) from error
         except LookupError as error:
             raise ServiceUnavailable(
@@ -171,7 +177,7 @@ class Watcher:
         except BaseException:
             self._close()
             raise
-        if answer.status in (401, 403, 429):
+        if answer.status in (401, 403, _TOO_MANY):
             raise PermissionError(answer.status)
         if answer.status != 200:
             raise LookupError(answer.status)

@@ -72,7 +72,7 @@ class Alerting:
         self._now = now
         self._token = token_hex(8)
         self._alerts: dict[str, Alert] = {}
-        self._leads = self._is_failing = False
+        self._leads = self._is_failing = self._is_stuck = False
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
@@ -84,9 +84,9 @@ class Alerting:
         # Not once and for all: a server may fork its workers after the app is built.
         return f"{self._token}:{os.getpid()}"
 
-    async def step(self, verdicts: Mapping[str, Verdict]) -> None:
+    async def step(self, verdicts: Mapping[str, Verdict], *, is_stuck: bool = False) -> None:
         """See to the alerts after one more window; of several workers one does it."""
-        now = self._now()
+        now, self._is_stuck = self._now(), is_stuck
         deliveries = await asyncio.to_thread(self._step, verdicts, now)
         refused = self.courier.take(deliveries)
         if self._leads:
@@ -144,7 +144,14 @@ class Alerting:
         silences: Iterable[Silence],
         now: datetime,
     ) -> tuple[dict[str, Alert], tuple[Alert, ...]]:
-        after = step(before, verdicts, now, patience=self._patience, patience_of=self._patience_of)
+        after = step(
+            before,
+            verdicts,
+            now,
+            patience=self._patience,
+            patience_of=self._patience_of,
+            is_stuck=self._is_stuck,
+        )
         told, noted = due(before, after, silences, now, patience=self._patience)
         return noted, told
 

@@ -65,12 +65,13 @@ def alert_body(alert: Alert) -> dict[str, Any]:
         "good_windows": alert.good_windows,
         "told_at": alert.told_at and alert.told_at.isoformat(),
         "is_silenced": alert.is_silenced,
+        "unknown_since": alert.unknown_since and alert.unknown_since.isoformat(),
     }
 
 
 def alert_of(body: Mapping[str, Any]) -> Alert:
     """Undo `alert_body`."""
-    told_at = body["told_at"]
+    told_at, unknown_since = body["told_at"], body.get("unknown_since")  # which came later
     return Alert(
         metric=body["metric"],
         severity=Severity[body["severity"].upper()],
@@ -82,6 +83,7 @@ def alert_of(body: Mapping[str, Any]) -> Alert:
         good_windows=body["good_windows"],
         told_at=None if told_at is None else datetime.fromisoformat(told_at),
         is_silenced=body["is_silenced"],
+        unknown_since=None if unknown_since is None else datetime.fromisoformat(unknown_since),
     )
 
 

@@ -20,6 +20,7 @@ def as_document(alert: Alert) -> dict[str, object]:
         "value": alert.value,
         "since": alert.since.isoformat(),
         "changed_at": alert.changed_at.isoformat(),
+        "unknown_since": alert.unknown_since and alert.unknown_since.isoformat(),
         "text": as_line(alert),
     }
 

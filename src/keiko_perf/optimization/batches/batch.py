@@ -26,12 +26,14 @@ from keiko_perf.errors import UsageError
 from keiko_perf.optimization.batches.care import Care
 from keiko_perf.optimization.batches.crew import BatchStatistics, Crew, OnError, OnProgress
 from keiko_perf.optimization.limiter import Limiter, checked_limit
-from keiko_perf.optimization.outcome import Outcome
+from keiko_perf.optimization.outcome import Outcome, shortened
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _KEPT_FAILURES = 1_000
+_SHOWN_FAILURES = 3
+"""In a repr, which may come into a log at each run."""
 _WINDOW = 16
 
 
@@ -47,6 +49,13 @@ class Drained(Generic[T, R]):
 
     statistics: BatchStatistics
     failures: tuple[Outcome[T, R], ...]
+
+    def __repr__(self) -> str:
+        shown = [shortened(one) for one in self.failures[:_SHOWN_FAILURES]]
+        more = self.statistics.failed - len(shown)
+        if more > 0:
+            shown.append(f"and {more:,} more")
+        return f"Drained(statistics={self.statistics!r}, failures=({', '.join(shown)}))"
 
 
 class Batch(Generic[T, R]):

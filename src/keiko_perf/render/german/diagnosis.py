@@ -307,6 +307,7 @@ TEMPLATES = {
     "it saves something only where pages come from the disk, not from memory": (
         "er spart nur dort etwas, wo Seiten von der Platte kommen und nicht aus dem Speicher"
     ),
+    "{better} do as much or more together": "{better} leisten zusammen ebenso viel oder mehr",
     "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
     "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",
     "{count:count} of its statements' plans use it at the promised cost; their run time"

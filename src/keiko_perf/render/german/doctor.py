@@ -20,6 +20,19 @@ TEMPLATES = {
     "Nothing can be said: no request and no statement was seen": (
         "Es lässt sich nichts sagen: keine Anfrage und keine Anweisung war zu sehen"
     ),
+    "A target is missed, and the machine is too busy to tell by what: of the time that the service "
+    "wanted to compute it waited {ratio:ratio} for a processor": (
+        "Ein Ziel ist verfehlt, und die Maschine ist zu beschäftigt, um zu sagen, wodurch: von der "
+        "Zeit, in der der Dienst rechnen wollte, wartete er {ratio:ratio} auf einen Prozessor"
+    ),
+    "A target is missed, and no cause takes a tenth of the time alone. The largest: {cause}": (
+        "Ein Ziel ist verfehlt, und keine Ursache nimmt allein ein Zehntel der Zeit. Die größte:"
+        " {cause}"
+    ),
+    "Also found, by what users wait for it": "Außerdem gefunden, nach dem Warten darauf",
+    "Each is less than a tenth of the time, and none of them a guess.": (
+        "Jedes ist weniger als ein Zehntel der Zeit, und keines eine Vermutung."
+    ),
     "A target is missed, and nothing that takes a notable time was found": (
         "Ein Ziel ist verfehlt, und nichts war zu finden, das nennenswert Zeit braucht"
     ),
@@ -101,6 +114,13 @@ TEMPLATES = {
         "{share:ratio} der Zeit, die {who} warten, ist die Anweisung {statement}, je "
         "{mean:duration}; ein Index auf {index} verkürzt sie auf etwa {after:duration} (vom "
         "Planer geprüft)"
+    ),
+    "{share:ratio} of the time that {who} wait are {count:count} statements for which an index on "
+    "{index} is missing, most of it {statement}, {mean:duration} each; the index cuts it to about "
+    "{after:duration} (verified by the planner)": (
+        "{share:ratio} der Zeit, die {who} warten, sind {count:count} Anweisungen, denen ein Index "
+        "auf {index} fehlt, das meiste davon {statement}, je {mean:duration}; der Index verkürzt "
+        "sie auf etwa {after:duration} (vom Planer geprüft)"
     ),
     "another session": "eine andere Sitzung",
     "users": "Nutzer",

@@ -97,6 +97,12 @@ TEMPLATES = {
     "{value:rate}": "{value:rate}",
     "{value:ratio}": "{value:ratio}",
     "{what} is not known: {why}": "{what} ist nicht bekannt: {why}",
+    "{what} has not been known for {lasted:duration}: {why}. The alert ends, though nothing"
+    " says that all is well": (
+        "{what} ist seit {lasted:duration} nicht bekannt: {why}. Der Alarm endet, ohne dass etwas"
+        " sagt, dass alles gut ist"
+    ),
+    "it is no longer judged": "es wird nicht mehr beurteilt",
     "{what} is over its limit of {limit}: {why}": "{what} ist über der Grenze von {limit}: {why}",
     "{what} is {value}, at least {limit} is promised and more was asked for": (
         "{what} ist {value}, mindestens {limit} ist zugesagt und mehr wurde nachgefragt"

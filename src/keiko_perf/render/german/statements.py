@@ -44,10 +44,13 @@ TEMPLATES = {
     "After: {start:time} to {end:time}, statements ran for {total:duration}.": (
         "Danach: {start:time} bis {end:time}, Anweisungen liefen {total:duration}."
     ),
-    "All rows before the offset are read to be skipped. Begin a page after the last row of the"
-    " one before: WHERE (key) > (last) ORDER BY key LIMIT n.": (
-        "Alle Zeilen vor dem Offset werden gelesen, um übersprungen zu werden. Eine Seite nach"
-        " der letzten Zeile der vorigen beginnen: WHERE (key) > (last) ORDER BY key LIMIT n."
+    "All rows before the offset are read to be skipped, or the whole table for each page where no"
+    " index has its order: keiko-perf db advise finds that one. Else begin a page after the last"
+    " row of the one before: WHERE (key) > (last) ORDER BY key LIMIT n.": (
+        "Alle Zeilen vor dem Offset werden gelesen, um übersprungen zu werden, oder für jede Seite"
+        " die ganze Tabelle, wo kein Index ihre Ordnung hat: Den findet keiko-perf db advise. Sonst"
+        " eine Seite nach der letzten Zeile der vorigen beginnen: WHERE (key) > (last) ORDER BY key"
+        " LIMIT n."
     ),
     "Before: {start:time} to {end:time}, statements ran for {total:duration}.": (
         "Davor: {start:time} bis {end:time}, Anweisungen liefen {total:duration}."

@@ -72,7 +72,8 @@ export class Tables {
 
   alerts(all, view) {
     const rows = all.map((alert) => {
-      const level = alert.state === "firing" ? alert.severity : alert.state === "resolved" ? "good" : "unknown";
+      const ended = alert.state === "resolved" && !alert.unknown_since; // else nothing tells that all is well
+      const level = alert.state === "firing" ? alert.severity : ended ? "good" : "unknown";
       const since = Date.parse(alert.since) / 1000;
       const until = alert.ended_at ? Date.parse(alert.ended_at) / 1000 : null;
       const around = address(view, { range: null, from: since - 600, to: (until ?? Date.now() / 1000) + 300 });
