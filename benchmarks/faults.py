@@ -4,8 +4,9 @@ Does the doctor name what is wrong? Planted faults in the demo, each alone and i
 A private PostgreSQL is seeded once. For each run the demo service is started with its faults and
 put under load, and the doctor looks at it and its database meanwhile, with no more to go by than it
 has of any other service. Right is a first name that is one of those planted, with the statement,
-line, table or host that is to blame; and on the healthy service no name at all. It is counted as well
-how many of all that was planted are named, as a cause or as also found, and how many names are wrong.
+line, table or host that is to blame; and on the healthy service no name at all. It is counted as
+well how many of all that was planted are named, as a cause or as also found, and how many names are
+wrong.
 
     python benchmarks/faults.py [--runs N] [--seconds S] [--scale F] [--only FAULT[,FAULT]]
     python benchmarks/faults.py --tally faults.jsonl --budget 110    again, until none is left
