@@ -159,11 +159,7 @@ def outcome(faults: tuple[Fault, ...], report: Report, seconds: float) -> Outcom
             causes[0]["code"] == code and subject in told(causes[0]) for code, subject in wanted
         )
     hits = [
-        {
-            place
-            for place, (code, what) in enumerate(wanted)
-            if one["code"] == code and what in told(one)
-        }
+        {fault for fault in wanted if one["code"] == fault[0] and fault[1] in told(one)}
         for one in everything
     ]
     found, wrong = len(set().union(*hits)), sum(not one for one in hits)
