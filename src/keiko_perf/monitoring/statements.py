@@ -16,6 +16,7 @@ from keiko_perf.monitoring.attribution import Part, current
 from keiko_perf.monitoring.attribution.places import Places
 from keiko_perf.monitoring.comments import Comment, Comments
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
+from keiko_perf.monitoring.process.greenlets import note_greenlet
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.sql_text import PERCENT_STYLES, Names
 
@@ -106,6 +107,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     ) -> None:
         if context is None:
             return
+        note_greenlet()
         account, now_s = current.get(), clock()
         if account is not None:
             if account.owner is recorder:
