@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from keiko_perf.doctor.case import Evidence
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.claims import COMPUTES, LEAST_LOOKS, LOCK, POOL, UNSEEN, kind_of
+from keiko_perf.doctor.claims import LEAST_LOOKS, kind_of
+from keiko_perf.doctor.codes import COMPUTES, LOCK, POOL, UNSEEN
 from keiko_perf.doctor.shape import told
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms
 from keiko_perf.doctor.words_of_database import blocker_of, of_lock
