@@ -107,7 +107,6 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     ) -> None:
         if context is None:
             return
-        note_greenlet()
         account, now_s = current.get(), clock()
         if account is not None:
             if account.owner is recorder:
@@ -124,6 +123,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         context: Any,
         executemany: bool,
     ) -> None:
+        note_greenlet()  # back from the driver: what is made of the rows is made in this one
         done = finish(context, failed=False)
         if looks is not None and done is not None and not executemany:
             statement, name, duration_s = done

@@ -122,6 +122,13 @@ def test_how_a_service_asks(why: str, changes: dict[str, Any], expected: Said) -
     assert [found for found in said(evidence) if found[0] != "statements.frequent"] == expected
 
 
+def test_a_statement_is_told_on_one_line_and_of_a_long_list_its_ends() -> None:
+    values = ", ".join(f"${i}::UUID" for i in range(1, 501))
+    query = f"SELECT a\n FROM t WHERE b IN ({values}) AND c IN ($501, $502)"
+    told = "SELECT a FROM t WHERE b IN ($1::UUID, …, $500::UUID) AND c IN ($501, $502)"
+    assert one_line(query) == told
+
+
 def test_the_same_list_in_ever_other_lengths() -> None:
     def of(length: int) -> StatementStats:
         values = ", ".join(f"${i}" for i in range(1, length + 1))

@@ -3,8 +3,8 @@ Greenlets: who waits for one, told to a thread that looks from outside.
 
 SQLAlchemy's async engine runs the driver, and whatever the ORM makes of rows, in a greenlet. Its
 stack ends there, without the `await` that it was made for: those frames stand in the greenlet that
-waits for it. Which greenlet runs, only its own thread can ask; so each that executes a statement is
-noted, the last one of a thread.
+waits for it. Which greenlet runs, only its own thread can ask; so each that has executed a
+statement is noted, the last one of a thread.
 """
 
 from __future__ import annotations
