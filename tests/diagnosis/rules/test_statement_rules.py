@@ -22,6 +22,7 @@ from tests.diagnosis.rules.judging import (
 )
 
 from keiko_perf.diagnosis.evidence import StatementStats
+from keiko_perf.diagnosis.rules.writing import one_line
 
 UNSTEADY = {"stddev_s": 0.1, "max_s": 2.0}
 SPILLING = {"temp_blocks": 1000 * 1024}
