@@ -10,7 +10,9 @@ of them may be no notable share of it all: those that are no guess are told besi
 from __future__ import annotations
 
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.claims import (
+from keiko_perf.doctor.claim import Claim
+from keiko_perf.doctor.claims import SLOW_CALL_S, claims
+from keiko_perf.doctor.codes import (
     BLOCKS,
     BUSY,
     COMPUTES,
@@ -20,10 +22,7 @@ from keiko_perf.doctor.claims import (
     MANY,
     OUTSIDE,
     REPEATED_CODE,
-    SLOW_CALL_S,
     UNSEEN,
-    Claim,
-    claims,
 )
 from keiko_perf.doctor.stuck import stuck_causes
 from keiko_perf.doctor.symptoms import Symptoms
