@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
 
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.plans.plan import read_plan
 from keiko_perf.diagnosis.postgres import Database
@@ -93,16 +92,12 @@ HEALTHY = [
 
 
 @pytest.fixture(scope="module")
-def url(postgres: Cluster) -> str:
-    import asyncio
-
-    name = f"plans_{uuid4().hex[:12]}"
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(name))
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-        for statement in SETUP.split(";"):
-            db.execute(statement)  # type: ignore[arg-type]
-    return url
+def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("plans") as url:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+            for statement in SETUP.split(";"):
+                db.execute(statement)  # type: ignore[arg-type]
+        yield url
 
 
 @pytest.fixture
