@@ -4,7 +4,9 @@ Does the doctor name what is wrong? Planted faults in the demo, each alone and i
 A private PostgreSQL is seeded once. For each run the demo service is started with its faults and
 put under load, and the doctor looks at it and its database meanwhile, with no more to go by than it
 has of any other service. Right is a first name that is one of those planted, with the statement,
-line, table or host that is to blame; and on the healthy service no name at all.
+line, table or host that is to blame; and on the healthy service no name at all. It is counted as
+well how many of all that was planted are named, as a cause or as also found, and how many names are
+wrong.
 
     python benchmarks/faults.py [--runs N] [--seconds S] [--scale F] [--only FAULT[,FAULT]]
     python benchmarks/faults.py --tally faults.jsonl --budget 110    again, until none is left
@@ -75,13 +77,18 @@ some who contend, and a leak of some seconds much that leaks.
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run: what was planted, what was named in which order, and the first sentence."""
+    """
+    One run: what was planted, what was named in which order, the first sentence, how many of those
+    planted were named, and how many names are wrong.
+    """
 
     planted: tuple[Fault, ...]
     named: tuple[str, ...]
     headline: str
     is_right: bool
     seconds: float
+    found: int
+    wrong: int
 
 
 def rounds(runs: int, only: Sequence[Fault]) -> list[tuple[Fault, ...]]:
@@ -142,7 +149,8 @@ async def one(
 
 def outcome(faults: tuple[Fault, ...], report: Report, seconds: float) -> Outcome:
     causes: Any = report.answer["causes"]
-    named = tuple(f"{one['code']} {one['subject']}" for one in causes)
+    everything = [*causes, *report.answer["smaller"]]
+    named = tuple(f"{one['code']} {one['subject']}" for one in everything)
     wanted = [PLANTED[fault] for fault in faults]
     if not wanted:
         is_right = not causes
@@ -150,7 +158,12 @@ def outcome(faults: tuple[Fault, ...], report: Report, seconds: float) -> Outcom
         is_right = bool(causes) and any(
             causes[0]["code"] == code and subject in told(causes[0]) for code, subject in wanted
         )
-    return Outcome(faults, named, phrase(report.headline), is_right, seconds)
+    hits = [
+        {fault for fault in wanted if one["code"] == fault[0] and fault[1] in told(one)}
+        for one in everything
+    ]
+    found, wrong = len(set().union(*hits)), sum(not one for one in hits)
+    return Outcome(faults, named, phrase(report.headline), is_right, seconds, found, wrong)
 
 
 def told(cause: dict[str, Any]) -> str:
@@ -171,11 +184,24 @@ async def measure(options: argparse.Namespace) -> int:
                     break
                 done = await one(url, sizes, faults, seconds=options.seconds, folder=Path(name))
                 pieces.add(
-                    {"faults": list(faults), "right": done.is_right, "named": list(done.named)}
+                    {
+                        "faults": list(faults),
+                        "right": done.is_right,
+                        "named": list(done.named),
+                        "found": done.found,
+                        "wrong": done.wrong,
+                    }
                 )
                 tell(done)
     right, count = sum(bool(one["right"]) for one in pieces.found), len(pieces.found)
     print(f"\nright first name: {right} of {count} ({right / max(count, 1):.0%})")
+    planted = sum(len(one["faults"]) for one in pieces.found)
+    found = sum(one["found"] for one in pieces.found)
+    names, wrong = (
+        sum(len(one["named"]) for one in pieces.found),
+        sum(one["wrong"] for one in pieces.found),
+    )
+    print(f"named of all that was planted: {found} of {planted}; wrong names: {wrong} of {names}")
     for missed in (one for one in pieces.found if not one["right"]):
         print(f"  not {' + '.join(missed['faults']) or 'healthy'}: {missed['named'][:2]}")
     print(f"{options.runs - count} left")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import keiko_perf
+from keiko_perf.doctor import codes
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -75,6 +76,26 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_a_heading_lead_to_one(page: Path) -> None:
+    for file, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        headings = re.findall(
+            r"^#+ (.+)$", (page.parent / file if file else page).read_text(), re.M
+        )
+        assert anchor in {_anchor(one) for one in headings}, f"{file}#{anchor}"
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_where_to_begin_leads_on_from_each_cause_that_the_doctor_names() -> None:
+    page = (ROOT / "docs" / "how-to" / "begin.md").read_text()
+    named = {value for name, value in vars(codes).items() if name.isupper()}
+    assert {code for code in named if f"| `{code}` |" not in page} == set()
 
 
 def test_the_readme_names_the_front_doors() -> None:

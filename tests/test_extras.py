@@ -84,3 +84,13 @@ run()
 """)
     assert done.returncode == 1
     assert f"pip install 'keiko-perf[{extra}]'" in done.stderr
+
+
+def test_a_monitor_around_an_application_says_which_extra_serves_its_dashboard() -> None:
+    done = run_bare("""
+from keiko_perf import PerformanceMonitor
+
+PerformanceMonitor().wrap(print)
+""")
+    assert "MissingExtra" in done.stderr
+    assert "pip install 'keiko-perf[fastapi]'" in done.stderr

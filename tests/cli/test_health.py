@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
+from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from keiko_perf.cli.health import health, judge
 from keiko_perf.cli.main import app as command
 from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot, Status
-from keiko_perf.monitoring import PerformanceKPIs, SqliteStore
+from keiko_perf.monitoring import PerformanceKPIs, PerformanceMonitor, SqliteStore
 
 app = typer.Typer()
 app.command()(health)
@@ -128,3 +129,13 @@ def test_a_file_that_is_no_store_is_named_and_left_alone(file):
 def test_a_name_that_no_file_can_have_is_no_store(tmp_path):
     answer = ask(tmp_path / ("x" * 5000))
     assert isinstance(answer.exception, StoreUnavailable)
+
+
+def test_what_a_service_says_of_itself_is_asked_for_in_the_readers_language(serve):
+    service = FastAPI()
+    PerformanceMonitor(notify=()).install(service)
+    with serve(service) as url:
+        said = CliRunner().invoke(app, [url, "--lang", "de"]).output
+    assert "Antwortzeit p95" in said
+    assert "response time" not in said
+    assert "nothing was measured" not in said

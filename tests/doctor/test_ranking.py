@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.claims import claims
+from keiko_perf.doctor.ranking import smaller
 from keiko_perf.doctor.symptoms import (
     Growth,
     HostTime,
@@ -219,6 +220,53 @@ def test_what_makes_a_rare_route_slow_is_named_as_well() -> None:
     assert cause.share == pytest.approx(6.0 / 108.0)
     rarer = replace(rare, count=4)
     assert ranked(Symptoms(window_s=30.0, routes=(busy, rarer), outgoing=hosts)) == ()
+
+
+def in_one_pool(tenth_s: float, **more) -> Symptoms:
+    """A lock that most wait for, and a call that holds the loop for *tenth_s* beside it."""
+    given = {
+        "window_s": 30.0,
+        "routes": (
+            RouteTime(route="GET /agent", count=100, sql_s=100.0),
+            RouteTime(route="GET /messages", count=20, code_s=tenth_s, sql_s=2.0),
+        ),
+        "asked": (asked("GET /agent", "UPDATE tenants", requests=100, count=100, total_s=100.0),),
+        "locks": (LockWait(statement="UPDATE tenants", on="tenants", looks=50, ratio=1.0),),
+        "blocking": (call("app/routes.py:9 burn", 20, tenth_s, tenth_s),),
+    }
+    return Symptoms(**(given | more))
+
+
+def test_what_is_sure_and_less_than_a_tenth_of_all_waiting_is_told_beside_the_causes() -> None:
+    seen = in_one_pool(5.0)
+    assert [one.code for one in ranked(seen)] == ["locks.waiting"]
+    (found,) = smaller(seen)
+    assert (found.code, found.subject) == ("loop.computing", "app/routes.py:9 burn")
+    assert found.share == pytest.approx(5.0 / seen.total_s)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (in_one_pool(2.0), "it is too small a part of all waiting"),
+        (in_one_pool(30.0), "it is a cause"),
+        (
+            in_one_pool(5.0, blocking=(call("app/routes.py:9 burn", 5000, 5.0, 5.0),), routes=(
+                RouteTime(route="GET /agent", count=100, sql_s=100.0),
+                RouteTime(route="GET /messages", count=5000, code_s=5.0, sql_s=2.0),
+            )),
+            "nobody feels it: a request loses 1 ms",
+        ),
+        (in_one_pool(5.0, blocking=()), "that the service computes is no fault that is known"),
+        (
+            Symptoms(window_s=30.0, routes=(replace(QUICK, count=4),)),
+            "there are too few requests to say anything",
+        ),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)  # fmt: skip
+def test_nothing_is_told_beside_the_causes_where(seen: Symptoms, reason: str) -> None:
+    assert smaller(seen) == (), reason
 
 
 def test_a_handler_in_a_thread_is_told_as_one() -> None:

@@ -14,7 +14,7 @@ from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
-from keiko_perf.model import Asked, Outcome, Status, Target, Verdict, say
+from keiko_perf.model import Asked, Outcome, Severity, Status, Target, Verdict, say
 from keiko_perf.model import kpi as kpis
 from keiko_perf.monitoring.process.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.monitoring.recorder import Recorder
@@ -204,3 +204,9 @@ def test_where_only_the_machine_makes_it_slow_that_is_the_first_sentence() -> No
     calm = replace(seen, queued_ratio=0.1)
     report = doctor_report((), Seen(symptoms=calm, verdicts=(missed,)), now=NOON)
     assert "nothing that takes a notable time" in phrase(report.headline)
+    cause = replace(ranked(replace(seen, queued_ratio=0.0))[0], share=0.05)
+    found = Seen(symptoms=calm, verdicts=(missed,), smaller=(cause,))
+    report = doctor_report((), found, now=NOON)
+    assert "no cause takes a tenth of the time alone. The largest: " in phrase(report.headline)
+    assert [one.severity for one in report.sections[1].findings] == [Severity.NOTE]
+    assert report.answer["smaller"] == [cause.answer]

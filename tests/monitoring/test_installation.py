@@ -160,7 +160,7 @@ def test_what_is_no_application_of_these_kinds_is_refused_with_the_cure():
     async def bare(scope, receive, send):
         """An ASGI application without a framework."""
 
-    with pytest.raises(UsageError, match="PerfMiddleware"):
+    with pytest.raises(UsageError, match=r"monitor\.wrap\(app\)"):
         PerformanceMonitor().install(bare)
 
 
@@ -182,3 +182,62 @@ def test_what_is_no_application_of_these_kinds_is_refused_with_the_cure():
 def test_senseless_options_are_refused(options, reason):
     with pytest.raises(UsageError, match=reason):
         PerformanceMonitor(**options)
+
+
+# Around any other application
+
+
+def of_another_framework(lived: list[str]):
+    """An ASGI application as one of Litestar's looks from outside."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            lived.append((await receive())["type"])
+            await send({"type": "lifespan.startup.complete"})
+            lived.append((await receive())["type"])
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        scope["path_template"] = "/agents/{agent_id}"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+    return app
+
+
+def test_around_an_application_of_another_framework_it_counts_and_serves_its_dashboard(serve):
+    lived: list[str] = []
+    monitor = PerformanceMonitor(window_s=60, attribution=True)
+    app = monitor.wrap(of_another_framework(lived))
+    with serve(app) as url:
+        assert httpx.get(f"{url}/agents/7").text == "/agents/7"
+        assert httpx.get(f"{url}/performance/own").text == "/performance/own"
+        page = httpx.get(f"{url}/performance/dashboard")
+        assert page.status_code == 200
+        assert "text/html" in page.headers["content-type"]
+        assert httpx.get(f"{url}/performance/readyz").status_code == 200
+        told = httpx.get(f"{url}/performance/attribution").json()
+        assert monitor._ticker is not None
+    assert monitor._ticker is None
+    assert lived == ["lifespan.startup", "lifespan.shutdown"]
+    assert "GET /agents/{agent_id}" in str(told)
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    kept = monitor.store.between(start, start + timedelta(days=36500))
+    names = {one.name: one.count for window in kept for one in window.of(Kind.ROUTE)}
+    assert names == {"GET /agents/{agent_id}": 2}
+
+
+def test_around_an_application_the_dashboard_is_protected_like_any_other(serve):
+    app = PerformanceMonitor().wrap(of_another_framework([]), protect=lambda request: False)
+    with serve(app) as url:
+        assert httpx.get(f"{url}/performance/dashboard").status_code == 403
+        assert httpx.get(f"{url}/agents/7").status_code == 200
+
+
+def test_what_is_no_application_is_not_wrapped():
+    with pytest.raises(UsageError, match="str is no ASGI application"):
+        PerformanceMonitor().wrap("service:app")
+    with pytest.raises(UsageError, match="whom to let in"):
+        PerformanceMonitor().wrap(of_another_framework([]), protect=True)
+    with pytest.raises(UsageError, match="neither a FastAPI") as caught:
+        PerformanceMonitor().install(of_another_framework([]))
+    assert "monitor.wrap(app)" in caught.value.cure

@@ -8,7 +8,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from keiko_perf.model import Change, Comparison, Outcome, Report, Section, Status
+from keiko_perf.model import (
+    Change,
+    Comparison,
+    Outcome,
+    Report,
+    Section,
+    Status,
+    say,
+)
 from keiko_perf.render import render
 from keiko_perf.render.as_html import POLICY
 from keiko_perf.render.markup import breakable, tag
@@ -258,3 +266,10 @@ def _luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_an_option_of_a_command_stays_on_one_line(sample: Report) -> None:
+    advice = say("share it (--processes), or wait -- as you like")
+    section = Section(title=say("x"), paragraphs=(advice,))
+    page = render(replace(sample, sections=(section,)), "html")
+    assert 'Share it (<span class="option">--processes</span>), or wait -- as you like</p>' in page

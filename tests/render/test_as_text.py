@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from keiko_perf.model import Column, Report, Section, Table, say
+from keiko_perf.model import Column, Gap, Report, Section, Table, say
 from keiko_perf.render import render
 
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
@@ -130,3 +130,36 @@ def test_a_route_is_broken_behind_a_slash(sample: Report) -> None:
     report = replace(sample, sections=(Section(title=say("Narrow"), tables=(table,)),))
     shown = render(report, "text", width=80)
     assert "{agent_id}" in shown
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "html"])
+def test_sentences_that_stand_alone_begin_with_a_capital(sample: Report, format: str) -> None:
+    gap = Gap(
+        subject=say("what the database does"),
+        reason=say("no database was named"),
+        remedy=say("Name it"),
+    )
+    said = (say("no limit was reached"), say("{route} is slow", route="get_items"))
+    told = render(
+        replace(sample, sections=(Section(title=say("x"), paragraphs=said, gaps=(gap,)),)), format
+    )
+    plain = told.replace("\N{NO-BREAK SPACE}", " ").replace("\\_", "_")
+    assert "No limit was reached" in plain
+    assert "What the database does" in plain
+    assert "get_items is slow" in plain
+
+
+def test_a_remedy_in_words_goes_on_with_its_line_and_one_to_type_stands_by_itself(
+    sample: Report,
+) -> None:
+    worded = Gap(
+        subject=say("the pool"),
+        reason=say("none is watched"),
+        remedy=say("watch one, and look again"),
+    )
+    typed = Gap(subject=say("the rows"), reason=say("no right"), remedy="GRANT pg_monitor TO me")
+    told = render(
+        replace(sample, sections=(Section(title=say("x"), gaps=(worded, typed)),)), "text"
+    )
+    assert "  Remedy: watch one, and look again\n" in told
+    assert "  Remedy:\nGRANT pg_monitor TO me\n" in told

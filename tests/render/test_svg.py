@@ -39,6 +39,16 @@ def test_a_lone_point_is_a_dot() -> None:
     assert drawn.count("<circle") == 2
 
 
+def test_lines_have_their_names_at_their_ends_and_a_lone_one_has_it_in_its_legend() -> None:
+    line = Line("in flight", ((0.0, 1.0), (1.0, 2.0)))
+    lone, two = (
+        draw(Chart(title="t", format="number", lines=lines), "en", id="c", frame=WIDE)
+        for lines in ((line,), (line, Line("waiting", line.points)))
+    )
+    assert lone.count('class="name') == 0
+    assert two.count('class="name') == 2
+
+
 def test_a_peak_survives_the_thinning_of_a_long_line() -> None:
     points = tuple((float(i), 100.0 if i == 54_321 else 1.0 + i % 7) for i in range(100_000))
 

@@ -85,9 +85,11 @@ def doctor(
     named = database or (settings.database.get_secret_value() if settings.database else None)
     secret = None if settings.token is None else settings.token.get_secret_value()
     making = None if load is None or url is None else _load(url, load, seconds, token)
+    destination = Destination(format, output, lang)
     with progress_console().status(f"looking for {seconds:g} s"):
-        report = asyncio.run(ask(url, named, seconds, load=making, token=secret))
-    raise typer.Exit(show(report, Destination(format, output, lang)))
+        asking = ask(url, named, seconds, load=making, token=secret, lang=destination.lang)
+        report = asyncio.run(asking)
+    raise typer.Exit(show(report, destination))
 
 
 async def ask(
@@ -97,6 +99,7 @@ async def ask(
     *,
     load: Callable[[], Awaitable[object]] | None = None,
     token: str | None = None,
+    lang: str = "en",
 ) -> Report:
     """
     The doctor's answer.
@@ -112,7 +115,7 @@ async def ask(
 
             connected = await stack.enter_async_context(Database.connect(database))
         return await visit(
-            service=None if url is None else service_at(url, token),
+            service=None if url is None else service_at(url, token, lang=lang),
             database=connected,
             seconds=seconds,
             load=load,
@@ -120,17 +123,23 @@ async def ask(
         )
 
 
-def service_at(url: str, token: str | None) -> Service:
+def service_at(url: str, token: str | None, *, lang: str = "en") -> Service:
     """How the service at *url* is asked; its answers are waited for in a thread."""
 
     async def attribution(last_s: float) -> Mapping[str, Any]:
         path = f"/attribution?last={min(max(last_s, 1.0), 86_400.0):.1f}"
         return await asyncio.to_thread(
-            read_document, url, path, token, known_by="attribution", timeout_s=PATIENCE_S
+            read_document,
+            url,
+            path,
+            token,
+            known_by="attribution",
+            timeout_s=PATIENCE_S,
+            lang=lang,
         )
 
     async def verdicts() -> Iterable[Verdict]:
-        document = await asyncio.to_thread(read_health, url, token, timeout_s=PATIENCE_S)
+        document = await asyncio.to_thread(read_health, url, token, timeout_s=PATIENCE_S, lang=lang)
         return verdicts_of(document).values()
 
     return Service(attribution=attribution, verdicts=verdicts, label=url.partition("://")[2])

@@ -74,9 +74,10 @@ def health(
             cure="Give it as in --last 60",
         )
     now = datetime.now(UTC)
+    language = lang or Language(settings.lang)
     if source is not None and is_address(source):
         token = None if settings.token is None else settings.token.get_secret_value()
-        report = told(read_health(source, token), now=now)
+        report = told(read_health(source, token, lang=language.value), now=now)
     else:
         if source is None and settings.store is None:
             raise UsageError(
@@ -85,7 +86,6 @@ def health(
             )
         file = store_file(None if source is None else Path(source), settings)
         report = judge(file, kpis=settings.performance_kpis(), last_s=last, now=now)
-    language = lang or Language(settings.lang)
     destination = Destination(format=format, file=output, language=language)
     raise typer.Exit(show(report, destination))
 

@@ -28,7 +28,9 @@ def is_address(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def read_health(url: str, token: str | None, *, timeout_s: float = _TIMEOUT_S) -> Mapping[str, Any]:
+def read_health(
+    url: str, token: str | None, *, timeout_s: float = _TIMEOUT_S, lang: str = "en"
+) -> Mapping[str, Any]:
     """
     The health of the service at *url*, as it tells it.
 
@@ -36,12 +38,15 @@ def read_health(url: str, token: str | None, *, timeout_s: float = _TIMEOUT_S) -
         url: of the service; with or without `/performance`.
         token: that opens its dashboard.
         timeout_s: how long its answer is waited for.
+        lang: the language of what a person reads in it.
 
     Raises:
         UsageError: the address names no host.
         ServiceUnavailable: it does not answer, or nothing of the kind.
     """
-    return read_document(url, "/health", token, known_by="checks", media=MEDIA, timeout_s=timeout_s)
+    return read_document(
+        url, "/health", token, known_by="checks", media=MEDIA, timeout_s=timeout_s, lang=lang
+    )
 
 
 def read_document(
@@ -52,6 +57,7 @@ def read_document(
     known_by: str,
     media: str = "application/json",
     timeout_s: float = _TIMEOUT_S,
+    lang: str = "en",
 ) -> Mapping[str, Any]:
     """
     What the service at *url* tells beneath `/performance`.
@@ -63,13 +69,14 @@ def read_document(
         known_by: a member that the document has.
         media: the type that is asked for.
         timeout_s: how long its answer is waited for.
+        lang: the language of what a person reads in it.
 
     Raises:
         UsageError: the address names no host.
         ServiceUnavailable: it does not answer, or nothing of the kind.
     """
     address, host = _address(url, path)
-    headers = {"Accept": media}
+    headers = {"Accept": media, "Accept-Language": lang}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     request = Request(address, headers=headers)  # noqa: S310 - http or https, it was checked

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from keiko_perf.doctor import claims as c
+from keiko_perf.doctor import codes
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import Symptoms
@@ -90,17 +90,17 @@ def _cured(
 ) -> Cause:
     if cause.cure is not None:
         return cause
-    if cause.code == c.COMPUTES and "rows_per_call" in cause.evidence:
+    if cause.code == codes.COMPUTES and "rows_per_call" in cause.evidence:
         return cause  # what is too much is too much in a process of its own as well
-    if cause.code in (c.BLOCKS, c.COMPUTES):
+    if cause.code in (codes.BLOCKS, codes.COMPUTES):
         calls = [one for one in seen.blocking if one.place == cause.subject]
         for advice in advise_blocking(calls, line_of=line_of):
             return replace(cause, cure=advice.statement)
-    if cause.code == c.POOL and "kept" not in cause.evidence:
+    if cause.code == codes.POOL and "kept" not in cause.evidence:
         size = _pool_size(seen)
         return cause if size is None else replace(cause, cure=size)
     cache = caches.get(cause.route)
-    if cache is not None and cause.code in (c.SLOW, c.HTTP, c.UNSEEN, c.BUSY):
+    if cache is not None and cause.code in (codes.SLOW, codes.HTTP, codes.UNSEEN, codes.BUSY):
         return replace(cause, cure=cache.statement)
     return cause
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.claims import Claim
+from keiko_perf.doctor.claim import Claim
 from keiko_perf.doctor.symptoms import Symptoms
 from keiko_perf.model import Message, Recommendation, Text, say
 

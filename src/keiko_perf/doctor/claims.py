@@ -12,9 +12,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from keiko_perf.doctor.claim import Claim
+from keiko_perf.doctor.codes import (
+    BETWEEN,
+    BLOCKS,
+    BUSY,
+    COMPUTES,
+    HTTP,
+    INDEX,
+    LOCK,
+    MANY,
+    OUTSIDE,
+    REPEATED_CODE,
+    SLOW,
+    THREADS,
+    UNSEEN,
+)
+from keiko_perf.doctor.holding import CROWDED, pool_claims
 from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same, shape
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, RouteTime, Symptoms
@@ -29,52 +45,8 @@ LEAST_FACTOR = 2.0
 LEAST_COUNTED = 5
 LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
-_CROWDED = 0.5
-"""From this share of the time on that the loop is at work, who is ready waits for the others."""
-MOST_OF_IT = 0.5
-"""Of what connections are held for: what takes as much is what they are held for."""
-
-LOCK, REPEATED_CODE, INDEX, SLOW, MANY = (
-    "locks.waiting",
-    "statements.repeated",
-    "indexes.missing",
-    "statements.slow",
-    "statements.many-rows",
-)
-COMPUTES, BLOCKS, BUSY = "loop.computing", "loop.blocking-call", "loop.busy"
-OUTSIDE = "loop.outside"
-POOL, HTTP, UNSEEN = "pool.exhausted", "http.slow", "service.unseen"
-THREADS = "threads.exhausted"
-BETWEEN = "statements.between"
 LEAST_BETWEEN = 0.5
 """Of a statement's time as its service sees it: if the database needs less, it is elsewhere."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Claim:
-    """
-    Attributes:
-        code: of the cause.
-        subject: what it is about.
-        by_route: seconds, by route.
-        pool_s: how much of that is waiting for connections that are held because of it.
-        about: what the sentence about it needs.
-    """
-
-    code: str
-    subject: str
-    by_route: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    pool_s: float = 0.0
-    about: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def total_s(self) -> float:
-        return sum(self.by_route.values())
-
-    @property
-    def is_curable(self) -> bool:
-        """Whether it is known how it could be gone."""
-        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS, BETWEEN)
 
 
 def claims(seen: Symptoms) -> list[Claim]:
@@ -82,7 +54,7 @@ def claims(seen: Symptoms) -> list[Claim]:
     of_statements = [*_statements(seen), *_unfinished(seen)]
     others = [*_loop(seen), *_hosts(seen), *_unseen(seen)]
     _move_what_repeating_computes(seen, of_statements, others)
-    pool = _pool(seen, of_statements, others)
+    pool = pool_claims(seen, of_statements, others)
     return [one for one in (*of_statements, *others, *pool) if one.total_s > 0]
 
 
@@ -255,7 +227,7 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
     # What a busy machine takes from a thread is nobody's.
     rest = (1.0 - blocked_s / held_s) * (1.0 - (seen.queued_ratio or 0.0))
     # Short steps let others wait only where there are so many that the loop has little rest.
-    there_s = seen.window_s * _CROWDED
+    there_s = seen.window_s * CROWDED
     crowded = min(max(_work_s(code_s, seen), blocked_s) / there_s, 1.0) if there_s else 1.0
     for route in seen.routes:
         busy = Claim(code=BUSY, subject=route.route)
@@ -317,83 +289,3 @@ def _unseen(seen: Symptoms) -> Iterator[Claim]:
         claim.by_route[one.route] = one.elsewhere_s * (1.0 - share)
         yield claim
     yield pool
-
-
-# The pool
-
-
-def _pool(seen: Symptoms, of_statements: list[Claim], others: list[Claim]) -> Iterator[Claim]:
-    """
-    The wait for connections, by what those are held for.
-
-    While one is held a statement runs, or the request is elsewhere, and there as other requests are
-    when they are in no statement. What can be cured gets its share; where that is most of it, all.
-    """
-    waits = {one.route: one.pool_s for one in seen.routes if one.pool_s}
-    if not waits:
-        return
-    shares, nobodys = _held_for(seen, of_statements, others)
-    known = sum(share for _, share in shares)
-    if known >= MOST_OF_IT * (1.0 - nobodys) and known:
-        shares = [(one, share * (1.0 - nobodys) / known) for one, share in shares]
-    else:
-        pool = Claim(code=POOL, subject="pool")
-        shares = [*shares, (pool, max(1.0 - nobodys - known, 0.0))]
-        yield pool
-    for one, share in shares:
-        for route, waited_s in waits.items():
-            one.by_route[route] += waited_s * share
-            one.pool_s += waited_s * share
-
-
-def _held_for(
-    seen: Symptoms, of_statements: list[Claim], others: list[Claim]
-) -> tuple[list[tuple[Claim, float]], float]:
-    """
-    The share of each claim that can be cured in the time that connections are held, and the share
-    of the machine, which had no processor for the service: that is nobody's.
-    """
-    held_s = 0.0 if seen.pool is None else seen.pool.held_s(seen.window_s)
-    if not held_s:
-        return [], 0.0
-    unfinished = [
-        (one, min(one.about["unfinished_s"] / held_s, 1.0))
-        for one in of_statements
-        if "unfinished_s" in one.about
-    ]
-    in_sql_s = min(sum(one.sql_s for one in seen.routes), held_s)
-    asking_s = sum(one.total_s for one in of_statements if one.is_curable)
-    shrink = min(1.0, in_sql_s / asking_s) if asking_s else 0.0
-    shares = [(one, one.total_s * shrink / held_s) for one in of_statements if one.is_curable]
-    shares += unfinished
-    at_s = sum(one.total_s - one.sql_s - one.pool_s for one in seen.routes)
-    idle = max(1.0 - in_sql_s / held_s - sum(share for _, share in unfinished), 0.0)
-    if not at_s or not idle:
-        return shares, 0.0
-    shares += [(one, idle * one.total_s / at_s) for one in others if one.code != UNSEEN]
-    on_loop_s = sum(one.code_s + one.loop_s for one in seen.routes)
-    claimed_s = sum(one.total_s for one in others if one.code in _OF_THE_LOOP)
-    of_the_loop_s = max(on_loop_s - claimed_s, 0.0) if seen.queued_ratio else 0.0
-    rest_s = max(at_s - sum(one.total_s for one in others if one.code != UNSEEN), 0.0)
-    # Whatever else a request did meanwhile took longer as well for want of a processor.
-    slowed_s = (rest_s - of_the_loop_s) * _slowed_ratio(seen)
-    return shares, idle * (of_the_loop_s + max(slowed_s, 0.0)) / at_s
-
-
-def _slowed_ratio(seen: Symptoms) -> float:
-    """
-    Of what a request awaits that nothing watches: the share for which it waits for a processor.
-
-    A thread waits whenever it is at work. The loop notices late that something has come to its end
-    as far as it stands in the queue itself, and that is little where it has little to do: a sleep
-    takes no longer on a busy machine.
-    """
-    elsewhere_s = sum(one.elsewhere_s for one in seen.routes)
-    in_threads_s = sum(one.elsewhere_s for one in seen.routes if one.in_thread)
-    threads = in_threads_s / elsewhere_s if elsewhere_s else 0.0
-    code_s, there_s = sum(one.code_s for one in seen.routes), seen.window_s * seen.workers
-    crowded = min(code_s / (there_s * _CROWDED), 1.0) if there_s else 1.0
-    return (seen.queued_ratio or 0.0) * (threads + (1.0 - threads) * crowded)
-
-
-_OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY, OUTSIDE))

@@ -51,6 +51,7 @@ class Seen:
         symptoms: what the causes were found in.
         verdicts: the targets of the service; empty if it was not asked.
         exemplars: slow requests.
+        smaller: what was found beside the causes, each a small part of what users wait for.
         findings: what the rules noticed in the database.
         recommendations: indexes that would pay.
         advice: what is advised beside the causes: caches, another event loop.
@@ -63,6 +64,7 @@ class Seen:
     symptoms: Symptoms
     verdicts: tuple[Verdict, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
+    smaller: tuple[Cause, ...] = ()
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     advice: tuple[Recommendation, ...] = ()
@@ -80,6 +82,7 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
     )
     sections = [
         _causes(causes, findings, seen),
+        _smaller(seen.smaller),
         _targets(seen.verdicts),
         _times(seen),
         _noticed(seen.findings),
@@ -95,6 +98,7 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
         environment=seen.environment or {},
         answer={
             "causes": [one.answer for one in causes],
+            "smaller": [one.answer for one in seen.smaller],
             "window_s": seen.symptoms.window_s,
             "requests": seen.symptoms.requests,
             "waited_s": seen.symptoms.total_s,
@@ -116,6 +120,12 @@ def _headline(causes: Sequence[Cause], seen: Seen) -> Message:
             "A target is missed, and the machine is too busy to tell by what: of the time that the "
             "service wanted to compute it waited {ratio:ratio} for a processor",
             ratio=queued,
+        )
+    if missed and seen.smaller:
+        return say(
+            "A target is missed, and no cause takes a tenth of the time alone. The largest:"
+            " {cause}",
+            cause=seen.smaller[0].said,
         )
     if missed:
         return say("A target is missed, and nothing that takes a notable time was found")
@@ -190,6 +200,16 @@ def _basis(seen: Seen) -> Message:
         count=symptoms.requests,
         window=symptoms.window_s,
         total=symptoms.total_s,
+    )
+
+
+def _smaller(causes: tuple[Cause, ...]) -> Section | None:
+    if not causes:
+        return None
+    return Section(
+        title=say("Also found, by what users wait for it"),
+        paragraphs=(say("Each is less than a tenth of the time, and none of them a guess."),),
+        findings=tuple(one.finding(Severity.NOTE) for one in causes),
     )
 
 

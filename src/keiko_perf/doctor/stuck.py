@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from keiko_perf.doctor.case import Evidence
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.claims import LEAST_LOOKS, LOCK, POOL, UNSEEN
+from keiko_perf.doctor.claims import LEAST_LOOKS
+from keiko_perf.doctor.codes import LOCK, POOL, UNSEEN
 from keiko_perf.doctor.shape import told
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms
 from keiko_perf.doctor.words_of_database import blocker_of, of_lock

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from keiko_perf.doctor.advice import LineOf, advised
-from keiko_perf.doctor.ranking import ranked
+from keiko_perf.doctor.ranking import ranked, smaller
 from keiko_perf.doctor.report import MUCH_QUEUED, Seen, doctor_report
 from keiko_perf.doctor.symptoms import StatementTime, Symptoms
 from keiko_perf.doctor.telling import Told, told_by
@@ -103,7 +103,9 @@ async def visit(
     verdicts = () if service is None else tuple(await service.verdicts())
     seen = seen_of(told, examined, verdicts, label="" if service is None else service.label)
     causes, advice = advised(ranked(seen.symptoms), seen.symptoms, line_of=line_of)
-    return doctor_report(causes, replace(seen, advice=advice), now=now())
+    return doctor_report(
+        causes, replace(seen, advice=advice, smaller=smaller(seen.symptoms)), now=now()
+    )
 
 
 def seen_of(

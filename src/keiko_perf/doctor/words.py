@@ -7,39 +7,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from keiko_perf.doctor import claims as c
+from keiko_perf.doctor import codes
 from keiko_perf.doctor import words_of_database as database
 from keiko_perf.doctor import words_of_process as process
 from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.claim import Claim
 from keiko_perf.doctor.symptoms import Symptoms
 
 
-def told(claim: c.Claim, seen: Symptoms, *, each_s: float) -> Cause:
+def told(claim: Claim, seen: Symptoms, *, each_s: float) -> Cause:
     """The cause that *claim* is."""
     share = min(claim.total_s / seen.total_s, 1.0)
     route = max(claim.by_route, key=lambda one: claim.by_route[one])
     tell = _TELLERS[claim.code]
     cause = tell(Case(claim=claim, seen=seen, share=share, each_s=each_s, route=route))
-    if claim.pool_s and claim.code != c.POOL:
+    if claim.pool_s and claim.code != codes.POOL:
         wait_ratio = claim.pool_s / claim.total_s
         return replace(cause, evidence={**cause.evidence, "pool_wait_ratio": wait_ratio})
     return cause
 
 
 _TELLERS: dict[str, Callable[[Case], Cause]] = {
-    c.INDEX: database.index,
-    c.REPEATED_CODE: database.repeated,
-    c.SLOW: database.slow,
-    c.MANY: database.many_rows,
-    c.BETWEEN: database.between,
-    c.LOCK: database.locked,
-    c.POOL: database.exhausted,
-    c.COMPUTES: process.blocking,
-    c.BLOCKS: process.blocking,
-    c.BUSY: process.busy,
-    c.HTTP: process.http,
-    c.UNSEEN: process.unseen,
-    c.THREADS: process.threads,
-    c.OUTSIDE: process.outside,
+    codes.INDEX: database.index,
+    codes.REPEATED_CODE: database.repeated,
+    codes.SLOW: database.slow,
+    codes.MANY: database.many_rows,
+    codes.BETWEEN: database.between,
+    codes.LOCK: database.locked,
+    codes.POOL: database.exhausted,
+    codes.COMPUTES: process.blocking,
+    codes.BLOCKS: process.blocking,
+    codes.BUSY: process.busy,
+    codes.HTTP: process.http,
+    codes.UNSEEN: process.unseen,
+    codes.THREADS: process.threads,
+    codes.OUTSIDE: process.outside,
 }

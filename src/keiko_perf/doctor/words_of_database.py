@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keiko_perf.doctor import claims as c
+from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
@@ -57,7 +57,7 @@ def index(case: Case) -> Cause:
         cure=cure.sql,
         verified_by=cure.verified_by,
         recommendation=Recommendation(
-            code=c.INDEX,
+            code=codes.INDEX,
             subject=cure.on,
             summary=say(
                 "An index on {index} cuts the statement from {mean:duration} to about "

@@ -5,7 +5,7 @@ its memory. Pure.
 
 from __future__ import annotations
 
-from keiko_perf.doctor import claims as c
+from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.rows import fetched
@@ -22,7 +22,7 @@ _MANY_BLOCKS_PER_S = 50.0
 
 def blocking(case: Case) -> Cause:
     call: BlockingCall = case.claim.about["call"]
-    computes = case.claim.code == c.COMPUTES
+    computes = case.claim.code == codes.COMPUTES
     rows = fetched(case.seen) if computes else None
     figures = {
         "share": case.share,

@@ -1,5 +1,5 @@
 """
-Installing a monitor into an application: one middleware, the dashboard's routes, the ticker.
+Installing a monitor into an application, or around one: a middleware, the dashboard, the ticker.
 
 The middleware hands each request to PerfMiddleware, except those to the dashboard itself, which
 would be most of what an idle service sees. It starts the monitor when the application has
@@ -12,6 +12,8 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import Awaitable
 from typing import Any
+
+from starlette.applications import Starlette
 
 from keiko_perf.errors import UsageError
 from keiko_perf.monitoring.attribution.rejoined import rejoin
@@ -30,13 +32,9 @@ def install(monitor: Monitor, app: Any, *, protect: Protect | None = None) -> No
         raise UsageError(
             f"the monitor cannot be installed in {type(app).__name__}, which is neither a FastAPI "
             "nor a Starlette application",
-            cure="Wrap it: PerfMiddleware(app, monitor.recorder)",
+            cure="Wrap it: app = monitor.wrap(app), and let the server serve that",
         )
-    if protect is not None and not callable(protect):
-        raise UsageError(
-            f"{type(protect).__name__} cannot be asked whom to let in",
-            cure="Give protect a function of the request: true lets it in",
-        )
+    _must_be_asked(protect)
     known = getattr(app.state, STATE, None)
     if known is monitor and monitor.is_recording:
         return
@@ -51,10 +49,43 @@ def install(monitor: Monitor, app: Any, *, protect: Protect | None = None) -> No
             "the monitor cannot be installed in an application that is already running",
             cure="Call install before the application serves its first request",
         ) from error
-    monitor.recorder.add_probe(ThreadPoolProbe(monitor.recorder))
+    _go_on(monitor)
     setattr(app.state, STATE, monitor)
-    monitor.is_recording = True
     app.router.routes.insert(0, DashboardRoute(protect))
+
+
+def wrap(monitor: Monitor, app: App, *, protect: Protect | None = None) -> App:
+    """See `PerformanceMonitor.wrap`."""
+    if not callable(app):
+        raise UsageError(
+            f"{type(app).__name__} is no ASGI application",
+            cure="Give what the server is given: a function of scope, receive and send",
+        )
+    _must_be_asked(protect)
+    pages = Starlette(routes=[DashboardRoute(protect)])
+    setattr(pages.state, STATE, monitor)
+    _go_on(monitor)
+    watched = MonitorMiddleware(app, monitor, pages=pages)
+
+    # A server such as uvicorn takes what is no coroutine function for an application of ASGI 2.
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await watched(scope, receive, send)
+
+    return application
+
+
+def _must_be_asked(protect: Protect | None) -> None:
+    if protect is not None and not callable(protect):
+        raise UsageError(
+            f"{type(protect).__name__} cannot be asked whom to let in",
+            cure="Give protect a function of the request: true lets it in",
+        )
+
+
+def _go_on(monitor: Monitor) -> None:
+    if not monitor.is_recording:
+        monitor.recorder.add_probe(ThreadPoolProbe(monitor.recorder))
+        monitor.is_recording = True
 
 
 class MonitorMiddleware:
@@ -62,12 +93,14 @@ class MonitorMiddleware:
     Args:
         app: the application, or the next middleware.
         monitor: what watches it.
+        pages: what answers for the dashboard; None if the application does.
     """
 
-    def __init__(self, app: App, monitor: Monitor) -> None:
+    def __init__(self, app: App, monitor: Monitor, *, pages: App | None = None) -> None:
         if monitor.attribution:
             rejoin(app)
         self._app = app
+        self._pages = app if pages is None else pages
         self._monitor = monitor
         self._recorded = PerfMiddleware(
             app, monitor.recorder, attribution=monitor.attribution, token=monitor.token
@@ -86,7 +119,7 @@ class MonitorMiddleware:
             return self._app(scope, receive, send)
         scope[_SEEN_BY] = monitor
         if UNDER in scope["path"] and kind == "http" and is_dashboard(scope):
-            return self._app(scope, receive, send)
+            return self._pages(scope, receive, send)
         return self._recorded(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,6 +20,7 @@ from math import inf
 from os import PathLike
 from typing import Any, Self
 
+from keiko_perf.errors import MissingExtra
 from keiko_perf.model import BlockingCall, Report, Snapshot, Target
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.monitoring.alerts.alerting import Alerting
@@ -209,6 +210,22 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         from keiko_perf.monitoring.installation import install
 
         install(self, app, protect=protect)
+
+    def wrap(
+        self, app: Any, *, protect: Callable[[Any], bool | Awaitable[bool]] | None = None
+    ) -> Callable[..., Awaitable[None]]:
+        """
+        The same around any other ASGI application, such as Litestar's: serve what this returns.
+
+        Raises:
+            UsageError: *app* is no ASGI application; *protect* cannot be called.
+            MissingExtra: Starlette, which serves the dashboard, is not installed.
+        """
+        try:
+            from keiko_perf.monitoring.installation import wrap
+        except ImportError:
+            raise MissingExtra("starlette", extra="fastapi", purpose="the dashboard") from None
+        return wrap(self, app, protect=protect)
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from keiko_perf.model import Finding, Gap, Message, Recommendation, Text, say
-from keiko_perf.render.language import figure_name
+from keiko_perf.render.language import figure_name, sentence
 from keiko_perf.render.language import unbroken as phrase
-from keiko_perf.render.markup import Markup, breakable, tag
+from keiko_perf.render.markup import Markup, breakable, prose, tag
 from keiko_perf.render.signs import badge, icon, toned
 from keiko_perf.render.sql import highlighted
 from keiko_perf.render.units import format_of, show
@@ -46,7 +46,7 @@ def _finding(finding: Finding, lang: str) -> Markup:
 
 
 def _paragraph(text: Text | None, lang: str) -> Markup | None:
-    return tag("p", phrase(text, lang), class_="prose") if text else None
+    return tag("p", prose(phrase(text, lang)), class_="prose") if text else None
 
 
 def recommendations(values: Sequence[Recommendation], lang: str) -> Markup:
@@ -138,13 +138,13 @@ def gaps(values: Sequence[Gap], lang: str) -> Markup:
     rows = (
         tag(
             "li",
-            tag("strong", phrase(gap.subject, lang)),
-            tag("p", phrase(gap.reason, lang)),
+            tag("strong", sentence(gap.subject, lang, is_unbroken=True)),
+            tag("p", sentence(gap.reason, lang, is_unbroken=True)),
             tag(
                 "p",
                 tag("b", phrase(say("Remedy"), lang)),
                 " ",
-                phrase(gap.remedy, lang),
+                prose(phrase(gap.remedy, lang)),
                 class_="remedy",
             ),
         )

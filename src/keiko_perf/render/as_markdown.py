@@ -65,7 +65,7 @@ def _report(report: Report, lang: str) -> Iterator[str]:
 
 def _section(section: Section, lang: str) -> Iterator[str]:
     for paragraph in section.paragraphs:
-        yield _plain(paragraph, lang)
+        yield _escape(sentence(paragraph, lang))
     if section.verdicts:
         yield _verdicts(section.verdicts, lang)
     if section.comparisons:
@@ -197,7 +197,7 @@ def _tree(tree: Tree, lang: str) -> Iterator[str]:
 def _gaps(gaps: Iterable[Gap], lang: str) -> Iterator[str]:
     yield f"### ❔ {_phrase(say('What could not be looked at'), lang)}"
     yield "\n".join(
-        f"- **{_plain(gap.subject, lang)}**: {_plain(gap.reason, lang)}"
+        f"- **{_escape(sentence(gap.subject, lang))}**: {_plain(gap.reason, lang)}"
         f". {_phrase(say('Remedy'), lang)}: {_remedy(gap.remedy, lang)}"
         for gap in gaps
     )

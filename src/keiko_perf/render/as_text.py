@@ -130,7 +130,7 @@ def _report(report: Report, lang: str) -> _Blocks:
 
 def _section(section: Section, lang: str) -> _Blocks:
     for paragraph in section.paragraphs:
-        yield Styled(clean_line(phrase(paragraph, lang)))
+        yield Styled(clean_line(sentence(paragraph, lang)))
     if section.verdicts:
         yield ""
         yield _verdicts(section.verdicts, lang)
@@ -294,12 +294,16 @@ def _gaps(gaps: Iterable[Gap], lang: str) -> _Blocks:
     yield Styled(f"? {phrase(say('What could not be looked at'), lang)}", "bold yellow")
     for gap in gaps:
         subject, reason = (
-            clean_line(phrase(gap.subject, lang)),
+            clean_line(sentence(gap.subject, lang)),
             clean_line(phrase(gap.reason, lang)),
         )
         yield _indented(Styled.assemble((subject, "bold"), f": {reason}"))
-        yield _indented(Styled(f"{phrase(say('Remedy'), lang)}:"))
-        yield _sql(phrase(gap.remedy, lang))
+        remedy = phrase(say("Remedy"), lang)
+        if isinstance(gap.remedy, str):  # what to type, which is copied as it stands
+            yield _indented(Styled(f"{remedy}:"))
+            yield _sql(gap.remedy)
+        else:
+            yield _indented(Styled(f"{remedy}: {clean_line(phrase(gap.remedy, lang))}"))
 
 
 def _evidence(evidence: Mapping[str, float | int | str | None], lang: str) -> _Blocks:

@@ -20,8 +20,9 @@ from keiko_perf.model import (
 )
 from keiko_perf.render import branches, figures
 from keiko_perf.render.bars import before_after_bars, interval_bar, limit_bar
+from keiko_perf.render.language import sentence
 from keiko_perf.render.language import unbroken as phrase
-from keiko_perf.render.markup import Child, Markup, breakable, joined, tag
+from keiko_perf.render.markup import Child, Markup, breakable, joined, prose, tag
 from keiko_perf.render.signs import badge, toned
 from keiko_perf.render.svg import HUES, NARROW, WIDE, draw, has_data
 from keiko_perf.render.tables import cells, heading, is_number
@@ -247,7 +248,8 @@ def _step_details(branch: Branch) -> Markup | None:
 
 
 def paragraphs(values: Sequence[Text], lang: str) -> Markup:
-    return joined(tag("p", phrase(one, lang), class_="prose") for one in values)
+    told = (sentence(one, lang, is_unbroken=True) for one in values)
+    return joined(tag("p", prose(one), class_="prose") for one in told)
 
 
 def figure_list(pairs: Mapping[str, str]) -> Markup:

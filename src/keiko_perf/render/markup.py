@@ -12,6 +12,7 @@ from html import escape
 
 from keiko_perf.render.clean import clean
 
+_OPTION = re.compile(r"(--[a-z][a-z-]{1,30})")
 _SEPARATOR = re.compile(r"(?<=[/.,&?])(?=[^/.,&?\s])")
 _VOID = frozenset({"meta", "wbr"})
 
@@ -58,6 +59,14 @@ def breakable(text: str) -> Markup:
     """Text that may be broken after its separators, as a route or a qualified name."""
     parts = _SEPARATOR.split(clean(text))
     return joined(parts, tag("wbr"))
+
+
+def prose(text: str) -> Markup:
+    """Text in which no option of a command, such as `--processes`, is broken at its hyphens."""
+    parts = _OPTION.split(clean(text))
+    return joined(
+        tag("span", one, class_="option") if index % 2 else one for index, one in enumerate(parts)
+    )
 
 
 def _text(text: str) -> str:

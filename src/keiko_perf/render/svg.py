@@ -75,7 +75,7 @@ def draw(chart: Chart, lang: str, *, id: str, frame: Frame) -> Markup:
         _limit(chart, y, frame, lang),
         *(_mark(at, phrase(text, lang), x, frame) for at, text in chart.marks if isfinite(at)),
         *(_line(run, index) for index, run in enumerate(runs)),
-        _names(chart, runs, frame, lang) if frame is WIDE else None,
+        _names(chart, runs, frame, lang) if frame is WIDE and len(chart.lines) > 1 else None,
         class_=f"chart {frame.name}",
         viewBox=f"0 0 {frame.width:g} {frame.height:g}",
         role="img",
@@ -223,7 +223,7 @@ def _line(runs: Iterable[list[_Point]], index: int) -> Markup:
 def _names(
     chart: Chart, runs: Sequence[list[list[_Point]]], frame: Frame, lang: str
 ) -> Markup | None:
-    """Each line's name at its right end, moved apart where two would overlap."""
+    """Each line's name at its right end, moved apart where two overlap; a lone one needs none."""
     # A noisy line ends anywhere; its name stands where the last stretch runs.
     ends = sorted(
         (median(map(_height, run[-1][-_END:])), index) for index, run in enumerate(runs) if run

@@ -121,6 +121,22 @@ def test_health_says_pass_or_fail_with_its_status_and_its_reasons(app, serve):
         assert "response time p95" in ill.json()["description"]
 
 
+@pytest.mark.parametrize("path", ["health", "attribution"])
+def test_what_a_person_reads_is_in_the_language_that_is_asked_for(app, serve, path):
+    with serve(app) as url:
+        asked(url, 3)
+        german, plain = (
+            httpx.get(f"{url}/performance/{path}", headers={"Accept-Language": lang}).json()
+            for lang in ("de-AT, en;q=0.5", "fr")
+        )
+    if path == "health":
+        (one,), (other,) = (said["checks"]["api_response_time"] for said in (german, plain))
+        assert (one["label"], other["label"]) == ("Antwortzeit p95", "response time p95")
+        assert (one["kpi"], one["outcome"]) == (other["kpi"], other["outcome"])
+    else:
+        assert (german["limit"] != plain["limit"]) == bool(plain["limit"])
+
+
 def test_livez_and_readyz_answer_an_orchestrator_and_tell_nothing(serve):
     app = FastAPI()
     monitor = PerformanceMonitor(token=TOKEN)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
+import stamina
 from rich.console import Console
 
 from keiko_perf.errors import UsageError
 from keiko_perf.fakes import in_virtual_time
 from keiko_perf.optimization import Batch, Care, Limiter, progress_bar
+from keiko_perf.optimization.batches.retelling import Retelling
 
 
 class Flaky:
@@ -54,6 +57,64 @@ def test_an_item_is_tried_again_as_often_as_it_may_be() -> None:
     assert values == [ConnectionError] * 2
     values, flaky = in_virtual_time(run(1, Care(attempts=3, retry_on=LookupError)))
     assert (values, len(flaky.tried)) == ([ConnectionError] * 2, 2)
+
+
+def test_the_log_says_what_is_tried_again_with_which_item_and_when(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fetch(item: str) -> str:
+        raise ConnectionError("it is gone")
+
+    async def run() -> None:
+        care = Care(attempts=2, retry_wait_s=1, timeout_s=60)
+        await Batch(["a" * 500, *"bcdefgh"], fetch, limit=1, care=care).drain()
+
+    in_virtual_time(run())
+    lines = [one.getMessage() for one in caplog.records if one.name == "stamina"]
+    assert len(lines) >= 5
+    assert re.fullmatch(
+        r".*fetch failed for 'a+\.\.\.a+': ConnectionError\('it is gone'\)\."
+        r" Attempt 2 of 2 in [12]\.\d\d s",
+        lines[0],
+    )
+    assert "failed for 'b'" in lines[1]
+
+
+def test_of_many_that_are_tried_again_some_lines_are_written_and_then_one_a_second() -> None:
+    retelling = Retelling("fetch", 3)
+    lines = [
+        retelling.line(number, "OSError()", 1, 0.1, now_s=number / 100) for number in range(1000)
+    ]
+    written = [one for one in lines if one is not None]
+    assert len(written) == 5 + 9
+    assert written[0] == "fetch failed for 0: OSError(). Attempt 2 of 3 in 0.10 s"
+    assert written[-1].endswith(" (99 others since the last line)")
+
+
+def test_of_what_others_try_again_the_log_tells_as_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries = 0
+
+    async def flaky(item: int) -> int:
+        nonlocal tries
+        async for attempt in stamina.retry_context(on=LookupError, attempts=2, wait_initial=1):
+            with attempt:
+                tries += 1
+                if tries % 2:
+                    raise LookupError
+        if tries == 2:
+            raise ConnectionError
+        return item
+
+    async def run() -> list[int | None]:
+        care = Care(attempts=2, retry_on=ConnectionError)
+        return [one.value for one in await Batch([7], flaky, care=care).collect()]
+
+    assert in_virtual_time(run()) == [7]
+    first, own, last = (one.getMessage() for one in caplog.records if one.name == "stamina")
+    assert first == last == "stamina.retry_scheduled"
+    assert "flaky failed for 7" in own
 
 
 def test_each_attempt_has_its_time() -> None:

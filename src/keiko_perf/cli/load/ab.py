@@ -17,7 +17,7 @@ from rich.text import Text
 
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
-from keiko_perf.cli.load.ending import last_lines
+from keiko_perf.cli.load.ending import end
 from keiko_perf.cli.load.options import Header, JsonBody, Method, Token, UserCount
 from keiko_perf.cli.load.source import Given, source
 from keiko_perf.cli.load.values import headers, seconds
@@ -102,16 +102,15 @@ def ab_command(
         check_writable(output)
     console = progress_console()
     commands = (before, after)
-    measure: Callable[[str], Run]
-    if all(RESULT in one for one in commands):
-        measure = _from_file
-    elif url is None or PORT not in url:
-        raise UsageError(
-            "what is asked for is not said",
-            cure="Give --url http://127.0.0.1:{port}/…, or let both commands write to {result}",
-        )
-    else:
+    measure: Callable[[str], Run] = _from_file
+    if not all(RESULT in one for one in commands):
+        if url is None or PORT not in url:
+            raise UsageError(
+                "what is asked for is not said",
+                cure="Give --url http://127.0.0.1:{port}/…, or let both commands write to {result}",
+            )
         sent = bearer(token) | headers(header or [])
+        load = ConstantRate(rate) if users is None else Users(users)
         # The port is not known yet; the rest is read now, so that an error shows at once.
         asked = source(
             Given(target=url.replace(PORT, "1"), method=method, body=json_body, headers=sent)
@@ -119,7 +118,7 @@ def ab_command(
         plan = Plan(
             base_url=asked.base_url,
             steps=asked.steps,
-            load=ConstantRate(rate) if users is None else Users(users),
+            load=load,
             duration_s=seconds(duration),
             warmup_s=seconds(warmup),
             headers=sent,
@@ -145,11 +144,7 @@ def ab_command(
     )
     destination = Destination(format=format, file=output, language=lang)
     exit_code = show(told, destination)
-    if turns.is_interrupted:
-        exit_code = INTERRUPTED
-    lines = last_lines(told, exit_code, lang=destination.lang, saved=None, written=output)
-    console.print(lines, soft_wrap=True)
-    raise typer.Exit(exit_code)
+    end(told, exit_code, destination, console, interrupted=turns.is_interrupted)
 
 
 def _check(percentile: float, min_effect: float, pairs: int) -> None:

@@ -17,7 +17,7 @@ from rich.text import Text
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.asking import asks, tell_left_out
-from keiko_perf.cli.load.ending import last_lines
+from keiko_perf.cli.load.ending import end
 from keiko_perf.cli.load.options import (
     CaFile,
     DatabaseUrl,
@@ -34,7 +34,6 @@ from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, source
 from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
-    INTERRUPTED,
     Destination,
     Format,
     FormatOption,
@@ -172,11 +171,7 @@ def capacity_command(
     )
     destination = Destination(format=format, file=output, language=lang)
     exit_code = show(found, destination)
-    if steps.is_interrupted:
-        exit_code = INTERRUPTED
-    lines = last_lines(found, exit_code, lang=destination.lang, saved=None, written=output)
-    console.print(lines, soft_wrap=True)
-    raise typer.Exit(exit_code)
+    end(found, exit_code, destination, console, interrupted=steps.is_interrupted)
 
 
 def _promised(promises: Sequence[Promise]) -> tuple[tuple[Target, ...], tuple[Target, ...]]:

@@ -7,13 +7,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import typer
-
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
 from keiko_perf.cli.load.arrivals import Asked, arrivals
 from keiko_perf.cli.load.asking import asks, tell_left_out
-from keiko_perf.cli.load.ending import last_lines
+from keiko_perf.cli.load.ending import end
 from keiko_perf.cli.load.options import (
     AcceptsGzip,
     CaFile,
@@ -54,7 +52,6 @@ from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, source
 from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
-    INTERRUPTED,
     Destination,
     Format,
     FormatOption,
@@ -176,8 +173,9 @@ def run_command(
     )
     if processes < 1:
         raise UsageError(f"{processes} processes", cure="Use 1 or more")
+    judged = (*targets, *(one.target for one in promised))
     if plan.steps:
-        check_subjects((*targets, *(one.target for one in promised)), asked.names)
+        check_subjects(judged, asked.names)
     if warmup == AUTO and not isinstance(plan.load, ConstantRate | Poisson | Users):
         raise UsageError(
             "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
@@ -186,24 +184,23 @@ def run_command(
         check_writable(file)
     console = progress_console()
     tell_left_out(asked, console)
-    shown = (*targets, *(one.target for one in promised))
     meanwhile = Meanwhile(
         watch=watch,
         database=sessions_of(database) if database else None,
         token=given.token,
-        targets=shown,
+        targets=judged,
     )
     judge = Judge(promised, warmup_s=plan.warmup_s, inside=meanwhile.lately)
-    course = Course(plan.load, shown, warmup_s=plan.warmup_s, meanwhile=meanwhile)
+    course = Course(plan.load, judged, warmup_s=plan.warmup_s, meanwhile=meanwhile)
     with meanwhile, LiveView(console, course) as view:
-        result = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
-        seen = meanwhile.watched(result)
+        measured = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
+        seen = meanwhile.watched(measured)
     result = replace(
-        result,
+        measured,
         targets=targets,
         promises=promised,
         stopped=judge.stopped,
-        warmup=warmup_of(together(result.steps)[0]) if warmup == AUTO else None,
+        warmup=warmup_of(together(measured.steps)[0]) if warmup == AUTO else None,
         watched=seen,
     )
     try:
@@ -212,11 +209,8 @@ def run_command(
     finally:  # what was measured is shown, even if it cannot be kept
         told, destination = report(result), Destination(format=format, file=output, language=lang)
         exit_code = show(told, destination)
-    if result.interrupted and result.stopped is None:
-        exit_code = INTERRUPTED
-    lines = last_lines(told, exit_code, lang=destination.lang, saved=save_to, written=output)
-    console.print(lines, soft_wrap=True)
-    raise typer.Exit(exit_code)
+    was_interrupted = result.interrupted and result.stopped is None
+    end(told, exit_code, destination, console, saved=save_to, interrupted=was_interrupted)
 
 
 def _path(file: Path | None) -> str:

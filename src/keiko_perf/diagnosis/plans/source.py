@@ -21,6 +21,7 @@ MOST_CHARACTERS = 200_000_000
 
 _DURATION = re.compile(r"duration: ([\d.]+) ms\s+plan:")
 _FORMATS = "Ask for EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON), or for the text that is its default"
+_TITLE = "QUERY PLAN"  # psql's, above the lines
 _RULER = re.compile(r"^[-─+|\s]*-{5,}[-─+|\s]*$")
 _ROWS = re.compile(r"^\(\d+ (?:rows?|Zeilen?)\)$")
 _CONTINUED = re.compile(r"[ \t]*\+?[ \t]*$", re.MULTILINE)
@@ -122,22 +123,28 @@ def _without_fence(text: str) -> str:
 def _undrawn(text: str) -> str:
     """Without what psql, pgAdmin and others draw around a plan."""
     lines = [line.rstrip() for line in text.splitlines()]
-    lines = [
-        line
-        for line in lines
-        if line.strip() != "QUERY PLAN" and not _RULER.match(line) and not _ROWS.match(line.strip())
-    ]
-    if lines and all(line.startswith("|") and line.endswith("|") for line in lines if line):
+    lines = [line for line in lines if not _is_drawn(line)]
+    if _are_between("|", lines):
         lines = [line[1:-1].rstrip() for line in lines]
-        lines = [line for line in lines if line.strip() != "QUERY PLAN"]
-    if lines and all(line.startswith('"') and line.endswith('"') for line in lines if line):
+        lines = [line for line in lines if line.strip() != _TITLE]
+    if _are_between('"', lines):
         lines = [line[1:-1].replace('""', '"') for line in lines]
-    drawn = "\n".join(lines)
-    if drawn.lstrip().startswith(("[", "{", "<")):
-        drawn = _CONTINUED.sub("", drawn)
-        return drawn.strip()
-    return "\n".join(line[:-1].rstrip() if line.endswith("+") else line for line in lines).strip(
-        "\n"
+    plan = "\n".join(lines)
+    if plan.lstrip().startswith(("[", "{", "<")):
+        return _CONTINUED.sub("", plan).strip()
+    lines = [line[:-1].rstrip() if line.endswith("+") else line for line in lines]
+    return "\n".join(lines).strip("\n")
+
+
+def _is_drawn(line: str) -> bool:
+    """A title, a ruler, or the number of rows beneath."""
+    return bool(line.strip() == _TITLE or _RULER.match(line) or _ROWS.match(line.strip()))
+
+
+def _are_between(mark: str, lines: list[str]) -> bool:
+    """Whether each line stands between two marks; there is one at least."""
+    return bool(lines) and all(
+        line.startswith(mark) and line.endswith(mark) for line in lines if line
     )
 
 

@@ -142,20 +142,19 @@ def _decided(
     failed = tuple(_failed(result, was_hopeless=was_hopeless))
     if failed:
         return Passed.NO, failed
-    is_last = trial.repeat > 0  # it was unsure before, and is decided now by what it shows
+    # What was unsure before is decided the second time, by what it shows.
+    no_if_seen_twice = Passed.NO if trial.repeat > 0 else Passed.UNSURE
     missed = [one for one in verdicts if one.outcome is Outcome.MISSED]
     if missed:
         is_sure = any(_is_sure(result, one.target) for one in missed)
-        told = tuple(_missed(one) for one in missed)
-        return (Passed.NO if is_sure or is_last else Passed.UNSURE), told
+        return (Passed.NO if is_sure else no_if_seen_twice), tuple(map(_missed, missed))
     if growth:
-        told = (say("requests under way grew by {growth:rate}", growth=growth),)
-        return (Passed.NO if is_last else Passed.UNSURE), told
-    unknown = [one for one in verdicts if one.outcome is Outcome.UNKNOWN]
+        return no_if_seen_twice, (say("requests under way grew by {growth:rate}", growth=growth),)
+    unknown = tuple(one.reason for one in verdicts if one.outcome is Outcome.UNKNOWN)
     if unknown:
-        return Passed.UNSURE, tuple(one.reason for one in unknown)
-    close = [one for one in verdicts if not _is_sure(result, one.target)]
-    if close and not is_last:
+        return Passed.UNSURE, unknown
+    is_close = not all(_is_sure(result, one.target) for one in verdicts)
+    if is_close and trial.repeat == 0:
         return Passed.UNSURE, (say("within the limit, but too near to be sure"),)
     return Passed.YES, ()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -157,23 +158,67 @@ def _object(document: Document, node: Mapping[str, Any], place: str, depth: int)
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Between which numbers one has to be: None is no bound, and an open one is itself outside."""
+
+    low: float | None
+    is_open_below: bool
+    high: float | None
+    is_open_above: bool
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any]) -> _Bounds:
+        return cls(*_bound(node, "minimum"), *_bound(node, "maximum"))
+
+    def hold(self, value: float) -> bool:
+        return not (self._is_under(value) or self._is_over(value))
+
+    def _is_under(self, value: float) -> bool:
+        return self.low is not None and (
+            value <= self.low if self.is_open_below else value < self.low
+        )
+
+    def _is_over(self, value: float) -> bool:
+        return self.high is not None and (
+            value >= self.high if self.is_open_above else value > self.high
+        )
+
+    def first(self) -> float:
+        """The lowest one; 1 where there is none, or the highest where that is less."""
+        if self.low is not None:
+            return self.low
+        return 1 if self.high is None else min(1, self.high)
+
+
 def _number(node: Mapping[str, Any], *, is_whole: bool) -> float:
-    low, is_above = _bound(node, "minimum")
-    high, is_below = _bound(node, "maximum")
-    given_step = node.get("multipleOf")
-    step = given_step if isinstance(given_step, int | float) and given_step > 0 else 0
-    step = step or (1 if is_whole else 0)
-    value = low if low is not None else 1 if high is None else min(1, high)
+    bounds, step = _Bounds.of(node), _step(node, is_whole=is_whole)
+    value = bounds.first()
     if step:
         value = ceil(value / step - 1e-9) * step
-    if (is_above and value == low) or (is_below and value == high and low is None):
-        value += (step or 1) * (1 if is_above else -1)
-    if high is not None and low is not None and not step and value >= high:
-        value = high if low == high else (low + high) / 2
-    is_over = high is not None and (value > high or (is_below and value == high))
-    if is_over or (low is not None and (value < low or (is_above and value == low))):
+    if bounds.is_open_below and value == bounds.low:
+        value += step or 1
+    elif bounds.is_open_above and bounds.low is None and value == bounds.high:
+        value -= step or 1
+    if not step:
+        value = _between(bounds, value)
+    if not bounds.hold(value):
         raise NoSample("no number is between its bounds")
     return int(value) if is_whole or value == int(value) else value
+
+
+def _step(node: Mapping[str, Any], *, is_whole: bool) -> float:
+    """What the number is a multiple of; 0 where it may be any."""
+    given = node.get("multipleOf")
+    return given if isinstance(given, int | float) and given > 0 else int(is_whole)
+
+
+def _between(bounds: _Bounds, value: float) -> float:
+    """In the middle, where *value* is at the upper bound or beyond it."""
+    low, high = bounds.low, bounds.high
+    if low is None or high is None or value < high:
+        return value
+    return high if low == high else (low + high) / 2
 
 
 def _bound(node: Mapping[str, Any], key: str) -> tuple[float | None, bool]:

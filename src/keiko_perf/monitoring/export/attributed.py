@@ -16,9 +16,13 @@ from keiko_perf.monitoring.protocol import Monitor
 _HOUR_S, _RECENT_S, _STEP_S = 3_600.0, 120.0, 30.0
 
 
-async def attributed(monitor: Monitor, last_s: float | None = None) -> dict[str, Any]:
+async def attributed(
+    monitor: Monitor, last_s: float | None = None, *, lang: str = "en"
+) -> dict[str, Any]:
     """
     The document, over the last *last_s* seconds, or what the monitor judges by.
+
+    What a person reads of it is in the language *lang*.
 
     Raises:
         StoreUnavailable: the windows cannot be read.
@@ -36,6 +40,7 @@ async def attributed(monitor: Monitor, last_s: float | None = None) -> dict[str,
         in_threads=monitor.recorder.in_threads,
         # Of a service that is looked at from its store nobody knows it here.
         loop="" if own is None else type(asyncio.get_running_loop()).__module__,
+        lang=lang,
     )
 
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from keiko_perf.errors import StoreUnavailable
+from keiko_perf.monitoring.dashboard.language import preferred
 from keiko_perf.monitoring.export.attributed import attributed
 from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.health import MEDIA, document_of, status_of
@@ -63,7 +64,7 @@ def endpoints(
         if (refused := refusal(request)) is not None:
             return refused
         monitor = exported(request)
-        return _ELSEWHERE if monitor is None else await _health(monitor)
+        return _ELSEWHERE if monitor is None else await _health(monitor, _lang(request))
 
     async def attribution(request: Request) -> Response:
         if (refused := refusal(request)) is not None:
@@ -74,7 +75,7 @@ def endpoints(
             last_s = _seconds(request.query_params.get("last"))
         except ValueError:
             return PlainTextResponse(_WHICH_LAST, status_code=422, headers=_HEADERS)
-        return await _attribution(monitor_of(request), last_s)
+        return await _attribution(monitor_of(request), last_s, _lang(request))
 
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n", headers=_HEADERS)
@@ -104,12 +105,17 @@ async def scraped(monitor: Exported, request: Request) -> Response:
     return Response(body, media_type=media, headers=_HEADERS)
 
 
-async def _attribution(monitor: Monitor, last_s: float | None) -> Response:
+async def _attribution(monitor: Monitor, last_s: float | None, lang: str) -> Response:
     try:
-        document = await attributed(monitor, last_s)
+        document = await attributed(monitor, last_s, lang=lang)
     except StoreUnavailable as error:
         return PlainTextResponse(f"{error}\n", status_code=503, headers=_HEADERS)
     return JSONResponse(document, headers=_HEADERS)
+
+
+def _lang(request: Request) -> str:
+    """The language of what a person reads in a document; English where none is asked for."""
+    return preferred(request.headers.get("accept-language"))
 
 
 def _seconds(text: str | None) -> float | None:
@@ -121,11 +127,11 @@ def _seconds(text: str | None) -> float | None:
     return last_s
 
 
-async def _health(monitor: Exported) -> Response:
+async def _health(monitor: Exported, lang: str) -> Response:
     snapshot = await monitor.current()
     verdicts = monitor.judge(snapshot)
     document = document_of(
-        verdicts, snapshot, monitor.alerts, build=monitor.build(), now=monitor.now()
+        verdicts, snapshot, monitor.alerts, build=monitor.build(), now=monitor.now(), lang=lang
     )
     failed = status_of(verdicts.values()) == "fail"
     return JSONResponse(

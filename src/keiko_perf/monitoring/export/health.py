@@ -41,16 +41,17 @@ def document_of(
     *,
     build: Mapping[str, str],
     now: datetime,
+    lang: str = "en",
 ) -> dict[str, Any]:
-    """The health of a service, in JSON's types."""
+    """The health of a service, in JSON's types; *lang* is for what a person reads of it."""
     return {
         "status": status_of(verdicts.values()),
         "version": str(VERSION),
         "releaseId": build.get("revision", ""),
-        "description": phrase(headline(verdicts.values(), snapshot)),
+        "description": phrase(headline(verdicts.values(), snapshot), lang),
         "time": now.isoformat(),
         "window_s": None if snapshot is None else snapshot.window_s,
-        "checks": {name: [_check(one, now)] for name, one in verdicts.items()},
+        "checks": {name: [_check(one, now, lang)] for name, one in verdicts.items()},
         "routes": _routes(snapshot),
         "alerts": [as_document(one) for one in alerts],
     }
@@ -79,7 +80,7 @@ def verdicts_of(document: Mapping[str, Any]) -> dict[str, Verdict]:
         raise ValueError(f"not the health of a service: {error!r}") from error
 
 
-def _check(verdict: Verdict, now: datetime) -> dict[str, Any]:
+def _check(verdict: Verdict, now: datetime, lang: str) -> dict[str, Any]:
     target = verdict.target
     worst = "fail" if target.severity is Severity.CRITICAL else "warn"
     value = verdict.value
@@ -88,7 +89,7 @@ def _check(verdict: Verdict, now: datetime) -> dict[str, Any]:
         "outcome": verdict.outcome.value,
         "severity": target.severity.word,
         "kpi": target.kpi.name,
-        "label": phrase(target.kpi.label),
+        "label": phrase(target.kpi.label, lang),
         "format": target.kpi.format,
         "subject": target.subject,
         "at_most": _finite(target.at_most),
@@ -96,8 +97,8 @@ def _check(verdict: Verdict, now: datetime) -> dict[str, Any]:
         "observedValue": None if value is None else _finite(value),
         "samples": verdict.samples,
         "needed": verdict.needed,
-        "reason": phrase(verdict.reason),
-        "output": phrase(sentence(verdict)),
+        "reason": phrase(verdict.reason, lang),
+        "output": phrase(sentence(verdict), lang),
         "time": now.isoformat(),
     }
 

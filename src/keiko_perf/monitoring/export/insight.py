@@ -36,6 +36,7 @@ def insight_of(
     now: datetime,
     in_threads: Collection[str] = (),
     loop: str = "",
+    lang: str = "en",
 ) -> dict[str, Any]:
     """
     The document, in JSON's types.
@@ -67,7 +68,7 @@ def insight_of(
         "loop": loop,
         "workers": workers,
         "repeats": _repeats(snapshot, windows),
-        "limit": phrase(bottleneck([used]).sentence),
+        "limit": phrase(bottleneck([used]).sentence, lang),
         "gauges": {
             name: {"mean": one.mean, "peak": one.peak} for name, one in snapshot.gauges.items()
         },

@@ -3,7 +3,7 @@ Care: what is done for each item of a batch beside running it: its pace, its tim
 
 An item waits for its turn under the rate, then has so many attempts, each with its time. What
 ran out of time has failed with `TimeoutError`. Retries are stamina's: exponential back-off with
-jitter, so that those who failed together do not come back together.
+jitter, so that those who failed together do not come back together; `retelling` has what is logged.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from inspect import isawaitable
 from typing import Any, TypeVar
 
 from keiko_perf.errors import MissingExtra, UsageError
+from keiko_perf.optimization.batches.retelling import Retelling, retelling_of, telling
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -72,12 +73,14 @@ class Care:
         if self.timeout_s is not None:
             cared = _timed(cared, self.timeout_s)
         if self.attempts > 1:
-            cared = self._retried(cared)
+            cared = self._retried(cared, retelling_of(processor, self.attempts))
         if self.rate_per_s is not None:
             cared = _paced(cared, 1 / self.rate_per_s)
         return cared
 
-    def _retried(self, processor: Callable[[T], Awaitable[R]]) -> Callable[[T], Awaitable[R]]:
+    def _retried(
+        self, processor: Callable[[T], Awaitable[R]], retelling: Retelling
+    ) -> Callable[[T], Awaitable[R]]:
         retry = _stamina().retry_context
 
         async def retried(item: T) -> R:
@@ -88,18 +91,20 @@ class Care:
                 if not self._is_worth_retrying(error):
                     raise
                 failed = error
-            async for attempt in retry(
-                on=self._is_worth_retrying,
-                attempts=self.attempts,
-                timeout=None,
-                wait_initial=self.retry_wait_s,
-                wait_max=self.retry_wait_s * 100,
-                wait_jitter=self.retry_wait_s,
-            ):
-                with attempt:
-                    if attempt.num == 1:  # it was the one above: what follows is as after it
-                        raise failed
-                    return await _called(processor, item)
+            with telling(retelling, item):
+                async for attempt in retry(
+                    on=self._is_worth_retrying,
+                    attempts=self.attempts,
+                    timeout=None,
+                    wait_initial=self.retry_wait_s,
+                    wait_max=self.retry_wait_s * 100,
+                    wait_jitter=self.retry_wait_s,
+                ):
+                    with attempt:
+                        if attempt.num == 1:  # it was the one above: what follows is as after it
+                            raise failed
+                        with telling(None):  # it may try something again itself
+                            return await _called(processor, item)
             raise AssertionError("stamina raises what the last attempt raised")
 
         return retried

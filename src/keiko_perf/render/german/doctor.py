@@ -25,6 +25,14 @@ TEMPLATES = {
         "Ein Ziel ist verfehlt, und die Maschine ist zu beschäftigt, um zu sagen, wodurch: von der "
         "Zeit, in der der Dienst rechnen wollte, wartete er {ratio:ratio} auf einen Prozessor"
     ),
+    "A target is missed, and no cause takes a tenth of the time alone. The largest: {cause}": (
+        "Ein Ziel ist verfehlt, und keine Ursache nimmt allein ein Zehntel der Zeit. Die größte:"
+        " {cause}"
+    ),
+    "Also found, by what users wait for it": "Außerdem gefunden, nach dem Warten darauf",
+    "Each is less than a tenth of the time, and none of them a guess.": (
+        "Jedes ist weniger als ein Zehntel der Zeit, und keines eine Vermutung."
+    ),
     "A target is missed, and nothing that takes a notable time was found": (
         "Ein Ziel ist verfehlt, und nichts war zu finden, das nennenswert Zeit braucht"
     ),
