@@ -13,7 +13,7 @@ import psutil
 import pytest
 import uvloop
 
-from keiko_perf.loadtest.engine import instants
+from keiko_perf.loadtest.engine import stamping
 
 Factory = Callable[[], asyncio.AbstractEventLoop]
 _ON_BOTH_LOOPS = ("test_hostile", "test_http1", "test_transport", "test_stamped")
@@ -39,7 +39,7 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 def connections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where uvloop itself is to connect, every load counts as a fast one."""
     if _ITSELF in request.node.name:
-        monkeypatch.setattr(instants, "MOST_PER_S", 0.0)
+        monkeypatch.setattr(stamping, "MOST_PER_S", 0.0)
 
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -53,6 +53,15 @@ def call(
             "rows",
             "a page at a time",
         ),
+        (
+            "tags = await session.scalars(q)",
+            (
+                "sqlalchemy/util/concurrency.py:9 greenlet_spawn",
+                "sqlalchemy/orm/loading.py:264 instances",
+            ),
+            "rows",
+            "a page at a time",
+        ),
         ("client.get(key)", ("redis/connection.py:9 read_response",), "redis", "redis.asyncio"),
         ("subprocess.run(command)", ("selectors.py:1 select",), "subprocess", "create_subprocess"),
         ("bcrypt.checkpw(one, two)", (), "passwords", "to_thread(bcrypt.checkpw"),

@@ -1,17 +1,21 @@
-"""Whether one is served after another, told from the order in which requests end."""
+"""How many of those who stand in line are served at once, told from when requests begin and end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from statistics import mean
 
 import pytest
 
+from keiko_perf.optimization.knee import at_once
 from keiko_perf.optimization.line import Line
 from keiko_perf.optimization.simulation import (
     Fixed,
     Shape,
     Work,
     constant,
+    contention,
     exponential,
     lognormal,
     simulate,
@@ -19,96 +23,143 @@ from keiko_perf.optimization.simulation import (
 from keiko_perf.optimization.steering import Steering
 
 WORKS = {
-    "always the same": constant(0.02),
     "varies a little": lognormal(0.02, 0.2),
     "varies": exponential(0.02),
     "varies much": lognormal(0.02, 1.0),
 }
+EVERY = {"always the same": constant(0.02)} | WORKS
 
 
-def variation(values: list[float]) -> float:
-    middle = mean(values)
-    return mean((one - middle) ** 2 for one in values) / middle**2
+@dataclass
+class Remembers:
+    """A limit that never changes; when each request ended, how long it took, beside how many."""
+
+    limit: int
+    ended_: list[tuple[float, float, int]] = field(default_factory=list)
+
+    def ended(
+        self, now_s: float, duration_s: float, *, beside: int, in_flight: int, succeeded: bool
+    ) -> None:
+        self.ended_.append((now_s, duration_s, beside))
 
 
-def told(work: Work, places: int, in_flight: int) -> list[float]:
-    """What windows of sixteen tell, of which the first is left out: it began with no line."""
-    run = simulate(Shape("", work, lambda _: places, duration_s=8), Fixed(limit=in_flight))
-    line, all_told = Line(), []
-    for first in range(16, len(run.ended_s) - 16, 16):
-        window = slice(first, first + 16)
-        for now_s, duration_s in zip(run.ended_s[window], run.durations_s[window], strict=True):
-            line.ended(now_s, duration_s)
-        all_told.append(line.close_window(in_flight * variation(run.durations_s[window])))
+def told(shape: Shape, in_flight: int) -> list[Sequence[float]]:
+    """What lines are told that saw 24 requests each."""
+    remembers = Remembers(in_flight)
+    simulate(shape, remembers)
+    all_told = []
+    for first in range(16, len(remembers.ended_) - 24, 24):
+        line = Line()
+        for one in remembers.ended_[first : first + 24]:
+            line.ended(*one)
+        all_told.append(at_once(line.closing()))
     return all_told
 
 
-@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
-@pytest.mark.parametrize("in_flight", [2, 4])
-def test_a_single_place_is_told_by_nearly_each_window(work: Work, in_flight: int) -> None:
-    assert mean(one > 1 for one in told(work, 1, in_flight)) > 0.6
+def in_line(work: Work, places: int) -> Shape:
+    return Shape("in line", work, lambda _: places, duration_s=8)
+
+
+def is_told(one: Sequence[float], places: int) -> bool:
+    return len(one) >= places and one[places - 1] == max(one) > 0
 
 
 @pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
-@pytest.mark.parametrize(("places", "in_flight"), [(2, 2), (2, 4), (3, 4), (8, 8)])
-def test_several_places_are_hardly_ever_taken_for_one(
+@pytest.mark.parametrize(
+    ("places", "in_flight"), [(1, 2), (1, 4), (2, 3), (2, 4), (2, 8), (3, 6), (4, 8)]
+)
+def test_most_windows_tell_how_many_are_served_at_once(
     work: Work, places: int, in_flight: int
 ) -> None:
-    assert mean(one > 0 for one in told(work, places, in_flight)) < 0.15
+    assert mean(is_told(one, places) for one in told(in_line(work, places), in_flight)) > 0.6
 
 
-def test_it_is_clear_after_some_windows_and_no_more_once_one_is_overtaken() -> None:
+@pytest.mark.parametrize("in_flight", [2, 4])
+def test_a_single_place_is_told_where_work_is_always_the_same(in_flight: int) -> None:
+    assert all(is_told(one, 1) for one in told(in_line(constant(0.02), 1), in_flight))
+
+
+@pytest.mark.parametrize("work", EVERY.values(), ids=EVERY)
+@pytest.mark.parametrize(("places", "in_flight"), [(2, 2), (4, 4), (20, 4), (20, 12)])
+def test_where_nobody_waits_next_to_no_window_tells_anything(
+    work: Work, places: int, in_flight: int
+) -> None:
+    assert mean(bool(one) for one in told(in_line(work, places), in_flight)) < 0.1
+
+
+@pytest.mark.parametrize(
+    "speed",
+    [lambda count, _: min(1.0, 2 / count), contention(0.03, 0.02)],
+    ids=["two processors shared", "contention"],
+)
+@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+@pytest.mark.parametrize("in_flight", [2, 4, 8])
+def test_who_slows_others_down_stands_in_no_line(
+    work: Work, speed: Callable[[int, float], float], in_flight: int
+) -> None:
+    shape = Shape("shared", work, speed=speed, duration_s=8)
+    assert mean(bool(one) for one in told(shape, in_flight)) < 0.1
+
+
+def test_it_is_clear_after_a_window_or_two_and_no_more_once_others_overtake() -> None:
     line, now_s = Line(), 0.0
+    assert not line.is_clear
     for _ in range(2):
-        assert not line.is_clear
         for _ in range(16):
             now_s += 0.02
-            line.ended(now_s, 0.04)
-        line.close_window(0.0)
+            line.ended(now_s, 0.04, 2)
+        at_once(line.closing())
     assert line.is_clear
-    for at in range(16):
-        now_s += 0.02
-        line.ended(now_s, 0.04 if at % 2 else 0.1)
-    assert line.close_window(0.2) == 0
+    for _ in range(2):
+        for at in range(16):
+            now_s += 0.02
+            line.ended(now_s, 0.03 if at % 2 else 0.1, 4)
+        at_once(line.closing())
     assert not line.is_clear
 
 
-def test_what_was_refuted_is_not_believed_again_for_long() -> None:
-    line, now_s, first = Line(), 0.0, None
-    line.refute()
-    for at in range(300):
-        for _ in range(16):
-            now_s += 0.02
-            line.ended(now_s, 0.04)
-        if line.close_window(0.0) and first is None:
-            first = at
-    assert first is not None
-    assert first > 100
-
-
-def test_nothing_is_told_where_nobody_waits_or_hardly_anything_ended() -> None:
-    line = Line()
-    for at in range(16):
-        line.ended(at * 0.02, 0.04)
-    assert line.close_window(None) == 0
-    for at in range(3):
-        line.ended(at * 0.02, 0.04)
-    assert line.close_window(0.0) == 0
+def test_what_was_told_fades_while_nobody_waits() -> None:
+    line, now_s = Line(), 0.0
     for _ in range(16):
-        line.ended(7.0, 0.04)  # all at once: no time passes
-    assert line.close_window(0.0) == 0
+        now_s += 0.02
+        line.ended(now_s, 0.04, 2)
+    assert at_once(line.closing())
+    windows = 0
+    while at_once(line.closing()):
+        windows += 1
+    assert 20 < windows < 200
 
 
-@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+def test_nothing_is_told_by_few_requests_or_what_is_forgotten_or_no_time() -> None:
+    line = Line()
+    for at in range(3):
+        line.ended(at * 0.02, 0.04, 2)
+    assert not at_once(line.closing())
+    for at in range(16):
+        line.ended(1 + at * 0.02, 0.04, 2)
+    line.forget()
+    assert not at_once(line.closing())
+    for _ in range(16):
+        line.ended(7.0, 0.0, 2)
+    assert not at_once(line.closing())
+
+
+@pytest.mark.parametrize("work", EVERY.values(), ids=EVERY)
 def test_a_single_place_is_soon_served_one_at_a_time(work: Work) -> None:
-    shape = Shape("one", work, lambda _: 1, duration_s=30)
-    limits = simulate(shape, Steering()).limits
-    later = limits[len(limits) // 5 :]
-    assert later.count(1) > 0.3 * len(later)
+    limits = simulate(Shape("one", work, lambda _: 1, duration_s=30), Steering()).limits
+    assert limits.count(1) > 0.8 * len(limits)
     assert sum(one > 2 for one in limits) < 0.1 * len(limits)
 
 
 @pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+@pytest.mark.parametrize("places", [2, 3])
+def test_a_few_places_are_soon_served_as_many_at_a_time(work: Work, places: int) -> None:
+    shape = Shape("few", work, lambda _: places, duration_s=30)
+    limits = simulate(shape, Steering()).limits
+    assert limits.count(places) > 0.6 * len(limits)
+
+
+@pytest.mark.parametrize("work", EVERY.values(), ids=EVERY)
 def test_two_places_lose_next_to_nothing_by_a_look_at_one(work: Work) -> None:
     shape = Shape("two", work, lambda _: 2, duration_s=30)
     ours, fixed = simulate(shape, Steering()), simulate(shape, Fixed(limit=2))

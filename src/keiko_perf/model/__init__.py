@@ -4,7 +4,7 @@ The words that all parts share: values without I/O, clock or dependency.
 
 from keiko_perf.model.asked import Asked, Exemplar
 from keiko_perf.model.blocking import BlockingCall
-from keiko_perf.model.bottleneck import Bottleneck, Limit, Limitation, bottleneck
+from keiko_perf.model.bottleneck import Bottleneck, Limitation, bottleneck
 from keiko_perf.model.compare import Change, Comparison, compare, holm
 from keiko_perf.model.finding import Finding, Gap, Recommendation, Severity
 from keiko_perf.model.histogram import Histogram
@@ -18,7 +18,7 @@ from keiko_perf.model.series import OTHER, Kind, Series
 from keiko_perf.model.snapshot import Gauge, Snapshot
 from keiko_perf.model.target import Outcome, Target, Verdict
 from keiko_perf.model.tree import Branch, Tree
-from keiko_perf.model.usage import Resource, Use, Window, window_of
+from keiko_perf.model.usage import Limit, Resource, Use, Window, window_of
 
 __all__ = [
     "OTHER",

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from keiko_perf.model.bottleneck_text import grew, limit_words, next_words, nothing_words
 from keiko_perf.model.message import Message, say
-from keiko_perf.model.usage import WAY, WITHIN, Resource, Use, Window
+from keiko_perf.model.usage import WAY, WITHIN, Limit, Resource, Use, Window
 
 FULL_RATIO = 0.85
 """From here on a resource is taken to be all in use: its ceiling is within 15 % of the load."""
@@ -46,26 +46,6 @@ class Limitation(StrEnum):
     NAMED = "named"  # it was seen
     OUTSIDE = "outside"  # there is one, and it is nothing that was looked at
     NONE = "none"  # there was none at these loads
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """
-    A resource as a limit.
-
-    Attributes:
-        use: of the resource, at the load in question.
-        demand_s: for how long one request has a unit of it.
-        ceiling_per_s: how many requests a second there is enough of it for, if that is known.
-    """
-
-    use: Use
-    demand_s: float
-    ceiling_per_s: float | None
-
-    @property
-    def resource(self) -> Resource:
-        return self.use.resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

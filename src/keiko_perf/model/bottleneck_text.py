@@ -5,14 +5,10 @@ What is said of a bottleneck: the resource in its own words, the figure, and wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from keiko_perf.model.message import Message, Text, say
 from keiko_perf.model.series import Kind
-from keiko_perf.model.usage import INSIDE, WAY, Resource
-
-if TYPE_CHECKING:
-    from keiko_perf.model.bottleneck import Limit
+from keiko_perf.model.usage import INSIDE, WAY, Limit, Resource
 
 RESOURCES = {
     Resource.GENERATOR: say("load generator"),

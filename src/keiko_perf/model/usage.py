@@ -88,6 +88,26 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """
+    A resource as a limit.
+
+    Attributes:
+        use: of the resource, at the load in question.
+        demand_s: for how long one request has a unit of it.
+        ceiling_per_s: how many requests a second there is enough of it for, if that is known.
+    """
+
+    use: Use
+    demand_s: float
+    ceiling_per_s: float | None
+
+    @property
+    def resource(self) -> Resource:
+        return self.use.resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """
     What the resources did while requests came at one rate.

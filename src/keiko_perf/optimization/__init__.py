@@ -23,7 +23,6 @@ from keiko_perf.optimization.caching.codec import Codec, JsonCodec, SignedPickle
 from keiko_perf.optimization.caching.entry import CacheStatistics
 from keiko_perf.optimization.caching.redis_cache import RedisCache, RedisStatistics
 from keiko_perf.optimization.checkout import limited_pool
-from keiko_perf.optimization.database import Operation
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, WouldBlock
 from keiko_perf.optimization.loader import Loader, LoaderStatistics, NotLoaded
 from keiko_perf.optimization.memory.decorator import memory_optimized
@@ -34,6 +33,7 @@ from keiko_perf.optimization.memory.relief import GovernorStatistics, Relief
 from keiko_perf.optimization.memory.size import size_of
 from keiko_perf.optimization.memory.startup import Frozen, freeze_after_startup, source_line
 from keiko_perf.optimization.memory.tracer import MemoryTracer
+from keiko_perf.optimization.operation import Operation
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
 from keiko_perf.optimization.outgoing import LimitedTransport, limit_requests
 from keiko_perf.optimization.overload import LimitConcurrency

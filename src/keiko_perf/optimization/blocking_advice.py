@@ -40,6 +40,8 @@ def _cure(code: str, pattern: str, instead: str) -> Cure:
 _THREAD = "await asyncio.to_thread(function, *arguments)"
 _PROCESS = "await loop.run_in_executor(processes, function, *arguments)  # a ProcessPoolExecutor"
 
+_PAGE = "statement.limit(100)  # a page at a time; where all are needed, await session.stream()"
+
 _ENCODING = re.compile(r"^fastapi/(encoders|routing)\.py:")
 """FastAPI's own second pass over what a handler returns: a place of its own, not below one."""
 
@@ -50,11 +52,7 @@ CURES = (
         "logging.getLogger().addHandler(QueueHandler(queue))  # a QueueListener writes in a thread;"
         " log no traceback where none is read",
     ),
-    _cure(
-        "rows",
-        r"\bAsyncCursor\.fetch|\bAsyncAdapt_\w+\.(_execute|fetch)|\basyncpg[/.]",
-        "statement.limit(100)  # a page at a time; where all are needed, await session.stream()",
-    ),
+    _cure("rows", r"\bAsyncCursor\.fetch|\bAsyncAdapt_\w+\.(_execute|fetch)|\basyncpg[/.]", _PAGE),
     _cure("sleep", r"\b(time\.)?sleep\(", "await asyncio.sleep(seconds)"),
     _cure(
         "requests",
@@ -66,6 +64,7 @@ CURES = (
         r"\b(psycopg2|pymysql|MySQLdb|sqlite3)[/.]|sqlalchemy/engine/default\.py",
         "await session.execute(statement)  # SQLAlchemy's AsyncSession, with an async driver",
     ),
+    _cure("rows", r"\bsqlalchemy/(orm/loading|engine/result)\.py", _PAGE),  # while they are made
     _cure(
         "redis", r"\bredis/(client|connection)\.py", "await client.get(key)  # redis.asyncio.Redis"
     ),

@@ -43,7 +43,7 @@ _MOVES = 0.004  # how often the knee does
 _CHANGES_SHAPE = 0.1  # how much of that to any shape; a service hardly changes its kind
 _PARTS, _NEAR = 8, 1.4  # where the lowest cost is looked for
 _PIECE = 50  # knees, each of which is some microseconds' work
-_ONE = 0.25  # a goal below this is one at a time, as a logarithm
+_STILL = 0.3  # a goal by so much above a number of places still is theirs
 _NEGLIGIBLE, _TINY = 1e-4, 1e-300
 
 
@@ -80,11 +80,15 @@ class Knee:
         self._curves = Curves(_LEAST_LOG, count)
         knees, shapes = self._curves.logs, self._curves.shapes
         self._goals = [knee + shape.goal for shape in shapes for knee in knees]
+        self._told: Sequence[float] = ()
+        # Which of what is told is about each goal: the first is about one place.
+        self._places = [max(ceil(exp(goal) - _STILL) - 1, 0) for goal in self._goals]
         self._penalties = [shape.penalty for shape in shapes for _ in knees]
         self._spread, self._drift, self._off = 1.0, _FIRST_DRIFT, 0.0
         self._count = 0
         # For each shape and knee: how likely it is, the level beside it, and the variance of that.
         self._weights = self._around(log(limit), doubt)
+        self._likely = self._weights
         self._levels = [0.0] * len(self._goals)
         self._variances = [0.0] * len(self._goals)
         self._middle = log(limit)
@@ -124,15 +128,18 @@ class Knee:
         self._learn_noise(max(-_OUTLIER, min(_OUTLIER, off)))
         return 0
 
-    def learn_is_one(self, evidence: float) -> None:
-        """Something else than durations makes that so much more likely, as a logarithm."""
-        factor = exp(-evidence)
-        weights = [
-            weight if goal < _ONE else factor * weight
-            for goal, weight in zip(self._goals, self._weights, strict=True)
-        ]
-        total = sum(weights)
-        self._weights = [weight / total for weight in weights]
+    def hear(self, told: Sequence[float]) -> None:
+        """
+        Something else than durations tells how many places there are.
+
+        It is put beside the belief, not into it, and stands until something else is told: what
+        durations say is learnt as if it was not there, so that what was wrong is soon forgotten.
+
+        Args:
+            told: how much more likely each number is, from one place on, as a logarithm; all that
+                are not named are as likely as before.
+        """
+        self._told = told
 
     def rest(self) -> None:
         """Nothing was measured for a while: the level may well be another by now."""
@@ -155,9 +162,13 @@ class Knee:
         middle = (lowest + highest) / 2
         if middle != self._middle:  # it hardly ever is another
             self._middle, self._elsewhere = middle, self._around(middle, 1.0)
+        self._likely = self._weights
+        if self._told:
+            self._likely = self._with_told()
+            yield
         goals = [
             (min(max(goal, lowest), highest), weight)
-            for goal, weight in zip(self._goals, self._weights, strict=True)
+            for goal, weight in zip(self._goals, self._likely, strict=True)
             if weight > _NEGLIGIBLE
         ]
         goals.sort()
@@ -176,7 +187,7 @@ class Knee:
 
     def loss(self, limit: int) -> float:
         """What so many in flight are expected to cost, as a logarithm."""
-        return self._curves.expected_loss(log(limit), self._weights)
+        return self._curves.expected_loss(log(limit), self._likely)
 
     def _best(self, least: int, most: int) -> InPieces[tuple[int, float]]:
         """What costs least from *least* to *most*: looked for coarsely first, then finely."""
@@ -198,6 +209,16 @@ class Knee:
     def spread(self) -> float:
         """How many times the variance of measurements is what theirs alone would make it."""
         return self._spread
+
+    def _with_told(self) -> list[float]:
+        """How likely each shape and knee is, with what `hear` was told."""
+        told, most = [*map(exp, self._told), 1.0], len(self._told)
+        weights = [
+            weight * told[min(one, most)]
+            for weight, one in zip(self._weights, self._places, strict=True)
+        ]
+        total = sum(weights)
+        return [weight / total for weight in weights]
 
     def _around(self, log_limit: float, doubt: float) -> list[float]:
         """What to believe where nothing is known but a limit."""

@@ -5,8 +5,8 @@ A window begins when a limit is set, and is measured once those in flight before
 least so many requests, and as long as one takes. Then `Knee` says what to aim at, and the next
 limit is that, or a little more or less, in turns: as much as has to be for the difference to be
 seen, and no more. Failures count as time that was spent for nothing. Where long work does not end
-while a window is measured (`account.py`), how many end tells how long all of them take. Those who
-are never overtaken stand in a line (`line.py`).
+while a window is measured (`account.py`), how many end tells how long all of them take. Where they
+stand in line for a few places, when they begin and end tells how many (`line.py`).
 
 It owns no clock and does no I/O: what is told to it is all it knows.
 """
@@ -42,7 +42,6 @@ _CHEAP = 0.008  # so little that one more is looked at in every turn
 _OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
 _PIECES, _THINK = 60, 16  # a thought has no more; it takes one in so many requests
-_TELLS = 0.3  # where work varies by more, a window at one says less than who overtakes whom
 _MOST_IN_LINE = 16  # with more in flight nobody looks whether they stand in line
 _FEWEST, _ENOUGH = 4, 16.0  # requests; squared steps by the variance of a measurement
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
@@ -115,7 +114,7 @@ class Steering:
             self._busiest = beside
         self._account.ended(now_s, duration_s, in_flight=in_flight)
         if self.limit <= _MOST_IN_LINE:
-            self._line.ended(now_s, duration_s)
+            self._line.ended(now_s, duration_s, beside)
         if self._thought is not None:
             self._think_on(now_s, in_flight)
             return
@@ -203,8 +202,8 @@ class Steering:
         beside = self._beside / self._count
         is_full = beside > _FULL * self.limit
         self._is_found |= not self._beginning
-        may_wait = is_full and 1 < self.limit <= _MOST_IN_LINE and not self._lost_s
-        in_line = self._line.close_window(self.limit * self._varied() if may_wait else None)
+        if self._lost_s or self.limit > _MOST_IN_LINE:
+            self._line.forget()
         self._account.close_window(is_full=is_full, begins=not self._is_found)
         if self._account.is_open and is_full:
             # Little's law counts those too that have not ended.
@@ -215,10 +214,10 @@ class Steering:
         if change:
             # What became slower is asked for less first, and what became faster for more.
             self.changes += 1
+            self._line.forget()
             # Upwards: half of two would be much less.
             return ceil(self._base * exp(-change * _AFTER_A_CHANGE))
-        if in_line:
-            self._knee.learn_is_one(in_line)
+        self._knee.hear((yield from self._line.closing()))
         # Only now: what a stall does to durations is not how work varies.
         self._learn_variation()
         return (yield from self._aim(sqrt(variance * self._knee.spread)))
@@ -254,14 +253,12 @@ class Steering:
         if grows and self._has_grown and may_leap:
             self._beginning = True
             self.changes += 1
-        if self._beginning and not grows:
+        if self._beginning and not grows and not self._line.is_clear:
             # The first measurements were rough: a look down is owed, whatever it may cost.
             self._owed[0] = _OWED_AT_FIRST
         self._beginning &= grows
         self._has_grown = grows
         self._base = limit
-        if self.limit == 1 < limit and self._variation < _TELLS:
-            self._line.refute()
         if self._beginning:
             return self._base
         return self._look(aim, noise)

@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable, signature
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from keiko_perf.errors import Unavailable, UsageError
 from keiko_perf.optimization.limiter import Limiter
+from keiko_perf.optimization.operation import Operation
 from keiko_perf.optimization.outcome import Outcome
 
-if TYPE_CHECKING:
-    from keiko_perf.optimization.database import Operation
-
 Begin: TypeAlias = "Callable[[], AbstractAsyncContextManager[Any]]"
-Numbered: TypeAlias = "tuple[int, Operation]"
+Numbered: TypeAlias = tuple[int, Operation]
 
 
 class Begins(Protocol):

@@ -12,8 +12,9 @@ from typing import Any, Literal, TypeVar, overload
 
 from keiko_perf.optimization.batches.batch import Batch
 from keiko_perf.optimization.batches.crew import OnProgress
-from keiko_perf.optimization.database import as_operations, close_unrun, run_operations
+from keiko_perf.optimization.database import run_operations
 from keiko_perf.optimization.limiter import Limiter, LimiterStatistics, checked_limit
+from keiko_perf.optimization.operation import as_operations, close_unrun
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome
 from keiko_perf.optimization.transaction import Begins
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keiko_perf.loadtest import ConstantRate, Plan, Poisson, Scenario, Stage, Stages, Users
-from keiko_perf.loadtest.engine.instants import Instants, stamp, together, wants_stamps
+from keiko_perf.loadtest.engine.instants import Instants, stamp, together
+from keiko_perf.loadtest.engine.stamping import wants_stamps
 from keiko_perf.loadtest.processes.share import Share
 from keiko_perf.loadtest.users.scenario import Think
 

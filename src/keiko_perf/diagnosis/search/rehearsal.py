@@ -160,8 +160,10 @@ class Rehearsal:
         speaking: frozenset[int],
         begins: tuple[_Plain, ...] = (),
     ) -> _Plain:
-        known = self._costs.tables.get(table)
-        size = hypothetical_bytes(_index(table, columns), known) if known else _UNKNOWN_BYTES
+        index, known = _index(table, columns), self._costs.tables.get(table)
+        size = _UNKNOWN_BYTES
+        if known is not None:
+            size = self._costs.counting(index, known, hypothetical_bytes(index, known))
         said = self._said.setdefault((table, columns), {})
         return _Plain(table, columns, speaking, size, said, begins)
 
@@ -233,7 +235,7 @@ class Rehearsal:
         plain, table = _index(index.table, index.columns), self._costs.tables.get(index.table)
         if table is None or any(serves(one, plain, equal=0) for one in table.indexes):
             return 0.0
-        return self._costs.expected_of(number, plain, index.size)
+        return self._costs.expected_of(number, plain, hypothetical_bytes(plain, table))
 
 
 def _on(table: TableName, chosen: list[_Plain], but: _Plain | None) -> list[_Plain]:

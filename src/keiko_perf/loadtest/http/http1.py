@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from keiko_perf.loadtest.engine import malloc
-from keiko_perf.loadtest.engine.instants import Instants, stamp, wants_stamps
+from keiko_perf.loadtest.engine.instants import Instants, stamp
+from keiko_perf.loadtest.engine.stamping import wants_stamps
 from keiko_perf.loadtest.http import tls
 from keiko_perf.loadtest.http.collecting import collecting
 from keiko_perf.loadtest.http.connection import Http1Channel

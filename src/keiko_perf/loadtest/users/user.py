@@ -20,10 +20,9 @@ from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.headers import check_headers
 from keiko_perf.loadtest.request import Request, Wishes, compose, with_body
 from keiko_perf.loadtest.target import VISIBLE, Target
-from keiko_perf.loadtest.users.delivery import Delivery
 from keiko_perf.loadtest.users.feed import Row
 from keiko_perf.loadtest.users.player import Player
-from keiko_perf.loadtest.users.reply import Reply
+from keiko_perf.loadtest.users.reply import Asker, Reply
 from keiko_perf.loadtest.users.scenario import Scenario, Think
 from keiko_perf.loadtest.users.session import Session
 
@@ -40,6 +39,13 @@ _METHOD = re.compile(r"[A-Z]{1,20}")
 _KEPT = "/?&=%:;,+@!$'()*~"  # what a path may hold beside letters and digits
 
 
+class Taking(Protocol):
+    """Who takes requests."""
+
+    def ask(self, user: Asker, request: Request) -> Reply:
+        """The reply to *request*, which comes."""
+
+
 class Counter(Protocol):
     """
     Whom a user asks: what the requests of all users have in common.
@@ -54,7 +60,9 @@ class Counter(Protocol):
     target: Target
     seed: int
     wishes: Wishes
-    delivery: Delivery
+
+    @property
+    def delivery(self) -> Taking: ...
 
     def check_open(self) -> None:
         """Turn users away once the load is over."""

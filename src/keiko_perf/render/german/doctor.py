@@ -343,6 +343,11 @@ TEMPLATES = {
         "Sperre mit SET lock_timeout, versucht es nach einer Absage erneut und schließt sofort ab. "
         "Das ist nicht geprüft."
     ),
+    "{count:number} requests are under way and not one was answered within {window:duration}: "
+    "{place} holds the event loop, for {longest:duration} at a time": (
+        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet: "
+        "{place} hält die Ereignisschleife auf, für {longest:duration} am Stück"
+    ),
     "{count:number} requests are under way and not one was answered within {window:duration}: all "
     "{size:number} connections of the pool are in use, and none comes back": (
         "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet: "
