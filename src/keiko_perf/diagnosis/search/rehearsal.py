@@ -183,9 +183,12 @@ class Rehearsal:
         known = self._sizes.get(index)
         if known is None:
             table = self._costs.tables.get(index[0])
-            known = hypothetical_bytes(_index(index), table) if table else _UNKNOWN_BYTES
+            known = self._counted(_index(index), table) if table else _UNKNOWN_BYTES
             self._sizes[index] = known
         return known
+
+    def _counted(self, index: Index, table: Table) -> float:
+        return self._costs.counting(index, table, hypothetical_bytes(index, table))
 
     def _saved(self, number: int, index: _Plain) -> float:
         """What it saves a statement alone."""
@@ -209,7 +212,7 @@ class Rehearsal:
         plain = _index(index)
         if any(serves(one, plain, equal=0) for one in table.indexes):
             return 0.0
-        return self._costs.expected_of(number, plain, self._size(index))
+        return self._costs.expected_of(number, plain, hypothetical_bytes(plain, table))
 
 
 def _on(table: TableName, chosen: list[_Plain], step: _Step) -> list[_Plain]:
