@@ -32,8 +32,7 @@ EVERY = {"always the same": constant(0.02)} | WORKS
 
 @dataclass
 class Remembers:
-    """A limit that never changes, and of each request when it ended, how long it took, beside how
-    many."""
+    """A limit that never changes; when each request ended, how long it took, beside how many."""
 
     limit: int
     ended_: list[tuple[float, float, int]] = field(default_factory=list)

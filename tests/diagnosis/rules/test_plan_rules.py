@@ -48,7 +48,8 @@ SICK = [
     ("plan.hash-spill", "SELECT count(*) FROM events e JOIN events f ON e.id = f.id",
      {"work_mem": "64kB", "enable_mergejoin": "off", "enable_nestloop": "off"}),
     ("plan.row-misestimate",
-     "SELECT count(a.name) FROM events e JOIN agents a ON a.id = e.agent"
+     # Many rows for each of the few that are expected: the join takes most of the time.
+     "SELECT count(a.name) FROM events e JOIN agents a ON a.id BETWEEN e.agent AND e.agent + 50"
      " WHERE e.tenant = 7 AND e.region = 7 AND e.tenant + e.region = 14", {}),
     ("plan.nested-loop-blowup",
      "SELECT count(a.name) FROM events e JOIN agents a ON a.id = e.agent + 1"
