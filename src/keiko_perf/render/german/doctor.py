@@ -127,6 +127,12 @@ TEMPLATES = {
         "auf {index} fehlt, das meiste davon {statement}, je {mean:duration}; der Index verkürzt "
         "sie auf etwa {after:duration} (vom Planer geprüft)"
     ),
+    "It looks for what stands in the middle of a text, which no B-tree finds; a trigram index "
+    "does: CREATE EXTENSION pg_trgm, then keiko-perf db advise. This is not verified.": (
+        "Sie sucht, was mitten in einem Text steht, und das findet kein B-Baum; ein "
+        "Trigramm-Index findet es: CREATE EXTENSION pg_trgm, dann keiko-perf db advise. Das ist "
+        "nicht geprüft."
+    ),
     "another session": "eine andere Sitzung",
     "users": "Nutzer",
     "clients of the database": "Klienten der Datenbank",
