@@ -102,6 +102,13 @@ def test_what_blocks_has_a_substitute(
     assert advice.verified_by is None
 
 
+def test_a_function_that_checks_passwords_is_known_by_its_name_where_no_source_is_there() -> None:
+    (advice,) = advise_blocking([call("app/core/security.py:30 verify_password")])
+    assert advice.code == "loop.passwords"
+    (advice,) = advise_blocking([call("app/core/security.py:30 Passwords.get_password_hash")])
+    assert advice.code == "loop.passwords"
+
+
 @pytest.mark.parametrize(("computed_s", "code"), [(0.9, "computing"), (0.1, "waiting")])
 def test_what_is_not_known_goes_to_a_process_if_it_computes_and_else_to_a_thread(
     computed_s: float, code: str

@@ -75,7 +75,8 @@ CURES = (
     ),
     _cure(
         "passwords",
-        r"\b(bcrypt|argon2|passlib)[/.]|\b(scrypt|pbkdf2_hmac|checkpw|hashpw)\(",
+        r"\b(bcrypt|argon2|passlib|pwdlib)[/.]|\b(scrypt|pbkdf2_hmac|checkpw|hashpw)\("
+        r"|(verify|check|hash)_password|password_hash",
         "await asyncio.to_thread(bcrypt.checkpw, password, hashed)",
     ),
     _cure(
@@ -196,7 +197,8 @@ def _cure_of(call: BlockingCall, line: str) -> Cure | None:
     stack = list(call.stack)
     if call.place in stack:
         stack = stack[len(stack) - stack[::-1].index(call.place) :]
+    function = call.place.rpartition(" ")[2]  # its name may say what it does where no line does
     for cure in CURES:
-        if any(cure.pattern.search(text) for text in (*stack, line)):
+        if any(cure.pattern.search(text) for text in (*stack, line, function)):
             return cure
     return None
