@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
 
 import pytest
 import uvicorn
@@ -109,6 +110,23 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Cluster]:
             yield cluster
         finally:
             runner.run(stack.aclose())
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: Cluster) -> Callable[[str], AbstractContextManager[str]]:
+    """Makes a database for the tests of one file, and gives its URL; its name begins as it says."""
+
+    @contextmanager
+    def made(label: str) -> Iterator[str]:
+        name = f"{label}_{uuid4().hex[:12]}"
+        with asyncio.Runner() as runner:
+            url = runner.run(postgres.create_database(name))
+            try:
+                yield url
+            finally:
+                runner.run(postgres.drop_database(name))
+
+    return made
 
 
 @pytest.fixture(scope="session")

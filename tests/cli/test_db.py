@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterator
-from uuid import uuid4
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from keiko_perf.cli.db import app
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused, UsageError
 
 SETUP = """
@@ -25,18 +23,15 @@ ANALYZE;
 
 
 @pytest.fixture(scope="module")
-def url(postgres: Cluster) -> Iterator[str]:
+def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """A database that all tests here only read."""
-    name = f"cli_{uuid4().hex[:12]}"
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(name))
+    with new_database("cli") as url:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
             db.execute(SETUP)
             for agent in range(20):
                 db.execute("SELECT * FROM tasks WHERE agent = %s", (agent,))
             db.execute("SELECT pg_stat_force_next_flush()")
         yield url
-        runner.run(postgres.drop_database(name))
 
 
 @pytest.mark.postgres

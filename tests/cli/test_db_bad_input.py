@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,7 +13,6 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from keiko_perf.cli.db import app
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import UsageError
 
 FORMATS = ["text", "json", "html"]
@@ -89,11 +87,9 @@ def test_a_file_that_holds_no_plan_is_refused_in_clear_words(
 
 
 @pytest.fixture(scope="module")
-def url(postgres: Cluster) -> Iterator[str]:
+def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """A database of odd names, in which a statement of 1 MB was executed."""
-    name = f"odd_{uuid4().hex[:12]}"
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(name))
+    with new_database("odd") as url:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
             db.execute("CREATE TABLE kept (id int PRIMARY KEY)")
             for odd in ODD:
@@ -111,7 +107,6 @@ def url(postgres: Cluster) -> Iterator[str]:
             db.execute(LONG)  # type: ignore[arg-type]
             db.execute("SELECT pg_stat_force_next_flush()")
         yield url
-        runner.run(postgres.drop_database(name))
 
 
 @pytest.mark.postgres

@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import psycopg
@@ -19,7 +18,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner
 
 from keiko_perf.cli.main import app as cli
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.looks import Looks
@@ -35,16 +33,13 @@ Serve = Callable[[Any], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="module")
-def database(postgres: Cluster) -> Iterator[str]:
+def database(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """A database whose table lacks an index."""
-    name = f"doctor_{uuid4().hex[:12]}"
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(name))
+    with new_database("doctor") as url:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
             for statement in filter(str.strip, SETUP.split(";")):
                 db.execute(statement)
         yield url
-        runner.run(postgres.drop_database(name))
 
 
 def service(database: str, *, attribution: bool = True) -> FastAPI:

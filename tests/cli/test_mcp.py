@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -19,21 +17,17 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from keiko_perf.cli.main import app as cli
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import UsageError
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture(scope="module")
-def database(postgres: Cluster) -> Iterator[str]:
-    name = f"mcp_{uuid4().hex[:12]}"
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(name))
+def database(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("mcp") as url:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
             db.execute("CREATE TABLE tasks AS SELECT i AS id FROM generate_series(1, 1000) i")
         yield url
-        runner.run(postgres.drop_database(name))
 
 
 @asynccontextmanager
@@ -74,7 +68,7 @@ async def test_the_questions_are_answered_read_only_and_masked(database: str) ->
     assert "no service was named" in answers["doctor"][0]
     assert "execution was not asked for" in answers["plan"][0]
     assert "it writes" in answers["write"][0]
-    assert "Pass exactly one statement" in answers["two"][0]
+    assert "Pass one statement at a time" in answers["two"][0]
     with psycopg.connect(database.replace("+psycopg", "")) as db:
         assert db.execute("SELECT count(*) FROM tasks").fetchone() == (1000,)
 

@@ -175,6 +175,18 @@ def test_a_service_that_limits_how_often_it_is_asked_is_told_from_one_that_wants
             pass
 
 
+def test_a_service_that_fails_is_not_told_to_install_a_monitor(serve):
+    failing = FastAPI()
+
+    @failing.get("/performance/health")
+    async def health():
+        return Response(status_code=502)
+
+    with serve(failing) as url, pytest.raises(ServiceUnavailable, match="status 502") as caught:
+        read_health(url, None)
+    assert "log" in caught.value.cure
+
+
 def test_another_service_is_told_from_one_of_ours(serve):
     other = FastAPI()
     with serve(other) as url, pytest.raises(ServiceUnavailable, match="status 404"):

@@ -155,7 +155,7 @@ def test_without_a_useful_index_nothing_is_claimed(found: Account) -> None:
         f"{HOT_ROUTE} is the slowest endpoint, and no index would make it much faster"
     )
     assert list(report.comparisons) == []
-    assert "no index would help" in told(report)
+    assert "No index would help" in told(report)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
-from uuid import uuid4
 
 import psycopg
 import pytest
 
 from keiko_perf import DatabasePerformanceAnalyzer, QueryOptimizer
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import StatementRefused, UsageError
 
 SETUP = """
@@ -25,11 +23,9 @@ ANALYZE;
 
 
 @pytest.fixture(scope="module")
-def url(postgres: Cluster) -> Iterator[str]:
+def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """A database that all tests here only read."""
-    name = f"doors_{uuid4().hex[:12]}"
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(name))
+    with new_database("doors") as url:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
             db.execute(SETUP)
             for agent in range(20):
@@ -38,7 +34,6 @@ def url(postgres: Cluster) -> Iterator[str]:
             db.execute(f"SELECT 1 AS {'x' * 60}, 2 AS {'y' * 60}, 3 AS {'z' * 60}, 4 AS w")
             db.execute("SELECT pg_stat_force_next_flush()")
         yield url
-        runner.run(postgres.drop_database(name))
 
 
 @pytest.mark.postgres

@@ -70,6 +70,17 @@ def first(seen: Symptoms) -> str:
 # Each cause alone
 
 
+@pytest.mark.parametrize("pattern", ["'%' || $1 || '%'", "('%' || $1 || '%')", "'%x%'"])
+def test_who_looks_in_the_middle_of_texts_is_told_of_trigrams(pattern: str) -> None:
+    statement = f"SELECT id FROM article WHERE (slug LIKE {pattern})"
+    one = asked("GET /tasks", statement, requests=100, count=100, total_s=9.5)
+    (cause,) = ranked(slow_tasks(asked=(one,)))
+    assert "CREATE EXTENSION pg_trgm" in phrase(cause.explanation)
+    one = replace(one, statement=statement.replace("'%", "'x%"))
+    (cause,) = ranked(slow_tasks(asked=(one,)))
+    assert "pg_trgm" not in phrase(cause.explanation)
+
+
 def test_all_statements_that_an_index_helps_are_one_cause_that_names_the_dearest() -> None:
     count = "SELECT count(*) FROM tasks WHERE agent_id = $1"
     routes = (RouteTime(route="GET /tasks", count=100, sql_s=19.0),)

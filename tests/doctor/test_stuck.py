@@ -14,7 +14,7 @@ from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
-from keiko_perf.model import Asked, Outcome, Severity, Status, Target, Verdict, say
+from keiko_perf.model import Asked, BlockingCall, Outcome, Severity, Status, Target, Verdict, say
 from keiko_perf.model import kpi as kpis
 from keiko_perf.monitoring.process.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.monitoring.recorder import Recorder
@@ -32,6 +32,10 @@ LOCK = LockWait(
 FULL = PoolUse(waits=0, wait_s=0.0, failed=0, holds=0, hold_s=0.0, size=5.0, in_use=5.0)
 
 
+HELD = BlockingCall(place="app/tags.py:58 list_tags", count=2, total_s=17.0, longest_s=9.0,
+                    computed_s=16.0, last_at=NOON)  # fmt: skip
+
+
 def stuck(**more: object) -> Symptoms:
     return Symptoms(**({"window_s": 20.0, "in_flight": 40.0} | more))  # type: ignore[arg-type]
 
@@ -43,6 +47,16 @@ def stuck(**more: object) -> Symptoms:
             stuck(locks=(LOCK,), looks=100, pool=FULL, has_database=True),
             "locks.waiting",
             "whose last statement was ALTER TABLE items ADD COLUMN extra int",
+        ),
+        (
+            stuck(pool=FULL, blocking=(HELD,)),
+            "loop.computing",
+            "app/tags.py:58 list_tags holds the event loop, for 9 s at a time",
+        ),
+        (
+            stuck(blocking=(replace(HELD, total_s=2.0, longest_s=2.0, computed_s=2.0),)),
+            "service.unseen",
+            "outside of what can be seen here",
         ),
         (stuck(pool=FULL), "pool.exhausted", "all 5 connections of the pool are in use"),
         (stuck(), "service.unseen", "outside of what can be seen here"),

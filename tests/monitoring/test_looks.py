@@ -24,7 +24,8 @@ from keiko_perf.monitoring.looks import (
 )
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.decoding import decode
+from keiko_perf.monitoring.storage.encoding import encode
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]

@@ -53,6 +53,15 @@ def call(
             "rows",
             "a page at a time",
         ),
+        (
+            "tags = await session.scalars(q)",
+            (
+                "sqlalchemy/util/concurrency.py:9 greenlet_spawn",
+                "sqlalchemy/orm/loading.py:264 instances",
+            ),
+            "rows",
+            "a page at a time",
+        ),
         ("client.get(key)", ("redis/connection.py:9 read_response",), "redis", "redis.asyncio"),
         ("subprocess.run(command)", ("selectors.py:1 select",), "subprocess", "create_subprocess"),
         ("bcrypt.checkpw(one, two)", (), "passwords", "to_thread(bcrypt.checkpw"),
@@ -91,6 +100,13 @@ def test_what_blocks_has_a_substitute(
     assert instead in advice.statement
     assert f"# instead of: {line}" in advice.statement
     assert advice.verified_by is None
+
+
+def test_a_function_that_checks_passwords_is_known_by_its_name_where_no_source_is_there() -> None:
+    (advice,) = advise_blocking([call("app/core/security.py:30 verify_password")])
+    assert advice.code == "loop.passwords"
+    (advice,) = advise_blocking([call("app/core/security.py:30 Passwords.get_password_hash")])
+    assert advice.code == "loop.passwords"
 
 
 @pytest.mark.parametrize(("computed_s", "code"), [(0.9, "computing"), (0.1, "waiting")])

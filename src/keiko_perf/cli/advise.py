@@ -63,7 +63,9 @@ def advise(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="How large all the indexes may be together, such as 500MB."),
+        typer.Option(
+            help="How large all the indexes may be together once they are made, such as 500MB."
+        ),
     ] = None,
     max_indexes: Annotated[
         int | None,

@@ -150,6 +150,11 @@ def _refused(host: str, status: int) -> ServiceUnavailable:
             f"the service at {host} does not let its health be read: status {status}",
             cure="Set KEIKO_PERF_TOKEN to the token that PerformanceMonitor(token=...) was given",
         )
+    if status >= 500:
+        return ServiceUnavailable(
+            f"the service at {host} fails when it is asked for its health: status {status}",
+            cure="Its log tells by what; a proxy before it says so as well where it does not run",
+        )
     return ServiceUnavailable(
         f"the service at {host} has no health to read: status {status}",
         cure="Install a monitor in it: PerformanceMonitor().install(app)",

@@ -168,14 +168,12 @@ class Schema:
         search_path: schemas in which a bare name is looked for, in this order.
         views: the SELECT behind each view, by its name.
         trigrams: the schema of the extension pg_trgm; None if it is not there.
-        relation_names: every name in use, by schema: a new index cannot have it.
     """
 
     tables: Mapping[TableName, Table] = field(default_factory=dict)
     search_path: tuple[str, ...] = ("public",)
     views: Mapping[TableName, str] = field(default_factory=dict)
     trigrams: str | None = None
-    relation_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> dict[TableName, tuple[str, ...]]:

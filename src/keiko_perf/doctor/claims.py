@@ -221,7 +221,7 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
     if not held_s:
         return  # without a step of its own no request was answered
     for call in (one for one in seen.blocking if one.place != OTHER):
-        one = Claim(code=_kind(call), subject=call.place, about={"call": call})
+        one = Claim(code=kind_of(call), subject=call.place, about={"call": call})
         _divide(one, seen.routes, _own_s(call) / held_s)
         yield one
     # What a busy machine takes from a thread is nobody's.
@@ -249,14 +249,15 @@ def _work_s(code_s: float, seen: Symptoms) -> float:
     return code_s - computing_s * (seen.queued_ratio or 0.0)
 
 
-def _kind(call: BlockingCall) -> str:
+def kind_of(call: BlockingCall) -> str:
+    """Whether a call that holds the event loop computes, or waits without await."""
     computes = call.computed_s is not None and call.computed_s >= call.total_s / 2
     return COMPUTES if computes else BLOCKS
 
 
 def _own_s(call: BlockingCall) -> float:
     """For how long it holds the loop itself: what computes may have waited for a processor."""
-    return call.total_s if _kind(call) == BLOCKS else min(call.computed_s or 0.0, call.total_s)
+    return call.total_s if kind_of(call) == BLOCKS else min(call.computed_s or 0.0, call.total_s)
 
 
 def _divide(claim: Claim, routes: Iterable[RouteTime], share: float) -> None:

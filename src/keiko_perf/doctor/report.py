@@ -186,6 +186,13 @@ def _basis(seen: Seen) -> Message:
             window=symptoms.window_s,
             count=round(symptoms.in_flight or 0.0, 1),
         )
+    if symptoms.routes and symptoms.requests == 1:
+        return say(
+            "One request within {window:duration}, which took {total:duration}; the shares are of "
+            "that time.",
+            window=symptoms.window_s,
+            total=symptoms.total_s,
+        )
     if symptoms.routes:
         return say(
             "{count:count} requests within {window:duration}, which took {total:duration} in all; "

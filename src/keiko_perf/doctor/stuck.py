@@ -1,22 +1,26 @@
 """
 Stuck: requests are under way and not one was answered, so nothing tells where their time goes.
 
-Then the database tells, if its sessions stand before a lock, else the pool, if it has no connection
-left, else nothing does, and that is said. Pure.
+Then the database tells, if its sessions stand before a lock, else the watchdog, if the event loop
+was held for most of the time, else the pool, if it has no connection left, else nothing does, and
+that is said. Pure.
 """
 
 from __future__ import annotations
 
 from keiko_perf.doctor.case import Evidence
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.claims import LEAST_LOOKS
-from keiko_perf.doctor.codes import LOCK, POOL, UNSEEN
+from keiko_perf.doctor.claims import LEAST_LOOKS, kind_of
+from keiko_perf.doctor.codes import COMPUTES, LOCK, POOL, UNSEEN
 from keiko_perf.doctor.shape import told
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms
 from keiko_perf.doctor.words_of_database import blocker_of, of_lock
-from keiko_perf.model import Message, Text, say
+from keiko_perf.doctor.words_of_process import of_call, what_holds_the_loop
+from keiko_perf.model import BlockingCall, Message, Text, say
 
 _FULL = 0.9
+_MOST = 0.5
+"""Of the time for which the service had a processor: who holds the loop for so long holds it up."""
 
 
 def stuck_causes(seen: Symptoms) -> tuple[Cause, ...]:
@@ -28,6 +32,9 @@ def stuck_causes(seen: Symptoms) -> tuple[Cause, ...]:
     )
     if lock is not None:
         return (_locked(lock, seen),)
+    held_s = sum(one.total_s for one in seen.blocking)
+    if held_s and held_s >= _MOST * seen.window_s * (1.0 - (seen.queued_ratio or 0.0)):
+        return (_held(max(seen.blocking, key=lambda one: one.total_s), seen),)
     pool = seen.pool
     if pool is not None and pool.size and (pool.in_use or 0.0) >= _FULL * pool.size:
         return (_exhausted(pool, seen),)
@@ -71,6 +78,25 @@ def _locked(lock: LockWait, seen: Symptoms) -> Cause:
             "pg_terminate_backend(pid) rolls it back. A migration takes such a lock with SET "
             "lock_timeout, tries again if it is refused, and commits at once. This is not verified."
         ),
+    )
+
+
+def _held(call: BlockingCall, seen: Symptoms) -> Cause:
+    code = kind_of(call)
+    return _cause(
+        code,
+        call.place,
+        seen,
+        said=say(
+            "{count:number} requests are under way and not one was answered within "
+            "{window:duration}: {place} holds the event loop, for {longest:duration} at a time",
+            count=_near(seen),
+            window=seen.window_s,
+            place=call.place,
+            longest=call.longest_s,
+        ),
+        evidence=of_call(call),
+        explanation=what_holds_the_loop(is_computing=code == COMPUTES),
     )
 
 

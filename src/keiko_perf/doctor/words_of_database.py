@@ -4,6 +4,7 @@ Words for what a database makes users wait for: statements, locks, connections. 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from keiko_perf.doctor import codes
@@ -13,6 +14,8 @@ from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse
 from keiko_perf.model import Asked, Message, Recommendation, Text, say
 
+_IN_THE_MIDDLE = re.compile(r"\bI?LIKE\s+\(*\s*'%", re.I)
+"""As SQLAlchemy's `contains` writes it: `slug LIKE '%' || $1 || '%'`."""
 MOST_KEPT = 0.4
 """Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 
@@ -116,6 +119,11 @@ def slow(case: Case) -> Cause:
         ),
         evidence=_of_statement(asked),
         explanation=say(
+            "It looks for what stands in the middle of a text, which no B-tree finds; a trigram "
+            "index does: CREATE EXTENSION pg_trgm, then keiko-perf db advise. This is not verified."
+        )
+        if _IN_THE_MIDDLE.search(asked.statement)
+        else say(
             "No index that the planner was asked about makes it much cheaper, and it waits for no "
             "lock. keiko-perf db explain shows what its plan spends the time on."
         )

@@ -6,7 +6,7 @@ its memory. Pure.
 from __future__ import annotations
 
 from keiko_perf.doctor import codes
-from keiko_perf.doctor.case import Case
+from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.rows import fetched
 from keiko_perf.doctor.shape import told as statement_told
@@ -43,25 +43,35 @@ def blocking(case: Case) -> Cause:
             **figures,
         ),
         evidence={
-            "calls": call.count,
-            "total_s": call.total_s,
-            "longest_s": call.longest_s,
-            "computed_s": call.computed_s,
-            "stack": _way_to(call) or None,
+            **of_call(call),
             **({} if rows is None else {"rows_per_call": rows[1]}),
         },
-        explanation=_of_rows(*rows)
-        if rows is not None
-        else say(
+        explanation=what_holds_the_loop(is_computing=computes) if rows is None else _of_rows(*rows),
+    )
+
+
+def of_call(call: BlockingCall) -> Evidence:
+    """What was seen of a call that holds the event loop."""
+    return {
+        "calls": call.count,
+        "total_s": call.total_s,
+        "longest_s": call.longest_s,
+        "computed_s": call.computed_s,
+        "stack": _way_to(call) or None,
+    }
+
+
+def what_holds_the_loop(*, is_computing: bool) -> Message:
+    """What to do about a call that holds the event loop."""
+    if is_computing:
+        return say(
             "No request gets on meanwhile. Do less of it, or let a process of its own do it; a "
             "thread helps only where the library lets go of the interpreter. This is not "
             "verified: measure again after the change."
         )
-        if computes
-        else say(
-            "No request gets on meanwhile. Use a client that is awaited, or let "
-            "asyncio.to_thread do it. This is not verified: measure again after the change."
-        ),
+    return say(
+        "No request gets on meanwhile. Use a client that is awaited, or let "
+        "asyncio.to_thread do it. This is not verified: measure again after the change."
     )
 
 

@@ -226,7 +226,9 @@ def _alike(taken: list[Over], names: RouteNames) -> Iterable[list[Over]]:
             key = routed, status
         elif routed[3] == root_path and routed[0] is not None:
             # There may be one route for several paths, each with its own context.
-            key = id(routed[0]), fastapi and id(fastapi.get(CONTEXT)), routed[2], status
+            # A dictionary of FastAPI's may be empty, as that of a route beside an included router.
+            context = None if fastapi is None else fastapi.get(CONTEXT)
+            key = id(routed[0]), id(context), routed[2], status
         else:
             # Mounted, or without a route: it is its name that tells.
             key = _name(one, names), status

@@ -16,6 +16,7 @@ from keiko_perf.monitoring.attribution import Part, current
 from keiko_perf.monitoring.attribution.places import Places
 from keiko_perf.monitoring.comments import Comment, Comments
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
+from keiko_perf.monitoring.process.greenlets import note_greenlet
 from keiko_perf.monitoring.recorder import Recorder
 from keiko_perf.monitoring.sql_text import PERCENT_STYLES, Names
 
@@ -122,6 +123,7 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         context: Any,
         executemany: bool,
     ) -> None:
+        note_greenlet()  # back from the driver: what is made of the rows is made in this one
         done = finish(context, failed=False)
         if looks is not None and done is not None and not executemany:
             statement, name, duration_s = done

@@ -40,6 +40,8 @@ def _cure(code: str, pattern: str, instead: str) -> Cure:
 _THREAD = "await asyncio.to_thread(function, *arguments)"
 _PROCESS = "await loop.run_in_executor(processes, function, *arguments)  # a ProcessPoolExecutor"
 
+_PAGE = "statement.limit(100)  # a page at a time; where all are needed, await session.stream()"
+
 _ENCODING = re.compile(r"^fastapi/(encoders|routing)\.py:")
 """FastAPI's own second pass over what a handler returns: a place of its own, not below one."""
 
@@ -50,11 +52,7 @@ CURES = (
         "logging.getLogger().addHandler(QueueHandler(queue))  # a QueueListener writes in a thread;"
         " log no traceback where none is read",
     ),
-    _cure(
-        "rows",
-        r"\bAsyncCursor\.fetch|\bAsyncAdapt_\w+\.(_execute|fetch)|\basyncpg[/.]",
-        "statement.limit(100)  # a page at a time; where all are needed, await session.stream()",
-    ),
+    _cure("rows", r"\bAsyncCursor\.fetch|\bAsyncAdapt_\w+\.(_execute|fetch)|\basyncpg[/.]", _PAGE),
     _cure("sleep", r"\b(time\.)?sleep\(", "await asyncio.sleep(seconds)"),
     _cure(
         "requests",
@@ -66,6 +64,7 @@ CURES = (
         r"\b(psycopg2|pymysql|MySQLdb|sqlite3)[/.]|sqlalchemy/engine/default\.py",
         "await session.execute(statement)  # SQLAlchemy's AsyncSession, with an async driver",
     ),
+    _cure("rows", r"\bsqlalchemy/(orm/loading|engine/result)\.py", _PAGE),  # while they are made
     _cure(
         "redis", r"\bredis/(client|connection)\.py", "await client.get(key)  # redis.asyncio.Redis"
     ),
@@ -76,7 +75,8 @@ CURES = (
     ),
     _cure(
         "passwords",
-        r"\b(bcrypt|argon2|passlib)[/.]|\b(scrypt|pbkdf2_hmac|checkpw|hashpw)\(",
+        r"\b(bcrypt|argon2|passlib|pwdlib)[/.]|\b(scrypt|pbkdf2_hmac|checkpw|hashpw)\("
+        r"|(verify|check|hash)_password|password_hash",
         "await asyncio.to_thread(bcrypt.checkpw, password, hashed)",
     ),
     _cure(
@@ -197,7 +197,8 @@ def _cure_of(call: BlockingCall, line: str) -> Cure | None:
     stack = list(call.stack)
     if call.place in stack:
         stack = stack[len(stack) - stack[::-1].index(call.place) :]
+    function = call.place.rpartition(" ")[2]  # its name may say what it does where no line does
     for cure in CURES:
-        if any(cure.pattern.search(text) for text in (*stack, line)):
+        if any(cure.pattern.search(text) for text in (*stack, line, function)):
             return cure
     return None

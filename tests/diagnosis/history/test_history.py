@@ -48,7 +48,7 @@ def statement(
 def table(size_bytes: int, *, inserts: int = 0, seq_scans: int = 0) -> TableStats:
     return TableStats(
         schema="public", name="tasks", size_bytes=size_bytes, estimated_rows=1.0, inserts=inserts,
-        updates=0, deletes=0, live_rows=inserts, dead_rows=0, modified_rows=0, inserted_rows=0,
+        updates=0, deletes=0, live_rows=inserts, dead_rows=0, modified_rows=0,
         last_vacuum_at=None, last_analyze_at=None, seq_scans=seq_scans, index_scans=0,
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ async def test_what_got_slower_since_a_snapshot_is_told_with_exit_code_5(
         "VACUUM ANALYZE tasks",
     )
     code, said = await asyncio.to_thread(run, *snapshot)
-    assert (code, "the first snapshot is kept" in said) == (0, True)
+    assert (code, "The first snapshot is kept" in said) == (0, True)
     execute(url, *[ASK] * 200)
     await asyncio.to_thread(run, *snapshot)
     with pytest.raises(UsageError, match="three snapshots"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import psycopg
 import pytest
 
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.optimizer import QueryOptimizer
 from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.plans.report import explain_report
@@ -31,15 +30,12 @@ TABLE = """ "od'd"."ta sk" """
 
 
 @pytest.fixture(scope="module")
-def url(postgres: Cluster) -> str:
-    import asyncio
-
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(f"prices_{uuid4().hex[:12]}"))
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-        for statement in SETUP.split(";"):
-            db.execute(statement)  # type: ignore[arg-type]
-    return url
+def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("prices") as url:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+            for statement in SETUP.split(";"):
+                db.execute(statement)  # type: ignore[arg-type]
+        yield url
 
 
 @pytest.fixture

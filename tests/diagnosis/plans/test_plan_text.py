@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from uuid import uuid4
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 import pytest
 
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.diagnosis.plans.plan import Node, Plan, read_plan, read_plans
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.errors import UsageError
@@ -181,16 +181,12 @@ STATEMENTS = [
 
 
 @pytest.fixture(scope="module")
-def url(postgres: Cluster) -> str:
-    import asyncio
-
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database(f"text_{uuid4().hex[:12]}"))
-    url = url.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True) as db:
-        for statement in SETUP.split(";"):
-            db.execute(statement)  # type: ignore[arg-type]
-    return url
+def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("text") as url:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+            for statement in SETUP.split(";"):
+                db.execute(statement)  # type: ignore[arg-type]
+        yield url.replace("+psycopg", "")
 
 
 def shape(plan: Plan) -> list[tuple[object, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,6 +177,16 @@ def test_a_bitmap_of_a_table_that_the_server_keeps_costs_what_the_planner_says()
     kept = misjudged([visit], TABLES, buffers_bytes=4 * TABLE.size_bytes)
     assert abs(kept) < 700, "the rows that it looks at, as the planner has them"
     assert misjudged([visit], TABLES, buffers_bytes=3 * TABLE.size_bytes) > 2000
+
+
+def test_in_memory_the_pages_of_a_small_table_are_as_near_in_any_order() -> None:
+    few_pages = only({**look_up(Plan_Rows=500.0, Total_Cost=19.0)})
+    small, large = (
+        {ORDERS: replace(TABLE, size_bytes=size, rows=2000.0)} for size in (600_000, 600_000_000)
+    )
+    assert misjudged([few_pages], small, page_cost=IN_MEMORY) == 0.0
+    assert misjudged([few_pages], small) > 10.0, "beside a page that the planner takes for dear"
+    assert misjudged([few_pages], large, page_cost=IN_MEMORY) > 100.0
 
 
 def test_rows_that_several_processes_share_are_reckoned_as_the_planner_does() -> None:

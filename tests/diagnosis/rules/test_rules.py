@@ -35,12 +35,12 @@ STATEMENT = StatementStats(
 TABLE = TableStats(
     schema="public", name="tasks", size_bytes=100 * MIB, estimated_rows=100_000.0,
     inserts=100_000, updates=0, deletes=0, live_rows=100_000, dead_rows=0, modified_rows=0,
-    inserted_rows=0, last_vacuum_at=DAY_BEFORE, last_analyze_at=DAY_BEFORE, seq_scans=10,
+    last_vacuum_at=DAY_BEFORE, last_analyze_at=DAY_BEFORE, seq_scans=10,
     index_scans=10_000,
 )  # fmt: skip
 INDEX = IndexStats(
     schema="public", table="tasks", name="tasks_a", shape="btree a", size_bytes=10 * MIB, scans=500,
-    last_scan_at=None, is_valid=True, is_being_built=False, is_unique=False, backs="",
+    is_valid=True, is_being_built=False, is_unique=False, backs="",
     table_writes=1000, table_scans=50_000,
 )  # fmt: skip
 

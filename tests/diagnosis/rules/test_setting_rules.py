@@ -91,7 +91,7 @@ def test_statements_that_a_standby_cancelled() -> None:
     assert said(replace(EMPTY, replication=Replication(), is_standby=True)) == []
 
 
-WAL = Wal(bytes=100.0 * GIB, records=1.0, buffers_full=0, since_at=HOUR_BEFORE)
+WAL = Wal(bytes=100.0 * GIB, records=1.0, since_at=HOUR_BEFORE)
 
 
 @check([

@@ -22,6 +22,7 @@ from tests.diagnosis.rules.judging import (
 )
 
 from keiko_perf.diagnosis.evidence import StatementStats
+from keiko_perf.diagnosis.rules.writing import one_line
 
 UNSTEADY = {"stddev_s": 0.1, "max_s": 2.0}
 SPILLING = {"temp_blocks": 1000 * 1024}
@@ -120,6 +121,13 @@ def test_how_a_service_asks(why: str, changes: dict[str, Any], expected: Said) -
     table = replace(TABLE, **LONG_ROWS)
     evidence = replace(EMPTY, statements=(one,), statements_total_s=20.0, tables=(table,))
     assert [found for found in said(evidence) if found[0] != "statements.frequent"] == expected
+
+
+def test_a_statement_is_told_on_one_line_and_of_a_long_list_its_ends() -> None:
+    values = ", ".join(f"${i}::UUID" for i in range(1, 501))
+    query = f"SELECT a\n FROM t WHERE b IN ({values}) AND c IN ($501, $502)"
+    told = "SELECT a FROM t WHERE b IN ($1::UUID, …, $500::UUID) AND c IN ($501, $502)"
+    assert one_line(query) == told
 
 
 def test_the_same_list_in_ever_other_lengths() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.diagnosis.search.planner import (
@@ -66,6 +67,24 @@ async def test_what_saves_less_than_a_twentieth_of_any_statement_is_refused() ->
     result = await found(plans, query(BOTH))
     assert [one.index for one in result.chosen] == [B]
     assert reasons(result)[A] == "small_gain"
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "is_chosen"),
+    [
+        ("UPDATE t SET b = $1 WHERE a IS NULL", 1, False),
+        ("UPDATE t SET b = $1 WHERE a IS NULL", 2, True),
+        ("SELECT b FROM t WHERE a IS NULL", 1, True),
+    ],
+    ids=["an errand", "a write that comes again", "a report"],
+)
+async def test_a_write_that_came_once_is_no_reason_for_an_index_however_far_cheaper_it_would_be(
+    text: str, calls: int, is_chosen: bool
+) -> None:
+    plans = Plans({text: {NONE: 100.0, frozenset({A}): 1.0}, ONLY_C: {NONE: 100.0}})
+    result = await found(plans, query(text, calls), query(ONLY_C, 1_000))
+    assert [one.index for one in result.chosen] == ([A] if is_chosen else [])
+    assert is_chosen or reasons(result)[A] == "small_gain"
 
 
 async def test_an_index_that_costs_the_writes_more_than_it_saves_is_refused() -> None:

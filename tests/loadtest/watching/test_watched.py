@@ -99,6 +99,20 @@ def test_who_waits_for_locks_makes_them_a_resource() -> None:
     assert found.lines["lock"][0][1] == 4.0
 
 
+def test_a_service_that_does_not_answer_its_watcher_is_not_called_idle() -> None:
+    answered = [service(10 + one / 4) for one in range(8)]
+    sessions = [database(10 + one / 4) for one in range(40)]
+    found = watched(answered, sessions, begun_s=BEGUN_S + 10, duration_s=10)
+    assert (found.silent_s, found.loaded_s) == (pytest.approx(8.25), pytest.approx(10.0))
+    assert Watched.from_dict(found.to_dict()) == found
+    plan = Plan(base_url="http://service", load=ConstantRate(50), duration_s=10)
+    told = report(replace(run_virtually(plan, steady(0.3)), watched=found))
+    text = render(told, "text")
+    assert "The service told no figures for 8.25 s of 10 s" in " ".join(text.split())
+    assert "no limit was reached" not in text
+    assert seen().silent_s == 0.0
+
+
 def test_a_long_run_has_no_more_points_than_can_be_drawn() -> None:
     readings = [service(one / 4) for one in range(20_000)]
     found = watched(readings, (), begun_s=BEGUN_S, duration_s=5000)

@@ -20,7 +20,8 @@ from keiko_perf.model.asked import MAX_ASKED, MAX_EXEMPLARS, merged_asked, merge
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.attribution import Split
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.decoding import decode
+from keiko_perf.monitoring.storage.encoding import encode
 
 T0 = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SPLIT = Split(0.01, 0.0, 0.0, 0.002, 0.0, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -18,7 +19,11 @@ from tests.monitoring.dashboard.browsing import (
     service,
 )
 
+from keiko_perf.model import Severity, say
 from keiko_perf.monitoring import Marker, SqliteStore, StoredMonitor
+from keiko_perf.monitoring.alerts.alerting import CHANGES
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
+from keiko_perf.monitoring.alerts.records import alert_body
 from keiko_perf.monitoring.changes import markers
 from keiko_perf.monitoring.dashboard.serving import dashboards
 
@@ -93,7 +98,9 @@ def test_what_an_exception_says_never_reaches_the_page(browser, live):
         raise RuntimeError(f"{ATTACK} {secret}")
 
     with live(app) as url:
-        with httpx.Client(base_url=url, timeout=240) as http:
+        # uvicorn closes a connection on which an application has raised, sooner or later.
+        once = {"Connection": "close"}
+        with httpx.Client(base_url=url, timeout=240, headers=once) as http:
             assert http.get("/broken", params={"token": secret}).status_code == 500
             told = [
                 http.get(f"/performance/{path}").text
@@ -105,6 +112,32 @@ def test_what_an_exception_says_never_reaches_the_page(browser, live):
         seen.until("#endpoints", "GET /broken")
         assert "hunter2" not in seen.page.content()
         assert seen.page.locator("main img").count() == 0
+        seen.close()
+
+
+def test_an_alert_that_ended_for_want_of_figures_is_not_shown_as_good(browser, live):
+    app, monitor = service(store=a_day())
+    ended_at = datetime.now(UTC) - timedelta(hours=2)
+    well = Alert(
+        metric="error_rate",
+        severity=Severity.CRITICAL,
+        state=AlertState.RESOLVED,
+        message=say("it is well again"),
+        since=ended_at - timedelta(hours=1),
+        changed_at=ended_at,
+    )
+    unknown = replace(well, metric="api_response_time", unknown_since=well.since)
+
+    def keep(page):
+        for one in (well, unknown):
+            page.put(CHANGES, one.metric, one.changed_at, alert_body(one))
+
+    monitor.journal.write(keep)
+    with live(app) as url:
+        seen = Watched(browser, url, "?range=24h")
+        seen.until("#alerts [data-level=good]", "resolved")
+        seen.until("#alerts tr:has([data-level=unknown])", "resolved.*api_response_time")
+        assert seen.complaints == []
         seen.close()
 
 

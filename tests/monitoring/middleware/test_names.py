@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
@@ -35,6 +36,21 @@ async def test_a_request_is_named_by_its_whole_template(
         await http.request(method, path)
         await http.request(method, path)
     assert routes_of(recorder) == {name: 2}
+
+
+async def test_a_route_of_the_application_is_counted_beside_an_included_router(
+    recorder: Recorder,
+) -> None:
+    app, router = FastAPI(), APIRouter()
+    router.add_api_route("/agents", lambda: {})
+    app.include_router(router, prefix="/v1")
+    app.add_api_route("/ok", lambda: {})
+    app.add_middleware(PerfMiddleware, recorder=recorder)
+    async with client(app) as http:
+        for path in ("/ok", "/v1/agents", "/ok"):
+            assert (await http.get(path)).status_code == 200
+            recorder.settle()
+    assert routes_of(recorder) == {"GET /ok": 2, "GET /v1/agents": 1}
 
 
 @pytest.mark.parametrize(

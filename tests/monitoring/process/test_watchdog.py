@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import uvloop
 from fastapi import FastAPI
+from sqlalchemy.util import greenlet_spawn
 
 from keiko_perf.model import BlockingCall
 from keiko_perf.monitoring import PerformanceMonitor, SqliteStore
+from keiko_perf.monitoring.process.greenlets import note_greenlet
 from keiko_perf.monitoring.process.watchdog import watching
 from keiko_perf.monitoring.recorder import Recorder
 
@@ -178,6 +180,37 @@ def test_with_a_library_in_between_the_applications_own_line_is_blamed(held_by: 
     (call,) = held_by(asks)
     assert call.place.endswith(" asks")
     assert "threading.py" in call.stack[-1]
+
+
+LIBRARY = """
+def loads(note, wait):
+    note()
+    wait(0.2)
+"""
+
+
+def test_of_a_greenlet_the_line_that_awaits_it_is_blamed(held_by: Any) -> None:
+    library: dict[str, Any] = {}
+    exec(compile(LIBRARY, "/x/site-packages/orm.py", "exec"), library)  # noqa: S102  # our own
+
+    async def asks() -> None:
+        await greenlet_spawn(library["loads"], note_greenlet, threading.Event().wait)
+
+    (call,) = held_by(asks)
+    place = f"{HERE}:{line_of(asks, 'await')} asks"
+    assert call.place.endswith(place.rpartition("/")[2])
+    below = call.stack[call.stack.index(call.place) + 1 :]
+    assert any(one.endswith("orm.py:4 loads") for one in below)
+    assert below[0].endswith("greenlet_spawn")
+
+
+def test_a_greenlet_that_ended_long_ago_tells_nothing(held_by: Any) -> None:
+    async def asks() -> None:
+        await greenlet_spawn(note_greenlet)
+        await sleeps()
+
+    (call,) = held_by(asks)
+    assert call.place.endswith(" sleeps")
 
 
 async def test_no_thread_is_left_behind() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.monitoring.storage.storing import NOON, window
 
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.storage.encoding import decode, encode, no_series
+from keiko_perf.monitoring.storage.decoding import decode, no_series
+from keiko_perf.monitoring.storage.encoding import encode
 
 _histograms = st.lists(st.floats(min_value=0, max_value=1e5), max_size=20).map(Histogram)
 _names = st.text(max_size=30)

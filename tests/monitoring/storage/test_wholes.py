@@ -13,7 +13,8 @@ import pytest
 
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
-from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.decoding import decode
+from keiko_perf.monitoring.storage.encoding import encode
 from keiko_perf.monitoring.storage.minutes import Minutes
 from keiko_perf.monitoring.storage.pieces import Piece, snapshots
 from keiko_perf.monitoring.storage.sqlite import SqliteStore

@@ -67,8 +67,9 @@ class AdvisedIndex:
         upkeep: what the workload's writes cost more.
         build_s: how long it takes to make without locking out writers; None if not known.
         rows_written: how many rows the workload writes to the table.
-        size_bytes: how large it would be, by the planner's estimate, which a budget counts.
-        built_size_bytes: how large it will be once it is made; None if not known.
+        size_bytes: how large it would be, by the planner's estimate.
+        built_size_bytes: how large it will be once it is made, which a budget counts; None if not
+            known.
         wanted_by: the statements it was proposed for, where no gain is known.
         replaces: the names of indexes that are there and do nothing that it does not.
     """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from keiko_perf.diagnosis.advice.advice import Advice, Refusal
+from keiko_perf.diagnosis.advice.building import counted_bytes
 from keiko_perf.diagnosis.advice.conclusion import Priced, Task, unverified, verified
 from keiko_perf.diagnosis.advice.gaps import (
     bounds_gap,
@@ -43,7 +44,7 @@ from keiko_perf.diagnosis.pricing.trying import Remembering, WithTried
 from keiko_perf.diagnosis.pricing.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits
-from keiko_perf.diagnosis.search.costs import Costs
+from keiko_perf.diagnosis.search.costs import Costs, planned_bytes
 from keiko_perf.diagnosis.search.search import Search
 from keiko_perf.diagnosis.statements.workload import Workload
 from keiko_perf.model import Gap, say
@@ -69,6 +70,7 @@ async def advise(
     max_statements: int = MAX_STATEMENTS,
     max_candidates: int = MAX_CANDIDATES,
     scratch: Scratch | None = None,
+    counts_built: bool = True,
 ) -> Advice:
     """
     The indexes that are worth having.
@@ -82,12 +84,14 @@ async def advise(
         pricer: who says what an index would bring; HypoPG by default, if it is there. Without
             anyone the advice holds candidates that are marked as not verified.
         max_indexes: at most so many; by default 10, and with a budget as many as fit and pay.
-        budget_bytes: how large they may be together, by the planner's estimate.
+        budget_bytes: how large they may be together.
         kinds: which kinds of index, of `kinds.KINDS`.
         is_late: asked now and then; once it says so, the search ends with the best so far.
         max_statements: look only at so many statements, those that take most time.
         max_candidates: try only so many indexes, those for the statements that take most time.
         scratch: where samples of tables may be put, to try the indexes that cannot be assumed.
+        counts_built: whether a budget counts what they take once they are made, and not the
+            planner's estimate, which is twice as much.
 
     Raises:
         DatabaseUnavailable: the connection was lost.
@@ -112,6 +116,7 @@ async def advise(
         proposals=propose(queries, schema, max_candidates=max_candidates, kinds=kinds),
         writes=with_counters(writes_of(queries), workload.written, schema.tables),
         limits=Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late),
+        counting=counted_bytes if counts_built else planned_bytes,
         unread=len(workload.unparsed),
     )
     gaps = _gaps(workload, task)
@@ -160,6 +165,7 @@ async def _priced(
                 tuple(float(size or 0) for size in sizes.values()),
                 task.schema.tables,
                 await buffers_bytes(database),
+                task.counting,
             ),
             upkeep={one: upkeeps[one].cost for one in sizes},
             limits=task.limits,
@@ -199,7 +205,7 @@ async def _tried(database: Database, scratch: Scratch, sampling: Sampling, task:
 
 async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None], list[Refusal]]:
     """The candidates that can be made and are within the budget, with their sizes; the others."""
-    budget_bytes = task.limits.budget_bytes
+    budget_bytes, counted = task.limits.budget_bytes, task.counting
     wanted = task.proposals.wanted_by
     answers = await session.sizes([one for one in wanted if session.can_assume(one)])
     found: dict[Index, int | None] = {}
@@ -207,11 +213,13 @@ async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None],
     for index in wanted:
         guess = round(gin_size_bytes(index, task.schema.tables[index.table]))
         size = answers.get(index, guess)
+        table = task.schema.tables[index.table]
         if isinstance(size, IndexRefused):
             reason = say("the server cannot make it: {reason}", reason=size.reason)
             refused.append(Refusal(index, "impossible", reason))
-        elif budget_bytes is not None and size is not None and size > budget_bytes:
-            reason = say("it alone is larger than the budget: {size:bytes}", size=size)
+        elif size and budget_bytes is not None and counted(index, table, size) > budget_bytes:
+            counted_size = round(counted(index, table, size))
+            reason = say("it alone is larger than the budget: {size:bytes}", size=counted_size)
             refused.append(Refusal(index, "budget", reason))
         else:
             found[index] = size

@@ -17,6 +17,8 @@ from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.pricing.floor import share_held
 from keiko_perf.diagnosis.schema import Table
 
+_DOUBT = 1.05
+"""Of 175 that were made the middle one was 2 % larger than reckoned, one of ten by 15 %."""
 _LEAST_S = 0.02
 _FILLED = 0.9
 _POINTER_BYTES = 4.0
@@ -73,6 +75,11 @@ def built_bytes(index: Index, table: Table, planned_bytes: float) -> float:
     if alike >= _LEAST_ALIKE:
         entry = (entry + _LISTED_BYTES * alike) / alike
     return PAGE_BYTES * (1 + ceil(rows * entry / (_FILLED * PAGE_BYTES)))
+
+
+def counted_bytes(index: Index, table: Table, planned_bytes: float) -> float:
+    """What an index takes of a budget: its size once it is made, which is not known exactly."""
+    return _DOUBT * built_bytes(index, table, planned_bytes)
 
 
 def scaled_build_s(sample_s: float, sample_rows: float, rows: float) -> float:

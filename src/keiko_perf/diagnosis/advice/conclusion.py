@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex, Refusal
-from keiko_perf.diagnosis.advice.building import build_s, built_bytes
+from keiko_perf.diagnosis.advice.building import build_s, built_bytes, counted_bytes
 from keiko_perf.diagnosis.advice.gaps import late_gap, unplanned_gap
 from keiko_perf.diagnosis.advice.upkeep import Upkeep, Writes
 from keiko_perf.diagnosis.candidates.indexes import Index, is_replaced
@@ -21,7 +21,7 @@ from keiko_perf.diagnosis.candidates.proposals import Proposals
 from keiko_perf.diagnosis.pricing.scratch import Trial
 from keiko_perf.diagnosis.schema import Schema, TableName
 from keiko_perf.diagnosis.search.choice import Limits
-from keiko_perf.diagnosis.search.costs import Query
+from keiko_perf.diagnosis.search.costs import Counting, Query
 from keiko_perf.diagnosis.search.search import Chosen, Found
 from keiko_perf.model import Gap, Message, say
 
@@ -37,6 +37,7 @@ class Task:
         writes: what is written to each table.
         limits: what may be chosen.
         unread: statements of the workload that could not be read.
+        counting: what an index takes of a budget.
     """
 
     schema: Schema
@@ -44,6 +45,7 @@ class Task:
     writes: Mapping[TableName, Writes]
     limits: Limits
     unread: int
+    counting: Counting = counted_bytes
 
     @property
     def queries(self) -> tuple[Query, ...]:

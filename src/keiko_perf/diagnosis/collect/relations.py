@@ -39,7 +39,6 @@ def _table(row: dict[str, Any], major: int) -> TableStats:
         live_rows=row["live_rows"],
         dead_rows=row["dead_rows"],
         modified_rows=row["modified_rows"],
-        inserted_rows=row["inserted_rows"],
         last_vacuum_at=row["last_vacuum_at"],
         last_analyze_at=row["last_analyze_at"],
         seq_scans=row["seq_scans"],
@@ -70,9 +69,8 @@ async def index_statistics(
     Of the small ones that are valid and like no other only the largest are listed.
     """
     major = database.server.major
-    last_scan = "pg_stat_get_lastscan(indexrelid)" if major >= 16 else "NULL::timestamptz"
     rows = await database.rows(
-        _INDEXES.format(last_scan=last_scan),
+        _INDEXES,
         limit=limit,
         small=min(limit, MOST_SMALL_INDEXES),
         large_bytes=LARGE_BYTES,
@@ -90,7 +88,6 @@ def _index(row: dict[str, Any], major: int) -> IndexStats:
         shape=row["shape"],
         size_bytes=int(row["size_bytes"]),
         scans=row["scans"],
-        last_scan_at=row["last_scan_at"],
         is_valid=row["is_valid"],
         is_being_built=row["is_being_built"],
         is_unique=row["is_unique"],
@@ -148,7 +145,6 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
        pg_stat_get_tuples_deleted(c.oid) AS deletes,
        pg_stat_get_live_tuples(c.oid) AS live_rows, pg_stat_get_dead_tuples(c.oid) AS dead_rows,
        pg_stat_get_mod_since_analyze(c.oid) AS modified_rows,
-       pg_stat_get_ins_since_vacuum(c.oid) AS inserted_rows,
        greatest(pg_stat_get_last_vacuum_time(c.oid),
                 pg_stat_get_last_autovacuum_time(c.oid)) AS last_vacuum_at,
        greatest(pg_stat_get_last_analyze_time(c.oid),
@@ -208,7 +204,7 @@ SELECT n.nspname::text AS schema, l.table_name::text AS table, l.relname::text A
                  l.indnkeyatts,
                  regexp_replace(l.indexprs::text, 'location -?[0-9]+', '', 'g'), 'where',
                  regexp_replace(l.indpred::text, 'location -?[0-9]+', '', 'g')) AS shape,
-       l.size_bytes, pg_stat_get_numscans(l.indexrelid) AS scans, {last_scan} AS last_scan_at,
+       l.size_bytes, pg_stat_get_numscans(l.indexrelid) AS scans,
        l.is_valid,
        NOT l.is_valid AND EXISTS (
            SELECT FROM pg_catalog.pg_stat_progress_create_index p

@@ -43,7 +43,6 @@ async def database_statistics(database: Database) -> DatabaseStats | None:
     major = database.server.major
     columns = {
         "sessions": "d.sessions" if major >= 14 else "NULL::bigint",
-        "active": "d.active_time / 1000" if major >= 14 else "NULL::float8",
         "planned": "d.parallel_workers_to_launch" if major >= 18 else "NULL::bigint",
         "launched": "d.parallel_workers_launched" if major >= 18 else "NULL::bigint",
     }
@@ -60,12 +59,10 @@ async def database_statistics(database: Database) -> DatabaseStats | None:
         temp_files=row["temp_files"],
         deadlocks=row["deadlocks"],
         sessions=row["sessions"],
-        active_s=row["active_s"],
         workers_planned=row["workers_planned"],
         workers_launched=row["workers_launched"],
         oldest=row["oldest"],
         oldest_age=row["oldest_age"],
-        oldest_multixact_age=row["oldest_multixact_age"],
     )
 
 
@@ -101,9 +98,8 @@ WHERE name = ANY (CAST(:names AS text[])) OR name LIKE 'enable\\_%'
 _DATABASE = """
 SELECT d.xact_commit AS commits, d.xact_rollback AS rollbacks, d.blks_hit AS hit,
        d.blks_read AS read, d.blk_read_time AS read_ms, d.temp_bytes, d.temp_files, d.deadlocks,
-       {sessions} AS sessions, {active} AS active_s, {planned} AS workers_planned,
-       {launched} AS workers_launched, o.datname::text AS oldest, age(o.datfrozenxid) AS oldest_age,
-       (SELECT max(mxid_age(datminmxid)) FROM pg_catalog.pg_database) AS oldest_multixact_age
+       {sessions} AS sessions, {planned} AS workers_planned,
+       {launched} AS workers_launched, o.datname::text AS oldest, age(o.datfrozenxid) AS oldest_age
 FROM pg_catalog.pg_stat_database d
 CROSS JOIN (
     SELECT datname, datfrozenxid FROM pg_catalog.pg_database
@@ -124,7 +120,7 @@ FROM pg_catalog.pg_stat_checkpointer
 
 _WAL = """
 SELECT wal_bytes::float8 AS bytes, wal_records::float8 AS records,
-       wal_buffers_full AS buffers_full, stats_reset AS since_at
+       stats_reset AS since_at
 FROM pg_catalog.pg_stat_wal
 """
 

@@ -23,7 +23,6 @@ class TableStats:
         live_rows: live rows, as the statistics collector believes.
         dead_rows: dead rows, likewise.
         modified_rows: rows changed since it was last analysed.
-        inserted_rows: rows inserted since it was last vacuumed.
         last_vacuum_at: the last vacuum, by hand or automatic; None if never.
         last_analyze_at: the last analyze, likewise.
         seq_scans: sequential scans.
@@ -50,7 +49,6 @@ class TableStats:
     live_rows: int
     dead_rows: int
     modified_rows: int
-    inserted_rows: int
     last_vacuum_at: datetime | None
     last_analyze_at: datetime | None
     seq_scans: int
@@ -90,7 +88,6 @@ class IndexStats:
         shape: everything that makes it what it is but its name; equal shapes are duplicates.
         size_bytes: its size.
         scans: how often it was used.
-        last_scan_at: when it was last; None if never, or before PostgreSQL 16.
         is_valid: whether queries may use it.
         is_being_built: whether a CREATE INDEX or REINDEX is at work on it now.
         is_unique: whether it forbids duplicates, and so is needed without being scanned.
@@ -115,7 +112,6 @@ class IndexStats:
     shape: str
     size_bytes: int
     scans: int
-    last_scan_at: datetime | None
     is_valid: bool
     is_being_built: bool
     is_unique: bool

@@ -87,12 +87,10 @@ class DatabaseStats:
         temp_files: how many of those.
         deadlocks: transactions that were ended to resolve a deadlock.
         sessions: connections made to it; None before PostgreSQL 14.
-        active_s: the time that statements ran; None before PostgreSQL 14.
         workers_planned: parallel workers that plans asked for; None before PostgreSQL 18.
         workers_launched: those that there were; likewise.
         oldest: the database of the whole server whose rows are oldest.
         oldest_age: how old, in transactions.
-        oldest_multixact_age: the greatest age in multixacts of any database.
     """
 
     commits: int = 0
@@ -104,12 +102,10 @@ class DatabaseStats:
     temp_files: int = 0
     deadlocks: int = 0
     sessions: int | None = None
-    active_s: float | None = None
     workers_planned: int | None = None
     workers_launched: int | None = None
     oldest: str = ""
     oldest_age: int = 0
-    oldest_multixact_age: int = 0
 
     @property
     def hit_ratio(self) -> float | None:
@@ -132,7 +128,6 @@ class Wal:
 
     bytes: float
     records: float
-    buffers_full: int
     since_at: datetime | None = None
 
 

@@ -100,7 +100,6 @@ def _table(values: list[Any]) -> TableStats:
     unknown: dict[str, Any] = {
         "estimated_rows": None,
         "modified_rows": 0,
-        "inserted_rows": 0,
         "last_vacuum_at": None,
         "last_analyze_at": None,
     }

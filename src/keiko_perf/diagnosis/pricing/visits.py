@@ -23,8 +23,9 @@ from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.pricing.leading import Lead, lead_of
 from keiko_perf.diagnosis.schema import Table, TableName
 
-_TOUCHED = 0.4
-"""To find a page of the table that lies in memory, beside reading the next one from the system."""
+_TOUCHED, _NEAR_BYTES = 0.4, 16e6
+"""To find a page of the table that lies in memory, beside reading the next one from the system; in
+a table of no more bytes than that, which the processor itself holds, it is as near as the next."""
 _AT_HAND, _AT_RANDOM = 1.0, 1.5
 """To fetch it from the system, which has it at hand: of a look-up, and at random places."""
 _FAR = 1.5
@@ -168,9 +169,10 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
         in_order = _in_order(visit, table)
         touched = _touched(rows, table, pages, in_order)
         follows = scatter.order * in_order
-        cheap = touched * _TOUCHED
+        touch = min(_TOUCHED, page_cost) if table.size_bytes <= _NEAR_BYTES else _TOUCHED
+        cheap = touched * touch
         most = _AT_HAND if visit.times > 1 else _AT_RANDOM
-        dear = touched * max(most * page_cost, _TOUCHED)
+        dear = touched * max(most * page_cost, touch)
         besides = _LOOK_UP + rows * _ROW
         far = min(touched, 1.0) * _FAR * scatter.away * (1.0 - follows)
     cost = max(visit.cost, cheap + besides)
@@ -356,10 +358,8 @@ def _found(rows: float, given: float) -> float:
 
 
 def _by_bitmap(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
-    bitmap = next(
-        (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan"),
-        None,
-    )
+    plans = (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan")
+    bitmap = next(plans, None)
     if bitmap is None:  # of several: how many rows they leave together is not told
         return
     yield Visit(

@@ -40,11 +40,11 @@ class Page:
         self._members = ledger.members(number)
         self._projected = partial(weighing.costs.projected, number)
         self.known = weighing.costs.known(number)
-        self.answers = -1
+        self.answers = 0
         self.asked: dict[Bits, float] = {}
         self.plans: list[tuple[Bits, float]] = []
-        self.several: list[Answer] = []
-        """Those that use more than one."""
+        self.several: list[tuple[Answer, dict[Bits, float]]] = []
+        """The answers that use more than one, with what is hoped of parts of their plans."""
         self.used: Bits = 0
         self.live: Bits = 0
         """The candidates that matter by what is known: those that stand for others, and these."""
@@ -63,9 +63,10 @@ class Page:
         """Take in what the planner has said since; whether it has."""
         if self.answers == len(self.known):
             return False
+        new = self.known[self.answers :]
         self.answers = len(self.known)
-        self.asked = {one.asked: one.cost for one in self.known}
-        self.several = [one for one in self.known if one.used.bit_count() > 1]
+        self.asked |= {one.asked: one.cost for one in new}
+        self.several += [(one, {}) for one in new if one.used.bit_count() > 1]
         cheapest: dict[Bits, float] = {}
         for one in self.known:
             cheapest[one.used] = min(one.cost, cheapest.get(one.used, one.cost))
@@ -296,7 +297,7 @@ class Hopes(Ledger):
         known = super().more(page, there)
         if page.told[there] == page.sure(there):
             return known
-        return min([known, *(one.misjudged for one in page.several if one.used & there)])
+        return min([known, *(one.misjudged for one, _ in page.several if one.used & there)])
 
     def reckoned(self, page: Page, there: Bits) -> float:
         """What a statement costs with what stands for a set, with some luck."""
@@ -306,11 +307,13 @@ class Hopes(Ledger):
         nothing = page.sure(0)
         expected = self._trust(page) * self._expected_of(page.number, there)
         hoped = min(sure, nothing - expected)
-        for one in page.several:
+        for one, parts in page.several:
             used = one.used & there
             if one.cost < hoped and used and used != one.used:
-                share = one.share(used) ** _OPTIMISM
-                part = nothing - share * (nothing - one.cost)
+                part = parts.get(used)
+                if part is None:
+                    share = one.share(used) ** _OPTIMISM
+                    part = parts[used] = nothing - share * (nothing - one.cost)
                 if part < hoped:
                     hoped = min(hoped, max(part, self._said(page, one.used, there)))
         if hoped >= sure:

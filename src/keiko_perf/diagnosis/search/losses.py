@@ -26,7 +26,7 @@ class Losses:
         self._chosen = chosen
         self._gains = {bit: gains.of(1 << bit) for bit in bits_of(chosen)}
         self._sizes = {bit: gain.size for bit, gain in self._gains.items()}
-        self._each = {bit: self._lost(bit, chosen) for bit in self._sizes}
+        self._each = {bit: gain.beside(chosen & ~gain.new) for bit, gain in self._gains.items()}
         self._least = sorted((lost, bit) for bit, lost in self._each.items())
         self._cheapest = self._by_size(self._each)
 
@@ -49,7 +49,8 @@ class Losses:
             return ((0, 0.0),)
         near = self._chosen & new.near
         everything = self._chosen | new.new
-        beside = {bit: self._lost(bit, everything) for bit in bits_of(near)}
+        gains = self._gains
+        beside = {bit: gains[bit].beside(everything & ~(1 << bit)) for bit in bits_of(near)}
         # Of several none loses more than all together, unless one that is taken out is a gain.
         eligible = [(bit, lost) for bit, lost in beside.items() if lost <= most_lost]
         for lost, bit in self._least:
@@ -103,9 +104,6 @@ class Losses:
     def _by_size(self, losses: Mapping[int, float]) -> list[tuple[float, int]]:
         sizes = self._sizes
         return sorted((lost / sizes[bit], bit) for bit, lost in losses.items())
-
-    def _lost(self, bit: int, some: Bits) -> float:
-        return self._gains[bit].beside(some & ~(1 << bit))
 
 
 def least_missed_first(each: Mapping[int, Gain], chosen: Bits) -> list[int]:

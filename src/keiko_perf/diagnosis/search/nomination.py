@@ -168,9 +168,11 @@ class Nomination:
         """The best set once it is known what the parts of plans are worth that it might hold."""
         hoped = best
         for number in range(_MOST_ROUNDS):
+            if self.is_late():
+                break  # nothing may be asked, so that it does not matter what is hoped
             packing = Packing(self._hopes, self._hopes.moves())
             hoped = packing.better(hoped) if number % 4 else packing.best(best)
-            if self.is_late() or not await self._ask_about(hoped, best):
+            if not await self._ask_about(hoped, best):
                 break
             best = self._best = self._packing().better(best)
         self._best = self._packing().best(best)

@@ -14,13 +14,36 @@ from dataclasses import dataclass, field
 
 from keiko_perf.diagnosis.candidates.indexes import Index, serves
 from keiko_perf.diagnosis.pricing.floor import hypothetical_bytes
-from keiko_perf.diagnosis.schema import Key, Table, TableName
+from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.search.costs import Costs
 
 _WIDEST = 3
 _LEAST_IMPROVEMENT = 1.003
 _UNKNOWN_BYTES = 1e6
-_Plain = tuple[TableName, tuple[str, ...]]
+_Columns = tuple[TableName, tuple[str, ...]]
+
+
+@dataclass(slots=True, eq=False)
+class _Plain:
+    """
+    An index of columns and nothing else.
+
+    Attributes:
+        speaking: the statements that speak of one of its columns.
+        said: what the planner has said that it saves them alone.
+        begins: what it begins with, in whose place it can be used.
+        expected: what it might save them by the statistics, as far as that was asked for.
+        wider: those with a column more, once that was asked for.
+    """
+
+    table: TableName
+    columns: tuple[str, ...]
+    speaking: frozenset[int]
+    size: float
+    said: dict[int, float]
+    begins: tuple[_Plain, ...] = ()
+    expected: dict[int, float] = field(default_factory=dict)
+    wider: tuple[_Plain, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -34,11 +57,8 @@ class _State:
     gains: dict[_Plain, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    index: _Plain
-    wider_than: _Plain | None
-    more_bytes: float
+_Step = tuple[_Plain, _Plain | None, float]
+"""What is added, in the place of which, and how many bytes it takes more."""
 
 
 class Rehearsal:
@@ -53,20 +73,16 @@ class Rehearsal:
         self._costs = costs
         self._weights = weights
         self._live = live
-        self._speaking: dict[_Plain, frozenset[int]] = {}
-        self._columns: dict[TableName, list[str]] = {}
-        self._sizes: dict[_Plain, float] = {}
-        self._expected: dict[tuple[int, _Plain], float] = {}
+        self._said: dict[_Columns, dict[int, float]] = {}
         spoken_of: dict[tuple[TableName, str], set[int]] = {}
         for number, query in enumerate(costs.queries):
             for use in query.shape.uses:
                 for column in use.columns:
                     spoken_of.setdefault((use.table, column), set()).add(number)
-        for (table, column), numbers in sorted(spoken_of.items()):
-            self._speaking[table, (column,)] = frozenset(numbers)
-            self._columns.setdefault(table, []).append(column)
-        self._singles = tuple(self._speaking)
-        self._said: dict[tuple[int, _Plain], float] = {}
+        self._singles = [
+            self._plain(table, (column,), frozenset(numbers))
+            for (table, column), numbers in sorted(spoken_of.items())
+        ]
         self._most: dict[int, float] = {}
         self._trust: Mapping[int, float] = {}
 
@@ -86,7 +102,7 @@ class Rehearsal:
             {one: {} for one in self._live},
         )
         asked = len(self._costs.queries)
-        asked += sum(len(self._speaking[one.index]) for one in self._steps(state))
+        asked += sum(len(index.speaking) for index, _, _ in self._steps(state))
         while step := self._best(state):
             asked += self._taken(step, state)
         return asked
@@ -102,121 +118,130 @@ class Rehearsal:
                 if answer.used.bit_count() == 1:
                     index = candidates[answer.used.bit_length() - 1]
                     if index.method == "btree" and not index.where and not index.include:
-                        one = number, (index.table, index.columns)
+                        said = self._said.setdefault((index.table, index.columns), {})
                         saved = max(before - answer.cost, 0.0)
-                        self._said[one] = max(saved, self._said.get(one, 0.0))
+                        said[number] = max(saved, said.get(number, 0.0))
 
     def _steps(self, state: _State) -> Iterator[_Step]:
         """Each index that it could add, or widen one to, with the room that there is."""
+        room, chosen = state.room, state.chosen
         for one in self._singles:
-            if one not in state.chosen and self._size(one) <= state.room:
-                yield _Step(one, None, self._size(one))
-        for there in state.chosen:
-            table, columns = there
-            if len(columns) < _WIDEST:
-                for column in self._columns[table]:
-                    wider = table, (*columns, column)
-                    more = self._size(wider) - self._size(there)
-                    if column not in columns and more <= state.room:
-                        yield _Step(wider, there, more)
+            if one.size <= room and one not in chosen:
+                yield one, None, one.size
+        for there in chosen:
+            for wider in self._wider(there):
+                more = wider.size - there.size
+                if more <= room:
+                    yield wider, there, more
+
+    def _wider(self, there: _Plain) -> tuple[_Plain, ...]:
+        if there.wider is None:
+            others = [
+                one
+                for one in self._singles
+                if one.table == there.table and one.columns[0] not in there.columns
+            ]
+            begins = (*there.begins, there)
+            there.wider = tuple(
+                self._plain(
+                    there.table,
+                    there.columns + one.columns,
+                    there.speaking | one.speaking,
+                    begins,
+                )
+                for one in (others if len(there.columns) < _WIDEST else ())
+            )
+        return there.wider
+
+    def _plain(
+        self,
+        table: TableName,
+        columns: tuple[str, ...],
+        speaking: frozenset[int],
+        begins: tuple[_Plain, ...] = (),
+    ) -> _Plain:
+        index, known = _index(table, columns), self._costs.tables.get(table)
+        size = _UNKNOWN_BYTES
+        if known is not None:
+            size = self._costs.counting(index, known, hypothetical_bytes(index, known))
+        said = self._said.setdefault((table, columns), {})
+        return _Plain(table, columns, speaking, size, said, begins)
 
     def _best(self, state: _State) -> _Step | None:
         best, most = None, 0.0
         for step in self._steps(state):
-            gain = state.gains.get(step.index)
+            gain = state.gains.get(step[0])
             if gain is None:
-                gain = state.gains[step.index] = self._gain(step, state)
+                gain = state.gains[step[0]] = self._gain(step, state)
             if (state.cost - gain) * _LEAST_IMPROVEMENT < state.cost:
-                ratio = gain / max(step.more_bytes, 1.0)
+                ratio = gain / max(step[2], 1.0)
                 if ratio > most:
                     best, most = step, ratio
         return best
 
     def _gain(self, step: _Step, state: _State) -> float:
-        table = step.index[0]
-        there = _on(table, state.chosen, step)
+        index, replaced, _ = step
+        others = _on(index.table, state.chosen, replaced) if replaced else []
         gain = 0.0
-        for number in self._speak_of(step.index):
+        for number in index.speaking:
             saved = state.saved.get(number)
             if saved is None:
                 continue
-            more = self._best_of(number, there) - saved.get(table, 0.0)
+            now = saved.get(index.table, 0.0)
+            # What is only added leaves what the others save as it is.
+            best = self._best_of(number, [*others, index])
+            more = (best if replaced else max(best, now)) - now
             if more:
-                most, now = self._most[number], sum(saved.values())
-                gain += self._weights[number] * (min(now + more, most) - min(now, most))
+                most, whole = self._most[number], sum(saved.values())
+                gain += self._weights[number] * (min(whole + more, most) - min(whole, most))
         return gain
 
     def _best_of(self, number: int, some: list[_Plain]) -> float:
         """What the best of some indexes on one table saves a statement."""
-        return max([self._saved(number, one) for one in some if number in self._speak_of(one)])
+        return max([self._saved(number, one) for one in some if number in one.speaking])
 
     def _taken(self, step: _Step, state: _State) -> int:
         """Go on with a step; how many questions come next."""
-        index = step.index
-        there = _on(index[0], state.chosen, step)
-        state.chosen = [one for one in state.chosen if one != step.wider_than] + [index]
-        state.room -= step.more_bytes
+        index, replaced, more_bytes = step
+        there = [*_on(index.table, state.chosen, replaced), index]
+        state.chosen = [one for one in state.chosen if one is not replaced] + [index]
+        state.room -= more_bytes
         state.cost -= state.gains[index]
-        changed = self._speak_of(index)
+        changed = index.speaking
         for number in changed & state.saved.keys():
-            state.saved[number][index[0]] = self._best_of(number, there)
-        for one in [one for one in state.gains if self._speak_of(one) & changed]:
+            state.saved[number][index.table] = self._best_of(number, there)
+        for one in [one for one in state.gains if not one.speaking.isdisjoint(changed)]:
             del state.gains[one]
-        asked = 0
-        for next_step in self._steps(state):
-            speaking = self._speak_of(next_step.index)
+        return sum(
             # Of what widens the new one nothing was asked yet.
-            is_new = next_step.wider_than == index
-            asked += len(speaking if is_new else speaking & changed)
-        return asked
-
-    def _speak_of(self, index: _Plain) -> frozenset[int]:
-        """The statements that speak of one of its columns."""
-        known = self._speaking.get(index)
-        if known is None:
-            table, columns = index
-            each = (self._speaking[table, (column,)] for column in columns)
-            known = self._speaking[index] = frozenset[int]().union(*each)
-        return known
-
-    def _size(self, index: _Plain) -> float:
-        known = self._sizes.get(index)
-        if known is None:
-            table = self._costs.tables.get(index[0])
-            known = hypothetical_bytes(_index(index), table) if table else _UNKNOWN_BYTES
-            self._sizes[index] = known
-        return known
+            len(one.speaking if wider_than is index else one.speaking & changed)
+            for one, wider_than, _ in self._steps(state)
+        )
 
     def _saved(self, number: int, index: _Plain) -> float:
         """What it saves a statement alone."""
-        said = self._said.get((number, index))
+        said = index.said.get(number)
         if said is not None:
             return said
-        expected = self._expected.get((number, index))
+        expected = index.expected.get(number)
         if expected is None:
-            table = self._costs.tables.get(index[0])
-            expected = self._reckoned(number, index, table) if table else 0.0
-            self._expected[number, index] = expected
-        return max(self._trust.get(number, 1.0) * expected, self._said_of_start(number, index))
+            expected = index.expected[number] = self._reckoned(number, index)
+        saved = self._trust.get(number, 1.0) * expected
+        for one in index.begins:
+            saved = max(saved, one.said.get(number, 0.0))
+        return saved
 
-    def _said_of_start(self, number: int, index: _Plain) -> float:
-        """What the planner said of what it begins with, in whose place it can be used."""
-        table, columns = index
-        starts = ((number, (table, columns[:width])) for width in range(1, len(columns)))
-        return max((self._said.get(one, 0.0) for one in starts), default=0.0)
-
-    def _reckoned(self, number: int, index: _Plain, table: Table) -> float:
-        plain = _index(index)
-        if any(serves(one, plain, equal=0) for one in table.indexes):
+    def _reckoned(self, number: int, index: _Plain) -> float:
+        plain, table = _index(index.table, index.columns), self._costs.tables.get(index.table)
+        if table is None or any(serves(one, plain, equal=0) for one in table.indexes):
             return 0.0
-        return self._costs.expected_of(number, plain, self._size(index))
+        return self._costs.expected_of(number, plain, hypothetical_bytes(plain, table))
 
 
-def _on(table: TableName, chosen: list[_Plain], step: _Step) -> list[_Plain]:
-    """The indexes on its table after a step."""
-    return [*(one for one in chosen if one[0] == table and one != step.wider_than), step.index]
+def _on(table: TableName, chosen: list[_Plain], but: _Plain | None) -> list[_Plain]:
+    """The indexes on a table, but for one."""
+    return [one for one in chosen if one is not but and one.table == table]
 
 
-def _index(index: _Plain) -> Index:
-    table, columns = index
+def _index(table: TableName, columns: tuple[str, ...]) -> Index:
     return Index(table, tuple(map(Key, columns)))

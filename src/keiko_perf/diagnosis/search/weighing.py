@@ -75,10 +75,10 @@ class Weighing:
         }
 
     def size(self, some: Bits) -> float:
-        """How large the indexes are together."""
+        """How much of a budget the indexes take together."""
         known = self._sizes.get(some)
         if known is None:
-            known = sum(self.costs.sizes[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
+            known = sum(self.costs.counted[bit] or _SIZE_OF_UNKNOWN for bit in bits_of(some))
             self._sizes[some] = known
         return known
 

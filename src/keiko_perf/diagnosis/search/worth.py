@@ -51,9 +51,14 @@ class Worth:
         if saved >= self.least_share(gains) * self.cost_before:
             return True
         return not self.has_budget and any(
-            before >= FAR_CHEAPER * after and before > after and self._calls(number) > 0
+            before >= FAR_CHEAPER * after and before > after and self._comes_again(number)
             for number, before, after in gains
         )
+
+    def _comes_again(self, number: int) -> bool:
+        """A write that came once was somebody's errand; no index waits for its like."""
+        query = self.costs.queries[number]
+        return self._calls(number) > (1 if query.shape.writes else 0)
 
     def least_share(self, gains: Gains) -> float:
         """Which share of the workload's cost an index must save."""

@@ -37,6 +37,8 @@ from keiko_perf.model import (
 from keiko_perf.model.bottleneck_text import RESOURCES
 from keiko_perf.model.usage import Window
 
+_MOST_SILENT = 0.5
+"""Of the load: of a service that was silent for longer nobody can say what limits it."""
 _NAMES = {
     RESPONSE: say("inside the service, mean"),
     POOL_IN_USE: say("in use"),
@@ -127,15 +129,25 @@ def _uncounted() -> Gap:
         subject=say("the statements that the database executed meanwhile"),
         reason=say("pg_stat_statements told of none"),
         remedy=say(
-            "As a superuser: CREATE EXTENSION pg_stat_statements, which has to be in "
-            "shared_preload_libraries, and GRANT pg_read_all_stats to the user of --database"
+            "If the service executed any, as a superuser: CREATE EXTENSION pg_stat_statements, "
+            "which has to be in shared_preload_libraries, and GRANT pg_read_all_stats to the user "
+            "of --database"
         ),
     )
 
 
 def _sentences(watched: Watched) -> Iterator[Message]:
-    if watched.window is not None and watched.window.uses:
+    is_silent = watched.silent_s > _MOST_SILENT * (watched.loaded_s or 0.0)
+    if watched.window is not None and watched.window.uses and not is_silent:
         yield say("{found}.", found=bottleneck([watched.window]).sentence)
+    if watched.silent_s:
+        yield say(
+            "The service told no figures for {silent:duration} of {loaded:duration}: it did not "
+            "answer, as while its event loop is held, and what it was at then is not in them. "
+            "keiko-perf doctor tells what holds it.",
+            silent=watched.silent_s,
+            loaded=watched.loaded_s,
+        )
     yield from clock_sentences(watched)
 
 

@@ -35,6 +35,8 @@ from keiko_perf.model.usage import INSIDE, WAY
 __all__ = ["IO", "LOCK", "OTHER", "RUNNING", "SESSIONS", "Clock", "Watched", "watched"]
 
 MOST_POINTS = 600
+SILENT_FROM_S = 2.0
+"""Without an answer for so long a service is not just late."""
 
 RESPONSE = "response_s"
 RATE = "rate_per_s"
@@ -67,6 +69,8 @@ class Watched:
         database_clock: the database's, likewise.
         spent: what the database spent its time on, the dearest first; empty if it does not tell.
         moments: what promises are held to, by interval; empty if there is none about the inside.
+        silent_s: for how long of the load a service that is read was not: it did not answer.
+        loaded_s: how long the load was; None if the service was never read.
     """
 
     lines: Mapping[str, Points] = field(default_factory=dict)
@@ -77,6 +81,8 @@ class Watched:
     database_clock: Clock | None = None
     spent: tuple[Spent, ...] = ()
     moments: tuple[Moment, ...] = ()
+    silent_s: float = 0.0
+    loaded_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         window = self.window
@@ -108,6 +114,8 @@ class Watched:
             "database_clock": _clock_to_dict(self.database_clock),
             "spent": [one.to_dict() for one in self.spent],
             "moments": [momentary.to_dict(one) for one in self.moments],
+            "silent_s": self.silent_s,
+            "loaded_s": self.loaded_s,
         }
 
     @classmethod
@@ -134,6 +142,8 @@ class Watched:
                 momentary.from_dict(one, window_s=interval_s, at=at)
                 for at, one in enumerate(document.get("moments", ()))
             ),
+            silent_s=float(document.get("silent_s", 0.0)),
+            loaded_s=_optional(document.get("loaded_s")),
         )
 
 
@@ -193,7 +203,18 @@ def watched(
             intervals=ceil(duration_s / interval_s - 1e-6),
             interval_s=interval_s,
         ),
+        silent_s=_silent_s(service, begun_s, loaded_s),
+        loaded_s=loaded_s - begun_s if service else None,
     )
+
+
+def _silent_s(readings: Sequence[Reading], begun_s: float, ended_s: float) -> float:
+    """How long a service that is asked several times a second gave no answer, in all."""
+    if not readings:
+        return 0.0
+    within = [one.at_s for one in readings if begun_s <= one.at_s <= ended_s]
+    pauses = (later - before for before, later in pairwise((begun_s, *within, ended_s)))
+    return sum(one for one in pauses if one >= SILENT_FROM_S)
 
 
 def _arriving(window: Window, outside: Window) -> Sequence[Use]:

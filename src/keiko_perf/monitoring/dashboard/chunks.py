@@ -19,7 +19,8 @@ from threading import Lock
 
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring.protocol import Monitor
-from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.decoding import decode
+from keiko_perf.monitoring.storage.encoding import encode
 from keiko_perf.monitoring.storage.pieces import Piece, snapshots
 from keiko_perf.monitoring.storage.points import STRETCHES_S
 

@@ -223,24 +223,6 @@ async def asset(request: Request) -> Response:
     return answers.asset(request, name)
 
 
-PAGES = (
-    Page("/dashboard", dashboard),
-    Page("/metrics", metrics),
-    Page("/history", history),
-    Page("/alerts", alerts),
-    Page("/timeline", timeline),
-    Page("/tables", tables),
-    Page("/events", events),
-    Page("/login", login, ("POST",)),
-    Page("/static/{name}", asset),
-    *(
-        Page(*one)
-        # Not the functions themselves, which stand below.
-        for one in endpoints(lambda ask: refusal(ask), lambda ask: _monitor(ask))  # noqa: PLW0108
-    ),
-)
-
-
 def _monitor(request: Request) -> Monitor:
     monitor: Monitor = getattr(request.app.state, STATE)
     return monitor
@@ -380,3 +362,17 @@ async def _form_field(request: Request, name: str) -> str | None:
         return parse_qs(body.decode("ascii")).get(name, [None])[0]
     except (UnicodeDecodeError, ValueError):
         return None
+
+
+PAGES = (
+    Page("/dashboard", dashboard),
+    Page("/metrics", metrics),
+    Page("/history", history),
+    Page("/alerts", alerts),
+    Page("/timeline", timeline),
+    Page("/tables", tables),
+    Page("/events", events),
+    Page("/login", login, ("POST",)),
+    Page("/static/{name}", asset),
+    *(Page(*one) for one in endpoints(refusal, _monitor)),
+)

@@ -19,7 +19,8 @@ from threading import Lock
 from keiko_perf.errors import StoreUnavailable
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.decoding import decode
+from keiko_perf.monitoring.storage.encoding import encode
 from keiko_perf.monitoring.storage.journal import Journal, Page
 from keiko_perf.monitoring.storage.steady import SteadyStore
 from keiko_perf.monitoring.storage.store import Store

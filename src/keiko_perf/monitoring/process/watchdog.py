@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+from keiko_perf.monitoring.process.greenlets import waiting_frame
 from keiko_perf.monitoring.process.stacks import Lines, lines_of
 from keiko_perf.monitoring.process.steps import Look, Step
 from keiko_perf.monitoring.process.threads import ThreadClock
@@ -177,16 +178,26 @@ class Watchdog:
         """What tells the step from others, and its lines; None if the loop itself is at work."""
         frame = sys._current_frames().get(self._ident)
         frames: list[FrameType] = []
-        while frame is not None and not self._is_beneath(frame):
-            frames.append(frame)
-            frame = frame.f_back
+        frame = self._up(frame, frames)
         task: Any = asyncio.current_task(self._loop)
-        # A greenlet's frames have none of the loop's beneath them; then its task tells.
+        if frame is None and frames:
+            # A greenlet's frames have none of the loop's beneath them; who waits for it has.
+            waiting: list[FrameType] = []
+            if self._up(waiting_frame(self._ident), waiting) is not None:
+                frames += waiting
+        # Where nobody is known to wait for it, its task tells that it is a step of the loop's.
         if not frames or (frame is None and task is None):
             return None
         frames.reverse()
         # The frame itself, and not its address, which the next call may have again.
         return task if task is not None else frames[0], lines_of(frames)
+
+    def _up(self, frame: FrameType | None, frames: list[FrameType]) -> FrameType | None:
+        """Gather the frames up to the loop's, which is returned; None if there is none."""
+        while frame is not None and not self._is_beneath(frame):
+            frames.append(frame)
+            frame = frame.f_back
+        return frame
 
     def _is_beneath(self, frame: FrameType) -> bool:
         return frame.f_code is _HANDLE_RUN or id(frame) == self._base

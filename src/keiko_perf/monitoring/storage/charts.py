@@ -19,7 +19,8 @@ from typing import Any
 from keiko_perf.model import BlockingCall, Gauge, Histogram, Snapshot
 from keiko_perf.model.blocking import merged_calls
 from keiko_perf.model.varint import read_varints, write_varint
-from keiko_perf.monitoring.storage.encoding import decode, encode
+from keiko_perf.monitoring.storage.decoding import decode
+from keiko_perf.monitoring.storage.encoding import encode
 from keiko_perf.monitoring.storage.points import (
     GAUGES,
     STRETCHES_S,

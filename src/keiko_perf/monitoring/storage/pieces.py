@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from keiko_perf.model import Snapshot
-from keiko_perf.monitoring.storage.encoding import Wants, decode, encode
+from keiko_perf.monitoring.storage.decoding import Wants, decode
+from keiko_perf.monitoring.storage.encoding import encode
 
 ALL_LEVELS = "(0, 1, 2, 3)"
 """SQLite finds a range in an index behind a column only if it is told all that this may be."""

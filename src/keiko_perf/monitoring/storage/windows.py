@@ -19,7 +19,8 @@ from datetime import datetime
 
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring.storage import charts, minutes, wholes
-from keiko_perf.monitoring.storage.encoding import encode, no_series
+from keiko_perf.monitoring.storage.decoding import no_series
+from keiko_perf.monitoring.storage.encoding import encode
 from keiko_perf.monitoring.storage.minutes import Minutes
 from keiko_perf.monitoring.storage.pieces import (
     ALL_LEVELS,

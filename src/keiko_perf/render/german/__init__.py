@@ -26,6 +26,7 @@ from keiko_perf.render.german import (
     render,
     server,
     statements,
+    stuck,
 )
 
 GERMAN: dict[str, str] = {
@@ -50,6 +51,7 @@ GERMAN: dict[str, str] = {
         render,
         server,
         statements,
+        stuck,
     )
     for template, german in part.TEMPLATES.items()
 }

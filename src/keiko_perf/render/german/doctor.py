@@ -44,6 +44,11 @@ TEMPLATES = {
         "{count:count} Anfragen in {window:duration}, die zusammen {total:duration} brauchten; "
         "die Anteile sind die an dieser Zeit."
     ),
+    "One request within {window:duration}, which took {total:duration}; the shares are of that "
+    "time.": (
+        "Eine Anfrage in {window:duration}, die {total:duration} brauchte; die Anteile sind die an "
+        "dieser Zeit."
+    ),
     "Why is it slow?": "Warum ist es langsam?",
     "By the utilisation law: {limit}.": "Nach dem Auslastungsgesetz: {limit}.",
     "Causes, by what users wait for them": "Ursachen, nach der Wartezeit der Nutzer",
@@ -121,6 +126,12 @@ TEMPLATES = {
         "{share:ratio} der Zeit, die {who} warten, sind {count:count} Anweisungen, denen ein Index "
         "auf {index} fehlt, das meiste davon {statement}, je {mean:duration}; der Index verkürzt "
         "sie auf etwa {after:duration} (vom Planer geprüft)"
+    ),
+    "It looks for what stands in the middle of a text, which no B-tree finds; a trigram index "
+    "does: CREATE EXTENSION pg_trgm, then keiko-perf db advise. This is not verified.": (
+        "Sie sucht, was mitten in einem Text steht, und das findet kein B-Baum; ein "
+        "Trigramm-Index findet es: CREATE EXTENSION pg_trgm, dann keiko-perf db advise. Das ist "
+        "nicht geprüft."
     ),
     "another session": "eine andere Sitzung",
     "users": "Nutzer",
@@ -327,43 +338,6 @@ TEMPLATES = {
     ),
     "No request was answered within {window:duration}; {count:number} were under way.": (
         "Keine Anfrage wurde in {window:duration} beantwortet; {count:number} waren unterwegs."
-    ),
-    "{count:number} requests are under way and not one was answered within {window:duration}: "
-    "{statement} waits for a lock on {on}, which a transaction holds whose last statement was "
-    "{blocker}": (
-        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet: "
-        "{statement} wartet auf eine Sperre auf {on}; sie hält eine Transaktion, deren letzte "
-        "Anweisung diese war: {blocker}"
-    ),
-    "Let that transaction commit, or end it: pg_stat_activity has its pid, and "
-    "pg_terminate_backend(pid) rolls it back. A migration takes such a lock with SET lock_timeout, "
-    "tries again if it is refused, and commits at once. This is not verified.": (
-        "Lassen Sie diese Transaktion abschließen, oder beenden Sie sie: pg_stat_activity hat ihre "
-        "pid, und pg_terminate_backend(pid) rollt sie zurück. Eine Migration nimmt eine solche "
-        "Sperre mit SET lock_timeout, versucht es nach einer Absage erneut und schließt sofort ab. "
-        "Das ist nicht geprüft."
-    ),
-    "{count:number} requests are under way and not one was answered within {window:duration}: all "
-    "{size:number} connections of the pool are in use, and none comes back": (
-        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet: "
-        "alle {size:number} Verbindungen des Pools sind belegt, und keine kommt zurück"
-    ),
-    "Somebody takes a connection and does not give it back, or waits with it for something else. "
-    "pg_stat_activity shows what their sessions are at; with --database the doctor looks there. "
-    "This is not verified.": (
-        "Jemand nimmt eine Verbindung und gibt sie nicht zurück oder wartet mit ihr auf etwas "
-        "anderes. pg_stat_activity zeigt, was ihre Sitzungen tun; mit --database sieht der Doktor "
-        "dort nach. Das ist nicht geprüft."
-    ),
-    "{count:number} requests are under way and not one was answered within {window:duration}; what "
-    "they wait for is outside of what can be seen here": (
-        "{count:number} Anfragen sind unterwegs, und keine wurde in {window:duration} beantwortet; "
-        "worauf sie warten, liegt außerhalb dessen, was hier zu sehen ist"
-    ),
-    "py-spy dump shows what the threads of the process do. With --database the sessions of the "
-    "database are looked at as well.": (
-        "py-spy dump zeigt, was die Threads des Prozesses tun. Mit --database werden auch die "
-        "Sitzungen der Datenbank angesehen."
     ),
     "{share:ratio} of the time that users wait is for a database connection, while about "
     "{kept:number} of the {size:number} of the pool are kept and do not come back": (

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 TEMPLATES = {
-    "As a superuser: CREATE EXTENSION pg_stat_statements, which has to be in "
-    "shared_preload_libraries, and GRANT pg_read_all_stats to the user of --database": (
-        "Als Superuser: CREATE EXTENSION pg_stat_statements, was in shared_preload_libraries "
-        "stehen muss, und GRANT pg_read_all_stats an den Benutzer von --database"
+    "If the service executed any, as a superuser: CREATE EXTENSION pg_stat_statements, which has "
+    "to be in shared_preload_libraries, and GRANT pg_read_all_stats to the user of --database": (
+        "Falls der Dienst welche ausführte, als Superuser: CREATE EXTENSION pg_stat_statements, "
+        "was in shared_preload_libraries stehen muss, und GRANT pg_read_all_stats an den Benutzer "
+        "von --database"
+    ),
+    "The service told no figures for {silent:duration} of {loaded:duration}: it did not answer, "
+    "as while its event loop is held, and what it was at then is not in them. keiko-perf doctor "
+    "tells what holds it.": (
+        "Der Dienst nannte {silent:duration} von {loaded:duration} lang keine Zahlen: er "
+        "antwortete nicht, wie während seine Ereignisschleife aufgehalten ist, und was er da tat, "
+        "steht nicht in ihnen. keiko-perf doctor sagt, was sie aufhält."
     ),
     "Statements meanwhile, as the database counted them": (
         "Anweisungen währenddessen, wie die Datenbank sie zählte"
