@@ -60,6 +60,10 @@ def in_line(work: Work, places: int) -> Shape:
     return Shape("in line", work, lambda _: places, duration_s=8)
 
 
+def shared_by_two(count: int, _now_s: float) -> float:
+    return min(1.0, 2 / count)
+
+
 def is_told(one: Sequence[float], places: int) -> bool:
     return len(one) >= places and one[places - 1] == max(one) > 0
 
@@ -89,7 +93,7 @@ def test_where_nobody_waits_next_to_no_window_tells_anything(
 
 @pytest.mark.parametrize(
     "speed",
-    [lambda count, _: min(1.0, 2 / count), contention(0.03, 0.02)],
+    [shared_by_two, contention(0.03, 0.02)],
     ids=["two processors shared", "contention"],
 )
 @pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
@@ -98,7 +102,7 @@ def test_who_slows_others_down_stands_in_no_line(
     work: Work, speed: Callable[[int, float], float], in_flight: int
 ) -> None:
     shape = Shape("shared", work, speed=speed, duration_s=8)
-    assert mean(bool(one) for one in told(shape, in_flight)) < 0.1
+    assert mean(bool(one) for one in told(shape, in_flight)) < 0.15
 
 
 def test_it_is_clear_after_a_window_or_two_and_no_more_once_others_overtake() -> None:
@@ -110,10 +114,11 @@ def test_it_is_clear_after_a_window_or_two_and_no_more_once_others_overtake() ->
             line.ended(now_s, 0.04, 2)
         at_once(line.closing())
     assert line.is_clear
-    for _ in range(2):
-        for at in range(16):
-            now_s += 0.02
-            line.ended(now_s, 0.03 if at % 2 else 0.1, 4)
+    remembers = Remembers(4)
+    simulate(Shape("shared", WORKS["varies"], speed=shared_by_two, duration_s=4), remembers)
+    for first in range(16, 80, 16):
+        for ended_s, duration_s, beside in remembers.ended_[first : first + 16]:
+            line.ended(now_s + ended_s, duration_s, beside)
         at_once(line.closing())
     assert not line.is_clear
 
@@ -153,10 +158,13 @@ def test_a_single_place_is_soon_served_one_at_a_time(work: Work) -> None:
 
 @pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
 @pytest.mark.parametrize("places", [2, 3])
-def test_a_few_places_are_soon_served_as_many_at_a_time(work: Work, places: int) -> None:
+def test_a_few_places_are_soon_served_as_many_at_a_time_or_one_more(
+    work: Work, places: int
+) -> None:
     shape = Shape("few", work, lambda _: places, duration_s=30)
     limits = simulate(shape, Steering()).limits
-    assert limits.count(places) > 0.6 * len(limits)
+    assert sum(one in (places, places + 1) for one in limits) > 0.9 * len(limits)
+    assert limits.count(places) > 0.5 * len(limits)
 
 
 @pytest.mark.parametrize("work", EVERY.values(), ids=EVERY)

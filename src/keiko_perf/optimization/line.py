@@ -32,10 +32,9 @@ _SHORTEST = 0.02  # work, as a share of the duration: two that ended together ar
 _ALIKE, _SPREAD = 0.1, 0.3  # of logarithms of work: the least, and beforehand
 _FIRST = 2.0  # requests that what is said beforehand counts as
 _AT_ONCE = 1e-9  # work, in seconds; a share of the time, where a sum is rounded
-_BELIEVED = 0.7  # requests in one window are not quite independent
 _KEPT_SEEN, _KEPT_UNSEEN = 0.9, 0.98  # of the evidence, from one window to the next
 _FROM_ONE, _FROM_ALL, _LEAST = 6.0, 12.0, -6.0  # evidence: the most from windows, and the least
-_DOUBT, _SURE = 1.0, 5.0  # evidence that is not heard, and the most that is
+_DOUBT, _SURE = 0.5, 5.0  # evidence that is not heard, and the most that is
 _CLEAR = 4.0
 _PIECE = 8  # requests
 
@@ -126,7 +125,7 @@ class Line:
             return []
         mean = works[-1].mean
         unlike = works[-1].likely(mean)
-        told = [_BELIEVED * (work.likely(mean) - unlike) for work in works[:-1]]
+        told = [work.likely(mean) - unlike for work in works[:-1]]
         _keep_below(_FROM_ONE, told)
         return told
 

@@ -42,7 +42,7 @@ _CHEAP = 0.008  # so little that one more is looked at in every turn
 _OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
 _PIECES, _THINK = 60, 16  # a thought has no more; it takes one in so many requests
-_MOST_IN_LINE = 16  # with more in flight nobody looks whether they stand in line
+_MOST_IN_LINE = 8  # with more in flight nobody looks whether they stand in line for a few places
 _FEWEST, _ENOUGH = 4, 16.0  # requests; squared steps by the variance of a measurement
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
