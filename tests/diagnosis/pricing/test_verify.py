@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
 import psycopg
@@ -16,6 +17,8 @@ from keiko_perf.diagnosis.plans.explain import explain
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing import verify
 from keiko_perf.diagnosis.pricing.memory import InMemory
+from keiko_perf.diagnosis.pricing.price import Around, Price, TableLocked
+from keiko_perf.diagnosis.pricing.trying import Patient
 from keiko_perf.diagnosis.pricing.verify import (
     HypoPg,
     IndexRefused,
@@ -296,6 +299,42 @@ async def test_a_lock_that_never_goes_is_waited_for_once(url: str) -> None:
             assert "a lock was not free" in phrase(advice.gaps[0].reason)
             with pytest.raises(StatementFailed, match=r"a lock was not free within 0\.2 s"):
                 await explain(database, texts[0])
+
+
+async def test_a_lock_in_the_middle_of_it_is_waited_for_within_a_bound(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", "")) as other:
+        async with (
+            Database.connect(url, lock_timeout_s=0.05) as database,
+            HypoPg().session(database) as plain,
+        ):
+            released = _Released(plain, other, at=4)
+            session = Patient(released)
+            before = await session.price(QUERY, 1, NONE)
+            await database.release()
+            other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(TableLocked):  # nothing is known of it yet
+                await session.price("SELECT id FROM events WHERE kind = $1", 1, NONE)
+            assert (await session.price(QUERY, 1, frozenset({BY_KIND}))).cost < before.cost
+            assert released.asked == 4
+            other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(TableLocked, match="a lock was not free"):
+                await session.price(QUERY, 1, NONE)
+            assert session.tries_left == 0
+
+
+@dataclass(slots=True)
+class _Released(Around):
+    """A session before whose fourth question a lock is given back."""
+
+    other: psycopg.Connection
+    at: int
+    asked: int = 0
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        self.asked += 1
+        if self.asked == self.at:
+            self.other.rollback()
+        return await self.session.price(text, parameters, indexes)
 
 
 def test_building_needs_the_word_that_the_database_is_ones_own() -> None:

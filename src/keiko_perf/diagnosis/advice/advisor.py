@@ -40,7 +40,7 @@ from keiko_perf.diagnosis.pricing.memory import InMemory, buffers_bytes
 from keiko_perf.diagnosis.pricing.price import IndexRefused, Pricer, Session
 from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.scratch import Scratch, Trial, try_out
-from keiko_perf.diagnosis.pricing.trying import Remembering, WithTried
+from keiko_perf.diagnosis.pricing.trying import Patient, Remembering, WithTried
 from keiko_perf.diagnosis.pricing.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits
@@ -153,7 +153,8 @@ async def _priced(
     if scratch is not None and isinstance(pricer, HypoPg):
         trial = await _tried(database, scratch, sampling, task)
     async with pricer.session(database) as plain:
-        sampled = sampling.over(WithTried(plain, trial.tried) if trial.tried else plain)
+        asked = Patient(plain)
+        sampled = sampling.over(WithTried(asked, trial.tried) if trial.tried else asked)
         session = Remembering(sampled)
         sizes, refused = await _sizes(session, task)
         upkeeps = _upkeeps(task, sizes)

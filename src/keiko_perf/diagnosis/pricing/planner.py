@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.postgres import Database
-from keiko_perf.diagnosis.pricing.price import TableLocked
+from keiko_perf.diagnosis.pricing.price import Price, TableLocked
+from keiko_perf.diagnosis.pricing.visits import visits_of
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.statements.parser import NotUnderstood, written_out
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused
@@ -25,7 +27,7 @@ GENERIC = {"plan_cache_mode": "force_generic_plan"}
 _OPTIONS = "FORMAT JSON, VERBOSE"
 _PREPARED = "keiko_perf"
 _SYNTAX_ERROR = "42601"
-_LOCK_TIMEOUT = "55P03"
+LOCK_TIMEOUT = "55P03"
 _GENERIC_PLAN_SINCE = 160000
 
 
@@ -66,7 +68,7 @@ class Planner:
             return await self._explained(before, self._rewritten.get(text, text), parameters)
         except StatementFailed as failure:
             if failure.sqlstate != _SYNTAX_ERROR or text in self._rewritten:
-                raise _not_planned(failure) from None
+                raise not_planned(failure) from None
         # `interval $1`, as pg_stat_statements writes it, is no SQL: the parser's own words are.
         try:
             self._rewritten[text] = written_out(text)
@@ -76,7 +78,7 @@ class Planner:
                 f"a statement cannot be read: {error}", cure="Look at it in the workload"
             ) from None
         except StatementFailed as failure:
-            raise _not_planned(failure) from None
+            raise not_planned(failure) from None
 
     async def _explained(
         self, before: Sequence[str], text: str, parameters: int
@@ -128,6 +130,19 @@ def _plan_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     parsed = json.loads(answer) if isinstance(answer, str | bytes) else answer
     plan: dict[str, Any] = parsed[0]["Plan"]
     return plan
+
+
+def price_of(plan: dict[str, Any], assumed: Mapping[str, Index]) -> Price:
+    """The price of a plan; *assumed* are the indexes in question, by their names."""
+    return Price(
+        float(plan["Total Cost"]),
+        frozenset(assumed[one] for one in index_names(plan) if one in assumed),
+        scans=scans_of(plan),
+        rows=rows_of(plan),
+        given=given_of(plan),
+        ways=ways_of(plan),
+        visits=visits_of(plan, assumed),
+    )
 
 
 def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
@@ -209,8 +224,9 @@ def index_names(plan: Mapping[str, Any]) -> Iterator[str]:
         yield from index_names(one)
 
 
-def _not_planned(failure: StatementFailed) -> StatementRefused:
-    if failure.sqlstate == _LOCK_TIMEOUT:
+def not_planned(failure: StatementFailed) -> StatementRefused:
+    """Why a statement was not planned: its table is locked, or what the server says."""
+    if failure.sqlstate == LOCK_TIMEOUT:
         return TableLocked(failure.what, cure=failure.cure)
     return StatementRefused(
         f"the server cannot plan it: {failure.message}",

@@ -1,6 +1,7 @@
 """
 Trying: sessions around another one, that prices what was tried on a sample beside what can be
-assumed, and that remembers how the tables are read without any index more.
+assumed, that asks again where a table is locked for a while, and that remembers how the tables are
+read without any index more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.pricing.bitmap import with_scan
-from keiko_perf.diagnosis.pricing.price import Around, IndexRefused, Price
+from keiko_perf.diagnosis.pricing.price import Around, IndexRefused, Price, TableLocked
 from keiko_perf.diagnosis.pricing.scratch import Tried
 from keiko_perf.diagnosis.schema import TableName
 
@@ -26,6 +27,30 @@ class Remembering(Around):
         if not indexes:
             self.ways[text] = price.ways
         return price
+
+
+@dataclass(slots=True)
+class Patient(Around):
+    """
+    One that asks again where a table was locked meanwhile of which it was told something before:
+    what was learnt so far is not given up for a migration of some seconds. Each time the server
+    itself waits for as long as the connection lets it.
+    """
+
+    tries_left: int = 30
+    _answered: set[str] = field(default_factory=set)
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        while True:
+            try:
+                price = await self.session.price(text, parameters, indexes)
+            except TableLocked:
+                if text not in self._answered or self.tries_left <= 0:
+                    raise
+                self.tries_left -= 1
+            else:
+                self._answered.add(text)
+                return price
 
 
 @dataclass(slots=True)

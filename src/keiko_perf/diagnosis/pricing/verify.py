@@ -11,7 +11,7 @@ since recorded statements hold `$1` in place of values.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -21,17 +21,14 @@ from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing.planner import (
     GENERIC,
+    LOCK_TIMEOUT,
     Planner,
     forget_prepared,
-    given_of,
-    index_names,
-    rows_of,
-    scans_of,
+    not_planned,
+    price_of,
     surely,
-    ways_of,
 )
-from keiko_perf.diagnosis.pricing.price import IndexRefused, Price, Pricer, Session
-from keiko_perf.diagnosis.pricing.visits import visits_of
+from keiko_perf.diagnosis.pricing.price import IndexRefused, Price, Pricer, Session, TableLocked
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.statements.parser import literal, quoted
 from keiko_perf.errors import DatabaseUnavailable, KeikoError, StatementRefused
@@ -151,7 +148,7 @@ class _Hypothetical:
         plan = await self._plan(text, parameters, indexes)
         await self._release()
         assumed = {name: one for one, made in self._there.items() for _, name in made}
-        return _price(plan, assumed)
+        return price_of(plan, assumed)
 
     async def _plan(self, text: str, parameters: int, indexes: frozenset[Index]) -> dict[str, Any]:
         if text in self._planned:
@@ -204,13 +201,15 @@ class _Hypothetical:
             try:
                 await self._create(frozenset(some))
                 found |= await self._sizes_of(some)
-            except IndexRefused:
+            except StatementRefused:
                 await self._drop(self._there.keys())
                 for index in some:
                     try:
                         found[index] = await self.size_bytes(index)
                     except IndexRefused as refusal:
                         found[index] = refusal
+                    except TableLocked as locked:
+                        found[index] = IndexRefused(index, locked.what)
             await self._drop(self._there.keys())
             await self._release()
         return found
@@ -244,6 +243,8 @@ class _Hypothetical:
             # What it made before it failed has no transaction that would undo it.
             everything = sorted(indexes | self._there.keys())
             await self._reset()
+            if failure.sqlstate == LOCK_TIMEOUT:
+                raise not_planned(failure) from None
             if len(ordered) == 1:
                 raise IndexRefused(ordered[0], failure.message) from None
             for index in everything:
@@ -337,7 +338,7 @@ class _Built:
             await self._create(index)
         async with self._without(sorted(self._there.keys() - indexes)):
             plan = await self._planner.plan(text, parameters)
-        return _price(plan, {self._there[one]: one for one in indexes})
+        return price_of(plan, {self._there[one]: one for one in indexes})
 
     async def size_bytes(self, index: Index) -> int | None:
         if index not in self._there:
@@ -373,19 +374,6 @@ class _Built:
             await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
             raise
         await self._database.send("ROLLBACK TO SAVEPOINT keiko_perf_price")
-
-
-def _price(plan: dict[str, Any], assumed: Mapping[str, Index]) -> Price:
-    """The price of a plan; *assumed* are the indexes in question, by their names."""
-    return Price(
-        float(plan["Total Cost"]),
-        frozenset(assumed[one] for one in index_names(plan) if one in assumed),
-        scans=scans_of(plan),
-        rows=rows_of(plan),
-        given=given_of(plan),
-        ways=ways_of(plan),
-        visits=visits_of(plan, assumed),
-    )
 
 
 async def _hypopg_schema(database: Database) -> str | None:
