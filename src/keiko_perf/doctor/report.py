@@ -10,6 +10,7 @@ from datetime import datetime
 
 from keiko_perf.doctor.advice import asked_again
 from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.ranking import LEAST_REQUESTS
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import RouteTime, Symptoms
 from keiko_perf.model import (
@@ -115,6 +116,12 @@ def _headline(causes: Sequence[Cause], seen: Seen) -> Message:
         return say("Nothing can be said: no request and no statement was seen")
     missed = any(one.outcome is Outcome.MISSED for one in seen.verdicts)
     queued = seen.symptoms.queued_ratio or 0.0
+    if missed and seen.symptoms.routes and seen.symptoms.requests < LEAST_REQUESTS:
+        return say(
+            "A target is missed, and too few requests were answered meanwhile to tell by what: "
+            "{count:count}",
+            count=seen.symptoms.requests,
+        )
     if missed and queued >= MUCH_QUEUED:
         return say(
             "A target is missed, and the machine is too busy to tell by what: of the time that the "

@@ -33,6 +33,11 @@ TEMPLATES = {
     "Each is less than a tenth of the time, and none of them a guess.": (
         "Jedes ist weniger als ein Zehntel der Zeit, und keines eine Vermutung."
     ),
+    "A target is missed, and too few requests were answered meanwhile to tell by what: "
+    "{count:count}": (
+        "Ein Ziel ist verfehlt, und zu wenige Anfragen wurden unterdessen beantwortet, um zu "
+        "sagen, wodurch: {count:count}"
+    ),
     "A target is missed, and nothing that takes a notable time was found": (
         "Ein Ziel ist verfehlt, und nichts war zu finden, das nennenswert Zeit braucht"
     ),
