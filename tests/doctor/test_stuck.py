@@ -75,6 +75,15 @@ def test_where_not_one_request_is_answered_it_is_said_what_they_wait_for(
         assert render(report, format, lang="de")
 
 
+def test_handlers_in_threads_and_their_connections_that_wait_for_each_other_are_told() -> None:
+    threads = ThreadUse(size=40.0, in_use=40.0, waiting=300.0)
+    (cause,) = ranked(stuck(pool=FULL, threads=threads))
+    assert cause.code == "pool.exhausted"
+    assert "who has a connection waits for a thread" in phrase(cause.explanation)
+    (cause,) = ranked(stuck(pool=FULL, threads=replace(threads, in_use=4.0)))
+    assert "Somebody takes a connection" in phrase(cause.explanation)
+
+
 def test_a_service_that_nobody_asks_is_not_stuck() -> None:
     assert ranked(stuck(in_flight=0.2)) == ranked(stuck(in_flight=None)) == ()
 

@@ -13,7 +13,7 @@ from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.claims import LEAST_LOOKS, kind_of
 from keiko_perf.doctor.codes import COMPUTES, LOCK, POOL, UNSEEN
 from keiko_perf.doctor.shape import told
-from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms
+from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms, ThreadUse
 from keiko_perf.doctor.words_of_database import blocker_of, of_lock
 from keiko_perf.doctor.words_of_process import of_call, what_holds_the_loop
 from keiko_perf.model import BlockingCall, Message, Text, say
@@ -114,11 +114,25 @@ def _exhausted(pool: PoolUse, seen: Symptoms) -> Cause:
             size=pool.size,
         ),
         evidence={"size": pool.size, "in_use": pool.in_use, "timeouts": pool.failed},
-        explanation=say(
+        explanation=_waits_in_threads(seen.threads)
+        or say(
             "Somebody takes a connection and does not give it back, or waits with it for something "
             "else. pg_stat_activity shows what their sessions are at; with --database the doctor "
             "looks there. This is not verified."
         ),
+    )
+
+
+def _waits_in_threads(threads: ThreadUse | None) -> Message | None:
+    """Handlers without `async` that wait for connections keep those who have one from going on."""
+    if threads is None or threads.in_use < _FULL * threads.size:
+        return None
+    return say(
+        "All {size:count} threads that handlers without async run in are at work as well: who has "
+        "one waits for a connection there, and who has a connection waits for a thread. Let the "
+        "pool have as many connections as there are threads, or allow fewer threads: "
+        "anyio.to_thread.current_default_thread_limiter().total_tokens. This is not verified.",
+        size=round(threads.size),
     )
 
 

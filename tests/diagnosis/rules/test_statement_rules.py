@@ -22,7 +22,9 @@ from tests.diagnosis.rules.judging import (
 )
 
 from keiko_perf.diagnosis.evidence import StatementStats
+from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.writing import one_line
+from keiko_perf.render import phrase
 
 UNSTEADY = {"stddev_s": 0.1, "max_s": 2.0}
 SPILLING = {"temp_blocks": 1000 * 1024}
@@ -148,6 +150,11 @@ def test_a_count_beside_each_page() -> None:
     )
     evidence = replace(EMPTY, statements=(count, page), statements_total_s=40.0)
     assert said(evidence) == [("patterns.count-per-page", WARNING)]
+    (found,) = judge(evidence).findings
+    assert "all rows of a list in tasks are counted" in phrase(found.summary)
+    whole = replace(evidence, statements=(replace(count, query="SELECT count(*) FROM tasks"), page))
+    (found,) = judge(whole).findings
+    assert "all rows of tasks are counted" in phrase(found.summary)
     rare = replace(page, calls=10, rows=10)
     assert said(replace(evidence, statements=(count, rare))) == []
     elsewhere = replace(page, query="SELECT id FROM agents LIMIT $1")

@@ -24,6 +24,7 @@ _FROM = re.compile(r"\bfrom\s+(?:only\s+)?((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|
 _OFFSET = re.compile(r"\boffset\s+(?:\$\d+|\d+|cast\()", re.I)
 _GROUPS = re.compile(r"\b(?:group\s+by|select\s+distinct)\b", re.I)
 _LIMIT = re.compile(r"\b(?:limit\s|fetch\s+first\b)", re.I)
+_WHERE = re.compile(r"\bwhere\b", re.I)
 _COUNT = re.compile(r"^\s*select\s+count\s*\(", re.I)
 _BY_KEY = re.compile(r"=\s*(?:\$\d+|cast\(\$\d+)|\$\d+(?:::\w+| as \w+\))?\s*=\s*[\"\w]", re.I)
 """A relation that SQLAlchemy loads lazily has the value on the left: `$1::BIGINT = t.agent_id`."""
@@ -132,10 +133,18 @@ def count_per_page(evidence: Evidence) -> Iterator[Finding | Gap]:
                 "all rows of {table} are counted for each page of them, {mean_s:duration} a time",
                 table=table[1],
                 mean_s=one.mean_s,
+            )
+            if not _WHERE.search(one.query)
+            else say(
+                "all rows of a list in {table} are counted for each page of it,"
+                " {mean_s:duration} a time",
+                table=table[1],
+                mean_s=one.mean_s,
             ),
             say(
-                "A count reads every row that it counts. Ask for one row more than the page has to"
-                " know of a next one, or show the planner's estimate."
+                "A count reads every row that it counts, and the whole table where no index finds"
+                " them. Ask for one row more than the page has to know of a next one, or show the"
+                " planner's estimate."
             ),
             link="https://wiki.postgresql.org/wiki/Count_estimate",
         )

@@ -133,6 +133,16 @@ TEMPLATES = {
         "Trigramm-Index findet es: CREATE EXTENSION pg_trgm, dann keiko-perf db advise. Das ist "
         "nicht geprüft."
     ),
+    "All {size:count} threads that handlers without async run in are at work as well: who has one "
+    "waits for a connection there, and who has a connection waits for a thread. Let the pool have "
+    "as many connections as there are threads, or allow fewer threads: "
+    "anyio.to_thread.current_default_thread_limiter().total_tokens. This is not verified.": (
+        "Auch alle {size:count} Threads, in denen Handler ohne async laufen, arbeiten: wer einen "
+        "hat, wartet darin auf eine Verbindung, und wer eine Verbindung hat, wartet auf einen "
+        "Thread. Dem Pool so viele Verbindungen geben, wie es Threads sind, oder weniger Threads "
+        "erlauben: anyio.to_thread.current_default_thread_limiter().total_tokens. Das ist nicht "
+        "geprüft."
+    ),
     "another session": "eine andere Sitzung",
     "users": "Nutzer",
     "clients of the database": "Klienten der Datenbank",

@@ -36,10 +36,11 @@ TEMPLATES = {
         " Seite liefern lassen (WHERE id > die letzte ORDER BY id LIMIT 100) oder was von ihnen"
         " gezählt und summiert wird; wo alle gebraucht werden, sie stückweise holen."
     ),
-    "A count reads every row that it counts. Ask for one row more than the page has to know of a"
-    " next one, or show the planner's estimate.": (
-        "Eine Zählung liest jede Zeile, die sie zählt. Eine Zeile mehr als die Seite holen, um"
-        " von einer nächsten zu wissen, oder die Schätzung des Planers zeigen."
+    "A count reads every row that it counts, and the whole table where no index finds them. Ask for"
+    " one row more than the page has to know of a next one, or show the planner's estimate.": (
+        "Eine Zählung liest jede Zeile, die sie zählt, und die ganze Tabelle, wo kein Index sie"
+        " findet. Eine Zeile mehr als die Seite holen, um von einer nächsten zu wissen, oder die"
+        " Schätzung des Planers zeigen."
     ),
     "After: {start:time} to {end:time}, statements ran for {total:duration}.": (
         "Danach: {start:time} bis {end:time}, Anweisungen liefen {total:duration}."
@@ -194,6 +195,10 @@ TEMPLATES = {
     ),
     "all rows of {table} are counted for each page of them, {mean_s:duration} a time": (
         "für jede Seite von {table} werden alle Zeilen gezählt, jedes Mal {mean_s:duration}"
+    ),
+    "all rows of a list in {table} are counted for each page of it, {mean_s:duration} a time": (
+        "für jede Seite einer Liste in {table} werden alle ihre Zeilen gezählt, jedes Mal"
+        " {mean_s:duration}"
     ),
     "kept what happened in {length:duration}: statements ran for {total:duration}": (
         "aufbewahrt, was in {length:duration} geschah: Anweisungen liefen {total:duration}"
