@@ -133,10 +133,12 @@ TEMPLATES = {
         "sie auf etwa {after:duration} (vom Planer geprüft)"
     ),
     "It looks for what stands in the middle of a text, which no B-tree finds; a trigram index "
-    "does: CREATE EXTENSION pg_trgm, then keiko-perf db advise. This is not verified.": (
+    "does: CREATE EXTENSION pg_trgm, then CREATE INDEX CONCURRENTLY ON a_table USING gin (a_column "
+    "gin_trgm_ops). The planner cannot be asked for that beforehand: this is not verified.": (
         "Sie sucht, was mitten in einem Text steht, und das findet kein B-Baum; ein "
-        "Trigramm-Index findet es: CREATE EXTENSION pg_trgm, dann keiko-perf db advise. Das ist "
-        "nicht geprüft."
+        "Trigramm-Index findet es: CREATE EXTENSION pg_trgm, dann CREATE INDEX CONCURRENTLY ON "
+        "a_table USING gin (a_column gin_trgm_ops). Danach kann der Planer vorher nicht gefragt "
+        "werden: das ist nicht geprüft."
     ),
     "All {size:count} threads that handlers without async run in are at work as well: who has one "
     "waits for a connection there, and who has a connection waits for a thread. Let the pool have "
