@@ -282,9 +282,27 @@ def test_what_is_no_query_has_an_empty_shape() -> None:
         ("SELECT 1" + " + x" * 4_000, "too deep"),  # more than Python's stack holds
         ("SELECT 1" + " + x" * 100_000, "too deep"),  # more than the parser's own stack holds
         ("SELECT " + "NOT " * 100_000 + "x", "too deep"),
-        ("SELECT 1 \0", "too long"),
+        ("SELECT " + "CASE WHEN " * 100_000 + "x" + " THEN 1 END" * 100_000, "too deep"),
+        ("SELECT 1, 2" + " UNION SELECT 1, 2" * 100_000, "too deep"),
+        ("SELECT 1 FROM t" + " JOIN t ON a AND b" * 100_000, "too deep"),
+        ('SELECT "a,b"' + ' + "a,b"' * 100_000, "too deep"),
+        ("SELECT 1 \0", "zero byte"),
     ],
 )
 def test_what_cannot_be_read_says_why(text: str, reason: str) -> None:
     with pytest.raises(NotUnderstood, match=reason):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "id IN (" + ", ".join(f"${number}::bigint" for number in range(1, 30_001)) + ")",
+        " OR ".join(f"(t.a = ${number} AND t.b = -${number})" for number in range(1, 2_001)),
+        "id + CASE " + "WHEN a = -1 THEN b - 1 " * 2_000 + "END = 1",
+    ],
+    ids=["values", "pairs", "cases"],
+)
+def test_what_stands_side_by_side_may_be_long(condition: str) -> None:
+    (use,) = read(f"SELECT * FROM t WHERE {condition}").uses
+    assert use.table.name == "t"

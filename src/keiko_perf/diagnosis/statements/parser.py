@@ -20,7 +20,7 @@ try:
         RESERVED_KEYWORDS,
         TYPE_FUNC_NAME_KEYWORDS,
     )
-    from pglast.parser import ParseError
+    from pglast.parser import ParseError, scan
     from pglast.stream import RawStream
 except ImportError as missing:  # pragma: no cover - needs an environment without the extra
     raise MissingExtra("pglast", extra="postgres", purpose="reading SQL statements") from missing
@@ -44,8 +44,19 @@ enums: Any = pglast.enums
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _DEEPEST = 5_000
 """Chained operators, at most: the tree is as deep, and the parser's C recurses until it crashes."""
-_CHAINING = re.compile(r"[-+*/<>=~!@#%^&|`?.\[(:]|\b(?:union|intersect|except|join|not)\b", re.I)
-_CONSTANT = re.compile(r"'[^'\\]*'")
+_CHAINING = re.compile(
+    r"[-+*/<>=~!@#%^&|`?.\[(:]|\b(?:union|intersect|except|join|not|case)\b", re.I
+)
+_OPENING, _CLOSING = {"ASCII_40", "ASCII_91", "CASE"}, {"ASCII_41", "ASCII_93", "END_P"}
+_PARTING = {"ASCII_44", "ASCII_59", "AND", "OR", "WHEN", "THEN", "ELSE"}
+"""Commas, and what PostgreSQL makes a list of: what stands behind them is beside, not within."""
+_NESTING = {"UNION", "INTERSECT", "EXCEPT", "JOIN"}
+"""What holds all before it of its kind, whatever commas are between."""
+_OPERATING = {
+    *(f"ASCII_{ord(one)}" for one in "-+*/<>=%^"),
+    *("Op", "TYPECAST", "LESS_EQUALS", "GREATER_EQUALS", "NOT_EQUALS", "OPERATOR"),
+    *("NOT", "NOT_LA", "IS", "ISNULL", "NOTNULL", "COLLATE", "AT"),
+}
 _KEYWORDS = RESERVED_KEYWORDS | COL_NAME_KEYWORDS | TYPE_FUNC_NAME_KEYWORDS
 
 
@@ -73,9 +84,11 @@ def parse(text: str) -> Any:
     Raises:
         NotUnderstood: it cannot be parsed, is none or more than one, or too deep to be looked into.
     """
-    if "\0" in text or _is_too_deep(text):
-        raise NotUnderstood("it is too long or nested too deep")
+    if "\0" in text:
+        raise NotUnderstood("it holds a zero byte")
     try:
+        if _is_too_deep(text):
+            raise NotUnderstood("it is nested too deep")
         statements = pglast.parse_sql(text)
     except (ParseError, ValueError, RecursionError) as error:
         raise NotUnderstood(str(error.args[0] if error.args else error)) from None
@@ -89,8 +102,24 @@ def parse(text: str) -> Any:
 def _is_too_deep(text: str) -> bool:
     if len(_CHAINING.findall(text)) <= _DEEPEST:
         return False
-    # Most of them may be inside constants, which do not nest.
-    return len(_CHAINING.findall(_CONSTANT.sub("", text))) > _DEEPEST
+    # It is long. Most of it may stand side by side, as the values of an IN do.
+    depth, chained = 0, 0
+    around: list[tuple[int, int]] = []
+    for token in scan(text):
+        if token.name in _OPENING:
+            around.append((depth, chained))
+            depth, chained = depth + chained + 1, 0
+        elif token.name in _CLOSING and around:
+            depth, chained = around.pop()
+        elif token.name in _PARTING:
+            chained = 0
+        elif token.name in _NESTING:
+            depth += 1
+        elif token.name in _OPERATING:
+            chained += 1
+        if depth + chained > _DEEPEST:
+            return True
+    return False
 
 
 def sql(node: Any) -> str:
