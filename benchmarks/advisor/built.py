@@ -100,7 +100,7 @@ def _print(url: str, advice: Advice, built: Sequence[float], before: Times, afte
         best = max(gains, default=0.0)
         print(
             f"  {'ok     ' if best >= LEAST_GAIN else 'USELESS'} {best:5.0%} faster"
-            f"  {(index.built_size_bytes or 0) / MB:6.2f} MB promised {size / MB:6.2f} real,"
+            f"  {(index.size_bytes or 0) / MB:6.2f} MB promised {size / MB:6.2f} real,"
             f" {index.build_s or 0:5.2f} s promised {took_s:5.2f} real  {index.verified_by}"
             f"  {index.statement[26:130]}"
         )

@@ -272,7 +272,7 @@ def _show_index(
     print(
         f"  {verdict:<11} {gain.median:5.0%} faster ({gain.low:.1%} to {gain.high:.1%}), saves"
         f" {saved.median * 1000:9.1f} ms ({saved.low * 1000:.1f} to {saved.high * 1000:.1f}),"
-        f" {(index.built_size_bytes or 0) / 1e6:7.2f} MB promised"
+        f" {(index.size_bytes or 0) / 1e6:7.2f} MB promised"
         f" {size / 1e6:7.2f} real, {index.build_s or 0:5.2f} s promised {took_s:5.2f} real"
         f" {index.verified_by:<8} {index.statement[26:140]}",
         flush=True,

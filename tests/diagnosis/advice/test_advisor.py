@@ -180,8 +180,8 @@ async def test_what_is_larger_than_the_budget_by_itself_is_refused_for_it(url: s
 async def test_a_budget_counts_what_an_index_takes_once_it_is_made(url: str) -> None:
     (index,) = (await advised(url, INBOX)).indexes
     assert index.size_bytes
-    assert index.built_size_bytes
-    budget = (index.size_bytes + index.built_size_bytes) / 2
+    assert index.planner_size_bytes
+    budget = (index.size_bytes + index.planner_size_bytes) / 2
     assert (await advised(url, INBOX, budget_bytes=budget)).indexes
     planned = await advised(url, INBOX, budget_bytes=budget, counts_built=False)
     assert refused(planned)[index.index.rest.strip("()")][0] == "budget"

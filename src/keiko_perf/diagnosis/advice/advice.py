@@ -67,9 +67,8 @@ class AdvisedIndex:
         upkeep: what the workload's writes cost more.
         build_s: how long it takes to make without locking out writers; None if not known.
         rows_written: how many rows the workload writes to the table.
-        size_bytes: how large it would be, by the planner's estimate.
-        built_size_bytes: how large it will be once it is made, which a budget counts; None if not
-            known.
+        size_bytes: how large it will be once it is made; None if not known.
+        planner_size_bytes: how large the planner takes it for while it is hypothetical.
         wanted_by: the statements it was proposed for, where no gain is known.
         replaces: the names of indexes that are there and do nothing that it does not.
     """
@@ -86,7 +85,7 @@ class AdvisedIndex:
     build_s: float | None = None
     rows_written: float = 0.0
     size_bytes: int | None = None
-    built_size_bytes: int | None = None
+    planner_size_bytes: int | None = None
     wanted_by: tuple[Statement, ...] = ()
     replaces: tuple[str, ...] = ()
 
@@ -123,7 +122,7 @@ class AdvisedIndex:
             "method": self.index.method,
             "kind": self.index.kind,
             "size_bytes": self.size_bytes,
-            "built_size_bytes": self.built_size_bytes,
+            "planner_size_bytes": self.planner_size_bytes,
             "benefit_ratio": self.benefit_ratio,
             "build_s": self.build_s,
             "write_cost": self.upkeep.cost,
@@ -192,8 +191,8 @@ class AdvisedIndex:
             "write_cost": self.upkeep.cost,
             "rows_written": self.rows_written,
         }
-        if self.built_size_bytes != self.size_bytes:
-            evidence["built_size_bytes"] = self.built_size_bytes
+        if self.planner_size_bytes != self.size_bytes:
+            evidence["planner_size_bytes"] = self.planner_size_bytes
         if self.upkeep.entries:
             evidence["wal_per_row_bytes"] = self.upkeep.wal_bytes / self.upkeep.entries
         if self.upkeep.hot_lost:

@@ -136,7 +136,7 @@ def unverified(
 def _advised(chosen: Chosen, task: Task, priced: Priced, name: str) -> AdvisedIndex:
     index = chosen.index
     table = task.schema.tables[index.table]
-    size_bytes = float(priced.sizes[index] or 0)
+    planned_bytes = float(priced.sizes[index] or 0)
     tried = priced.trial.tried.get(index)
     cost_before = priced.found.cost_before
     return AdvisedIndex(
@@ -152,10 +152,10 @@ def _advised(chosen: Chosen, task: Task, priced: Priced, name: str) -> AdvisedIn
         benefit=chosen.benefit,
         benefit_ratio=chosen.benefit / cost_before if cost_before else 0.0,
         upkeep=priced.upkeeps[index],
-        build_s=tried.build_s if tried else build_s(index, table, size_bytes),
+        build_s=tried.build_s if tried else build_s(index, table, planned_bytes),
         rows_written=task.writes.get(index.table, Writes()).rows,
-        size_bytes=priced.sizes[index],
-        built_size_bytes=round(built_bytes(index, table, size_bytes)) or None,
+        size_bytes=round(built_bytes(index, table, planned_bytes)) or None,
+        planner_size_bytes=priced.sizes[index],
         replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),
     )
 
