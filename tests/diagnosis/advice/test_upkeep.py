@@ -142,6 +142,25 @@ def test_an_index_that_is_made_holds_equal_keys_once() -> None:
     assert built_bytes(LOWER, table, 1e6) == built_bytes(BRIN, table, 1e6) == 1e6
 
 
+# Of indexes that were made: rows, different values, bytes a value, its type, and their bytes.
+SEVERAL_TIMES = [(210_000, 79_920, 4, "int4", 3_702_784), (450_000, 240, 4, "int4", 3_260_416)]
+OF_ANY_WIDTH = [
+    (600_572, 100_696, 8, "numeric", 17_997_824),
+    (360_000, 344_899, 8, "numeric", 11_018_240),
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "distinct", "width", "kind", "real"), [*SEVERAL_TIMES, *OF_ANY_WIDTH]
+)
+def test_lists_of_rows_and_values_of_any_width_are_reckoned_with_what_aligns_them(
+    rows: float, distinct: float, width: float, kind: str, real: float
+) -> None:
+    column = Column(name="owner", distinct=distinct, width_bytes=width, type=kind)
+    table = Table(name=ITEM, columns={"owner": column}, rows=rows)
+    assert 0.85 * real < built_bytes(OWNER, table, 1e9) < 1.02 * real
+
+
 def test_what_only_the_tables_counters_saw_is_written_as_well() -> None:
     name = TableName("app", "item")
     tables = {name: replace(TABLE, name=name, inserted_ratio=0.5, updated_ratio=0.3)}

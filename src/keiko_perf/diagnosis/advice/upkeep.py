@@ -36,6 +36,9 @@ _INSERTED = 0.4
 _APPENDED = 0.25
 _COMPUTED = 1.0
 """For an expression's value."""
+_VARYING = frozenset({"text", "varchar", "bpchar", "citext", "numeric", "bytea", "json", "jsonb"})
+_PADDING_BYTES = 3.5
+"""On average, of what is aligned to eight bytes and may be of any width."""
 _RECORD_BYTES = 50.0
 """Of WAL for an entry in a B-tree, besides the entry."""
 _GIN_KEY_COST = 0.2
@@ -225,11 +228,14 @@ def wal_bytes(index: Index, table: Table, size_bytes: float) -> float:
 
 
 def entry_bytes(index: Index, table: Table) -> float:
-    """An entry of a B-tree: its header and its values, each aligned as the whole is."""
+    """An entry of a B-tree, on average: its header and its values, aligned as the whole is."""
     names = [*index.columns, *index.include]
     columns = [table.columns.get(name) for name in names]
     width = sum(one.width_bytes if one else 16.0 for one in columns)
-    return 8.0 + 8.0 * -(-width // 8)
+    aligned = 8.0 * -(-width // 8)
+    if any(one is None or one.type in _VARYING for one in columns):
+        aligned = max(aligned, width + _PADDING_BYTES)
+    return 8.0 + aligned
 
 
 def is_in_order(index: Index, table: Table) -> bool:
