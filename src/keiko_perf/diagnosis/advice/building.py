@@ -23,7 +23,7 @@ _LEAST_S = 0.02
 _FILLED = 0.9
 _POINTER_BYTES = 4.0
 _LISTED_BYTES = 6.0
-_PADDING_BYTES = 3.0  # of a list, on average: it is aligned to eight
+_LIST_PADDING_BYTES = 3.0  # on average: it is aligned to eight
 _LONGEST_LIST_BYTES = 812.0
 """Of rows with equal keys, as CREATE INDEX makes it: a tenth of a page."""
 _LEAST_ALIKE = 2.0
@@ -75,7 +75,7 @@ def built_bytes(index: Index, table: Table, planned_bytes: float) -> float:
         alike = min(max(rows / distinct, 1.0), (_LONGEST_LIST_BYTES - entry) / _LISTED_BYTES)
     page_bytes = _FILLED * PAGE_BYTES
     if alike >= _LEAST_ALIKE:
-        list_bytes = entry + _LISTED_BYTES * alike + _PADDING_BYTES
+        list_bytes = entry + _LISTED_BYTES * alike + _LIST_PADDING_BYTES
         page_bytes -= list_bytes / 2  # what no whole list fits into any more
         entry = list_bytes / alike
     return PAGE_BYTES * (1 + ceil(rows * entry / page_bytes))
