@@ -71,9 +71,7 @@ def advise(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(
-            help="How large all the indexes may be together, such as 500MB."
-        ),
+        typer.Option(help="How large all the indexes may be together, such as 500MB."),
     ] = None,
     sizes: Annotated[
         Sizes,
