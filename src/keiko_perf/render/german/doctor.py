@@ -217,7 +217,8 @@ TEMPLATES = {
     "monitor.watch_engine, watch_pool and watch_client tell which.": (
         "Sie wartet auf etwas, das nichts beobachtet: einen Thread, wie den eines Handlers ohne "
         "async, eine Pause, eine Warteschlange, eine Verbindung, die aus keinem beobachteten Pool "
-        "kommt, einen Klienten eines anderen Dienstes. monitor.watch_engine, watch_pool und watch_client sagen, worauf."
+        "kommt, einen Klienten eines anderen Dienstes. monitor.watch_engine, watch_pool und "
+        "watch_client sagen, worauf."
     ),
     "{share:ratio} of the time that users wait is for the event loop, while no request's own code "
     "holds it": (
