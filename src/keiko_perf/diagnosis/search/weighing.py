@@ -131,7 +131,6 @@ class Weighing:
                 # Either the plan uses what is new, or it is one that there was before.
                 new = self.costs.projected(number, added)
                 new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
-                new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
                 if before and self.is_rough:
                     # It saves no more beside others than alone; what helps only together is
                     # weighed together.
