@@ -6,3 +6,5 @@ reckoned here are shares and estimates, and the catalog's own sizes come in byte
 """
 
 PAGE_BYTES = 8192
+RANDOM_PAGE_COST = 4.0
+"""Of a page at a random place, beside the next one: the planner's own, unless it is set."""

@@ -13,8 +13,8 @@ from math import sqrt
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.projection import covers
-from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.floor import RANDOM_PAGE_COST, share_held
+from keiko_perf.diagnosis.candidates.sizes import share_held
+from keiko_perf.diagnosis.pages import PAGE_BYTES, RANDOM_PAGE_COST
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.statements.predicates import Use
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 
-from keiko_perf.diagnosis.advice.advice import Gain, Refusal
-from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal
 from keiko_perf.diagnosis.pricing.price import TableLocked
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.search.bits import Bits, set_of
@@ -20,7 +19,44 @@ from keiko_perf.diagnosis.search.costs import Asking, Costs
 from keiko_perf.diagnosis.search.proving import Proving
 from keiko_perf.diagnosis.search.refusing import Refusing
 from keiko_perf.diagnosis.search.worth import Gains, Worth, is_gain
+from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.errors import StatementRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """
+    One statement that an index makes cheaper.
+
+    Attributes:
+        statement: which one.
+        cost_before: of one execution without the index, in the planner's units.
+        cost_after: with it.
+        way_before: how its plan reads the index's table without it; empty if not known.
+    """
+
+    statement: Statement
+    cost_before: float
+    cost_after: float
+    way_before: str = ""
+
+    @property
+    def answer(self) -> dict[str, object]:
+        """What programs read of it."""
+        return {
+            "query": self.statement.text,
+            "calls": self.statement.calls,
+            "total_s": self.statement.total_s,
+            "rows": self.statement.rows,
+            "cost_before": self.cost_before,
+            "cost_after": self.cost_after,
+            "plan_before": self.way_before,
+        }
+
+    @property
+    def saved(self) -> float:
+        """What all its executions save."""
+        return self.statement.calls * (self.cost_before - self.cost_after)
 
 
 @dataclass(frozen=True, slots=True)
