@@ -108,8 +108,7 @@ class NaivePacking:
         losses = self.losses(chosen, chosen)
         cheap = sorted(losses, key=lambda bit: (losses[bit] / self.size(1 << bit), bit))
         others: dict[Bits, float] = {}
-        tables = self.by_table(chosen)
-        for gone in (*((one,) for one in cheap[:20]), *combinations(cheap[:6], 2), *tables):
+        for gone in (*((one,) for one in cheap[:20]), *combinations(cheap[:6], 2)):
             rest = without(chosen, *gone)
             found = [
                 self.paying(self.filled(self.filled(rest, view, but=chosen & ~rest), view))
@@ -123,10 +122,3 @@ class NaivePacking:
             if self.ledger.saved(chosen, improved) > least:
                 return improved
         return 0
-
-    def by_table(self, chosen: Bits) -> Iterator[tuple[int, ...]]:
-        candidates = self.weighing.costs.candidates
-        for table in {candidates[bit].table for bit in bits_of(chosen)}:
-            some = tuple(bit for bit in bits_of(chosen) if candidates[bit].table == table)
-            if len(some) > 1:
-                yield some

@@ -13,7 +13,6 @@ from bisect import insort
 from collections.abc import Iterable
 from itertools import combinations
 
-from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.search.additions import Additions
 from keiko_perf.diagnosis.search.bits import Bits, bits_of, without
 from keiko_perf.diagnosis.search.ledger import Ledger
@@ -145,14 +144,13 @@ class Packing:
         return found
 
     def _anew(self, chosen: Bits, least: float) -> Bits:
-        """Without one or two, or a table's, then filled with others, if that saves something."""
+        """Without one or two, then filled with others, if that saves something."""
         cheap = Losses(self._gains, chosen).cheapest_first()
         others: dict[Bits, float] = {}
-        for gone in dict.fromkeys((
+        for gone in (
             *((one,) for one in cheap[:_TAKEN_OUT]),
             *combinations(cheap[:MISSED_LEAST], 2),
-            *self._by_table(chosen),
-        )):  # fmt: skip
+        ):
             if self._is_late():
                 break
             rest = without(chosen, *gone)
@@ -166,11 +164,3 @@ class Packing:
             if self.ledger.saved(chosen, improved) > least:
                 return improved
         return 0
-
-    def _by_table(self, chosen: Bits) -> Iterable[tuple[int, ...]]:
-        """Those on one table, which often stand in each other's way."""
-        candidates = self._weighing.costs.candidates
-        found: dict[TableName, list[int]] = {}
-        for bit in bits_of(chosen):
-            found.setdefault(candidates[bit].table, []).append(bit)
-        return [tuple(some) for some in found.values() if len(some) > 1]
