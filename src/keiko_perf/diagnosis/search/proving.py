@@ -70,8 +70,7 @@ class Proving:
             # What is refused beside some may leave room for what is worse.
             is_better = self._cost(kept, choice) < self._cost(best, choice)
             best = kept if is_better or not number else best
-            is_stuck = number > 0 and not is_better and choice.has_few_questions()
-            if kept == order or is_stuck or self.limits.is_late():
+            if kept == order or self.limits.is_late():
                 break
         self.slower &= ~set_of(best)
         return best
