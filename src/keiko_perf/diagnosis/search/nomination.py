@@ -5,9 +5,8 @@ The planner is asked about few, large sets for each statement: all candidates, w
 several tables and may help only together; the narrow ones; those that it has not used yet. What a
 plan uses is nominated, with what the statement then costs,
 and nothing else is weighed. What the parts of such plans may bring is hoped, and asked where the
-set that is best with hope would hold them. Of the best set it is asked again, and whether anything
-else would help beside it or in the place of one of its indexes, until there is nothing new or
-enough was asked.
+set that is best with hope would hold them. Then it is asked whether anything else would help beside
+the best set or in the place of one of its indexes, until there is nothing new or enough was asked.
 """
 
 from __future__ import annotations
@@ -72,9 +71,7 @@ class Nomination:
             best = await self._hoped(self._packing().best(best))
         for worth in _WORTH_EXPLORING:
             for _ in range(_MOST_ROUNDS):
-                if self.is_late() or not (
-                    await self._check(best) or await self._look_further(best, worth)
-                ):
+                if self.is_late() or not await self._look_further(best, worth):
                     break
                 best = self._packing().better(best)
         self._share = 1.0
@@ -82,9 +79,7 @@ class Nomination:
 
     async def better(self, *starts: Bits) -> Bits:
         """The best set that the best of some others, and what was learned with them, leads to."""
-        best = await self._hoped(self._packing().thorough(*starts))
-        await self._check(best)
-        return self.packed(best)
+        return self.packed(await self._hoped(self._packing().thorough(*starts)))
 
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
@@ -223,20 +218,6 @@ class Nomination:
                 return False
         await self._costs.ask(number, wanted)
         return True
-
-    async def _check(self, chosen: Bits) -> bool:
-        """Ask about what is in doubt with the chosen; whether it costs less than was known."""
-        is_better = False
-        worth = _WORTH_ASKING * self.ledger.cost(chosen)
-        for number in self._weighing.affected(chosen):
-            if self.is_late():
-                break
-            low, _ = self._costs.bounds(number, chosen)
-            most = self.ledger.most(number, chosen)
-            if self._weighing.weights[number] * (most - low) > worth:
-                await self._ask(number, self._costs.projected(number, chosen))
-                is_better |= self.ledger.most(number, chosen) < most
-        return is_better
 
     async def _look_further(self, chosen: Bits, worth: float) -> bool:
         """
