@@ -224,15 +224,12 @@ class Nomination:
         Ask whether what no plan has used yet would help beside the chosen, or in the place of one
         of them; whether anything was asked.
         """
-        per_byte = self._least_per_byte(chosen)
         worth *= self.ledger.cost(chosen)
-        beside = self._questions(self._weighing.live, chosen, per_byte)
+        beside = self._questions(self._weighing.live, chosen)
         instead = [
             question
             for bit in bits_of(chosen)
-            for question in self._questions(
-                self._weighing.affected(1 << bit), chosen & ~(1 << bit), per_byte
-            )
+            for question in self._questions(self._weighing.affected(1 << bit), chosen & ~(1 << bit))
         ]
         return await self._put(beside, worth) or await self._put(instead, worth)
 
@@ -249,7 +246,7 @@ class Nomination:
         return asked > 0
 
     def _questions(
-        self, numbers: Iterable[int], chosen: Bits, per_byte: float
+        self, numbers: Iterable[int], chosen: Bits
     ) -> Iterator[tuple[float, int, Bits]]:
         """How much each statement could save at most with what it has not used, and that."""
         for number in numbers:
@@ -260,20 +257,5 @@ class Nomination:
                 continue
             low, _ = self._costs.bounds(number, mine | rest)
             most = self._weighing.weights[number] * (self.ledger.most(number, chosen) - low)
-            rest = set_of(
-                bit for bit in bits_of(rest) if per_byte * self._weighing.size(1 << bit) <= 2 * most
-            )
-            if rest and most > 0:
+            if most > 0:
                 yield most, number, mine | rest
-
-    def _least_per_byte(self, chosen: Bits) -> float:
-        """What the least useful of the chosen saves for its size, if there is no room left."""
-        if self._weighing.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
-            return 0.0
-        return min(
-            (
-                self.ledger.saved(chosen & ~(1 << bit), chosen) / self._weighing.size(1 << bit)
-                for bit in bits_of(chosen)
-            ),
-            default=0.0,
-        )
