@@ -24,10 +24,8 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = (1e-3, 2e-4)
 """The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
 _LEAST_ASKED = 16
-_FOR_THE_END, _FOR_EACH = 10, 4
-"""Questions that are left: what is chosen, and each index of it, is looked at once more."""
-_MOST_LEFT = 0.2
-"""Of all: of few not many are left."""
+_LEFT = 0.2
+"""Of the questions: with these what is chosen, and each index of it, is looked at once more."""
 _TOGETHER = 0.5
 """Of the questions: what helps only together no statistics foretell, nor does a part of it."""
 _OF_AN_AVERAGE = 0.25
@@ -108,10 +106,8 @@ class Nomination:
     def _is_used_up(self, *, by_all: bool) -> bool:
         asked = self._costs.session.planner_calls - self._calls_before
         worth = self._allowance.questions(by_all=by_all)
-        chosen = self._best.bit_count()
         # Of nothing that was chosen there is nothing to look at once more.
-        left = min(_FOR_THE_END + _FOR_EACH * chosen, _MOST_LEFT * worth) if chosen else 0.0
-        worth -= self._calls_before + left
+        worth -= self._calls_before + (_LEFT * worth if self._best else 0.0)
         return asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:
