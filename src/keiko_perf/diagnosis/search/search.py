@@ -235,8 +235,8 @@ class Search:
         return found
 
     async def _exactly(self, number: int, some: Bits) -> float:
-        """What a statement costs; at most where it is a small part of the workload, or late."""
-        if self.limits.is_late() or self._is_small(number, some):
+        """What a statement costs; at most once the time is up."""
+        if self.limits.is_late():
             return min(self.costs.bounds(number, some)[1], await self.costs.price(number, 0))
         return await self.costs.price(number, some)
 
@@ -245,12 +245,6 @@ class Search:
         if self.limits.is_late():
             return self.costs.bounds(number, some)[1]
         return await self.costs.exact(number, some)
-
-    def _is_small(self, number: int, some: Bits) -> bool:
-        """Whether a doubt about a statement is a small part of the workload."""
-        low, high = self.costs.bounds(number, some)
-        doubt = min(high, self.costs.bounds(number, 0)[1]) - low
-        return self._calls(number) * doubt <= 1e-4 * self.worth.cost_before
 
     async def _finally(self, number: int, chosen: Bits) -> float:
         """What a statement costs with all that was chosen; at most, once the time is up."""
