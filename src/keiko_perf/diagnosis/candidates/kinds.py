@@ -127,7 +127,7 @@ def _starts(use: Use, table: Table, widest: int) -> Iterator[Form]:
     joins = sorted({join.column for join in use.joins})
     others = sorted(use.columns & table.columns.keys())
     narrow = sorted(others, key=lambda name: (table.columns[name].width_bytes, name))
-    for name in dict.fromkeys((*joins, *use.group_by, *narrow[:1])):
+    for name in dict.fromkeys((*joins, *narrow[:1])):
         if name in table.columns and table.columns[name].is_sortable:
             yield Form(Index(table.name, (Key(name),)), 1 if name in joins else 0)
 

@@ -241,9 +241,7 @@ class Nomination:
                 asked += await self._ask(number, wanted)
         return asked > 0
 
-    def _questions(
-        self, numbers: Iterable[int], chosen: Bits
-    ) -> Iterator[tuple[float, int, Bits]]:
+    def _questions(self, numbers: Iterable[int], chosen: Bits) -> Iterator[tuple[float, int, Bits]]:
         """How much each statement could save at most with what it has not used, and that."""
         for number in numbers:
             mine = self._costs.projected(number, chosen)

@@ -2,8 +2,8 @@
 Packing: the set within the limits that saves most, by what the ledger is sure of.
 
 It fills the room from several points of view, by what is saved and by what is saved for the size,
-and then looks for something better: with one more in the place of others, or without one and
-the room filled anew. No question is asked, so that much can be tried. The same ledger gives the same
+and then looks for something better: with one more in the place of others, or without one and the
+room filled anew. No question is asked, so that much can be tried. The same ledger gives the same
 set.
 """
 
