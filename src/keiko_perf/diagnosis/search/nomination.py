@@ -21,8 +21,8 @@ from keiko_perf.diagnosis.search.packing import Packing
 _MOST_ROUNDS = 30
 _WORTH_ASKING = 1e-4
 """Of what the workload costs: what could save less is not asked about."""
-_WORTH_EXPLORING = (1e-3, 2e-4)
-"""The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
+_WORTH_EXPLORING = 1e-3
+"""The same of what nothing is known of yet."""
 _LEAST_ASKED = 16
 _LEFT = 0.2
 """Of the questions: with these what is chosen, and each index of it, is looked at once more."""
@@ -67,11 +67,10 @@ class Nomination:
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
-        for worth in _WORTH_EXPLORING:
-            for _ in range(_MOST_ROUNDS):
-                if self.is_late() or not await self._look_further(best, worth):
-                    break
-                best = self._packing().better(best)
+        for _ in range(_MOST_ROUNDS):
+            if self.is_late() or not await self._look_further(best):
+                break
+            best = self._packing().better(best)
         self._share = 1.0
         return await self._hoped(self._packing().thorough(best))
 
@@ -121,7 +120,7 @@ class Nomination:
         """Ask what each statement would use of all candidates, if they lie on several tables."""
         # Few questions are for the statements that may matter most.
         questions = max(self._allowance.questions() - self._calls_before, _LEAST_ASKED)
-        for number in self._promising(max(_WORTH_EXPLORING[0], _OF_AN_AVERAGE / questions)):
+        for number in self._promising(max(_WORTH_EXPLORING, _OF_AN_AVERAGE / questions)):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
@@ -130,7 +129,7 @@ class Nomination:
 
     async def _explore(self, width: int, *, is_instead: bool) -> None:
         """Ask each statement which of the narrow ones it would use, or which in their place."""
-        for number in self._promising((2 if is_instead else 1) * _WORTH_EXPLORING[0]):
+        for number in self._promising((2 if is_instead else 1) * _WORTH_EXPLORING):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
@@ -215,12 +214,12 @@ class Nomination:
         await self._costs.ask(number, wanted)
         return True
 
-    async def _look_further(self, chosen: Bits, worth: float) -> bool:
+    async def _look_further(self, chosen: Bits) -> bool:
         """
         Ask whether what no plan has used yet would help beside the chosen, or in the place of one
         of them; whether anything was asked.
         """
-        worth *= self.ledger.cost(chosen)
+        worth = _WORTH_EXPLORING * self.ledger.cost(chosen)
         beside = self._questions(self._weighing.live, chosen)
         instead = [
             question
