@@ -34,7 +34,7 @@ _FEW = 150
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
-"""Questions about what else would help, before the best set is looked for again."""
+"""Questions before the best set is looked for again."""
 
 
 class Nomination:
@@ -231,9 +231,8 @@ class Nomination:
     async def _put(self, questions: Iterable[tuple[float, int, Bits]], worth: float) -> bool:
         """Ask those that promise most; whether anything was asked."""
         asked = 0
-        most_at_once = max(_AT_ONCE, len(self._weighing.live) // 6)
         for most, number, wanted in sorted(questions, key=lambda one: (-one[0], *one[1:])):
-            if most < worth or asked >= most_at_once or self.is_late():
+            if most < worth or asked >= _AT_ONCE or self.is_late():
                 break
             if (number, wanted) not in self._asked_beside:
                 self._asked_beside.add((number, wanted))
