@@ -26,11 +26,14 @@ from keiko_perf.diagnosis.pricing.visits import BUFFERS_BYTES, IN_MEMORY, misjud
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.search.answer import Answer
 from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
-from keiko_perf.diagnosis.statements.predicates import Shape
+from keiko_perf.diagnosis.statements.predicates import Shape, Use
 from keiko_perf.diagnosis.statements.workload import Query
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 """Who says what a statement, with so many parameters, costs under some indexes."""
+_SCANS_SAVED = 3.0
+_LOCAL = 1.5
+_ELSEWHERE = 0.02
 _MOST_PROJECTED = 20_000
 """Sets of each statement for which it is kept what stands for them."""
 
@@ -61,9 +64,11 @@ class Costs:
     answers: int = 0
     _known: list[list[Answer]] = field(default_factory=list)
     _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
+    _saved: list[dict[Bits, float]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
     _scans: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
+    _scans_with_all: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _floors: dict[tuple[int, int], float] = field(default_factory=dict)
     _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
@@ -77,6 +82,7 @@ class Costs:
         self.counted = self.counted or self.sizes
         self._known = [[] for _ in self.queries]
         self._bounds = [{} for _ in self.queries]
+        self._saved = [{} for _ in self.queries]
         self._projected = [{} for _ in self.queries]
         on: dict[TableName, list[int]] = {}
         for bit, index in enumerate(self.candidates):
@@ -171,9 +177,12 @@ class Costs:
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
+        self._saved[number].clear()
         if price.scans is not None and not wanted:
             self._scans[number] = price.scans
             self._given[number] = price.given
+        if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
+            self._scans_with_all[number] = price.scans
         return answer
 
     async def cost_in_memory(self, asking: Asking, number: int, some: Bits) -> float:
@@ -213,6 +222,41 @@ class Costs:
         if whole == float("inf"):  # in a subplan: nobody knows
             return dict.fromkeys(saved, 1 / len(saved))
         return {bit: one / whole for bit, one in saved.items()}
+
+    def most_saved(self, number: int, some: Bits) -> float:
+        """
+        What *some* indexes can save a statement at most.
+
+        Another way to read a table saves no more than what reading and hashing it costs, unless
+        it gives an order.
+        """
+        known = self._saved[number].get(some)
+        if known is None:
+            known = self._saved[number][some] = self._most_saved(number, some)
+        return known
+
+    def _most_saved(self, number: int, some: Bits) -> float:
+        scans = self._scans.get(number)
+        if scans is None:
+            return float("inf")
+        read: dict[TableName, float] = {}
+        for bit in bits_of(some):
+            index = self.candidates[bit]
+            for use in self.queries[number].shape.uses:
+                if use.table == index.table and _gives_order(index, use):
+                    return float("inf")
+            read[index.table] = self._scan_saved(number, index.table)
+        return sum(read.values())
+
+    def _scan_saved(self, number: int, table: TableName) -> float:
+        before = self._scans[number].get(table, float("inf"))
+        most = _SCANS_SAVED * before
+        with_all = self._scans_with_all.get(number)
+        if with_all is None or before == float("inf"):
+            return most
+        # What all indexes together don't save in reading it, one of them hardly saves alone.
+        saved = max(before - with_all.get(table, 0.0), 0.0)
+        return min(most, _LOCAL * saved + _ELSEWHERE * self._known[number][0].cost)
 
     def expected(self, number: int, bit: int) -> float:
         """What a candidate might save a statement, by the statistics of its table alone."""
@@ -321,3 +365,11 @@ class Costs:
             for mine in classes.values()
             for bit in mine
         }
+
+
+def _gives_order(index: Index, use: Use) -> bool:
+    """Whether a use may be spared a sort by an index."""
+    ordered = {key.column for key in use.order_by}.union(use.group_by)
+    fixed = {*use.equals, *use.nulls}
+    first = next((key.column for key in index.keys if key.column not in fixed), None)
+    return first in ordered

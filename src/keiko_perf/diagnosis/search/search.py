@@ -18,9 +18,12 @@ from keiko_perf.diagnosis.search.choice import Choice, Limits
 from keiko_perf.diagnosis.search.costs import Asking, Costs
 from keiko_perf.diagnosis.search.proving import Proving
 from keiko_perf.diagnosis.search.refusing import Refusing
-from keiko_perf.diagnosis.search.worth import Gains, Worth, is_gain
+from keiko_perf.diagnosis.search.worth import LEAST_GAIN, Gains, Worth, is_gain
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.errors import StatementRefused
+
+_LEAST_HELP = 0.01
+"""Of what a statement costs: within a budget what saves so little is weighed as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ class Search:
             if not everything or self.limits.is_late():
                 continue
             before = await self.costs.price(number, 0)
+            if self.costs.most_saved(number, everything) < self._least_help * before:
+                continue
             # Within a budget the search itself decides whom to ask, and about what.
             if (
                 self.limits.budget_bytes is not None
@@ -197,6 +202,11 @@ class Search:
             ):
                 helped.append(number)
         return helped
+
+    @property
+    def _least_help(self) -> float:
+        """What all candidates together must save a statement for it to be weighed at all."""
+        return LEAST_GAIN if self.limits.budget_bytes is None else _LEAST_HELP
 
     def pays(self, bit: int, gains: Gains) -> bool:
         """Whether an index may be chosen, and what it saves is worth having it."""

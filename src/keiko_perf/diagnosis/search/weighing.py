@@ -131,6 +131,7 @@ class Weighing:
                 # Either the plan uses what is new, or it is one that there was before.
                 new = self.costs.projected(number, added)
                 new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
+                new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
             weight = self.weights[number]
             least += weight * (low - new_high)
             most += weight * (high - new_low)
