@@ -86,6 +86,7 @@ def test_only_lists_of_placeholders_collapse(text: str, expected: str) -> None:
         ("SELECT /*+ SeqScan(a) */ 1", "SELECT /*+ SeqScan(a) */ 1"),
         ("SELECT '%s /* %(x)s'", "SELECT '%s /* %(x)s'"),
         ("SAVEPOINT sa_savepoint_417", "SAVEPOINT sa_savepoint"),
+        ("SAVEPOINT __asyncpg_savepoint_1f__;", "SAVEPOINT __asyncpg_savepoint"),
         ("SELECT 'never closed  x", "SELECT 'never closed  x"),
         ("SELECT /* never closed", "SELECT"),
         ("SELECT price$1, a$b$c", "SELECT price$1, a$b$c"),

@@ -53,7 +53,7 @@ _LIST = re.compile(rf"\bIN \(\s*({_VALUE})(?:\s*,\s*{_VALUE})*\s*\)", re.IGNOREC
 _ROW = rf"\(\s*(?:{_VALUE}|DEFAULT|NULL)(?:\s*,\s*(?:{_VALUE}|DEFAULT|NULL))*\s*\)"
 _ROWS = re.compile(rf"\bVALUES ({_ROW})(?:\s*,\s*{_ROW})+", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\x00([^\x00]*)\x00")
-_SAVEPOINT = re.compile(r"\b(sa_savepoint)_\d+\b")
+_SAVEPOINT = re.compile(r"\b(sa|__asyncpg)_savepoint_[0-9a-f]+(?:__)?\b")
 
 
 def normalise(text: str, *, paramstyle: str = "pyformat") -> str:
@@ -159,7 +159,7 @@ def _joined(pieces: list[str]) -> str:
 def _collapsed(text: str) -> str:
     text = _LIST.sub(r"IN (\1 /*, ... */)", text)
     text = _ROWS.sub(r"VALUES \1 /*, ... */", text)
-    return _SAVEPOINT.sub(r"\1", text)
+    return _SAVEPOINT.sub(r"\1_savepoint", text)
 
 
 def _numbered(text: str) -> str:
