@@ -3,8 +3,9 @@ SQL text: one name for all executions of a statement.
 
 Placeholders become PostgreSQL's `$1, $2`, whatever the driver's style; lists of them collapse as
 PostgreSQL 18 collapses them, `IN ($1 /*, ... */)`; whitespace outside quotes folds; comments go,
-except hints. Literals stay: they are part of the statement that the program sends. The values of
-the parameters are never seen here, let alone kept.
+except hints. Literals stay, as they are part of the statement that the program sends, unless many
+statements differ by them alone (`literals`). The values of the parameters are never seen here, let
+alone kept.
 
 The text is as good as the statement itself to PostgreSQL's parser.
 """
@@ -14,6 +15,8 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from threading import Lock
+
+from keiko_perf.monitoring.literals import Literals
 
 OWN_TAG = "/* keiko-perf */"
 """The comment that this project's own statements carry; they are not the service's."""
@@ -106,6 +109,7 @@ class Names:
         self._max_chars = max_chars
         self._chars = 0
         self._known: OrderedDict[str, str | None] = OrderedDict()
+        self._literals = Literals()
         self._lock = Lock()
 
     def of(self, text: str, *, other: str) -> str | None:
@@ -125,7 +129,10 @@ class Names:
         if len(text) > _MAX_RAW_CHARS:
             return other
         name = normalise(text, paramstyle=self._paramstyle)
-        return name if len(name) <= _MAX_CHARS else other
+        if len(name) > _MAX_CHARS:
+            return other
+        with self._lock:
+            return self._literals.folded(name)
 
     def _remember(self, text: str, name: str | None) -> None:
         with self._lock:
