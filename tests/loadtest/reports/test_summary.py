@@ -171,7 +171,7 @@ def test_a_run_without_a_success_points_to_its_errors():
     ],
 )
 def test_what_a_refusal_means_is_told_by_its_status(status: int, words: str):
-    finding = report(measured(lambda _now_s, _request: Answer(0.001, status))).findings[0]
+    (finding, *_) = report(measured(lambda _now_s, _request: Answer(0.001, status))).findings
     assert finding.code == "load.http-4xx"
     assert words in phrase(finding.explanation)
     assert phrase(finding.explanation, "de") != phrase(finding.explanation)
