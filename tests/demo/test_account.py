@@ -96,7 +96,7 @@ def test_a_proven_fix_is_the_headline_and_its_comparison_comes_first(found: Acco
     report = account(found, now=NOW)
     assert report.status is Status.OK
     assert phrase(report.headline) == (
-        "One index made GET /api/v1/agents/{agent_id}/tasks 30 × faster: "
+        "One index made GET /api/v1/agents/{agent_id}/tasks 30 × to 30 × faster: "
         "p95 fell from 120 ms to 4 ms"
     )
     (hot,) = report.sections[0].comparisons

@@ -9,6 +9,7 @@ It reads only: the statements that make the indexes are for the user to run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 
 from keiko_perf.diagnosis.advice.advice import Advice, Refusal
@@ -37,7 +38,7 @@ from keiko_perf.diagnosis.candidates.proposals import (
 from keiko_perf.diagnosis.catalog import read_schema, taken_names
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing.memory import InMemory, buffers_bytes
-from keiko_perf.diagnosis.pricing.price import IndexRefused, Pricer, Session
+from keiko_perf.diagnosis.pricing.price import IndexRefused, Pricer, Session, TableLocked
 from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.scratch import Scratch, Trial, try_out
 from keiko_perf.diagnosis.pricing.trying import Patient, Remembering, WithTried
@@ -56,6 +57,8 @@ MAX_STATEMENTS = 1000
 MAX_CANDIDATES = 2000
 _MAX_BUILT = 60
 """Candidates that are built for real to be priced."""
+_MOST_LOCKED = 3
+"""So often it begins anew because a table came to be locked meanwhile, and stayed so."""
 
 
 async def advise(
@@ -124,7 +127,7 @@ async def advise(
         chosen = list(islice(first_choices(task.proposals, schema), max_indexes or MAX_INDEXES))
         names = await _names(database, chosen)
         return unverified(task, chosen, names, [*gaps, no_hypopg_gap(database.server.major)])
-    priced = await _priced(database, pricer, task, scratch)
+    priced = await _priced_beside_locks(database, pricer, task, scratch)
     names = await _names(database, [one.index for one in priced.found.chosen])
     return verified(task, priced, names, gaps)
 
@@ -141,6 +144,17 @@ def _gaps(workload: Workload, task: Task) -> list[Gap]:
         *hidden_tables_gap(queries, schema),
         *bounds_gap(statements=left_out, candidates=task.proposals.left_out),
     ]
+
+
+async def _priced_beside_locks(
+    database: Database, pricer: Pricer, task: Task, scratch: Scratch | None
+) -> Priced:
+    """As `_priced`, anew where a table stays locked: a statement of one that is locked when it is
+    asked about first is left out, and told."""
+    for _ in range(_MOST_LOCKED):
+        with suppress(TableLocked):
+            return await _priced(database, pricer, task, scratch)
+    return await _priced(database, pricer, task, scratch)
 
 
 async def _priced(
