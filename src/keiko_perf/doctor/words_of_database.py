@@ -5,6 +5,7 @@ Words for what a database makes users wait for: statements, locks, connections. 
 from __future__ import annotations
 
 import re
+from functools import reduce
 from typing import Any
 
 from keiko_perf.doctor import codes
@@ -25,12 +26,13 @@ def index(case: Case) -> Cause:
     cure: IndexCure = case.claim.about["cure"]
     after_s = asked.mean_s / (cure.factor or 1.0)
     gaining = tuple(case.claim.about["gaining"].values())
+    on = reduce(_and, cure.on.split("; "))
     figures: dict[str, Any] = {
         "share": case.share,
         "who": case.who,
         "statement": statement_told(asked.statement),
         "mean": asked.mean_s,
-        "index": cure.on,
+        "index": on,
         "after": after_s,
     }
     said = (
@@ -65,7 +67,7 @@ def index(case: Case) -> Cause:
             summary=say(
                 "An index on {index} cuts the statement from {mean:duration} to about "
                 "{after:duration}",
-                index=cure.on,
+                index=on,
                 mean=asked.mean_s,
                 after=after_s,
             ),
@@ -76,6 +78,10 @@ def index(case: Case) -> Cause:
             undo=cure.undo,
         ),
     )
+
+
+def _and(one: Text, other: Text) -> Text:
+    return say("{one} and one on {other}", one=one, other=other)
 
 
 def repeated(case: Case) -> Cause:
