@@ -5,7 +5,6 @@ Words for what a database makes users wait for: statements, locks, connections. 
 from __future__ import annotations
 
 import re
-from functools import reduce
 from typing import Any
 
 from keiko_perf.doctor import codes
@@ -26,7 +25,10 @@ def index(case: Case) -> Cause:
     cure: IndexCure = case.claim.about["cure"]
     after_s = asked.mean_s / (cure.factor or 1.0)
     gaining = tuple(case.claim.about["gaining"].values())
-    on = reduce(_and, cure.on.split("; "))
+    first, *others = cure.on.split("; ")
+    on: Text = first
+    for one in others:
+        on = say("{one} and one on {other}", one=on, other=one)
     figures: dict[str, Any] = {
         "share": case.share,
         "who": case.who,
@@ -78,10 +80,6 @@ def index(case: Case) -> Cause:
             undo=cure.undo,
         ),
     )
-
-
-def _and(one: Text, other: Text) -> Text:
-    return say("{one} and one on {other}", one=one, other=other)
 
 
 def repeated(case: Case) -> Cause:
