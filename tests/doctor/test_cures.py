@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from keiko_perf.diagnosis.advice.advice import AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.advice import AdvisedIndex
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.schema import Key, Table, TableName
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.doctor.database import cures
 from keiko_perf.doctor.ranking import ranked

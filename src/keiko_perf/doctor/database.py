@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from keiko_perf.diagnosis.advice.advice import AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.advice import AdvisedIndex
 from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.collect import collect
 from keiko_perf.diagnosis.collect.looks import Look, look, waited
@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.statements import is_query, returns_rows
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.server import Server
 from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, StatementTime
