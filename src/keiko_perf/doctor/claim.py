@@ -33,4 +33,6 @@ class Claim:
     @property
     def is_curable(self) -> bool:
         """Whether it is known how it could be gone."""
+        if "reason" in self.about:
+            return True
         return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS, BETWEEN)

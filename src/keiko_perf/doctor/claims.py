@@ -33,7 +33,7 @@ from keiko_perf.doctor.codes import (
 from keiko_perf.doctor.holding import CROWDED, pool_claims
 from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same, shape
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, RouteTime, Symptoms
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
 
 REPEATED = 5.0
@@ -89,7 +89,10 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
             locked = claim(LOCK, lock.blocker or lock.on, lock.on, spent, waited_s)
             locked.subject = lock.on
             locked.about.setdefault("lock", lock)
+        reason = _reason(asked.statement, seen.reasons)
         cure = _cure(asked.statement, seen.cures)
+        if reason is not None and reason.is_before_index:
+            cure = None
         if asked.times >= REPEATED and asked.route:
             claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
         elif cure is not None:
@@ -109,7 +112,9 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
                 one = claim(BETWEEN, "", asked.statement, spent, own_s)
                 if one.about["asked"] is asked:
                     one.about["executed_s"] = executed_s
-            claim(SLOW, asked.statement, asked.statement, spent, left_s)
+            slow = claim(SLOW, asked.statement, asked.statement, spent, left_s)
+            if reason is not None:
+                slow.about["reason"] = reason
     return found.values()
 
 
@@ -183,6 +188,10 @@ def _cure(statement: str, cures: Iterable[IndexCure]) -> IndexCure | None:
         and is_same(one.statement, statement)
     ]
     return max(fitting, key=lambda one: one.factor or 0.0, default=None)
+
+
+def _reason(statement: str, reasons: Iterable[Reason]) -> Reason | None:
+    return next((one for one in reasons if is_same(one.statement, statement)), None)
 
 
 def _move_what_repeating_computes(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keiko_perf.model import Asked, BlockingCall, Repeats
+from keiko_perf.model import Asked, BlockingCall, Finding, Repeats
 
 LEAST_STUCK = 1.0
 """As many requests are under way all the time, or it may be one that just came."""
@@ -136,6 +136,23 @@ class IndexCure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """
+    Why a statement takes long that no index helps.
+
+    Attributes:
+        statement: its text.
+        finding: what a rule noticed of it, of its plan, or of a table that it reads.
+        is_before_index: whether it goes before an index that would help: the planner is wrong
+            about what the statement costs, and so about what it would cost with the index.
+    """
+
+    statement: str
+    finding: Finding
+    is_before_index: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostTime:
     """Calls of one other service: how many, for how long in all, and how many failed."""
 
@@ -222,6 +239,7 @@ class Symptoms:
         locks: who waited for locks.
         looks: how often the sessions of the database were looked at.
         cures: indexes that would help.
+        reasons: why statements take long that none helps.
         growth: of the process's memory; None if it does not grow.
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
@@ -244,6 +262,7 @@ class Symptoms:
     locks: tuple[LockWait, ...] = ()
     looks: int = 0
     cures: tuple[IndexCure, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None

@@ -143,6 +143,7 @@ def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
         locks=examined.locks,
         looks=examined.looks,
         cures=examined.cures,
+        reasons=examined.reasons,
         has_database=True,
         max_connections=examined.max_connections,
     )
