@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from keiko_perf.doctor.claim import Claim
 from keiko_perf.doctor.codes import (
+    AWAITS,
     BETWEEN,
     BLOCKS,
     BUSY,
@@ -35,6 +36,7 @@ from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same, shape
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
+from keiko_perf.model.awaited import AwaitedAt
 
 REPEATED = 5.0
 """A request that sends one statement so often on average asks for each item of a list."""
@@ -45,6 +47,8 @@ LEAST_FACTOR = 2.0
 LEAST_COUNTED = 5
 LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
+LEAST_AWAITED = 5
+"""Looks in which requests were seen to await at a line."""
 LEAST_BETWEEN = 0.5
 """Of a statement's time as its service sees it: if the database needs less, it is elsewhere."""
 
@@ -295,7 +299,27 @@ def _unseen(seen: Symptoms) -> Iterator[Claim]:
     for one in seen.routes:
         share = waiting if one.in_thread else 0.0
         pool.by_route[one.route] += one.elsewhere_s * share
+        rest_s = one.elsewhere_s * (1.0 - share)
+        for awaits, awaited_s in () if one.in_thread else _awaiting(one.route, rest_s, seen):
+            rest_s -= awaited_s
+            awaits.by_route[one.route] = awaited_s
+            yield awaits
         claim = Claim(code=UNSEEN, subject=one.route)
-        claim.by_route[one.route] = one.elsewhere_s * (1.0 - share)
+        claim.by_route[one.route] = rest_s
         yield claim
     yield pool
+
+
+def _awaiting(route: str, elsewhere_s: float, seen: Symptoms) -> Iterator[tuple[Claim, float]]:
+    """What it was seen to await while it was elsewhere, each line by its share of the looks."""
+    own = [one for one in seen.awaited if one.route == route]
+    looks = sum(one.looks for one in own)
+    by_place: defaultdict[str, list[AwaitedAt]] = defaultdict(list)
+    for one in own:
+        by_place[one.place].append(one)
+    for place, alike in by_place.items():
+        count = sum(one.looks for one in alike)
+        if count >= LEAST_AWAITED:
+            most = max(alike, key=lambda one: one.looks)
+            about = {"awaited": most, "looks": count}
+            yield Claim(code=AWAITS, subject=place, about=about), elsewhere_s * count / looks

@@ -47,6 +47,7 @@ class Examined:
         seconds: how long it was looked at.
         statements: what was executed meanwhile.
         locks: who waited for locks.
+        deadlocks: how many transactions were ended to resolve one.
         looks: how often its sessions were looked at.
         cures: indexes that would help.
         reasons: why statements take long that none helps.
@@ -60,6 +61,7 @@ class Examined:
     seconds: float
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    deadlocks: int = 0
     looks: int = 0
     cures: tuple[IndexCure, ...] = ()
     reasons: tuple[Reason, ...] = ()
@@ -129,6 +131,7 @@ async def examine(
             )
             for one in waited(looks)
         ),
+        deadlocks=0 if evidence.database is None else evidence.database.deadlocks,
         looks=times,
         cures=tuple(cure for index in advice.indexes for cure in _cures(index)),
         reasons=reasons,

@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keiko_perf.model import Asked, BlockingCall, Finding, Repeats
+from keiko_perf.model.awaited import AwaitedAt
 
+FEW_ANSWERED = 5
+"""From here on what was answered tells where the time goes."""
+MANY_OF_ONE = 5.0
+"""So many are under way for each that was answered, where they get nowhere."""
 LEAST_STUCK = 1.0
 """As many requests are under way all the time, or it may be one that just came."""
 
@@ -235,8 +240,10 @@ class Symptoms:
         blocking: what held the event loop.
         pool: None if no pool is watched.
         outgoing: calls of other services.
+        awaited: where requests were seen to await what nothing watches.
         statements: what the database executed; empty if it was not asked.
         locks: who waited for locks.
+        deadlocks: how many transactions the database ended to resolve one.
         looks: how often the sessions of the database were looked at.
         cures: indexes that would help.
         reasons: why statements take long that none helps.
@@ -258,8 +265,10 @@ class Symptoms:
     blocking: tuple[BlockingCall, ...] = ()
     pool: PoolUse | None = None
     outgoing: tuple[HostTime, ...] = ()
+    awaited: tuple[AwaitedAt, ...] = ()
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    deadlocks: int = 0
     looks: int = 0
     cures: tuple[IndexCure, ...] = ()
     reasons: tuple[Reason, ...] = ()
@@ -275,8 +284,10 @@ class Symptoms:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether requests are under way, and not one was answered."""
-        return not self.routes and (self.in_flight or 0.0) >= LEAST_STUCK
+        """Whether requests are under way, and not one was answered, or a few of many."""
+        answered = sum(one.count for one in self.routes)
+        least = max(LEAST_STUCK, MANY_OF_ONE * answered)
+        return answered < FEW_ANSWERED and (self.in_flight or 0.0) >= least
 
     @property
     def total_s(self) -> float:

@@ -11,11 +11,12 @@ from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse, Reason
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse, Reason, Symptoms
 from keiko_perf.model import Asked, Finding, Message, Recommendation, Text, say
 
 _IN_THE_MIDDLE = re.compile(r"\bI?LIKE\s+\(*\s*'%", re.I)
 """As SQLAlchemy's `contains` writes it: `slug LIKE '%' || $1 || '%'`."""
+LEAST_DEADLOCKS = 3
 MOST_KEPT = 0.4
 """Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 
@@ -215,7 +216,8 @@ def locked(case: Case) -> Cause:
             blocker=blocker_of(lock),
         ),
         evidence=of_lock(lock),
-        explanation=say(
+        explanation=of_deadlocks(case.seen)
+        or say(
             "Whoever holds the lock does something else before its commit: its transaction is "
             "idle. Do that before it takes the lock, or after the commit. This is not verified: "
             "measure again after the change."
@@ -226,6 +228,19 @@ def locked(case: Case) -> Cause:
             "commit at once, write fewer rows at a time. This is not verified: measure again "
             "after the change."
         ),
+    )
+
+
+def of_deadlocks(seen: Symptoms) -> Message | None:
+    """What to do where the transactions wait for each other; None where they don't."""
+    if seen.deadlocks < LEAST_DEADLOCKS:
+        return None
+    return say(
+        "They wait for each other as well: {count:count} transactions were ended meanwhile to "
+        "resolve a deadlock, which takes the server a second each time (deadlock_timeout). Let all "
+        "lock their rows in one order, such as by key. This is not verified: measure again after "
+        "the change.",
+        count=seen.deadlocks,
     )
 
 

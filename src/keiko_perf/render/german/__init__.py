@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from keiko_perf.render.german import (
     alerts,
+    awaiting,
     cli,
     columns,
     dashboard,
@@ -34,6 +35,7 @@ GERMAN: dict[str, str] = {
     template: german
     for part in (
         alerts,
+        awaiting,
         cli,
         columns,
         dashboard,
