@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,20 @@ run()
 """)
     assert done.returncode == 1
     assert f"pip install 'keiko-perf[{extra}]'" in done.stderr
+
+
+def test_the_dashboard_of_a_store_says_which_extra_serves_it(tmp_path: Path) -> None:
+    done = run_bare(f"""
+import asyncio
+from keiko_perf import PerformanceMonitor
+from keiko_perf.cli.main import run
+
+asyncio.run(PerformanceMonitor(store={str(tmp_path / "agents.db")!r}).tick())
+sys.argv = ["keiko-perf", "serve", {str(tmp_path / "agents.db")!r}]
+run()
+""")
+    assert done.returncode == 1
+    assert "pip install 'keiko-perf[serve]'" in done.stderr
 
 
 def test_a_monitor_around_an_application_says_which_extra_serves_its_dashboard() -> None:

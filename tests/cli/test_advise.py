@@ -183,6 +183,19 @@ def test_only_the_kinds_that_are_named(url: str, workload: Path) -> None:
 
 
 @pytest.mark.postgres
+def test_a_budget_counts_the_sizes_that_are_asked_for(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "workload.sql"
+    file.write_text("SELECT max(id) FROM task WHERE tenant = $1")
+    arguments = ("advise", "--workload", str(file), "--kinds", "plain", "--budget")
+    _, report = ask(url, *arguments, "20MB")
+    (index,) = report["indexes"]
+    assert index["size_bytes"] < 0.9 * index["planner_size_bytes"]
+    between = str((index["size_bytes"] + index["planner_size_bytes"]) // 2)
+    assert len(ask(url, *arguments, between, "--sizes", "built")[1]["indexes"]) == 1
+    assert ask(url, *arguments, between, "--sizes", "planner")[1]["indexes"] == []
+
+
+@pytest.mark.postgres
 def test_when_the_time_is_up_the_best_so_far_is_given(url: str, tmp_path: Path) -> None:
     file = tmp_path / "many.json"
     file.write_text(json.dumps([f"SELECT {i} FROM task WHERE tenant = {i}" for i in range(600)]))

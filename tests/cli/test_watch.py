@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -124,6 +125,39 @@ def test_where_nothing_can_be_drawn_it_is_one_line(store):
     assert "response time p95 412 ms" in line
     gone = Picture(source="x", taken_at=NOW, problem="the service does not answer")
     assert plain(gone).endswith("the service does not answer")
+
+
+def test_it_speaks_the_language_of_the_option_else_that_of_the_settings(store, monkeypatch):
+    write(store, now=datetime.now(UTC))
+    store.close()
+    look = [str(store.path), "--times", "1"]
+    assert "Zielen" in CliRunner().invoke(app, [*look, "--lang", "de"]).stdout
+    monkeypatch.setenv("KEIKO_PERF_LANG", "de")
+    assert "Zielen" in CliRunner().invoke(app, look).stdout
+    assert "targets" in CliRunner().invoke(app, [*look, "--lang", "en"]).stdout
+
+
+def test_all_that_is_drawn_is_german_where_that_is_asked_for(store):
+    write(store, duration_s=0.412, routes=30, age_s=45)
+    picture = replace(
+        picture_of(store), silent=2, alerts=(("firing", "critical", "a service said so"),)
+    )
+    console = Console(file=io.StringIO(), width=140, height=40)
+    console.print(screen(picture, History(), width=140, height=30, lang="de"))
+    shown = console.file.getvalue()
+    for said in (
+        "die letzte Messung ist 45",
+        "Antwortzeit p95",
+        "Route ",
+        "Fehler %",
+        "weitere Routen",
+        "30,0",
+        "feuert",
+        "kritisch",
+        "geltende Stummschaltungen: 2",
+    ):
+        assert said in shown
+    assert "1 Alarme" in plain(picture, "de")
 
 
 def test_the_command_looks_at_a_store(store):

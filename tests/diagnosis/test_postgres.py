@@ -80,6 +80,14 @@ async def test_every_statement_is_read_only_and_under_timeouts(url: URL) -> None
 
 
 @pytest.mark.postgres
+async def test_questions_to_the_catalog_are_not_compiled_and_what_others_wrote_is(url: URL) -> None:
+    jit = "SELECT current_setting('jit') AS jit"
+    async with Database.connect(url) as database:
+        assert await database.value(jit) == "off"
+        assert await database.send(jit) == [{"jit": "on"}]  # the server's default
+
+
+@pytest.mark.postgres
 async def test_its_statements_are_known_by_their_comment(url: URL) -> None:
     async with Database.connect(url) as database:
         await database.rows("SELECT 'a mark of ours' AS mark")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, sqrt
 from random import Random
 
 import pytest
 
-from keiko_perf.model import Change, Comparison, Histogram, compare
+from keiko_perf.model import Change, Comparison, Histogram, compare, holm
 
 
 def seconds(
@@ -87,6 +87,44 @@ def test_too_little_is_undecided_and_says_what_is_missing(
     assert comparison.change is Change.UNDECIDED
     assert reason in comparison.reason.template
     assert comparison.low is None
+
+
+@pytest.mark.parametrize("count", [15, 20, 29])
+@pytest.mark.parametrize(("factor", "change"), [(18, Change.REGRESSED), (1 / 18, Change.IMPROVED)])
+def test_what_is_obvious_is_decided_in_a_short_run(
+    count: int, factor: float, change: Change
+) -> None:
+    found = compared(seconds(count, 0.1, seed=1), seconds(count, 0.1 * factor, seed=2))
+    assert found.change is change
+    assert found.low is not None
+    assert found.high is not None
+    assert found.ratio is not None
+    assert found.low < found.ratio < found.high
+    assert found.chance is not None
+    assert found.chance < 0.001
+
+
+def test_a_short_run_that_sways_is_not_told_from_another_one() -> None:
+    """Each second resembles the one before it, as where caches fill or a neighbour works."""
+
+    def swaying(random: Random) -> list[Histogram]:
+        level, found = random.gauss(0, 0.2), []
+        for _ in range(20):
+            level = 0.95 * level + random.gauss(0, 0.2 * sqrt(1 - 0.95**2))
+            found.append(Histogram(random.lognormvariate(log(0.1) + level, 0.3) for _ in range(20)))
+        return found
+
+    random = Random(5)
+    found = [compared(swaying(random), swaying(random)) for _ in range(100)]
+    assert {one.change for one in found} == {Change.UNDECIDED}
+    assert "only what is {factor:factor} as much" in found[0].reason.template
+
+
+def test_twenty_short_steps_that_all_got_slower_are_decided_together() -> None:
+    found = holm(
+        [compared(seconds(20, 0.1, seed=n), seconds(20, 1.8, seed=n + 50)) for n in range(20)]
+    )
+    assert {one.change for one in found} == {Change.REGRESSED}
 
 
 def test_undecided_says_how_much_more_would_tell() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -242,6 +243,15 @@ async def test_a_store_of_somebody_elses_may_raise_what_it_likes(caplog):
         "the store raised KeyError('append'). Windows are held back until the store works again.",
         "windows that the store has not taken",
     ]
+
+
+async def test_the_process_is_sampled_beside_the_event_loop_and_probes_are_asked_on_it():
+    where = {}
+    monitor = PerformanceMonitor(sample=lambda _: where.update(sample=threading.get_ident()))
+    monitor.recorder.add_probe(lambda: where.update(probe=threading.get_ident()) or {})
+    await monitor.tick()
+    assert where["probe"] == threading.get_ident()
+    assert where["sample"] != threading.get_ident()
 
 
 async def test_a_sampler_that_raises_stops_nothing_and_is_said_once(caplog):

@@ -86,6 +86,7 @@ def test_only_lists_of_placeholders_collapse(text: str, expected: str) -> None:
         ("SELECT /*+ SeqScan(a) */ 1", "SELECT /*+ SeqScan(a) */ 1"),
         ("SELECT '%s /* %(x)s'", "SELECT '%s /* %(x)s'"),
         ("SAVEPOINT sa_savepoint_417", "SAVEPOINT sa_savepoint"),
+        ("SAVEPOINT __asyncpg_savepoint_1f__;", "SAVEPOINT __asyncpg_savepoint"),
         ("SELECT 'never closed  x", "SELECT 'never closed  x"),
         ("SELECT /* never closed", "SELECT"),
         ("SELECT price$1, a$b$c", "SELECT price$1, a$b$c"),
@@ -169,3 +170,39 @@ def test_a_large_insert_keeps_its_name() -> None:
     name = Names("qmark").of(f"INSERT INTO t (a, b, c) VALUES {rows}", other="(other)")
     assert name == "INSERT INTO t (a, b, c) VALUES ($1, $2, $3) /*, ... */"
     assert re.search(r"\$\d+", name)
+
+
+def test_statements_that_differ_by_literals_alone_share_a_name_from_the_sixth_on() -> None:
+    names = Names("numeric_dollar")
+    text = "SELECT a FROM t WHERE a = {} AND s = 'open' AND b = $1 AND c = '{}' LIMIT 20"
+    first = [names.of(text.format(n, n), other="x") for n in range(5)]
+    assert first == [text.format(n, n) for n in range(5)]
+    later = {names.of(text.format(n, n), other="x") for n in range(5, 300)}
+    assert later == {"SELECT a FROM t WHERE a = $2 AND s = 'open' AND b = $1 AND c = $3 LIMIT 20"}
+    assert names.of(text.format(3, 3), other="x") == first[3]  # a name once given stays
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1 FROM t{n}",  # a name and no literal
+        'SELECT 1 FROM "t {n}"',
+        "SELECT $x${n}$x$",
+        "SELECT now() - interval '{n} days'",
+    ],
+)
+def test_what_is_no_literal_that_a_parameter_could_be_has_a_name_each(text: str) -> None:
+    names = Names("numeric_dollar")
+    assert len({names.of(text.format(n=n), other="x") for n in range(20)}) == 20
+
+
+def test_a_name_whose_literals_became_parameters_is_a_statement_that_postgresql_parses() -> None:
+    from pglast import parse_sql
+
+    names = Names("numeric_dollar")
+    text = "SELECT round(avg(g)::numeric(10,2), 2) FROM r WHERE a = {n} GROUP BY 1 ORDER BY 1"
+    (name,) = {names.of(text.format(n=n), other="x") for n in range(10)} - {
+        text.format(n=n) for n in range(10)
+    }
+    assert name == text.format(n="$1")
+    assert len(parse_sql(name)) == 1

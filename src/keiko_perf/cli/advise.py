@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,13 @@ _UNITS = {
 }
 
 
+class Sizes(StrEnum):
+    """Whose sizes of indexes a budget counts."""
+
+    BUILT = "built"
+    PLANNER = "planner"
+
+
 def advise(
     database: DatabaseOption = None,
     workload: Annotated[
@@ -63,10 +71,15 @@ def advise(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(
-            help="How large all the indexes may be together once they are made, such as 500MB."
-        ),
+        typer.Option(help="How large all the indexes may be together, such as 500MB."),
     ] = None,
+    sizes: Annotated[
+        Sizes,
+        typer.Option(
+            help="Whose sizes the budget counts: built, what an index takes once it is made, or"
+            " planner, what the planner takes it for, as other advisors do."
+        ),
+    ] = Sizes.BUILT,
     max_indexes: Annotated[
         int | None,
         typer.Option(help="How many indexes at most; 10, or with a budget as many as pay.", min=1),
@@ -133,6 +146,7 @@ def advise(
                 kinds=chosen,
                 is_late=_lateness(time_limit),
                 scratch=scratch,
+                counts_built=sizes is Sizes.BUILT,
             )
         return advice_report(advice, read_at=datetime.now(UTC), server=connected.server)
 

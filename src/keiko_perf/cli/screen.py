@@ -270,15 +270,13 @@ def _generator(progress: Progress) -> list[Text]:
 # The parts of lines
 
 
-def number(value: float) -> str:
+def number(value: float, lang: str = "en") -> str:
     """At most five characters that don't change their unit."""
     if value >= 100_000:
         return f"{value / 1000:.0f}k"
-    if value >= 99.95 or value == 0:
-        return f"{value:.0f}"
-    if value >= 9.995:
-        return f"{value:.1f}"
-    return f"{value:.2f}"
+    digits = 0 if value >= 99.95 or value == 0 else 1 if value >= 9.995 else 2
+    told = f"{value:.{digits}f}"
+    return told.replace(".", ",") if lang == "de" else told
 
 
 def sparkline(values: Sequence[float | None], width: int) -> str:

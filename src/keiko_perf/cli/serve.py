@@ -106,10 +106,11 @@ def _is_loopback(host: str) -> bool:
 def _run(monitors: dict[str, StoredMonitor], host: str, port: int) -> None:
     try:
         import uvicorn
-    except ImportError as error:
-        raise MissingExtra("uvicorn", extra="demo", purpose="serving the dashboard") from error
-    from keiko_perf.monitoring.dashboard.serving import dashboards
 
+        from keiko_perf.monitoring.dashboard.serving import dashboards
+    except ImportError as error:
+        package = error.name or "uvicorn"
+        raise MissingExtra(package, extra="serve", purpose="serving the dashboard") from error
     app = dashboards(monitors)
     with _listener(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host

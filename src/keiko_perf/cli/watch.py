@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from keiko_perf.cli.output import Language, LanguageOption
 from keiko_perf.cli.picture import Picture, of_service, of_store
 from keiko_perf.cli.service import is_address, read_health
 from keiko_perf.cli.storing import opened, store_file
@@ -45,6 +46,7 @@ def watch(
     times: Annotated[
         int | None, typer.Option("--times", help="Stop after so many looks.", hidden=True)
     ] = None,
+    lang: LanguageOption = None,
 ) -> None:
     """How a service is doing, live on the terminal; Ctrl-C ends it."""
     settings = load_settings()
@@ -53,10 +55,11 @@ def watch(
             "--every is 0.2 to 3600 seconds, and --last over 0 and up to a day",
             cure="Give them as in --every 1 --last 60",
         )
-    look = _look(source, settings, last)
+    language = (lang or Language(settings.lang)).value
+    look = _look(source, settings, last, language)
     first = look()  # what cannot be read at all is an error, and no empty screen
     console = Console()
-    with _Shown(console) as shown:
+    with _Shown(console, language) as shown:
         shown.show(first)
         looks = 1
         while times is None or looks < times:
@@ -68,8 +71,8 @@ def watch(
 class _Shown:
     """The view on a console, or its lines where nothing can be drawn."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, lang: str) -> None:
+        self._console, self._lang = console, lang
         self._draws = console.is_terminal and not console.is_dumb_terminal
         self._live = Live(console=console, auto_refresh=False, screen=self._draws)
         self._history = History()
@@ -87,14 +90,14 @@ class _Shown:
     def show(self, picture: Picture) -> None:
         self._history.take(picture)
         if self._draws:
-            size = self._console.size
-            drawn = screen(picture, self._history, width=size.width - 1, height=size.height - 1)
+            width, height = (one - 1 for one in self._console.size)
+            drawn = screen(picture, self._history, width=width, height=height, lang=self._lang)
             self._live.update(drawn, refresh=True)
             return
         now_s = time.monotonic()
         if not self._said_s or now_s - self._said_s >= _PLAIN_EVERY_S:
             self._said_s = now_s
-            self._console.print(Text(plain(picture)), soft_wrap=True)
+            self._console.print(Text(plain(picture, self._lang)), soft_wrap=True)
 
 
 def _tried(look: Callable[[], Picture], first: Picture) -> Picture:
@@ -105,10 +108,12 @@ def _tried(look: Callable[[], Picture], first: Picture) -> Picture:
         return Picture(source=first.source, taken_at=datetime.now(UTC), problem=str(error))
 
 
-def _look(source: str | None, settings: Settings, last_s: float) -> Callable[[], Picture]:
+def _look(
+    source: str | None, settings: Settings, last_s: float, lang: str
+) -> Callable[[], Picture]:
     token = None if settings.token is None else settings.token.get_secret_value()
     if source is not None and is_address(source):
-        return lambda: of_service(source, read_health(source, token), datetime.now(UTC))
+        return lambda: of_service(source, read_health(source, token, lang=lang), datetime.now(UTC))
     file = store_file(None if source is None else Path(source), settings)
     if not os.path.isfile(file):
         raise StoreUnavailable(

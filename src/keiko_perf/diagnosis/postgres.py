@@ -46,8 +46,8 @@ T = TypeVar("T")
 
 _CONNECT_TIMEOUT_S = 10.0
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-OUR_PATH = {"search_path": "pg_catalog, pg_temp"}
-"""What SQL of ours is found on, within a `transaction()`."""
+OUR_SETTINGS = {"search_path": "pg_catalog, pg_temp", "jit": "off"}
+"""For SQL of ours: to compile a question to the catalog takes longer than to answer it."""
 
 
 class Database:
@@ -158,7 +158,7 @@ class Database:
             StatementFailed: the server answered with an error.
             DatabaseUnavailable: the connection was lost.
         """
-        return await self._run(text(f"{TAG} {sql}"), parameters, settings=OUR_PATH)
+        return await self._run(text(f"{TAG} {sql}"), parameters, settings=OUR_SETTINGS)
 
     async def row(self, sql: str, /, **parameters: object) -> dict[str, Any] | None:
         """The first row of a query, or None if there is none."""

@@ -166,17 +166,17 @@ def _gaps(told: Told | None, examined: Examined | None) -> Iterable[Gap]:
     elif told.requests and told.symptoms.pool is None:
         yield Gap(
             subject=say("statements and waits for connections"),
-            reason=say("no engine and no pool is watched; a driver used without SQLAlchemy tells "
-                       "nothing of its statements"),
+            reason=say("no engine and no pool is watched, and a driver tells nothing by itself"),
             remedy=say("monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of "
                        "asyncpg or psycopg"),
         )  # fmt: skip
     elif told.requests and not told.symptoms.asked:
         yield Gap(
             subject=say("the statements of each route"),
-            reason=say("no engine of SQLAlchemy is watched, or none was used: a driver alone tells "
-                       "how long connections are waited for and held, and not what they do"),
-            remedy=say("monitor.watch_engine(engine); --database URL shows the statements"),
+            reason=say("none was seen: what is watched was not used, or only by cursors of the "
+                       "driver and COPY, which are not seen"),
+            remedy=say("monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of "
+                       "asyncpg or psycopg; --database URL shows the statements"),
         )  # fmt: skip
     seen = Symptoms() if told is None else told.symptoms
     if told is not None and told.has_attribution and not told.requests and not seen.is_stuck:

@@ -172,7 +172,7 @@ def unseen(case: Case) -> Cause:
         evidence={"elsewhere_s": case.claim.total_s},
         explanation=say(
             "It awaits something that nothing watches: a thread, as that of a handler without "
-            "async, a sleep, a queue, a driver that is used without SQLAlchemy, a client of "
+            "async, a sleep, a queue, a connection that comes from no watched pool, a client of "
             "another service. monitor.watch_engine, watch_pool and watch_client tell which."
         ),
     )

@@ -83,8 +83,8 @@ class Exemplar:
         status: of its answer.
         parts_s: where its time went: SQL, waiting for the pool, for other services, its own code,
             waiting for the event loop, elsewhere.
-        statements: the statements that it sent, with how often and for how long in all; those that
-            took most time.
+        statements: the statements that it sent, with how often and for how long in all: those that
+            took most time, and all others as `(other)`.
     """
 
     route: str

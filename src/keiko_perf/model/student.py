@@ -7,7 +7,8 @@ Press et al., Numerical Recipes, 3rd ed., section 6.4).
 
 from __future__ import annotations
 
-from math import exp, lgamma, log, log1p
+from collections.abc import Sequence
+from math import exp, lgamma, log, log1p, sqrt
 
 _TINY = 1e-300
 _MOST_TERMS = 300
@@ -16,6 +17,25 @@ _MOST_TERMS = 300
 def p_value(t: float, df: float) -> float:
     """How likely a t at least as far from 0 is by chance, with *df* degrees of freedom."""
     return _incomplete_beta(df / 2, 0.5, df / (df + t * t))
+
+
+def welch(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
+    """
+    By how much the mean of *after* is more, the standard error of that, and its degrees of freedom.
+
+    Each side has two values or more; their spreads may differ (Welch, "The generalization of
+    'Student's' problem when several different population variances are involved", 1947).
+    """
+    means = [sum(side) / len(side) for side in (before, after)]
+    parts = [
+        (sum((one - mean) ** 2 for one in side) / (len(side) - 1) / len(side), len(side) - 1)
+        for side, mean in zip((before, after), means, strict=True)
+    ]
+    variance = sum(part for part, _ in parts)
+    if not variance:
+        return means[1] - means[0], 0.0, float(sum(free for _, free in parts))
+    df = variance**2 / sum(part**2 / free for part, free in parts)
+    return means[1] - means[0], sqrt(variance), df
 
 
 def t_quantile(q: float, df: float) -> float:

@@ -99,7 +99,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         revision: the code that runs; found in the environment or the git repository if not given.
         otlp: pushes the figures to an OpenTelemetry collector.
         max_series: how many routes, tasks and statements are told apart.
-        sample: takes the gauges of the process, once a window.
+        sample: takes the gauges of the process, once a window, in a thread.
         blocking_after_s: calls that hold the event loop for longer are found, while the monitor
             ticks; None looks for none.
         attribution: whether to tell where the time of each request went: its statements, the wait
@@ -245,7 +245,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         """What all workers measured over the last `metrics_window_s`; None before anything."""
         # Nobody else does; the CPU of some milliseconds would be that of the question itself.
         if self._ticker is None and self.recorder.clock() - self._sampled_s >= _LEAST_BETWEEN_S:
-            self._take_sample()
+            await self._take_sample()
         return await self.metrics_collector.snapshot()
 
     async def blocking_calls(self, *, within_s: float = 3600.0) -> tuple[BlockingCall, ...]:
@@ -328,7 +328,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
 
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
-        self._take_sample()
+        await self._take_sample()
         window = self.recorder.snapshot()
         self.totals.take(window)
         # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
@@ -344,14 +344,16 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
 
     # Private
 
-    def _take_sample(self) -> None:
+    async def _take_sample(self) -> None:
         self._sampled_s = self.recorder.clock()
         try:
-            self._sample(self.recorder)
+            # The kernel walks all memory of the process for one of its files.
+            await asyncio.to_thread(self._sample, self.recorder)
         except Exception:  # a stranger's sampler, or a kernel's file that is like no other
             if not self._is_sampler_broken:
                 self._is_sampler_broken = True
                 _log.exception("the process cannot be sampled; the monitor goes on without it")
+        self.recorder.probe()  # strangers' code, which may belong to the event loop
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -383,7 +385,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        self._take_sample()  # the CPU is a difference: this is where it begins
+        await self._take_sample()  # the CPU is a difference: this is where it begins
         await self.note_deploy()
         while True:
             # From one due time to the next, so that the windows don't drift; late ones are skipped.

@@ -15,7 +15,7 @@ from datetime import datetime
 from operator import itemgetter, lt
 from typing import Any, NamedTuple
 
-from keiko_perf.model import Exemplar, Kind
+from keiko_perf.model import OTHER, Exemplar, Kind
 from keiko_perf.monitoring.attribution import Part, whole_of
 from keiko_perf.monitoring.routes import CONTEXT, Routed, RouteNames
 from keiko_perf.monitoring.tally import Cell, Tally, Told
@@ -335,19 +335,22 @@ def _example(
     asked: Mapping[str, Told],
     now: datetime,
 ) -> Exemplar:
-    dearest = sorted(asked.items(), key=lambda one: -one[1][1])[:_MOST_STATEMENTS]
+    ordered = sorted(asked.items(), key=lambda one: -one[1][1])
+    statements = [(name, told[0], told[1]) for name, told in ordered[:_MOST_STATEMENTS]]
+    if rest := [told for _, told in ordered[_MOST_STATEMENTS:]]:
+        statements.append((OTHER, sum(one[0] for one in rest), sum(one[1] for one in rest)))
     return Exemplar(
         route=route,
         at=now,
         duration_s=duration_s,
         status=status,
         parts_s=parts_s,
-        statements=tuple((name, told[0], told[1]) for name, told in dearest),
+        statements=tuple(statements),
     )
 
 
 _END, _DURATION, _LENGTH = itemgetter(3), itemgetter(4), itemgetter(6)
 _FIRST, _SECOND = itemgetter(0), itemgetter(1)
 _MOST_STATEMENTS = 5
-"""Of a slow request; those that took most time."""
+"""Of a slow request; those that took most time, and the others together."""
 _PARTS = tuple(part.kind for part in Part)

@@ -34,6 +34,7 @@ _METHODS = frozenset(
     )
 )
 _MAX_KNOWN = 2_000
+_MOST_AROUND = 20
 _LEFT_BEHIND = ("route", "endpoint", "method", "root_path", "path", "path_params", "router")
 CONTEXT = "effective_route_context"
 """Of a router that FastAPI includes lazily: which of its inclusions it is."""
@@ -151,7 +152,7 @@ def _joined(routes: Iterable[Any], mounted: str) -> tuple[str, Iterable[Any]] | 
     if not mounted:
         return "", routes
     for one in _flat(routes):
-        below: Iterable[Any] | None = getattr(one, "routes", None)
+        below = _below(one)
         match = None if below is None else one.path_regex.match(f"{mounted}/")
         if below is None or match is None:
             continue
@@ -160,6 +161,17 @@ def _joined(routes: Iterable[Any], mounted: str) -> tuple[str, Iterable[Any]] | 
         if found is not None:
             return one.path_format.removesuffix("/{path}") + found[0], found[1]
     return None
+
+
+def _below(route: Any) -> Iterable[Any] | None:
+    """The routes of a mount, also where a middleware is around its application; None: no mount."""
+    routes: Iterable[Any] | None = getattr(route, "routes", None)
+    for _ in range(_MOST_AROUND):
+        if routes is None or routes:
+            break
+        route = getattr(route, "app", None)
+        routes = getattr(route, "routes", ())
+    return routes
 
 
 def _flat(routes: Iterable[Any]) -> Iterator[Any]:

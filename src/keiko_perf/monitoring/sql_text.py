@@ -3,8 +3,9 @@ SQL text: one name for all executions of a statement.
 
 Placeholders become PostgreSQL's `$1, $2`, whatever the driver's style; lists of them collapse as
 PostgreSQL 18 collapses them, `IN ($1 /*, ... */)`; whitespace outside quotes folds; comments go,
-except hints. Literals stay: they are part of the statement that the program sends. The values of
-the parameters are never seen here, let alone kept.
+except hints. Literals stay, as they are part of the statement that the program sends, unless many
+statements differ by them alone (`literals`). The values of the parameters are never seen here, let
+alone kept.
 
 The text is as good as the statement itself to PostgreSQL's parser.
 """
@@ -14,6 +15,8 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from threading import Lock
+
+from keiko_perf.monitoring.literals import Literals
 
 OWN_TAG = "/* keiko-perf */"
 """The comment that this project's own statements carry; they are not the service's."""
@@ -53,7 +56,7 @@ _LIST = re.compile(rf"\bIN \(\s*({_VALUE})(?:\s*,\s*{_VALUE})*\s*\)", re.IGNOREC
 _ROW = rf"\(\s*(?:{_VALUE}|DEFAULT|NULL)(?:\s*,\s*(?:{_VALUE}|DEFAULT|NULL))*\s*\)"
 _ROWS = re.compile(rf"\bVALUES ({_ROW})(?:\s*,\s*{_ROW})+", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\x00([^\x00]*)\x00")
-_SAVEPOINT = re.compile(r"\b(sa_savepoint)_\d+\b")
+_SAVEPOINT = re.compile(r"\b(sa|__asyncpg)_savepoint_[0-9a-f]+(?:__)?\b")
 
 
 def normalise(text: str, *, paramstyle: str = "pyformat") -> str:
@@ -106,6 +109,7 @@ class Names:
         self._max_chars = max_chars
         self._chars = 0
         self._known: OrderedDict[str, str | None] = OrderedDict()
+        self._literals = Literals()
         self._lock = Lock()
 
     def of(self, text: str, *, other: str) -> str | None:
@@ -125,7 +129,10 @@ class Names:
         if len(text) > _MAX_RAW_CHARS:
             return other
         name = normalise(text, paramstyle=self._paramstyle)
-        return name if len(name) <= _MAX_CHARS else other
+        if len(name) > _MAX_CHARS:
+            return other
+        with self._lock:
+            return self._literals.folded(name)
 
     def _remember(self, text: str, name: str | None) -> None:
         with self._lock:
@@ -159,7 +166,7 @@ def _joined(pieces: list[str]) -> str:
 def _collapsed(text: str) -> str:
     text = _LIST.sub(r"IN (\1 /*, ... */)", text)
     text = _ROWS.sub(r"VALUES \1 /*, ... */", text)
-    return _SAVEPOINT.sub(r"\1", text)
+    return _SAVEPOINT.sub(r"\1_savepoint", text)
 
 
 def _numbered(text: str) -> str:

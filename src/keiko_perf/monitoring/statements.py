@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from keiko_perf.errors import MissingExtra, UsageError
-from keiko_perf.model import OTHER, Kind
-from keiko_perf.monitoring.attribution import Part, current
-from keiko_perf.monitoring.attribution.places import Places
+from keiko_perf.model import OTHER
+from keiko_perf.monitoring.attribution import current
 from keiko_perf.monitoring.comments import Comment, Comments
+from keiko_perf.monitoring.executions import Executions
 from keiko_perf.monitoring.pools.of_sqlalchemy import watch_pool_of
 from keiko_perf.monitoring.process.greenlets import note_greenlet
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.sql_text import PERCENT_STYLES, Names
+from keiko_perf.monitoring.sql_text import PERCENT_STYLES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_SQL, _STATEMENT = int(Part.SQL), Kind.STATEMENT  # looked up once
 _watched: WeakKeyDictionary[Any, WeakSet[Recorder]] = WeakKeyDictionary()
 
 
@@ -91,9 +90,8 @@ def _comment_statements(engine: Engine, recorder: Recorder, comments: Comments) 
 def _watch_statements(engine: Engine, recorder: Recorder) -> None:
     from sqlalchemy import event
 
-    names = Names(engine.dialect.paramstyle)
-    clock, record, looks = recorder.clock, recorder.record, recorder.looks
-    place = Places(clock).here
+    executions, looks = Executions(recorder, engine.dialect.paramstyle), recorder.looks
+    clock, begin, end = recorder.clock, executions.begun, executions.ended
     # One execution at a time uses a context, and an engine may be watched by several recorders.
     begun = f"_keiko_perf_begun_{id(recorder)}"
 
@@ -105,15 +103,8 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         context: Any,
         _executemany: bool,
     ) -> None:
-        if context is None:
-            return
-        account, now_s = current.get(), clock()
-        if account is not None:
-            if account.owner is recorder:
-                account.open(_SQL, now_s)
-            else:
-                account = None
-        context.__dict__[begun] = account, now_s, statement
+        if context is not None:
+            context.__dict__[begun] = begin(), statement
 
     def after(
         _connection: Connection,
@@ -141,14 +132,9 @@ def _watch_statements(engine: Engine, recorder: Recorder) -> None:
         if known is None:
             return None
         # As it was before its comment, which may be another for each request.
-        account, started_s, statement = known
-        now_s = clock()
-        name = names.of(statement, other=OTHER)
-        if account is not None:
-            account.executed(name, started_s, now_s, place)
-        if name is not None:
-            record(_STATEMENT, name, now_s - started_s, failed=failed)
-        return None if name is None or name == OTHER else (statement, name, now_s - started_s)
+        since, statement = known
+        name, duration_s = end(statement, since, failed=failed)
+        return None if name is None or name == OTHER else (statement, name, duration_s)
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)

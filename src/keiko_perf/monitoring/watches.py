@@ -50,7 +50,10 @@ class Watching:
         watch_engine(engine, self.recorder, comment=comment)
 
     def watch_pool(self, pool: object, *, name: str | None = None) -> None:
-        """Record a pool of asyncpg or psycopg_pool that is used without SQLAlchemy, as *name*."""
+        """
+        Record a pool of asyncpg or psycopg_pool that is used without SQLAlchemy, as *name*, and the
+        statements that its connections execute, but for those of cursors on the server and COPY.
+        """
         from keiko_perf.monitoring.pools import watch_pool
 
         watch_pool(pool, self.recorder, name=name)

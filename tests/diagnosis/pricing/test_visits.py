@@ -179,14 +179,16 @@ def test_a_bitmap_of_a_table_that_the_server_keeps_costs_what_the_planner_says()
     assert misjudged([visit], TABLES, buffers_bytes=3 * TABLE.size_bytes) > 2000
 
 
-def test_in_memory_the_pages_of_a_small_table_are_as_near_in_any_order() -> None:
-    few_pages = only({**look_up(Plan_Rows=500.0, Total_Cost=19.0)})
-    small, large = (
-        {ORDERS: replace(TABLE, size_bytes=size, rows=2000.0)} for size in (600_000, 600_000_000)
-    )
-    assert misjudged([few_pages], small, page_cost=IN_MEMORY) == 0.0
-    assert misjudged([few_pages], small) > 10.0, "beside a page that the planner takes for dear"
-    assert misjudged([few_pages], large, page_cost=IN_MEMORY) > 100.0
+def test_a_page_of_a_small_table_is_near_and_of_a_large_one_far() -> None:
+    scattered = only(loop(look_up(Plan_Rows=140.0, Total_Cost=14.7), 28.0))
+    more = [
+        misjudged([scattered], {ORDERS: replace(TABLE, size_bytes=size, rows=size / 150)})
+        for size in (2e6, 32e6, 100e6, 800e6)
+    ]
+    assert more[0] == 0.0, "what was measured: 0.06 of a page, where the planner says 0.1"
+    assert 0.0 < more[1] < more[2] / 2
+    assert more[2] == pytest.approx(28 * (140 * 0.4 + 2.4 - 14.7), rel=0.02)
+    assert more[3] > more[2], "which the server does not have at hand"
 
 
 def test_rows_that_several_processes_share_are_reckoned_as_the_planner_does() -> None:

@@ -205,6 +205,58 @@ def test_the_on_of_an_outer_join_leaves_out_no_row_of_the_outer_table() -> None:
     assert filled(use_of(text, AGENTS)) == {"constants": ("active",)}
 
 
+@pytest.mark.parametrize(
+    ("where", "is_inner"),
+    [
+        ("t.status = $1", True),
+        ("status = $1", True),  # whose column it is, is certain
+        ("t.created_at > now()", True),
+        ("t.status IN ($1, $2)", True),
+        ("t.note::text LIKE $1 AND a.active", True),
+        ("t.id IS NOT NULL", True),
+        ("t.status = $1 OR t.note = $2", True),
+        ("NOT t.id > $1", True),
+        ("t.id IS NULL", False),  # that is what the join was made an outer one for
+        ("coalesce(t.status, $1) = $1", False),
+        ("t.status = $1 OR a.active", False),
+        ("t.status IS DISTINCT FROM $1", False),
+        ("a.name = $1", False),
+    ],
+)
+def test_an_outer_join_whose_nulls_are_left_out_again_is_searched_from_both_sides(
+    where: str, is_inner: bool
+) -> None:
+    text = f"SELECT 1 FROM agents a LEFT JOIN tasks t ON t.agent_id = a.id WHERE {where}"
+    joins = (Join("id", TASKS, "agent_id"),) if is_inner else ()
+    assert use_of(text, AGENTS).joins == joins
+    turned = f"SELECT 1 FROM tasks t RIGHT JOIN agents a ON t.agent_id = a.id WHERE {where}"
+    assert use_of(turned, AGENTS).joins == joins
+
+
+def test_an_inner_join_above_outer_ones_makes_them_inner_down_to_what_it_needs() -> None:
+    text = (
+        "SELECT 1 FROM billing.orgs o LEFT JOIN agents a ON a.org_id = o.org_id"
+        " LEFT JOIN tasks t ON t.agent_id = a.id WHERE t.status = $1"
+    )
+    assert use_of(text, ORGS).joins == (Join("org_id", AGENTS, "org_id"),)
+    # Without it the first table is kept whole.
+    assert use_of(text.replace("t.status = $1", "true"), ORGS).joins == ()
+
+
+def test_a_full_join_keeps_the_side_that_nobody_needs_a_row_of() -> None:
+    text = "SELECT 1 FROM agents a FULL JOIN tasks t ON t.agent_id = a.id WHERE t.status = $1"
+    assert use_of(text, AGENTS).joins == (Join("id", TASKS, "agent_id"),)
+    assert use_of(text).joins == ()
+    both = text + " AND a.active"
+    assert use_of(both).joins == (Join("agent_id", AGENTS, "id"),)
+
+
+def test_an_alias_in_the_place_of_a_column_is_the_whole_row() -> None:
+    shape = read("SELECT to_json(t), json_agg(a) FROM agents a, tasks t", TABLES)
+    assert shape.unresolved == ()
+    assert all(use.reads_all for use in shape.uses)
+
+
 def test_a_with_query_is_no_table_even_under_a_tables_name() -> None:
     text = (
         "WITH agents AS (SELECT id FROM tasks WHERE status = $1)"

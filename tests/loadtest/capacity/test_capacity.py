@@ -47,6 +47,7 @@ def search(**changes: float) -> Search:
 
 def answered(trial: Trial, passed: Passed, **more: object) -> Tried:
     reason: tuple[Message, ...] = () if passed is Passed.YES else (say("over the limit"),)
+    more = {"achieved_per_s": trial.per_s} | more
     return Tried(trial=trial, passed=passed, reasons=reason, **more)  # type: ignore[arg-type]
 
 
@@ -175,6 +176,64 @@ def test_a_failure_that_does_not_come_again_is_none() -> None:
     assert found.found is Found.BRACKET
     assert found.last_pass is not None
     assert found.last_pass.per_s > 80
+
+
+def broken_by(
+    rate: float, achieved_per_s: float, *, until: int = 10**9
+) -> Callable[[Trial], tuple[Passed, float]]:
+    """A service that *rate* breaks, for so many steps; it answers so many requests then."""
+    broken_for = 0
+
+    def outcome(trial: Trial) -> tuple[Passed, float]:
+        nonlocal broken_for
+        if trial.per_s >= rate or 0 < broken_for < until:
+            broken_for += 1
+            return Passed.NO, achieved_per_s
+        broken_for = 0
+        return Passed.YES, trial.per_s
+
+    return outcome
+
+
+def searched(machine: Search, outcome: Callable[[Trial], tuple[Passed, float]]) -> Capacity:
+    while (trial := machine.next()) is not None:
+        passed, achieved = outcome(trial)
+        machine.take(answered(trial, passed, achieved_per_s=achieved, duration_s=10.0))
+    return machine.capacity
+
+
+def test_a_service_that_a_step_killed_is_waited_for_and_the_search_ends() -> None:
+    found = searched(search(), broken_by(100, 0.0))
+    assert found.found is Found.GONE
+    assert found.last_pass is not None
+    assert found.first_fail is not None
+    assert (found.last_pass.per_s, found.first_fail.per_s) == (80, 160)
+    told = [(one.trial.purpose, one.per_s) for one in found.tried[4:]]
+    assert told == [(Purpose.RAMP, 160), *[(Purpose.BACK, 10)] * 3]
+
+
+def test_a_service_that_is_slow_for_good_is_told_from_a_capacity_further_down() -> None:
+    """It answers, and far too late, at rates that it kept before: those are not its capacity."""
+    found = searched(search(), broken_by(100, 9.0))
+    assert found.found is Found.GONE
+    assert found.last_pass is not None
+    assert found.first_fail is not None
+    assert (found.last_pass.per_s, found.first_fail.per_s) == (80, 160)
+    assert [one.trial.purpose for one in found.tried[-3:]] == [Purpose.BACK] * 3
+    assert len(found.tried) < 16
+
+
+def test_a_service_that_comes_back_is_searched_further() -> None:
+    found = searched(search(), broken_by(100, 0.0, until=3))
+    assert found.found is Found.BRACKET
+    assert found.last_pass is not None
+    assert 94 < found.last_pass.per_s < 100
+
+
+def test_a_service_that_answers_nothing_from_the_start_is_not_searched_all_the_way_down() -> None:
+    found = searched(search(start_per_s=500), lambda _: (Passed.NO, 0.0))
+    assert found.found is Found.GONE
+    assert [one.per_s for one in found.tried] == [500, 250, 125]
 
 
 def test_a_search_that_is_stopped_says_what_it_knows() -> None:
@@ -409,6 +468,46 @@ def test_each_ending_has_its_status(
     told = capacity_report(carried_out(search(), passes), asked(), ended_at=NOON)
     assert told.status is status
     assert says in phrase(told.headline)
+
+
+@pytest.mark.parametrize(
+    ("machine", "outcome", "headline", "says"),
+    [
+        (
+            search(),
+            broken_by(100, 0.0),
+            "160/s broke the service, and it did not come back; promises were kept up to 80/s",
+            "it passed no step, though the last was at 10/s: see whether it still runs",
+        ),
+        (
+            search(start_per_s=500),
+            broken_by(0, 0.0),
+            "not one request succeeded, at 500/s and below",
+            "though the last was at 125/s",
+        ),
+    ],
+    ids=["it was well before", "it never was"],
+)
+def test_that_the_service_did_not_come_back_is_said(
+    machine: Search, outcome: Callable[[Trial], tuple[Passed, float]], headline: str, says: str
+) -> None:
+    told = capacity_report(searched(machine, outcome), asked(), ended_at=NOON)
+    assert told.status is Status.MISSED
+    assert phrase(told.headline) == headline
+    assert says in " ".join(render(told, "text").split())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "outcome"),
+    [("rps>60", Outcome.MET), ("rps>120", Outcome.UNKNOWN), ("rps>200", Outcome.MISSED)],
+)
+def test_between_the_last_pass_and_what_broke_the_service_nothing_is_known(
+    wanted: str, outcome: Outcome
+) -> None:
+    at_least = tuple(one.target for one in read_promises(wanted))
+    found = searched(search(), broken_by(100, 0.0))
+    told = capacity_report(found, asked(at_least=at_least), ended_at=NOON)
+    assert next(told.verdicts).outcome is outcome
 
 
 @pytest.mark.parametrize(

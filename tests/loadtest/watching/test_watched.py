@@ -16,12 +16,18 @@ from keiko_perf.loadtest import ConstantRate, Plan, Result, report
 from keiko_perf.loadtest.saved.result import from_dict, result_schema, to_dict
 from keiko_perf.loadtest.watching.sampling import Ask, Sampler
 from keiko_perf.loadtest.watching.telemetry import (
+    ACTIVE,
     CPU_S,
     HOLDS,
     LAGS,
+    POOL_IN_USE,
     POOL_SIZE,
+    POOL_WAITING,
     REQUESTS,
     STATEMENTS,
+    THREADS_IN_USE,
+    THREADS_SIZE,
+    THREADS_WAITING,
     WAITS,
     WORKERS,
     Reading,
@@ -111,6 +117,59 @@ def test_a_service_that_does_not_answer_its_watcher_is_not_called_idle() -> None
     assert "The service told no figures for 8.25 s of 10 s" in " ".join(text.split())
     assert "no limit was reached" not in text
     assert seen().silent_s == 0.0
+
+
+def hung(at_s: float, *, pool: float = 2.0, answered: float = 0.0) -> Reading:
+    """A pool of 2 whose connections never come back, and 40 threads that wait for one."""
+    values = {
+        f"{REQUESTS}_count": answered * at_s / 10,
+        ACTIVE: 100.0 * at_s,
+        POOL_SIZE: 2.0,
+        POOL_IN_USE: pool,
+        POOL_WAITING: 38.0 if pool == 2 else 0.0,
+        THREADS_SIZE: 40.0,
+        THREADS_IN_USE: 40.0 if pool == 2 else 3.0,
+        THREADS_WAITING: 100.0 * at_s - 40 if pool == 2 else 0.0,
+    }
+    return Reading(BEGUN_S + at_s, 0.002, values)
+
+
+@pytest.mark.parametrize(
+    ("pool", "says"),
+    [
+        (
+            2.0,
+            "Under the load 4 requests were answered, and 1,000 were in the service at its end: "
+            "DB pool: 2 of 2 in use, 38 wait for one, "
+            "thread pool: 40 of 40 in use, 960 wait for one.",
+        ),
+        (
+            0.0,
+            "Under the load 4 requests were answered, and 1,000 were in the service at its end: "
+            "what they wait for is no pool and no thread. keiko-perf doctor tells more.",
+        ),
+    ],
+)
+def test_where_next_to_nothing_was_answered_what_is_full_is_named(pool: float, says: str) -> None:
+    readings = [hung(one / 4, pool=pool, answered=4) for one in range(41)]
+    found = watched(readings, (), begun_s=BEGUN_S, duration_s=10)
+    document = to_dict(replace(result(), watched=found))
+    jsonschema.validate(document, result_schema())
+    assert from_dict(document).watched == found
+    section = next(
+        one
+        for one in report(replace(result(), watched=found)).sections
+        if phrase(one.title) == "The service meanwhile"
+    )
+    assert phrase(section.paragraphs[0]) == says
+
+
+def test_a_service_that_answers_or_has_little_in_hand_is_not_called_stuck() -> None:
+    busy = [hung(one / 4, answered=5) for one in range(41)]
+    idle = [hung(one / 400) for one in range(401)]
+    assert watched(busy, (), begun_s=BEGUN_S, duration_s=10).stuck is None
+    assert watched(idle, (), begun_s=BEGUN_S, duration_s=0.09).stuck is None
+    assert seen().stuck is None
 
 
 def test_a_long_run_has_no_more_points_than_can_be_drawn() -> None:

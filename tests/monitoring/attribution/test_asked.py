@@ -108,6 +108,16 @@ def test_what_is_over_the_bound_is_counted_together() -> None:
     assert sum(one.count for one in snapshot.asked) == 2 * (MAX_ASKED + 50)
 
 
+def test_of_a_slow_request_the_statements_that_have_no_room_are_counted_together() -> None:
+    recorder = Recorder()
+    asked = {f"SELECT {number}": [number, number / 1000, ""] for number in range(1, 9)}
+    recorder.request("GET /", SPLIT.total_s, spent=(SPLIT, asked))
+    (shown,) = recorder.snapshot().exemplars
+    assert shown.statements[0] == ("SELECT 8", 8, 0.008)
+    assert shown.statements[-1] == (OTHER, 1 + 2 + 3, 0.006)
+    assert sum(count for _, count, _ in shown.statements) == 36
+
+
 def test_of_many_routes_only_so_many_keep_requests_and_each_its_slowest() -> None:
     recorder = Recorder()
     for number in range(100):

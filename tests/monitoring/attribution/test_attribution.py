@@ -299,6 +299,47 @@ async def test_what_is_computed_beneath_a_middleware_with_a_task_of_its_own_is_t
     assert sum(parts.values()) == pytest.approx(route.sum_s, rel=0.02)
 
 
+@pytest.mark.parametrize("outer_has_one", [False, True])
+@pytest.mark.parametrize("is_built", [False, True])
+async def test_what_is_computed_in_a_mounted_application_with_such_a_middleware_is_told(
+    outer_has_one: bool, is_built: bool
+) -> None:
+    async def passing(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        return await call_next(request)
+
+    monitor = PerformanceMonitor(attribution=True)
+    app, mounted, within = FastAPI(), FastAPI(), FastAPI()
+    mounted.middleware("http")(passing)
+    within.middleware("http")(passing)
+    if outer_has_one:
+        app.middleware("http")(passing)
+
+    @within.get("/computes")
+    async def computes() -> None:
+        burn(0.03)
+        await asyncio.sleep(0.02)
+        burn(0.03)
+
+    mounted.mount("/v1", within)
+    app.mount("/api", mounted)
+    if is_built:
+        mounted.middleware_stack = mounted.build_middleware_stack()
+    monitor.install(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        assert (await client.get("/api/v1/computes")).status_code == 200
+    snapshot = monitor.recorder.snapshot()
+    await monitor.stop()
+    parts = spent(snapshot, "GET /api/v1/computes")
+    assert parts[Part.CODE] >= 0.06
+    assert parts[Part.ELSEWHERE] >= 0.015
+    route = snapshot.find(Kind.ROUTE, "GET /api/v1/computes")
+    assert route is not None
+    assert sum(parts.values()) == pytest.approx(route.sum_s, rel=0.02)
+
+
 def burn(seconds: float) -> None:
     until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from tests.monitoring.export.exported import T0, TOKEN, eventually
 
 from keiko_perf.fakes import FakeClock
-from keiko_perf.model import Kind, Snapshot
+from keiko_perf.model import Kind, Severity, Snapshot, say
 from keiko_perf.monitoring import (
     OtlpExporter,
     PerformanceKPIs,
@@ -21,7 +21,9 @@ from keiko_perf.monitoring import (
     StoredMonitor,
     performance_router,
 )
+from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.monitoring.dashboard.pages import STATE
+from keiko_perf.monitoring.export.health import document_of
 from keiko_perf.monitoring.export.text import PROMETHEUS
 from keiko_perf.monitoring.export.totals import Totals
 from keiko_perf.monitoring.recorder import Recorder
@@ -135,6 +137,21 @@ def test_what_a_person_reads_is_in_the_language_that_is_asked_for(app, serve, pa
         assert (one["kpi"], one["outcome"]) == (other["kpi"], other["outcome"])
     else:
         assert (german["limit"] != plain["limit"]) == bool(plain["limit"])
+
+
+def test_the_alerts_in_health_are_in_the_language_that_is_asked_for():
+    alert = Alert(
+        metric="error_rate",
+        severity=Severity.CRITICAL,
+        state=AlertState.FIRING,
+        message=say("nothing was measured yet"),
+        since=T0,
+        changed_at=T0,
+    )
+    told = document_of({}, None, [alert], build={}, now=T0, lang="de")["alerts"][0]
+    assert told["message"] == "noch wurde nichts gemessen"
+    assert told["text"] == "[firing] error_rate (critical): noch wurde nichts gemessen"
+    assert told["state"] == "firing"
 
 
 def test_livez_and_readyz_answer_an_orchestrator_and_tell_nothing(serve):

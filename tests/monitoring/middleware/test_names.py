@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -136,6 +137,21 @@ async def test_ten_thousand_paths_of_clients_make_no_series() -> None:
         await drive(app, request_scope(path=f"/random/{number}"))
     assert routes_of(recorder) == {"(other) /t/{tenant}/x": 5_000, "(unmatched)": 5_000}
     assert perf.recorder is recorder
+
+
+def test_where_no_route_is_left_behind_it_is_found_within_a_mount_behind_a_middleware() -> None:
+    """As with Starlette 0.38."""
+    mounted = Starlette(routes=[Route("/hello/{name}", hello)])
+    app = Starlette(routes=[Mount("/sub", GZipMiddleware(GZipMiddleware(mounted)))])
+    scope = {
+        "method": "GET",
+        "endpoint": hello,
+        "router": app.router,
+        "root_path": "/sub",
+        "path": "/sub/hello/ada",
+        "path_params": {"name": "ada"},
+    }
+    assert RouteNames().of(scope, "") == "GET /sub/hello/{name}"
 
 
 async def test_ten_thousand_routes_stay_within_the_bound() -> None:

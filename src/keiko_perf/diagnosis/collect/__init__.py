@@ -34,7 +34,7 @@ from keiko_perf.diagnosis.collect.server import (
 )
 from keiko_perf.diagnosis.collect.statements import Statements, statement_statistics
 from keiko_perf.diagnosis.evidence import Autovacuum, Evidence
-from keiko_perf.diagnosis.postgres import OUR_PATH, Database
+from keiko_perf.diagnosis.postgres import OUR_SETTINGS, Database
 from keiko_perf.model import Gap, say
 
 __all__ = [
@@ -158,8 +158,8 @@ _ASKED: dict[Topic, Callable[[Answers, Evidence], Awaitable[Evidence]]] = {
     Topic.SERVER: _server,
 }
 
-# To compile a question takes longer than to answer it; and no file is written for what is sorted.
-_SETTINGS = {**OUR_PATH, "jit": "off", "work_mem": "32MB"}
+# No file is written for what is sorted.
+_SETTINGS = {**OUR_SETTINGS, "work_mem": "32MB"}
 
 # From 15 on a database's counters tell their start only after a reset; then they are as old as
 # those of the whole server, which are begun anew after a crash, as the database's own are.

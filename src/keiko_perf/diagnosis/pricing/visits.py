@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Any
 
 from keiko_perf.diagnosis.candidates.indexes import Index
@@ -23,9 +24,9 @@ from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.pricing.leading import Lead, lead_of
 from keiko_perf.diagnosis.schema import Table, TableName
 
-_TOUCHED, _NEAR_BYTES = 0.4, 16e6
-"""To find a page of the table that lies in memory, beside reading the next one from the system; in
-a table of no more bytes than that, which the processor itself holds, it is as near as the next."""
+_TOUCHED, _FAR_BYTES = 0.4, 100e6
+"""To find a page of the table that lies in memory, beside reading the next one from the system; of
+a table of no more bytes than that the processor itself holds the more, the smaller it is."""
 _AT_HAND, _AT_RANDOM = 1.0, 1.5
 """To fetch it from the system, which has it at hand: of a look-up, and at random places."""
 _FAR = 1.5
@@ -169,7 +170,7 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
         in_order = _in_order(visit, table)
         touched = _touched(rows, table, pages, in_order)
         follows = scatter.order * in_order
-        touch = min(_TOUCHED, page_cost) if table.size_bytes <= _NEAR_BYTES else _TOUCHED
+        touch = _TOUCHED * min(sqrt(table.size_bytes / _FAR_BYTES), 1.0)
         cheap = touched * touch
         most = _AT_HAND if visit.times > 1 else _AT_RANDOM
         dear = touched * max(most * page_cost, touch)

@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from keiko_perf.diagnosis.statements.notes import ColumnOf, Draft, Notes
+from keiko_perf.diagnosis.statements.outer_joins import alias_in_from, leaves, present
 from keiko_perf.diagnosis.statements.parser import ast, enums
 from keiko_perf.diagnosis.statements.scope import Relation, Scope
-from keiko_perf.diagnosis.statements.tree import fixes_the_start, names_of, terms
+from keiko_perf.diagnosis.statements.tree import alias_of, fixes_the_start, names_of, terms
 
 _COMPARISONS = frozenset({"=", "<", "<=", ">", ">="})
 _CONTAINING = frozenset({"@>", "&&", "?", "?|", "?&", "@?", "@@", "~", "~*"})
@@ -34,6 +35,26 @@ class Conditions(Notes, ABC):
     @abstractmethod
     def _look(self, node: Any, scope: Scope) -> None:
         """Take in the columns, parameters and subqueries anywhere within a node."""
+
+    def _relation(self, item: Any) -> Relation:
+        return self._tables.relation(item.schemaname or "", item.relname, alias=alias_of(item))
+
+    def _present(self, condition: Any, items: tuple[Any, ...], scope: Scope) -> frozenset[str]:
+        """The aliases of *items* that have a row wherever *condition* is true."""
+        there = Scope(relations=[self._named(one, scope) for item in items for one in leaves(item)])
+
+        def alias_of_column(node: Any) -> str | None:
+            names = names_of(node)
+            relation = there.relation_of(names[-1], names[:-1])
+            return relation.alias if relation else None
+
+        return present(condition, alias_of_column)
+
+    def _named(self, item: Any, scope: Scope) -> Relation:
+        """An item of a FROM as far as a column's name is looked up in it."""
+        if isinstance(item, ast.RangeVar) and (item.schemaname or item.relname not in scope.ctes):
+            return self._relation(item)
+        return Relation(alias_in_from(item), None)
 
     def _conditions(self, node: Any, scope: Scope, served: list[Relation] | None = None) -> None:
         """What must all be true. Only the *served* relations can be searched by it."""

@@ -172,9 +172,18 @@ class Notes:
             return None
         relation = scope.relation_of(names[-1], names[:-1])
         if relation is None:
-            self._unresolved[".".join(names)] = None
+            if not self._is_whole_row(names, scope):
+                self._unresolved[".".join(names)] = None
             return None
         return self._column_of(relation, names[-1])
+
+    def _is_whole_row(self, names: tuple[str, ...], scope: Scope) -> bool:
+        """`to_json(a)`, where *a* is a table's alias and no column: all of its row is read."""
+        relation = scope.relation_of("", names) if len(names) == 1 else None
+        draft = self._drafts.get(id(relation))
+        if draft is not None:
+            draft.reads_all = True
+        return relation is not None
 
     def _column_of(self, relation: Relation | None, name: str) -> ColumnOf | None:
         draft = self._drafts.get(id(relation))

@@ -14,6 +14,12 @@ from typing import Any
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.statements.conditions import Conditions
 from keiko_perf.diagnosis.statements.notes import ColumnOf, Draft
+from keiko_perf.diagnosis.statements.outer_joins import (
+    NOTHING,
+    aliases,
+    handed_on,
+    reduced,
+)
 from keiko_perf.diagnosis.statements.parser import (
     NotUnderstood,
     ast,
@@ -154,7 +160,7 @@ class _Reader(Conditions):
             self._look(node.limitCount, scope)
             self._look(node.limitOffset, scope)
             return
-        self._from(node.fromClause, scope)
+        self._from(node.fromClause, scope, node.whereClause)
         self._conditions(node.whereClause, scope)
         within_output, self._is_output = self._is_output, True
         for target in node.targetList or ():
@@ -180,7 +186,7 @@ class _Reader(Conditions):
     def _update(self, node: Any, scope: Scope) -> None:
         self._write(node.relation, "update", targets_of(node.targetList))
         self._from_item(node.relation, scope)
-        self._from(node.fromClause, scope)
+        self._from(node.fromClause, scope, node.whereClause)
         self._conditions(node.whereClause, scope)
         for target in node.targetList:
             self._look(target.val, scope)
@@ -189,7 +195,7 @@ class _Reader(Conditions):
     def _delete(self, node: Any, scope: Scope) -> None:
         self._write(node.relation, "delete")
         self._from_item(node.relation, scope)
-        self._from(node.usingClause, scope)
+        self._from(node.usingClause, scope, node.whereClause)
         self._conditions(node.whereClause, scope)
         self._look(node.returningClause, scope)
 
@@ -216,16 +222,21 @@ class _Reader(Conditions):
 
     # FROM
 
-    def _from(self, items: Iterable[Any] | None, scope: Scope) -> None:
-        for item in items or ():
-            self._from_item(item, scope)
+    def _from(self, items: Iterable[Any] | None, scope: Scope, where: Any) -> None:
+        items = tuple(items or ())
+        holds_outer = any(isinstance(one, ast.JoinExpr) for one in items)
+        needed = self._present(where, items, scope) if holds_outer else NOTHING
+        for item in items:
+            self._from_item(item, scope, needed)
 
-    def _from_item(self, item: Any, scope: Scope) -> list[Relation]:
+    def _from_item(
+        self, item: Any, scope: Scope, needed: frozenset[str] = NOTHING
+    ) -> list[Relation]:
         match item:
             case ast.RangeVar():
                 return [self._table(item, scope)]
             case ast.JoinExpr():
-                return self._join(item, scope)
+                return self._join(item, scope, needed)
             case ast.RangeSubselect():
                 outputs = self._statement(item.subquery, scope)
             case _:
@@ -263,13 +274,13 @@ class _Reader(Conditions):
         self._derived[seen] = outputs
         return seen
 
-    def _relation(self, item: Any) -> Relation:
-        return self._tables.relation(item.schemaname or "", item.relname, alias=alias_of(item))
-
-    def _join(self, item: Any, scope: Scope) -> list[Relation]:
-        left = self._from_item(item.larg, scope)
-        right = self._from_item(item.rarg, scope)
-        served = searchable(item.jointype, left, right)
+    def _join(self, item: Any, scope: Scope, needed: frozenset[str]) -> list[Relation]:
+        kind = reduced(item.jointype, aliases(item.larg), aliases(item.rarg), needed)
+        own = self._present(item.quals, (item,), scope)
+        for_left, for_right = handed_on(kind, own, needed)
+        left = self._from_item(item.larg, scope, for_left)
+        right = self._from_item(item.rarg, scope, for_right)
+        served = searchable(kind, left, right)
         for name in self._common(item, left, right):
             scope.merged.add(name)
             one, other = holder(left, name), holder(right, name)

@@ -106,7 +106,9 @@ def law(capacity: Capacity) -> Law | None:
 def _status(capacity: Capacity, required: Sequence[Verdict]) -> Status:
     if capacity.found is Found.INVALID:
         return Status.INVALID
-    if capacity.found is Found.BELOW or any(one.outcome is Outcome.MISSED for one in required):
+    if capacity.found in (Found.BELOW, Found.GONE) or any(
+        one.outcome is Outcome.MISSED for one in required
+    ):
         return Status.MISSED
     return Status.UNDECIDED if capacity.found is Found.UNFINISHED else Status.OK
 
@@ -130,6 +132,8 @@ def _found(capacity: Capacity) -> Message:
             at=at,
             low=low,
         )
+    if capacity.found is Found.GONE:
+        return _gone(capacity, low, high)
     if low is None and high is None:
         return say("not one step was finished")
     if low is None:
@@ -143,18 +147,33 @@ def _found(capacity: Capacity) -> Message:
     )
 
 
+def _gone(capacity: Capacity, low: float | None, high: float | None) -> Message:
+    if low is not None:
+        return say(
+            "{high:rate} broke the service, and it did not come back; promises were kept up to "
+            "{low:rate}",
+            low=low,
+            high=high,
+        )
+    if any(one.achieved_per_s for one in capacity.tried):
+        return say("{high:rate} broke the service, and it did not come back", high=high)
+    return say("not one request succeeded, at {high:rate} and below", high=high)
+
+
 def _rate(tried: Tried | None) -> float | None:
     return None if tried is None else tried.per_s
 
 
 def _required(capacity: Capacity, target: Target) -> Verdict:
     low = _rate(capacity.last_pass)
-    if low is None and capacity.found is not Found.BELOW:
+    if low is None and capacity.found not in (Found.BELOW, Found.GONE):
         return Verdict(target, Outcome.UNKNOWN, say("nothing was measured yet"))
     value = low or 0.0
     if value >= target.limit:
         return Verdict(target, Outcome.MET, say("within the capacity"), value, 1, 1)
-    if capacity.found in (Found.INVALID, Found.UNFINISHED, Found.AT_LEAST):
+    broke = _rate(capacity.first_fail) if capacity.found is Found.GONE else None
+    is_between = broke is not None and target.limit < broke
+    if is_between or capacity.found in (Found.INVALID, Found.UNFINISHED, Found.AT_LEAST):
         return Verdict(target, Outcome.UNKNOWN, say("not tried up to there"), value, 1, 1)
     return Verdict(target, Outcome.MISSED, say("beyond the capacity"), value, 1, 1)
 
@@ -210,8 +229,20 @@ def _verdict(capacity: Capacity, asked: Asked) -> Iterator[Text]:
             rate=capacity.first_fail.per_s,
             reasons=capacity.first_fail.reasons,
         )
+    if capacity.found is Found.GONE and capacity.first_fail is not None:
+        yield _waited_for(capacity, capacity.first_fail)
     if capacity.overload is not None and capacity.last_pass is not None:
         yield from _beyond(capacity.overload, capacity.recovery, capacity.last_pass)
+
+
+def _waited_for(capacity: Capacity, broke: Tried) -> Message:
+    last = capacity.tried[-1]
+    return say(
+        "For {waited:duration} after that it passed no step, though the last was at {rate:rate}: "
+        "see whether it still runs, and what its log says.",
+        waited=last.started_s + last.duration_s - broke.started_s - broke.duration_s,
+        rate=last.per_s,
+    )
 
 
 def _beyond(overload: Tried, recovery: Tried | None, low: Tried) -> Iterator[Text]:

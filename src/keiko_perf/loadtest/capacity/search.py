@@ -5,7 +5,8 @@ The rate is doubled until a step fails, the gap between the last that passed and
 failed is halved until the two are within 5 %, both are measured once more, one step overloads the
 service, and one sees whether it recovers. A step that could have gone either way is repeated, and
 longer. What is found is a bracket and never one lucky number: "at least" where nothing failed, and
-nothing at all where the load generator was the limit.
+nothing at all where the load generator was the limit. A service that a step broke for good is not
+searched any further.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _MOST_STRETCH = 6.0
 """A step is at most so many times as long as was asked for, however many samples are needed."""
 _SPARE_SAMPLES = 1.2
 _LOWEST_PER_S = 0.1
+_MOST_WAITS = 3
+"""A service that fails so often in a row where it did not before is not coming back."""
 
 
 class Purpose(StrEnum):
@@ -39,6 +42,7 @@ class Purpose(StrEnum):
     AGAIN = "again"
     OVERLOAD = "overload"
     RECOVERY = "recovery"
+    BACK = "back"  # whether the service comes back from a step that seems to have broken it
 
 
 class Passed(StrEnum):
@@ -57,6 +61,7 @@ class Found(StrEnum):
     AT_LEAST = "at least"  # nothing failed up to the highest rate that was allowed
     BELOW = "below"  # nothing passed
     INVALID = "invalid"  # the load generator was the limit
+    GONE = "gone"  # a step broke the service, which did not come back
     UNFINISHED = "unfinished"  # it was stopped, or took too many steps
 
 
@@ -212,14 +217,18 @@ class Search:
         self._overload: Tried | None = None
         self._recovery: Tried | None = None
         self._is_invalid = False
+        self._is_in_doubt = False  # whether the service still does what it did
+        self._waits = 0  # steps in a row that it should have passed, or answered one request of
 
     def next(self) -> Trial | None:
         """The step to measure now; None once there is nothing left to find out."""
-        if self._is_invalid or len(self._tried) >= MOST_STEPS:
+        if self._is_invalid or self._is_gone or len(self._tried) >= MOST_STEPS:
             return None
         repeated = self._repeated()
         if repeated is not None:
             return repeated
+        if self._is_in_doubt:
+            return self._trial(Purpose.BACK, min(one.per_s for one in self._ever_passed))
         low, high = self._low, self._fail
         if high is None:
             if low is None:
@@ -250,6 +259,9 @@ class Search:
             self._overload = tried
         elif purpose is Purpose.RECOVERY:
             self._recovery = tried
+        elif purpose is Purpose.BACK:
+            self._is_in_doubt = passed is Passed.NO
+            self._waits = self._waits + 1 if self._is_in_doubt else 0
         elif tried.trial.repeat < _MOST_REPEATS and passed in (Passed.UNSURE, Passed.INVALID):
             return  # it is repeated
         elif passed is Passed.INVALID:
@@ -260,10 +272,11 @@ class Search:
     @property
     def capacity(self) -> Capacity:
         """What is known so far."""
+        low, high = self._broken if self._is_gone else (self._low, self._fail)
         return Capacity(
             found=self._found,
-            last_pass=self._low,
-            first_fail=self._fail,
+            last_pass=low,
+            first_fail=high,
             tried=tuple(self._tried),
             overload=self._overload,
             recovery=self._recovery,
@@ -286,6 +299,39 @@ class Search:
             self._fail = tried
             # What passed before at this rate did not pass again.
             self._passes = [one for one in self._passes if one.per_s < tried.per_s]
+        if not is_pass:
+            self._doubt(tried)
+
+    def _doubt(self, failed: Tried) -> None:
+        """Whether a step failed that tells more of the service than of its rate."""
+        passed = self._ever_passed
+        is_dead = not failed.achieved_per_s
+        if passed:
+            most = max(one.per_s for one in passed)
+            self._is_in_doubt = is_dead or failed.per_s <= RECOVERY_FACTOR * most
+        else:
+            self._waits = self._waits + 1 if is_dead else 0
+
+    @property
+    def _is_gone(self) -> bool:
+        return self._waits >= _MOST_WAITS
+
+    @property
+    def _ever_passed(self) -> list[Tried]:
+        return [
+            one
+            for one in self._tried
+            if one.passed is Passed.YES and one.trial.purpose is not Purpose.OVERLOAD
+        ]
+
+    @property
+    def _broken(self) -> tuple[Tried | None, Tried]:
+        """Where the service was last well, and what broke it: the first step that failed since."""
+        passed = self._ever_passed
+        since = self._tried.index(passed[-1]) + 1 if passed else 0
+        broke = next(one for one in self._tried[since:] if one.passed is Passed.NO)
+        below = [one for one in passed if one.per_s < broke.per_s]
+        return max(below, key=lambda one: one.per_s, default=None), broke
 
     def _failed_for_sure(self) -> list[Tried]:
         return [
@@ -306,6 +352,8 @@ class Search:
         low, high = self._low, self._fail
         if self._is_invalid:
             return Found.INVALID
+        if self._is_gone:
+            return Found.GONE
         if low is not None and high is None and low.per_s >= self._most:
             return Found.AT_LEAST
         if low is None and high is not None and not self._is_tellable(high.per_s / 2):
@@ -322,7 +370,7 @@ class Search:
             return None
         if last.passed not in (Passed.UNSURE, Passed.INVALID):
             return None
-        if last.trial.purpose in (Purpose.OVERLOAD, Purpose.RECOVERY):
+        if last.trial.purpose in (Purpose.OVERLOAD, Purpose.RECOVERY, Purpose.BACK):
             return None
         # A generator that was held up may just have had bad luck; what is unsure needs more.
         longer = _LONGER if last.passed is Passed.UNSURE else 1.0
@@ -334,7 +382,8 @@ class Search:
         )
 
     def _trial(self, purpose: Purpose, per_s: float) -> Trial:
-        per_s = float(f"{per_s:.3g}") if purpose is not Purpose.AGAIN else per_s
+        if purpose not in (Purpose.AGAIN, Purpose.BACK):
+            per_s = float(f"{per_s:.3g}")
         duration_s = step_s(self._targets, per_s, self._asked_s)
         return Trial(purpose=purpose, per_s=per_s, duration_s=duration_s)
 

@@ -16,6 +16,7 @@ _PURPOSES = {
     Purpose.AGAIN: say("once more"),
     Purpose.OVERLOAD: say("overload"),
     Purpose.RECOVERY: say("recovery"),
+    Purpose.BACK: say("whether it is back"),
 }
 _OUTCOMES = {
     Passed.YES: say("passed"),

@@ -162,10 +162,10 @@ def _decided(
 def _failed(result: Result, *, was_hopeless: bool) -> list[Message]:
     """Why a step failed whatever its percentiles say."""
     found = []
-    if was_hopeless:
-        found.append(say("far over the limit"))
     if not result.response.succeeded.count:
         found.append(say("not one request succeeded"))
+    elif was_hopeless:
+        found.append(say("far over the limit"))
     if result.dropped:
         found.append(
             say(

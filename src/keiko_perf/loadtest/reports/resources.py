@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keiko_perf.loadtest.watching.stuck import Stuck
 from keiko_perf.loadtest.watching.watched import (
     CPU,
     IO,
@@ -138,7 +139,9 @@ def _uncounted() -> Gap:
 
 def _sentences(watched: Watched) -> Iterator[Message]:
     is_silent = watched.silent_s > _MOST_SILENT * (watched.loaded_s or 0.0)
-    if watched.window is not None and watched.window.uses and not is_silent:
+    if watched.stuck is not None:
+        yield _stuck_words(watched.stuck)
+    elif watched.window is not None and watched.window.uses and not is_silent:
         yield say("{found}.", found=bottleneck([watched.window]).sentence)
     if watched.silent_s:
         yield say(
@@ -149,6 +152,33 @@ def _sentences(watched: Watched) -> Iterator[Message]:
             loaded=watched.loaded_s,
         )
     yield from clock_sentences(watched)
+
+
+def _stuck_words(stuck: Stuck) -> Message:
+    if not stuck.full:
+        return say(
+            "Under the load {answered:count} requests were answered, and {held:count} were in the "
+            "service at its end: what they wait for is no pool and no thread. keiko-perf doctor "
+            "tells more.",
+            answered=stuck.answered,
+            held=stuck.held,
+        )
+    return say(
+        "Under the load {answered:count} requests were answered, and {held:count} were in the "
+        "service at its end: {full}.",
+        answered=stuck.answered,
+        held=stuck.held,
+        full=tuple(
+            say(
+                "{resource}: {used:number} of {size:number} in use, {waiting:number} wait for one",
+                resource=RESOURCES[one.resource],
+                used=one.in_use,
+                size=one.size,
+                waiting=one.waiting,
+            )
+            for one in stuck.full
+        ),
+    )
 
 
 def clock_sentences(watched: Watched) -> Iterator[Message]:

@@ -20,8 +20,13 @@ WAITS = "db_client_connection_wait_time_seconds"
 HOLDS = "db_client_connection_use_time_seconds"
 LAGS = "keiko_event_loop_lag_seconds"
 STATEMENTS = "db_client_operation_duration_seconds"
+ACTIVE = "http_server_active_requests"
 POOL_SIZE = "keiko_pool_size"
+POOL_IN_USE = "keiko_pool_in_use"
+POOL_WAITING = "keiko_pool_waiting"
 THREADS_SIZE = "keiko_handler_threads_size"
+THREADS_IN_USE = "keiko_handler_threads_in_use"
+THREADS_WAITING = "keiko_handler_threads_waiting"
 THREADS_BUSY_S = "keiko_handler_threads_busy_seconds_total"
 THREADS_QUEUED_S = "keiko_handler_threads_queued_seconds_total"
 MEMORY = "keiko_memory_utilization_ratio"
@@ -43,7 +48,8 @@ OFFSET_S, OFFSET_ERROR_S = "clock offset", "clock offset error"
 
 _COUNTED = (REQUESTS, WAITS, HOLDS, LAGS, STATEMENTS)
 _COUNTERS = tuple(f"{name}_{end}" for name in _COUNTED for end in ("sum", "count"))
-KNOWN = frozenset((*_COUNTERS, POOL_SIZE, THREADS_SIZE, THREADS_BUSY_S, THREADS_QUEUED_S, MEMORY))
+_GAUGES = (ACTIVE, POOL_SIZE, POOL_IN_USE, POOL_WAITING, THREADS_IN_USE, THREADS_WAITING, MEMORY)
+KNOWN = frozenset((*_COUNTERS, *_GAUGES, THREADS_SIZE, THREADS_BUSY_S, THREADS_QUEUED_S))
 KINDS = {
     REQUESTS: Kind.ROUTE,
     WAITS: Kind.POOL,

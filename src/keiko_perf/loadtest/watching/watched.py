@@ -16,6 +16,7 @@ from typing import Any
 from keiko_perf.loadtest.watching import moments as momentary
 from keiko_perf.loadtest.watching.moments import Moment
 from keiko_perf.loadtest.watching.spent import Spent, spent_of
+from keiko_perf.loadtest.watching.stuck import Stuck, stuck
 from keiko_perf.loadtest.watching.telemetry import (
     CORES,
     IO,
@@ -71,6 +72,7 @@ class Watched:
         moments: what promises are held to, by interval; empty if there is none about the inside.
         silent_s: for how long of the load a service that is read was not: it did not answer.
         loaded_s: how long the load was; None if the service was never read.
+        stuck: what the service had in hand, where it answered next to nothing.
     """
 
     lines: Mapping[str, Points] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Watched:
     moments: tuple[Moment, ...] = ()
     silent_s: float = 0.0
     loaded_s: float | None = None
+    stuck: Stuck | None = None
 
     def to_dict(self) -> dict[str, Any]:
         window = self.window
@@ -116,6 +119,7 @@ class Watched:
             "moments": [momentary.to_dict(one) for one in self.moments],
             "silent_s": self.silent_s,
             "loaded_s": self.loaded_s,
+            "stuck": None if self.stuck is None else self.stuck.to_dict(),
         }
 
     @classmethod
@@ -144,6 +148,7 @@ class Watched:
             ),
             silent_s=float(document.get("silent_s", 0.0)),
             loaded_s=_optional(document.get("loaded_s")),
+            stuck=None if document.get("stuck") is None else Stuck.from_dict(document["stuck"]),
         )
 
 
@@ -205,6 +210,7 @@ def watched(
         ),
         silent_s=_silent_s(service, begun_s, loaded_s),
         loaded_s=loaded_s - begun_s if service else None,
+        stuck=stuck(service, begun_s, loaded_s),
     )
 
 

@@ -16,7 +16,19 @@ from keiko_perf.monitoring.process.stacks import lines_of, place_of
 
 _PAUSE_S = 0.1
 _MOST_FRAMES = 200
-_BETWEEN = ("sqlalchemy", "greenlet", "psycopg", "psycopg_pool", "asyncpg", "sqlmodel")
+_BETWEEN = frozenset(
+    {
+        "asyncpg",
+        "databases",
+        "greenlet",
+        "piccolo",
+        "psycopg",
+        "psycopg_pool",
+        "sqlalchemy",
+        "sqlmodel",
+        "tortoise",
+    }
+)
 """Packages that execute what others want to be executed."""
 _OURS = "keiko_perf.monitoring."
 

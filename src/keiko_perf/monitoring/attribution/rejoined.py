@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from keiko_perf.monitoring.attribution.account import current
@@ -21,16 +22,43 @@ _MOST_LAYERS = 200
 
 
 def rejoin(app: object) -> None:
-    """Follow requests beneath the last `BaseHTTPMiddleware` of *app*, where there is one."""
+    """
+    Follow requests beneath the last `BaseHTTPMiddleware` of *app*, where there is one, and of each
+    application that is mounted in it, which has its own.
+    """
+    _rejoin(app, set())
+
+
+def _rejoin(app: object, known: set[int]) -> None:
     last: BaseHTTPMiddleware | None = None
     for _ in range(_MOST_LAYERS):
+        if app is None or id(app) in known:
+            break
+        known.add(id(app))
         if isinstance(app, BaseHTTPMiddleware):
             last = app
+        if isinstance(app, Starlette):
+            _rejoin_once_built(app, known)
+        for route in getattr(app, "routes", None) or ():
+            _rejoin(getattr(route, "app", None), known)
         app = getattr(app, "app", None)
-        if app is None:
-            break
     if last is not None and not isinstance(last.app, Rejoined):
         last.app = Rejoined(last.app)
+
+
+def _rejoin_once_built(app: Starlette, known: set[int]) -> None:
+    """An application puts its layers together when the first request comes."""
+    if app.middleware_stack is not None:
+        _rejoin(app.middleware_stack, known)
+        return
+    build = app.build_middleware_stack
+
+    def built() -> App:
+        stack = build()
+        rejoin(stack)
+        return stack
+
+    app.build_middleware_stack = built  # type: ignore[method-assign]
 
 
 class Rejoined:

@@ -75,8 +75,7 @@ def alert_document(alert: Alert, lang: str) -> Document:
     """An alert, its message in *lang*."""
     ended_at = alert.changed_at if alert.state is AlertState.RESOLVED else None
     return {
-        **as_document(alert),
-        "message": phrase(alert.message, lang),
+        **as_document(alert, lang),
         "is_silenced": alert.is_silenced,
         "ended_at": _iso(ended_at),
     }

@@ -53,7 +53,7 @@ def document_of(
         "window_s": None if snapshot is None else snapshot.window_s,
         "checks": {name: [_check(one, now, lang)] for name, one in verdicts.items()},
         "routes": _routes(snapshot),
-        "alerts": [as_document(one) for one in alerts],
+        "alerts": [as_document(one, lang) for one in alerts],
     }
 
 

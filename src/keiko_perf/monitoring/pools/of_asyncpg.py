@@ -1,17 +1,24 @@
 """
-Pools of asyncpg: their waits, their holds, and how full they are.
+Pools of asyncpg: their waits, their holds, how full they are, and what their connections execute.
 
 asyncpg has no events, and its pools take no attribute, so the pool is given a class that is its own
-but for the two methods by which each connection comes and goes.
+but for the two methods by which each connection comes and goes, and so is each connection, but for
+the methods that execute a statement. A cursor and a COPY are not seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from keiko_perf.errors import UsageError
+from keiko_perf.monitoring.executions import Executions
+from keiko_perf.monitoring.pools.alike import Alike
 from keiko_perf.monitoring.pools.occupancy import Occupancy, Turnstile, pools_of
 from keiko_perf.monitoring.recorder import Recorder
+
+_EXECUTING = ("execute", "executemany", "fetch", "fetchval", "fetchrow", "fetchmany")
+"""Of a connection, and of a statement that it prepared."""
 
 
 def watch_asyncpg(pool: Any, recorder: Recorder, name: str) -> None:
@@ -31,6 +38,7 @@ def watch_asyncpg(pool: Any, recorder: Recorder, name: str) -> None:
         )
     turnstile = Turnstile(recorder, name)
     got_s: dict[int, float] = {}
+    connections = _watched_connections(Executions(recorder, "numeric_dollar"))
 
     class Watched(own):  # type: ignore[misc]  # a class that is known at run time only
         __slots__ = ()
@@ -44,6 +52,8 @@ def watch_asyncpg(pool: Any, recorder: Recorder, name: str) -> None:
             finally:
                 now_s = turnstile.got(asked_s, failed=failed)
             got_s[id(connection)] = now_s
+            held = connection._con
+            held.__class__ = connections.of(type(held))
             return connection
 
         async def release(self, connection: Any, **options: Any) -> Any:
@@ -63,3 +73,45 @@ def watch_asyncpg(pool: Any, recorder: Recorder, name: str) -> None:
         return Occupancy(turnstile.in_use, pool.get_max_size(), turnstile.waiting)
 
     pools_of(recorder).add(read)
+
+
+def _watched_connections(executions: Executions) -> Alike:
+    statements = Alike(lambda own: _timed_methods(own, executions, of=own.get_query))
+
+    def methods(own: Any) -> dict[str, Any]:
+        async def prepare(self: Any, *args: Any, **options: Any) -> Any:
+            statement = await own.prepare(self, *args, **options)
+            statement.__class__ = statements.of(type(statement))
+            return statement
+
+        return {**_timed_methods(own, executions), "prepare": prepare}
+
+    return Alike(methods)
+
+
+def _timed_methods(
+    own: Any, executions: Executions, *, of: Callable[[Any], str] | None = None
+) -> dict[str, Any]:
+    names = (name for name in _EXECUTING if hasattr(own, name))
+    return {name: _timed(getattr(own, name), executions, of=of) for name in names}
+
+
+def _timed(
+    method: Callable[..., Any], executions: Executions, *, of: Callable[[Any], str] | None = None
+) -> Callable[..., Any]:
+    """*method*, told of; its statement is what *of* tells, or else its first argument."""
+
+    async def timed(self: Any, *args: Any, **options: Any) -> Any:
+        text = of(self) if of is not None else args[0] if args else options.get("query")
+        # By what a pool cleans each connection that comes back it asks for nothing.
+        if of is None and text == self.get_reset_query():
+            text = None
+        begun, failed = executions.begun(), True
+        try:
+            answer = await method(self, *args, **options)
+            failed = False
+            return answer
+        finally:
+            executions.ended(text, begun, failed=failed)
+
+    return timed

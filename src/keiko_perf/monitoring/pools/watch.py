@@ -14,7 +14,8 @@ from keiko_perf.monitoring.recorder import Recorder
 
 def watch_pool(pool: Any, recorder: Recorder, *, name: str | None = None) -> None:
     """
-    Record the waits for *pool*, how long its connections are held, and how full it is.
+    Record the waits for *pool*, how long its connections are held, how full it is, and what they
+    execute.
 
     To watch it twice is no mistake.
 

@@ -68,7 +68,7 @@ class ProcessSampler:
         self._open_files = Sparing(lambda: read_open_files(root))
 
     def sample(self, recorder: Recorder) -> None:
-        """One sample of each figure that can be had, and of the probes."""
+        """One sample of each figure that can be had."""
         self._sample_cpu(recorder)
         memory = read_memory(self._root)
         recorder.gauge(MEMORY_RATIO, memory.ratio)
@@ -84,7 +84,6 @@ class ProcessSampler:
         self._sample_queue(recorder)
         self._sample_files(recorder)
         self._pauses.hand_over(recorder)
-        recorder.probe()
 
     def _sample_cpu(self, recorder: Recorder) -> None:
         now_s = self._clock()

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "+ {count:count} more alerts": "+ {count:count} weitere Alarme",
+    "+ {count:count} more routes": "+ {count:count} weitere Routen",
+    "err %": "Fehler %",
+    "firing": "feuert",
+    "pending": "wartet",
+    "per s": "je s",
+    "resolved": "gelöst",
+    "silences that hold: {count:count}": "geltende Stummschaltungen: {count:count}",
+    "time %": "Zeit %",
+    "{count:count} alerts": "{count:count} Alarme",
     "By the time that they took in all": "Nach der Zeit, die sie insgesamt brauchten",
     "Health of a service": "Gesundheit eines Dienstes",
     "Judge a longer time, as in --last 600": "Einen längeren Zeitraum beurteilen, etwa --last 600",

@@ -100,24 +100,23 @@ TEMPLATES = {
         "Ihn das tun lassen: PerformanceMonitor(attribution=True)"
     ),
     "statements and waits for connections": "Anweisungen und das Warten auf Verbindungen",
-    "no engine and no pool is watched; a driver used without SQLAlchemy tells nothing of its "
-    "statements": (
-        "keine Engine und kein Pool wird beobachtet; ein Treiber ohne SQLAlchemy sagt nichts "
-        "über seine Anweisungen"
+    "no engine and no pool is watched, and a driver tells nothing by itself": (
+        "keine Engine und kein Pool wird beobachtet, und ein Treiber sagt von sich aus nichts"
     ),
     "monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of asyncpg or psycopg": (
         "monitor.watch_engine(engine), und monitor.watch_pool(pool) für einen Pool von asyncpg "
         "oder psycopg"
     ),
     "the statements of each route": "die Anweisungen jeder Route",
-    "no engine of SQLAlchemy is watched, or none was used: a driver alone tells how long "
-    "connections are waited for and held, and not what they do": (
-        "keine Engine von SQLAlchemy wird beobachtet, oder keine wurde benutzt: ein Treiber allein "
-        "sagt, wie lange auf Verbindungen gewartet wird und wie lange sie gehalten werden, aber "
-        "nicht, was sie tun"
+    "none was seen: what is watched was not used, or only by cursors of the driver and COPY, which "
+    "are not seen": (
+        "keine wurde gesehen: was beobachtet wird, wurde nicht benutzt, oder nur durch Cursor des "
+        "Treibers und COPY, die nicht gesehen werden"
     ),
-    "monitor.watch_engine(engine); --database URL shows the statements": (
-        "monitor.watch_engine(engine); --database URL zeigt die Anweisungen"
+    "monitor.watch_engine(engine), and monitor.watch_pool(pool) for a pool of asyncpg or psycopg; "
+    "--database URL shows the statements": (
+        "monitor.watch_engine(engine), und monitor.watch_pool(pool) für einen Pool von asyncpg "
+        "oder psycopg; --database URL zeigt die Anweisungen"
     ),
     "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} each; "
     "an index on {index} cuts it to about {after:duration} (verified by the planner)": (
@@ -214,11 +213,12 @@ TEMPLATES = {
         "in {route}: {each:duration} jeder Anfrage"
     ),
     "It awaits something that nothing watches: a thread, as that of a handler without async, a "
-    "sleep, a queue, a driver that is used without SQLAlchemy, a client of another service. "
+    "sleep, a queue, a connection that comes from no watched pool, a client of another service. "
     "monitor.watch_engine, watch_pool and watch_client tell which.": (
         "Sie wartet auf etwas, das nichts beobachtet: einen Thread, wie den eines Handlers ohne "
-        "async, eine Pause, eine Warteschlange, einen Treiber ohne SQLAlchemy, einen Klienten "
-        "eines anderen Dienstes. monitor.watch_engine, watch_pool und watch_client sagen, worauf."
+        "async, eine Pause, eine Warteschlange, eine Verbindung, die aus keinem beobachteten Pool "
+        "kommt, einen Klienten eines anderen Dienstes. monitor.watch_engine, watch_pool und "
+        "watch_client sagen, worauf."
     ),
     "{share:ratio} of the time that users wait is for the event loop, while no request's own code "
     "holds it": (

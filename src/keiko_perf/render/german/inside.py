@@ -9,6 +9,21 @@ TEMPLATES = {
         "was in shared_preload_libraries stehen muss, und GRANT pg_read_all_stats an den Benutzer "
         "von --database"
     ),
+    "Under the load {answered:count} requests were answered, and {held:count} were in the "
+    "service at its end: what they wait for is no pool and no thread. keiko-perf doctor "
+    "tells more.": (
+        "Unter der Last wurden {answered:count} Anfragen beantwortet, und {held:count} waren an "
+        "ihrem Ende im Dienst: worauf sie warten, ist kein Pool und kein Thread. keiko-perf doctor "
+        "sagt mehr."
+    ),
+    "Under the load {answered:count} requests were answered, and {held:count} were in the "
+    "service at its end: {full}.": (
+        "Unter der Last wurden {answered:count} Anfragen beantwortet, und {held:count} waren an "
+        "ihrem Ende im Dienst: {full}."
+    ),
+    "{resource}: {used:number} of {size:number} in use, {waiting:number} wait for one": (
+        "{resource}: {used:number} von {size:number} in Gebrauch, {waiting:number} warten"
+    ),
     "The service told no figures for {silent:duration} of {loaded:duration}: it did not answer, "
     "as while its event loop is held, and what it was at then is not in them. keiko-perf doctor "
     "tells what holds it.": (

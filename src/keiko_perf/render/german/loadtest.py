@@ -216,6 +216,7 @@ TEMPLATES = {
     "once more": "noch einmal",
     "overload": "Überlast",
     "recovery": "Erholung",
+    "whether it is back": "ob er zurück ist",
     "passed": "bestanden",
     "unsure": "unsicher",
     "invalid": "ungültig",
@@ -241,6 +242,22 @@ TEMPLATES = {
     ),
     "promises are kept up to {low:rate}, and no longer at {high:rate}": (
         "die Versprechen werden bis {low:rate} gehalten, bei {high:rate} nicht mehr"
+    ),
+    "{high:rate} broke the service, and it did not come back; promises were kept up to"
+    " {low:rate}": (
+        "an {high:rate} ist der Dienst zerbrochen und kam nicht zurück; die Versprechen wurden bis"
+        " {low:rate} gehalten"
+    ),
+    "{high:rate} broke the service, and it did not come back": (
+        "an {high:rate} ist der Dienst zerbrochen und kam nicht zurück"
+    ),
+    "not one request succeeded, at {high:rate} and below": (
+        "nicht eine Anfrage ist gelungen, bei {high:rate} und darunter"
+    ),
+    "For {waited:duration} after that it passed no step, though the last was at {rate:rate}:"
+    " see whether it still runs, and what its log says.": (
+        "Danach bestand er {waited:duration} lang keinen Schritt, auch den letzten mit {rate:rate}"
+        " nicht: ob er noch läuft, und was sein Protokoll sagt, ist nachzusehen."
     ),
     "within the capacity": "innerhalb der Kapazität",
     "not tried up to there": "bis dahin nicht versucht",

@@ -12,6 +12,13 @@ TEMPLATES = {
     ),
     "database connections": "Datenbankverbindungen",
     "error rate": "Fehlerrate",
+    "more than {factor:factor} slower": "mehr als {factor:factor} langsamer",
+    "more than {factor:factor} faster": "mehr als {factor:factor} schneller",
+    "so short a run tells only what is {factor:factor} as much; {needed:count} intervals are needed"
+    " to tell less": (
+        "ein so kurzer Lauf sagt nur, was {factor:factor} so viel ist; für weniger braucht es"
+        " {needed:count} Intervalle"
+    ),
     "faster by more than {effect:ratio}": "schneller, um mehr als {effect:ratio}",
     "memory": "Speicher",
     "no background task was seen": "keine Hintergrundaufgabe wurde gesehen",
