@@ -112,3 +112,31 @@ def test_what_holds_the_loop_for_long_is_named_though_few_requests_come_meanwhil
     route = RouteTime(route="GET /product", count=100, loop_s=1.5, code_s=0.05)
     named = [one.code for one in ranked(Symptoms(window_s=20.0, routes=(route,), blocking=(call,)))]
     assert (named == ["loop.computing"]) is is_named, why
+
+
+def test_what_stands_between_two_statements_awaits_nothing_of_its_own() -> None:
+    within = "sqlalchemy/ext/asyncio/engine.py:915 AsyncConnection.__aexit__"
+    (cause,) = ranked(seen(PLACE, within))
+    assert cause.code == "service.unseen"
+
+
+@pytest.mark.parametrize(
+    ("count", "total_s", "code", "why"),
+    [
+        (2000, 16.0, "http.repeated", "twenty calls of 8 ms, in turn"),
+        (2000, 36.0, "", "they overlap: 36 s of calls in 16 s of waiting"),
+        (400, 3.2, "", "four calls of 8 ms are no loop, and quick"),
+        (200, 16.0, "http.slow", "80 ms are slow by themselves"),
+    ],
+)
+def test_a_loop_of_calls_of_another_service_is_named_however_quick_each_is(
+    count: int, total_s: float, code: str, why: str
+) -> None:
+    route = RouteTime(route="GET /basket", count=100, http_s=16.0 if total_s > 4 else total_s)
+    host = HostTime(host="prices:80", count=count, total_s=total_s)
+    causes = ranked(Symptoms(window_s=20.0, routes=(route,), outgoing=(host,)))
+    assert [one.code for one in causes] == ([code] if code else []), why
+    if code == "http.repeated":
+        assert "GET /basket asks 20 times for each request, one after the other" in phrase(
+            causes[0].said
+        )

@@ -118,6 +118,14 @@ async def test_dead_rows_and_old_statistics_go_before_an_index(shop: str) -> Non
     assert not found.is_before_index
 
 
+async def test_dead_rows_that_a_whole_table_is_read_with_go_behind_an_index(shop: str) -> None:
+    by_index = "SELECT id FROM jobs WHERE due > $1 ORDER BY due LIMIT $2"
+    (found,) = await reasons(shop, by_index)
+    assert (found.finding.code, found.is_before_index) == ("tables.dead-tuples", True)
+    (found,) = await reasons(shop, "SELECT id FROM jobs WHERE payload = $1")
+    assert (found.finding.code, found.is_before_index) == ("tables.dead-tuples", False)
+
+
 async def test_what_the_server_wrote_down_and_cannot_plan_is_planned_as_it_was_sent(
     shop: str,
 ) -> None:

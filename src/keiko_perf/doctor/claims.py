@@ -22,6 +22,7 @@ from keiko_perf.doctor.codes import (
     BUSY,
     COMPUTES,
     HTTP,
+    HTTP_REPEATED,
     INDEX,
     LOCK,
     MANY,
@@ -40,6 +41,7 @@ from keiko_perf.model.awaited import AwaitedAt
 
 REPEATED = 5.0
 """A request that sends one statement so often on average asks for each item of a list."""
+IN_TURN = 1.5
 SLOW_STATEMENT_S = 0.02
 SLOW_CALL_S = 0.02
 LEAST_FACTOR = 2.0
@@ -49,6 +51,7 @@ LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
 LEAST_AWAITED = 5
 """Looks in which requests were seen to await at a line."""
+_DATABASE = ("sqlalchemy/", "asyncpg/", "psycopg/", "psycopg_pool/")
 LEAST_BETWEEN = 0.5
 """Of a statement's time as its service sees it: if the database needs less, it is elsewhere."""
 
@@ -223,6 +226,12 @@ def _move_what_repeating_computes(
             own.by_route[route] = seconds * (1.0 - share)
 
 
+def _is_of_the_database(one: AwaitedAt) -> bool:
+    """Whether it stands between two statements, where it waits for no more than the loop."""
+    steps = one.stack[one.stack.index(one.place) :] if one.place in one.stack else one.stack
+    return any(step.startswith(_DATABASE) for step in steps)
+
+
 # The event loop
 
 
@@ -284,8 +293,14 @@ def _divide(claim: Claim, routes: Iterable[RouteTime], share: float) -> None:
 
 def _hosts(seen: Symptoms) -> Iterator[Claim]:
     whole_s = sum(one.total_s for one in seen.outgoing)
+    asking = sum(one.count for one in seen.routes if one.http_s)
+    http_s = sum(one.http_s for one in seen.routes)
     for host in seen.outgoing:
         claim = Claim(code=HTTP, subject=host.host, about={"host": host})
+        times = host.count / asking if asking else 0.0
+        # Calls that overlap take longer in all than their requests wait for them.
+        if times >= REPEATED and whole_s <= IN_TURN * http_s:
+            claim.code, claim.about["times"] = HTTP_REPEATED, times
         for route in seen.routes:
             claim.by_route[route.route] += route.http_s * host.total_s / whole_s if whole_s else 0
         yield claim
@@ -314,6 +329,7 @@ def _awaiting(route: str, elsewhere_s: float, seen: Symptoms) -> Iterator[tuple[
     """What it was seen to await while it was elsewhere, each line by its share of the looks."""
     own = [one for one in seen.awaited if one.route == route]
     looks = sum(one.looks for one in own)
+    own = [one for one in own if not _is_of_the_database(one)]
     by_place: defaultdict[str, list[AwaitedAt]] = defaultdict(list)
     for one in own:
         by_place[one.place].append(one)

@@ -41,6 +41,7 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     codes.BLOCKS: process.blocking,
     codes.BUSY: process.busy,
     codes.HTTP: process.http,
+    codes.HTTP_REPEATED: process.http_repeated,
     codes.UNSEEN: process.unseen,
     codes.AWAITS: awaiting,
     codes.THREADS: process.threads,

@@ -158,6 +158,34 @@ def http(case: Case) -> Cause:
     )
 
 
+def http_repeated(case: Case) -> Cause:
+    host = case.claim.about["host"]
+    times: float = case.claim.about["times"]
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is for {host}, which {route} asks "
+            "{times:number} times for each request, one after the other, {mean:duration} each",
+            share=case.share,
+            host=host.host,
+            route=case.route,
+            times=round(times, 1),
+            mean=host.total_s / host.count,
+        ),
+        evidence={
+            "calls": host.count,
+            "total_s": host.total_s,
+            "failed": host.failed,
+            "times": times,
+        },
+        explanation=say(
+            "A loop over a list that asks for each of its items does that. Ask for all of them at "
+            "once where the other service can, else at the same time (asyncio.gather, with a bound "
+            "on how many), or keep its answers. This is not verified: measure again after the "
+            "change."
+        ),
+    )
+
+
 def unseen(case: Case) -> Cause:
     if any(one.route == case.claim.subject and one.in_thread for one in case.seen.routes):
         return in_thread(case)

@@ -10,6 +10,18 @@ TEMPLATES = {
         "{share:ratio} der Zeit, die Nutzer warten, ist {route} bei {place} und wartet auf {what}: "
         "{each:duration} jeder Anfrage"
     ),
+    "{share:ratio} of the time that users wait is for {host}, which {route} asks {times:number} "
+    "times for each request, one after the other, {mean:duration} each": (
+        "{share:ratio} der Zeit, die Nutzer warten, gilt {host}, das {route} je Anfrage "
+        "{times:number}-mal fragt, eins nach dem anderen, {mean:duration} jedes Mal"
+    ),
+    "A loop over a list that asks for each of its items does that. Ask for all of them at once "
+    "where the other service can, else at the same time (asyncio.gather, with a bound on how "
+    "many), or keep its answers. This is not verified: measure again after the change.": (
+        "Das tut eine Schleife über eine Liste, die nach jedem ihrer Einträge fragt. Nach allen "
+        "auf einmal fragen, wo der andere Dienst das kann, sonst zugleich (asyncio.gather, mit "
+        f"einer Grenze dafür, wie viele), oder seine Antworten behalten. {_MEASURE}"
+    ),
     "a task or a future": "eine Aufgabe oder ein Future",
     "It takes that long in one piece or in some: rows become objects, these are validated, and "
     "become JSON. Return less, or a Response with what is ready (FastAPI validates and converts "

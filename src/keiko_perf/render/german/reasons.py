@@ -30,9 +30,9 @@ TEMPLATES = {
         "sie noch sehen könnte: {what}. Das beenden, dann VACUUM vorbeikommen lassen."
     ),
     "each row that goes searches {table} from end to end, {rows:count} rows: no index begins with "
-    "{columns}, which refer to it": (
+    "{columns}": (
         "jede Zeile, die geht, durchsucht {table} von Anfang bis Ende, {rows:count} Zeilen: kein "
-        "Index beginnt mit {columns}, die auf sie verweisen"
+        "Index beginnt mit {columns}"
     ),
     "PostgreSQL makes no index on the columns of a foreign key by itself. The search is part of "
     "the DELETE, and in no plan.": (
