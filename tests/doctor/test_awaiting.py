@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from keiko_perf.doctor import Symptoms, ranked
-from keiko_perf.doctor.symptoms import HostTime, RouteTime
+from keiko_perf.doctor.symptoms import HostTime, PoolUse, RouteTime
 from keiko_perf.model import BlockingCall
 from keiko_perf.model.awaited import AwaitedAt
 from keiko_perf.render import phrase
@@ -116,8 +116,15 @@ def test_what_holds_the_loop_for_long_is_named_though_few_requests_come_meanwhil
 
 def test_what_stands_between_two_statements_awaits_nothing_of_its_own() -> None:
     within = "sqlalchemy/ext/asyncio/engine.py:915 AsyncConnection.__aexit__"
-    (cause,) = ranked(seen(PLACE, within))
+    pool = PoolUse(waits=0, wait_s=0.0, failed=0, holds=100, hold_s=1.0)
+    (cause,) = ranked(seen(PLACE, within, pool=pool))
     assert cause.code == "service.unseen"
+
+
+def test_where_no_driver_is_watched_the_line_that_awaits_one_is_named() -> None:
+    (cause,) = ranked(seen(PLACE, "asyncpg/connection.py:349 Connection.execute"))
+    assert cause.code == "service.awaiting"
+    assert "awaits asyncpg/connection.py:349 Connection.execute" in phrase(cause.said)
 
 
 @pytest.mark.parametrize(

@@ -329,7 +329,8 @@ def _awaiting(route: str, elsewhere_s: float, seen: Symptoms) -> Iterator[tuple[
     """What it was seen to await while it was elsewhere, each line by its share of the looks."""
     own = [one for one in seen.awaited if one.route == route]
     looks = sum(one.looks for one in own)
-    own = [one for one in own if not _is_of_the_database(one)]
+    if seen.pool is not None or seen.asked:  # what its driver waits for is told elsewhere
+        own = [one for one in own if not _is_of_the_database(one)]
     by_place: defaultdict[str, list[AwaitedAt]] = defaultdict(list)
     for one in own:
         by_place[one.place].append(one)
