@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
+import psycopg
 import pytest
 import uvicorn
 from hypothesis import HealthCheck, settings
@@ -113,15 +114,22 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres: Cluster) -> Callable[[str], AbstractContextManager[str]]:
-    """Makes a database for the tests of one file, and gives its URL; its name begins as it says."""
+def new_database(postgres: Cluster) -> Callable[..., AbstractContextManager[str]]:
+    """
+    Makes a database for the tests of one file, and gives its URL.
+
+    Its name begins with what it is given first; then come the statements that fill it.
+    """
 
     @contextmanager
-    def made(label: str) -> Iterator[str]:
+    def made(label: str, setup: str = "") -> Iterator[str]:
         name = f"{label}_{uuid4().hex[:12]}"
         with asyncio.Runner() as runner:
             url = runner.run(postgres.create_database(name))
             try:
+                with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+                    for statement in filter(str.strip, setup.split(";")):
+                        db.execute(statement.encode())
                 yield url
             finally:
                 runner.run(postgres.drop_database(name))

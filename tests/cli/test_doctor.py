@@ -33,12 +33,9 @@ Serve = Callable[[Any], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="module")
-def database(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+def database(new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """A database whose table lacks an index."""
-    with new_database("doctor") as url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-            for statement in filter(str.strip, SETUP.split(";")):
-                db.execute(statement)
+    with new_database("doctor", SETUP) as url:
         yield url
 
 

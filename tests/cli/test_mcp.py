@@ -24,9 +24,8 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
-    with new_database("mcp") as url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-            db.execute("CREATE TABLE tasks AS SELECT i AS id FROM generate_series(1, 1000) i")
+    setup = "CREATE TABLE tasks AS SELECT i AS id FROM generate_series(1, 1000) i"
+    with new_database("mcp", setup) as url:
         yield url
 
 

@@ -12,10 +12,11 @@ from keiko_perf.demo.place import Place
 from keiko_perf.demo.rows import Sizes
 from keiko_perf.demo.settings import Fault
 from keiko_perf.demo.traffic import HOT_ROUTE, HOT_STEP, steps
-from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.schema import Key, Table, TableName
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.doctor import Cause, Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
@@ -96,7 +97,7 @@ def test_a_proven_fix_is_the_headline_and_its_comparison_comes_first(found: Acco
     report = account(found, now=NOW)
     assert report.status is Status.OK
     assert phrase(report.headline) == (
-        "One index made GET /api/v1/agents/{agent_id}/tasks 30 × faster: "
+        "One index made GET /api/v1/agents/{agent_id}/tasks 30 × to 30 × faster: "
         "p95 fell from 120 ms to 4 ms"
     )
     (hot,) = report.sections[0].comparisons

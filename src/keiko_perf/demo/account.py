@@ -159,10 +159,11 @@ def _headline(found: Account, comparisons: tuple[Comparison, ...]) -> Message:
             step=_short(hot.subject), before=hot.before, after=hot.after,
         )  # fmt: skip
     return say(
-        "One index made {step} {factor:factor} faster: p95 fell from {before:duration} to "
-        "{after:duration}",
+        "One index made {step} {least:factor} to {most:factor} faster: p95 fell from "
+        "{before:duration} to {after:duration}",
         step=_short(hot.subject),
-        factor=1 / hot.ratio,
+        least=1 / hot.high,
+        most=1 / hot.low,
         before=hot.before,
         after=hot.after,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 
 from keiko_perf.diagnosis.optimizer import QueryOptimizer
@@ -30,18 +29,9 @@ TABLE = """ "od'd"."ta sk" """
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
-    with new_database("prices") as url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-            for statement in SETUP.split(";"):
-                db.execute(statement)  # type: ignore[arg-type]
+def url(new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("prices", SETUP) as url:
         yield url
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with Database.connect(url) as database:
-        yield database
 
 
 async def priced(database: Database, sql: str) -> Section:

@@ -181,11 +181,8 @@ STATEMENTS = [
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
-    with new_database("text") as url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-            for statement in SETUP.split(";"):
-                db.execute(statement)  # type: ignore[arg-type]
+def url(new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("text", SETUP) as url:
         yield url.replace("+psycopg", "")
 
 

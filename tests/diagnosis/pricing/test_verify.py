@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -320,6 +321,56 @@ async def test_a_lock_in_the_middle_of_it_is_waited_for_within_a_bound(url: str)
             with pytest.raises(TableLocked, match="a lock was not free"):
                 await session.price(QUERY, 1, NONE)
             assert session.tries_left == 0
+
+
+async def test_a_table_that_stays_locked_is_left_out_and_the_rest_is_advised(
+    postgres: Cluster,
+) -> None:
+    url = await postgres.create_database("locked")
+    with psycopg.connect(url.replace("+psycopg", "")) as other:
+        for table in ("events", "tasks"):
+            other.execute(
+                f"CREATE TABLE {table} AS SELECT i AS id FROM generate_series(1, 50000) i"
+            )
+            other.execute(f"ANALYZE {table}")
+        other.commit()
+        texts = ("SELECT * FROM events WHERE id = $1", "SELECT * FROM tasks WHERE id = $1")
+        workload = Workload.of(Statement(text=text, calls=1000) for text in texts)
+        async with Database.connect(url, lock_timeout_s=0.01) as database:
+            advice = await advise(database, workload, pricer=_Locking(other))
+    assert [str(one.index.table) for one in advice.indexes] == ["public.tasks"]
+    (gap,) = [one for one in advice.gaps if "a lock was not free" in phrase(one.reason)]
+    assert "events" in phrase(gap.reason)
+    await postgres.drop_database("locked")
+
+
+class _Locking(HypoPg):
+    """HypoPG; before its third question somebody locks a table, for good."""
+
+    def __init__(self, other: psycopg.Connection) -> None:
+        self._other, self._asked = other, 0
+
+    @asynccontextmanager
+    async def session(self, database: Database) -> AsyncIterator[Session]:
+        async with super().session(database) as session:
+            yield _BeforeEach(session, lambda: self._lock(database))
+
+    async def _lock(self, database: Database) -> None:
+        self._asked += 1
+        if self._asked == 3:
+            await database.release()
+            self._other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+
+
+@dataclass(slots=True)
+class _BeforeEach(Around):
+    """A session that does something before each question."""
+
+    work: Callable[[], Awaitable[None]]
+
+    async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
+        await self.work()
+        return await self.session.price(text, parameters, indexes)
 
 
 @dataclass(slots=True)

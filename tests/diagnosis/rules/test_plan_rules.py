@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-import psycopg
 import pytest
 
 from keiko_perf.diagnosis.plans.explain import explain
@@ -94,18 +93,9 @@ HEALTHY = [
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
-    with new_database("plans") as url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-            for statement in SETUP.split(";"):
-                db.execute(statement)  # type: ignore[arg-type]
+def url(new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database("plans", SETUP) as url:
         yield url
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with Database.connect(url) as database:
-        yield database
 
 
 async def findings(

@@ -4,49 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.diagnosis.rules.judging import (
+    AT,
+    CRITICAL,
+    INDEX,
+    LONG_BEFORE,
+    MIB,
+    NOTE,
+    STATEMENT,
+    TABLE,
+    WARNING,
+    Said,
+    said,
+)
 
 from keiko_perf.diagnosis.evidence import (
     Autovacuum,
     Evidence,
-    IndexStats,
-    StatementStats,
-    TableStats,
 )
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.statements import is_query
 from keiko_perf.diagnosis.rules.tables import needs_vacuum, vacuum_threshold
-from keiko_perf.model import Finding, Gap, Severity
+from keiko_perf.model import Finding, Gap
 
-AT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY_BEFORE = AT - timedelta(days=1)
-LONG_BEFORE = AT - timedelta(days=60)
 MINUTE_BEFORE = AT - timedelta(minutes=1)
 EMPTY = Evidence(read_at=AT)
-MIB = 1024 * 1024
-
-STATEMENT = StatementStats(
-    query="SELECT * FROM t WHERE a = $1", calls=100, total_s=15.0, mean_s=0.15, stddev_s=0.01,
-    max_s=0.3, rows=100, hit_blocks=90, read_blocks=10, temp_blocks=0,
-)  # fmt: skip
-TABLE = TableStats(
-    schema="public", name="tasks", size_bytes=100 * MIB, estimated_rows=100_000.0,
-    inserts=100_000, updates=0, deletes=0, live_rows=100_000, dead_rows=0, modified_rows=0,
-    last_vacuum_at=DAY_BEFORE, last_analyze_at=DAY_BEFORE, seq_scans=10,
-    index_scans=10_000,
-)  # fmt: skip
-INDEX = IndexStats(
-    schema="public", table="tasks", name="tasks_a", shape="btree a", size_bytes=10 * MIB, scans=500,
-    is_valid=True, is_being_built=False, is_unique=False, backs="",
-    table_writes=1000, table_scans=50_000,
+SLOW = replace(
+    STATEMENT, calls=100, total_s=15.0, mean_s=0.15, stddev_s=0.01, max_s=0.3, rows=100,
+    hit_blocks=90, read_blocks=10,
 )  # fmt: skip
 
 
 def with_statement(**changes: Any) -> Evidence:
-    one = replace(STATEMENT, **changes)
+    one = replace(SLOW, **changes)
     return replace(EMPTY, statements=(one,), statements_total_s=20.0)
 
 
@@ -58,12 +53,6 @@ def with_indexes(*changes: dict[str, Any]) -> Evidence:
     indexes = tuple(replace(INDEX, **one) for one in changes)
     return replace(EMPTY, indexes=indexes, since_at=LONG_BEFORE)
 
-
-def codes(evidence: Evidence) -> list[tuple[str, Severity]]:
-    return [(one.code, one.severity) for one in judge(evidence).findings]
-
-
-NOTE, WARNING, CRITICAL = Severity.NOTE, Severity.WARNING, Severity.CRITICAL
 
 STATEMENTS = [
     ("slow and most of the time", {}, [("statements.slow", WARNING)]),
@@ -95,7 +84,7 @@ STATEMENTS = [
 
 @pytest.mark.parametrize(("why", "changes", "expected"), STATEMENTS, ids=[s[0] for s in STATEMENTS])
 def test_statements(why: str, changes: dict[str, Any], expected: list[Any]) -> None:
-    assert codes(with_statement(**changes)) == expected
+    assert said(with_statement(**changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -161,7 +150,7 @@ TABLES = [
 def test_tables(
     why: str, server: Autovacuum | None, changes: dict[str, Any], expected: list[Any]
 ) -> None:
-    assert codes(with_table(server, **changes)) == expected
+    assert said(with_table(server, **changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -188,7 +177,7 @@ def test_the_threshold_is_autovacuums_own(
 
 
 UNUSED, TWICE, INVALID = "indexes.unused", "indexes.duplicate", "indexes.invalid"
-INDEXES: list[tuple[str, tuple[dict[str, Any], ...], list[tuple[str, Severity]]]] = [
+INDEXES: list[tuple[str, tuple[dict[str, Any], ...], Said]] = [
     ("in use", ({},), []),
     ("never used", ({"scans": 0},), [(UNUSED, NOTE)]),
     ("never used and large", ({"scans": 0, "size_bytes": 200 * MIB},), [(UNUSED, WARNING)]),
@@ -212,7 +201,7 @@ INDEXES: list[tuple[str, tuple[dict[str, Any], ...], list[tuple[str, Severity]]]
 
 @pytest.mark.parametrize(("why", "changes", "expected"), INDEXES, ids=[one[0] for one in INDEXES])
 def test_indexes(why: str, changes: tuple[dict[str, Any], ...], expected: list[Any]) -> None:
-    assert codes(with_indexes(*changes)) == expected
+    assert said(with_indexes(*changes)) == expected
 
 
 def test_of_two_alike_the_one_that_is_needed_stays() -> None:

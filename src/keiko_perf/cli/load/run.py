@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
 
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
@@ -67,6 +70,8 @@ from keiko_perf.loadtest import (
     Limits,
     Plan,
     Poisson,
+    Promise,
+    Result,
     Users,
     read_promises,
     report,
@@ -171,15 +176,10 @@ def run_command(
         uses_proxy=proxy_from_env,
         resolves_each=dns_per_connection,
     )
-    if processes < 1:
-        raise UsageError(f"{processes} processes", cure="Use 1 or more")
     judged = (*targets, *(one.target for one in promised))
     if plan.steps:
         check_subjects(judged, asked.names)
-    if warmup == AUTO and not isinstance(plan.load, ConstantRate | Poisson | Users):
-        raise UsageError(
-            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
-        )
+    _refuse(plan, processes=processes, finds_warmup=warmup == AUTO)
     for file in filter(None, (save_to, output)):
         check_writable(file)
     console = progress_console()
@@ -190,24 +190,53 @@ def run_command(
         token=given.token,
         targets=judged,
     )
-    judge = Judge(promised, warmup_s=plan.warmup_s, inside=meanwhile.lately)
     course = Course(plan.load, judged, warmup_s=plan.warmup_s, meanwhile=meanwhile)
     with meanwhile, LiveView(console, course) as view:
-        measured = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
-        seen = meanwhile.watched(measured)
-    result = replace(
-        measured,
-        targets=targets,
-        promises=promised,
-        stopped=judge.stopped,
-        warmup=warmup_of(together(measured.steps)[0]) if warmup == AUTO else None,
-        watched=seen,
-    )
+        result = _measured(plan, promised, meanwhile, view, processes=processes)
+    if warmup == AUTO:
+        result = replace(result, warmup=warmup_of(together(result.steps)[0]))
+    destination = Destination(format=format, file=output, language=lang)
+    _tell(replace(result, targets=targets), save_to, destination, console)
+
+
+def _refuse(plan: Plan, *, processes: int, finds_warmup: bool) -> None:
+    """
+    Refuse what makes no sense together.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if processes < 1:
+        raise UsageError(f"{processes} processes", cure="Use 1 or more")
+    if finds_warmup and not isinstance(plan.load, ConstantRate | Poisson | Users):
+        raise UsageError(
+            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
+        )
+
+
+def _measured(
+    plan: Plan,
+    promised: tuple[Promise, ...],
+    meanwhile: Meanwhile,
+    view: LiveView,
+    *,
+    processes: int,
+) -> Result:
+    """What came of it, with what was watched meanwhile; a promise may stop it."""
+    judge = Judge(promised, warmup_s=plan.warmup_s, inside=meanwhile.lately)
+    result = run_in_own_loop(plan, view, processes=processes, stops=judge.take)
+    seen = meanwhile.watched(result)
+    return replace(result, promises=promised, stopped=judge.stopped, watched=seen)
+
+
+def _tell(
+    result: Result, save_to: Path | None, destination: Destination, console: Console
+) -> NoReturn:
     try:
         if save_to is not None:
             save(result, save_to)
     finally:  # what was measured is shown, even if it cannot be kept
-        told, destination = report(result), Destination(format=format, file=output, language=lang)
+        told = report(result)
         exit_code = show(told, destination)
     was_interrupted = result.interrupted and result.stopped is None
     end(told, exit_code, destination, console, saved=save_to, interrupted=was_interrupted)

@@ -16,8 +16,8 @@ from math import log2
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.kinds import still_read
-from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.floor import RANDOM_PAGE_COST, share_held
+from keiko_perf.diagnosis.candidates.sizes import share_held
+from keiko_perf.diagnosis.pages import PAGE_BYTES, RANDOM_PAGE_COST
 from keiko_perf.diagnosis.schema import Key, Table
 from keiko_perf.diagnosis.statements.predicates import Shape, Use
 
@@ -69,12 +69,8 @@ def does_more(index: Index, shape: Shape, table: Table) -> bool:
 def _to_use(
     index: Index, use: Use, table: Table | None, size_bytes: float | None
 ) -> Hashable | None:
-    if index.method == "gin":
-        key = index.keys[0]
-        terms = tuple(one for one in use.contained if one.column == key.column)
-        return ("gin", key.opclass, terms) if terms else None
-    if index.method == "brin":
-        return str(index) if index.keys[0].column in use.ranges else None
+    if index.method != "btree":
+        return _unordered(index, use)
     if index.where and not _is_implied(index.where, use):
         return None
     equal = _equalities(index, use)
@@ -88,6 +84,15 @@ def _to_use(
         return None
     size = 0 if size_bytes is None else _size_class(equal, is_covering, table, size_bytes)
     return frozenset(equal), _without_joins(index, use), tail, is_covering, index.where, size
+
+
+def _unordered(index: Index, use: Use) -> Hashable | None:
+    """What an index is that keeps no order: GIN by what is contained, BRIN by ranges."""
+    key = index.keys[0]
+    if index.method == "brin":
+        return str(index) if key.column in use.ranges else None
+    terms = tuple(one for one in use.contained if one.column == key.column)
+    return ("gin", key.opclass, terms) if terms else None
 
 
 def _read_whole(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -102,7 +102,8 @@ class HistoryFile:
         """
 
         def write(connection: sqlite3.Connection) -> Period | None:
-            with _transaction(connection):
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")  # all or nothing
                 return self._add(connection, place, evidence, note)
 
         return self._do("written", self._opened_to_write, self._with_room(write))
@@ -209,7 +210,8 @@ class HistoryFile:
         try:
             if not _tables(connection):
                 connection.execute("PRAGMA journal_mode = WAL")
-                with _transaction(connection):
+                with connection:
+                    connection.execute("BEGIN IMMEDIATE")  # all or nothing
                     if not _tables(connection):  # another process may have been first
                         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -294,16 +296,3 @@ def _at(us: int) -> datetime:
 def _tables(connection: sqlite3.Connection) -> int:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return int(tables)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and nobody else writes meanwhile."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

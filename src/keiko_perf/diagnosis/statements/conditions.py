@@ -16,8 +16,8 @@ from keiko_perf.diagnosis.statements.tree import alias_of, fixes_the_start, name
 _COMPARISONS = frozenset({"=", "<", "<=", ">", ">="})
 _CONTAINING = frozenset({"@>", "&&", "?", "?|", "?&", "@?", "@@", "~", "~*"})
 _LIKE = frozenset({"~~", "~~*"})
-
-
+_OP = enums.A_Expr_Kind.AEXPR_OP
+_LIKES = (enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE)
 _KINDS = {
     enums.A_Expr_Kind.AEXPR_IN: "listed",
     enums.A_Expr_Kind.AEXPR_OP_ANY: "listed",
@@ -76,30 +76,25 @@ class Conditions(Notes, ABC):
                 return self._state(node, scope, served)
 
     def _comparison(self, node: Any, scope: Scope, served: list[Relation] | None) -> bool:
-        kinds = enums.A_Expr_Kind
         operator = node.name[-1].sval if len(node.name) == 1 else ""
-        if node.kind == kinds.AEXPR_OP and operator in _COMPARISONS:
+        if node.kind == _OP and operator in _COMPARISONS:
             return self._ordered(node, operator, scope, served)
-        if (node.kind == kinds.AEXPR_OP and operator in _CONTAINING) or (
-            node.kind in (kinds.AEXPR_LIKE, kinds.AEXPR_ILIKE) and operator in _LIKE
-        ):
+        if operator in (_CONTAINING if node.kind == _OP else _LIKE if node.kind in _LIKES else ()):
             self._contained(node, scope, served)
-        column = self._column(node.lexpr, scope)
-        if column is None or not self._is_free_of(column, node.rexpr, scope):
-            if column is None and (kind := _KINDS.get(node.kind)) and operator != "<>":
+        column, kind = self._column(node.lexpr, scope), _KINDS.get(node.kind)
+        if column is None:
+            if kind and operator != "<>":
                 self._computed(node.lexpr, node.rexpr, kind, scope, served)
             return False
-        if operator == "<>" and node.kind in (kinds.AEXPR_OP, kinds.AEXPR_IN):
+        if not self._is_free_of(column, node.rexpr, scope):
+            return False
+        if operator == "<>" and node.kind in (_OP, enums.A_Expr_Kind.AEXPR_IN):
             self._constant(column, node)
             return False
-        if node.kind in (kinds.AEXPR_IN, kinds.AEXPR_OP_ANY) and operator == "=":
-            self._note(column, "listed", served)
-        elif node.kind == kinds.AEXPR_BETWEEN:
-            self._note(column, "ranges", served)
-        elif node.kind == kinds.AEXPR_LIKE and operator == "~~" and fixes_the_start(node.rexpr):
-            self._note(column, "prefixes", served)
-        else:
+        searched = _searched(node, operator)
+        if searched is None:
             return False
+        self._note(column, searched, served)
         self._look(node.rexpr, scope)
         self._constant(column, node)
         return True
@@ -195,6 +190,14 @@ class Conditions(Notes, ABC):
         else:
             self._joined(column, inner, None if served is None else [*served, inner.draft.relation])
         return True
+
+
+def _searched(node: Any, operator: str) -> str | None:
+    """How a B-tree is searched for a column that is compared by no order; None if it is not."""
+    if node.kind == enums.A_Expr_Kind.AEXPR_LIKE:
+        return "prefixes" if operator == "~~" and fixes_the_start(node.rexpr) else None
+    kind = _KINDS.get(node.kind)
+    return kind if kind != "listed" or operator == "=" else None
 
 
 def _output_column(subquery: Any, drafts: list[Draft]) -> ColumnOf | None:

@@ -18,6 +18,7 @@ from keiko_perf.loadtest.result import ErrorGroup, InFlight, Result, StepResult
 from keiko_perf.model import OTHER, Histogram, Kind, Series
 
 MOST_GROUPS = 100
+_SUMMED = ("offered", "dropped", "unfinished", "waited", "connections", "opened")
 
 
 def merged_results(results: Sequence[Result], *, lost: int = 0) -> Result:
@@ -36,23 +37,16 @@ def merged_results(results: Sequence[Result], *, lost: int = 0) -> Result:
         duration_s=duration_s,
         steps=_steps([one.steps for one in results], duration_s),
         errors=_errors(group for one in results for group in one.errors),
-        offered=sum(one.offered for one in results),
-        dropped=sum(one.dropped for one in results),
-        unfinished=sum(one.unfinished for one in results),
         unfinished_s=max(one.unfinished_s for one in results),
-        waited=sum(one.waited for one in results),
-        connections=sum(one.connections for one in results),
-        opened=sum(one.opened for one in results),
         lag=Histogram.merged(one.lag for one in results),
         late=Histogram.merged(one.late for one in results),
-        cpu_ratio=max(
-            (one.cpu_ratio for one in results if one.cpu_ratio is not None), default=None
-        ),
+        cpu_ratio=_busiest(one.cpu_ratio for one in results),
         in_flight=_in_flight([one.in_flight for one in results]),
         interrupted=any(one.interrupted for one in results),
         environment={**first.environment, "processes": str(len(results) + lost)},
         generators=tuple(watched for one in results for watched in one.generators),
         lost=lost,
+        **{name: sum(getattr(one, name) for one in results) for name in _SUMMED},
     )
 
 
@@ -74,7 +68,7 @@ def merged_progress(parts: Sequence[Progress]) -> Progress:
         steps=_step_progress([one.steps for one in parts]),
         connections=sum(one.connections for one in parts),
         late=Histogram.merged(one.late for one in parts),
-        cpu_ratio=max((one.cpu_ratio for one in parts if one.cpu_ratio is not None), default=None),
+        cpu_ratio=_busiest(one.cpu_ratio for one in parts),
         errors=_errors(group for one in parts for group in one.errors),
         is_draining=all(one.is_draining for one in parts),
     )
@@ -156,6 +150,10 @@ def _errors(groups: Iterable[ErrorGroup]) -> tuple[ErrorGroup, ...]:
 def _sum(counts: Iterable[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
+
+
+def _busiest(ratios: Iterable[float | None]) -> float | None:
+    return max((one for one in ratios if one is not None), default=None)
 
 
 def _with(one: ErrorGroup, other: ErrorGroup) -> ErrorGroup:

@@ -55,21 +55,12 @@ def growth_report(
     """
     findings = tuple(_finding(one) for one in growth if _leaks(one, leak_bytes))
     first, last = (rss_bytes[0], rss_bytes[-1]) if rss_bytes else (0, 0)
-    headline: Message
-    if findings:
-        headline = say(
-            "{count:count} place(s) of the program hold more and more memory", count=len(findings)
-        )
-    elif len(rss_bytes) < 2:
-        headline = say("Nothing was looked at twice, so nothing is known to grow")
-    else:
-        headline = say("No line of the program holds more and more memory")
-    undecided = len(rss_bytes) < 2
+    status, headline = _concluded(findings, is_seen_twice=len(rss_bytes) > 1)
     return Report(
         command="memory",
         title=say("What grows in memory"),
         headline=headline,
-        status=Status.MISSED if findings else Status.UNDECIDED if undecided else Status.OK,
+        status=status,
         created_at=at,
         sections=(
             Section(
@@ -102,6 +93,16 @@ def growth_report(
             ],
         },
     )
+
+
+def _concluded(findings: Sequence[Finding], *, is_seen_twice: bool) -> tuple[Status, Message]:
+    if findings:
+        return Status.MISSED, say(
+            "{count:count} place(s) of the program hold more and more memory", count=len(findings)
+        )
+    if not is_seen_twice:
+        return Status.UNDECIDED, say("Nothing was looked at twice, so nothing is known to grow")
+    return Status.OK, say("No line of the program holds more and more memory")
 
 
 def _leaks(one: Growth, leak_bytes: int) -> bool:

@@ -48,10 +48,10 @@ TEMPLATES = {
         "Kein Index würde viel helfen, berechnet mit {calls:count} Fragen an den Planer"
     ),
     "No statement was seen": "Keine Anweisung wurde gesehen",
-    "One index made {step} {factor:factor} faster: p95 fell from {before:duration} to"
-    " {after:duration}": (
-        "Ein Index machte {step} {factor:factor} schneller: p95 fiel von {before:duration} auf"
-        " {after:duration}"
+    "One index made {step} {least:factor} to {most:factor} faster: p95 fell from"
+    " {before:duration} to {after:duration}": (
+        "Ein Index machte {step} {least:factor} bis {most:factor} schneller: p95 fiel von"
+        " {before:duration} auf {after:duration}"
     ),
     "One statement takes {share:ratio} of all time in the database, {mean:duration} a call": (
         "Eine Anweisung braucht {share:ratio} aller Zeit in der Datenbank, {mean:duration} je"
