@@ -70,8 +70,7 @@ class Proving:
             # What is refused beside some may leave room for what is worse.
             is_better = self._cost(kept, choice) < self._cost(best, choice)
             best = kept if is_better or not number else best
-            is_stuck = number > 0 and not is_better and choice.has_few_questions()
-            if kept == order or is_stuck or self.limits.is_late():
+            if kept == order or self.limits.is_late():
                 break
         self.slower &= ~set_of(best)
         return best
@@ -122,9 +121,6 @@ class Proving:
             # choose from, the planner sometimes takes what takes longer.
             if choice.may_ask():
                 await self.exactly(number, everything)
-            if not self._uses(number, everything, bit):
-                continue
-            if choice.may_ask():
                 await self.exactly(number, others)
             before = self.costs.plan(number, others).real
             after = self.costs.plan(number, everything).real
@@ -132,11 +128,6 @@ class Proving:
                 lost = max(after - before, 0.0)
                 gains.append((number, before, after + _CAUTION * lost))
         return gains
-
-    def _uses(self, number: int, some: Bits, bit: int) -> bool:
-        """Whether a statement's plan under some indexes uses one of them."""
-        used = self.costs.plan(number, some).used
-        return bool(used & (1 << bit | self.costs.projected(number, 1 << bit)))
 
     async def _lasting(self, order: list[int], choice: Choice) -> list[int]:
         """The chosen without those whose gain is not there where the pages are in memory."""
