@@ -26,7 +26,8 @@ from keiko_perf.diagnosis.rules.statements import is_query, returns_rows
 from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.server import Server
 from keiko_perf.diagnosis.statements.workload import Statement, Workload
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, StatementTime
+from keiko_perf.doctor.explaining import as_sent, explained
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, StatementTime
 from keiko_perf.model import Finding, Gap, Recommendation, say
 
 PAUSE_S = 0.1
@@ -49,8 +50,10 @@ class Examined:
         seconds: how long it was looked at.
         statements: what was executed meanwhile.
         locks: who waited for locks.
+        deadlocks: how many transactions were ended to resolve one.
         looks: how often its sessions were looked at.
         cures: indexes that would help.
+        reasons: why statements take long that none helps.
         recommendations: the same, as reports show them.
         findings: what the rules noticed.
         max_connections: how many there may be; None if that could not be read.
@@ -61,8 +64,10 @@ class Examined:
     seconds: float
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    deadlocks: int = 0
     looks: int = 0
     cures: tuple[IndexCure, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     findings: tuple[Finding, ...] = ()
     max_connections: int | None = None
@@ -98,10 +103,13 @@ async def examine(
     later = await collect(database)
     evidence = between(earlier, later)
     seconds = clock() - began_s
-    workload = _workload(evidence, counted)
+    workload = await _workload(database, evidence, counted)
     end_s = clock() + ADVICE_S
     advice = await advise(database, workload, is_late=lambda: clock() >= end_s)
     judged = judge(evidence)
+    reasons = await explained(
+        database, workload.statements, evidence, judged.findings, is_late=lambda: clock() >= end_s
+    )
     return Examined(
         server=database.server,
         seconds=seconds,
@@ -126,8 +134,10 @@ async def examine(
             )
             for one in waited(looks)
         ),
+        deadlocks=0 if evidence.database is None else evidence.database.deadlocks,
         looks=times,
         cures=tuple(cures(advice.indexes)),
+        reasons=reasons,
         recommendations=advice.recommendations,
         findings=judged.findings,
         max_connections=None if evidence.connections is None else evidence.connections.most,
@@ -160,13 +170,22 @@ async def _watch(
     return looks, times, ()
 
 
-def _workload(evidence: Evidence, counted: Iterable[StatementTime]) -> Workload:
+async def _workload(
+    database: Database, evidence: Evidence, counted: Iterable[StatementTime]
+) -> Workload:
     """What takes the time: as the server counted it, else as the service did."""
+    counted = tuple(counted)
+    stats = sorted(evidence.statements, key=lambda one: -one.total_s)
     statements = [
         Statement(text=one.query, calls=one.calls, total_s=one.total_s, rows=one.rows)
-        for one in evidence.statements
+        for one in stats
         if one.is_whole and is_query(one.query)
-    ] or [Statement(text=one.statement, calls=one.count, total_s=one.total_s) for one in counted]
+    ]
+    if not statements:
+        statements = [
+            Statement(text=one.statement, calls=one.count, total_s=one.total_s) for one in counted
+        ]
+    statements = await as_sent(database, statements, (one.statement for one in counted))
     whole_s = sum(one.total_s for one in statements)
     workload = Workload.of(statements)
     dear = [one for one in workload.statements if one.total_s >= _LEAST_SHARE * whole_s]

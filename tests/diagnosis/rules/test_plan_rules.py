@@ -39,6 +39,7 @@ SICK = [
     ("plan.selective-seq-scan", "SELECT * FROM events WHERE tenant = 7 AND region = 8", {}),
     ("plan.sorted-for-few", "SELECT * FROM events ORDER BY at DESC LIMIT 20", {}),
     ("plan.sorted-for-few", "SELECT * FROM events WHERE tenant > 3 ORDER BY at LIMIT 20", {}),
+    ("plan.random-order", "SELECT * FROM events ORDER BY random() LIMIT 5", {}),
     ("plan.filtered-index-scan",
      "SELECT * FROM events WHERE agent < 1000 AND payload = 'y'", {"enable_seqscan": "off"}),
     ("plan.sort-spill", "SELECT * FROM events ORDER BY payload, at", {"work_mem": "1MB"}),
