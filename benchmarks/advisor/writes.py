@@ -26,11 +26,12 @@ from typing import Any
 import psycopg
 
 from keiko_perf.demo.cluster import private_cluster
-from keiko_perf.diagnosis.advice.building import build_s, built_bytes
 from keiko_perf.diagnosis.advice.upkeep import entry_cost, wal_bytes
 from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.sizes import built_bytes
 from keiko_perf.diagnosis.catalog import read_schema
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.building import build_s
 from keiko_perf.diagnosis.pricing.verify import HypoPg
 from keiko_perf.diagnosis.schema import Key, Table, TableName
 

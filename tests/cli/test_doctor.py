@@ -158,7 +158,8 @@ def test_of_a_driver_without_sqlalchemy_it_is_said_that_it_is_not_seen(
     with serve(without_sqlalchemy(database, driver)) as url:
         done = invoke("--url", url, "--seconds", "2", "--load", "10", "--format", "json")
     told = json.loads(done.stdout)
-    assert [one["code"] for one in told["causes"]][:1] == ["service.unseen"], done.stdout
+    assert [one["code"] for one in told["causes"]][:1] == ["service.awaiting"], done.stdout
+    assert f"naps, which awaits {driver}" in told["headline"]["text"]
     gaps = json.dumps([one for section in told["sections"] for one in section["gaps"]])
     assert "a driver tells nothing by itself" in gaps
     assert "monitor.watch_pool(pool)" in gaps

@@ -12,10 +12,11 @@ from keiko_perf.demo.place import Place
 from keiko_perf.demo.rows import Sizes
 from keiko_perf.demo.settings import Fault
 from keiko_perf.demo.traffic import HOT_ROUTE, HOT_STEP, steps
-from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.schema import Key, Table, TableName
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.doctor import Cause, Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report

@@ -145,3 +145,18 @@ async def test_identifiers_are_quoted_as_the_server_quotes_them(url: str) -> Non
             assert quoted(name) == await database.value("SELECT quote_ident(:name)", name=name), (
                 name
             )
+
+
+async def test_a_column_whose_values_lie_apart_is_as_wide_as_they_are(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE TABLE letters (id int PRIMARY KEY, title text, body text)")
+        connection.execute(
+            "INSERT INTO letters SELECT i, 'letter ' || i, (SELECT string_agg(md5((i * k)::text),"
+            " '') FROM generate_series(1, 300) k) FROM generate_series(1, 300) i"
+        )
+        connection.execute("ANALYZE letters")
+    async with Database.connect(url) as database:
+        schema = await read_schema(database, ["letters"])
+    columns = schema.tables[TableName("public", "letters")].columns
+    assert columns["body"].width_bytes > 5_000
+    assert columns["title"].width_bytes < 20

@@ -75,6 +75,28 @@ def test_where_not_one_request_is_answered_it_is_said_what_they_wait_for(
         assert render(report, format, lang="de")
 
 
+@pytest.mark.parametrize(
+    ("answered", "in_flight", "is_stuck"),
+    [(2, 40.0, True), (4, 20.0, True), (4, 19.0, False), (2, 3.0, False), (5, 5000.0, False)],
+)
+def test_a_few_answers_of_many_requests_tell_as_little_as_none(
+    answered: int, in_flight: float, is_stuck: bool
+) -> None:
+    few = RouteTime(route="POST /transfer", count=answered, sql_s=10.0)
+    seen = stuck(routes=(few,), in_flight=in_flight, locks=(LOCK,), looks=100, has_database=True)
+    assert seen.is_stuck is is_stuck
+    if is_stuck:
+        (cause,) = ranked(seen)
+        assert f"under way and only {answered} were answered within 20 s" in phrase(cause.said)
+
+
+def test_transactions_that_wait_for_each_other_are_told_to_lock_in_one_order() -> None:
+    (cause,) = ranked(stuck(locks=(LOCK,), looks=100, has_database=True, deadlocks=38))
+    assert "38 transactions were ended meanwhile to resolve a deadlock" in phrase(cause.explanation)
+    (cause,) = ranked(stuck(locks=(LOCK,), looks=100, has_database=True, deadlocks=2))
+    assert "deadlock" not in phrase(cause.explanation)
+
+
 def test_handlers_in_threads_and_their_connections_that_wait_for_each_other_are_told() -> None:
     threads = ThreadUse(size=40.0, in_use=40.0, waiting=300.0)
     (cause,) = ranked(stuck(pool=FULL, threads=threads))

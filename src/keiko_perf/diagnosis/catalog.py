@@ -218,10 +218,14 @@ WHERE c.relname = ANY(:names) AND c.relkind IN ('r', 'p', 'm') AND c.relpersiste
 ORDER BY n.nspname, c.relname
 """  # noqa: S608
 
+# ANALYZE counts of a value that lies apart just where it lies (18 bytes), and keeps nothing of what
+# is longer than a kilobyte: of a column of which it keeps nothing, it is the TOAST that tells.
 # A type sorts if it, or a type that it is stored as, has a default operator class for B-trees.
 _COLUMNS = """
 SELECT a.attrelid::bigint AS oid, a.attname::text AS name, t.typname::text AS type,
-       s.avg_width::float8 AS width_bytes, s.null_frac::float8 AS null_ratio,
+       CASE WHEN lies.apart THEN greatest(
+               pg_relation_size(c.reltoastrelid) / greatest(c.reltuples, 1.0), s.avg_width)
+            ELSE s.avg_width END::float8 AS width_bytes, s.null_frac::float8 AS null_ratio,
        s.most_common_freqs::float8[] AS frequencies, EXISTS (
            SELECT FROM pg_catalog.pg_constraint f WHERE f.conrelid = a.attrelid
            AND f.contype = 'f' AND a.attnum = ANY(f.conkey)) AS is_reference,
@@ -247,6 +251,9 @@ JOIN pg_catalog.pg_database d ON d.datname = current_database()
 LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
      AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
+LEFT JOIN LATERAL (
+    SELECT a.attstorage IN ('x', 'e') AND c.reltoastrelid <> 0 AND s.null_frac < 1.0
+        AND s.most_common_freqs IS NULL AND s.histogram_bounds IS NULL AS apart) lies ON true
 WHERE a.attrelid = ANY(CAST(:oids AS bigint[])) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """

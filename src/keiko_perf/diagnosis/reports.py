@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex, Gain
+from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex
 from keiko_perf.diagnosis.advice.promise import Judged, Outcome
 from keiko_perf.diagnosis.postgres import Server
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.statements.workload import shortened
 from keiko_perf.model import (
     Column,

@@ -100,7 +100,13 @@ def _cured(
         size = _pool_size(seen)
         return cause if size is None else replace(cause, cure=size)
     cache = caches.get(cause.route)
-    if cache is not None and cause.code in (codes.SLOW, codes.HTTP, codes.UNSEEN, codes.BUSY):
+    if cache is not None and cause.code in (
+        codes.SLOW,
+        codes.HTTP,
+        codes.HTTP_REPEATED,
+        codes.UNSEEN,
+        codes.BUSY,
+    ):
         return replace(cause, cure=cache.statement)
     return cause
 

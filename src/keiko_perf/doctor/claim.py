@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from keiko_perf.doctor.codes import BETWEEN, BUSY, OUTSIDE, POOL, SLOW, THREADS, UNSEEN
+from keiko_perf.doctor.codes import AWAITS, BETWEEN, BUSY, OUTSIDE, POOL, SLOW, THREADS, UNSEEN
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,4 +33,6 @@ class Claim:
     @property
     def is_curable(self) -> bool:
         """Whether it is known how it could be gone."""
-        return self.code not in (SLOW, BUSY, UNSEEN, OUTSIDE, POOL, THREADS, BETWEEN)
+        if "reason" in self.about:
+            return True
+        return self.code not in (SLOW, BUSY, UNSEEN, AWAITS, OUTSIDE, POOL, THREADS, BETWEEN)

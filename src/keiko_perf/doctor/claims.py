@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 from keiko_perf.doctor.claim import Claim
 from keiko_perf.doctor.codes import (
+    AWAITS,
     BETWEEN,
     BLOCKS,
     BUSY,
     COMPUTES,
     HTTP,
+    HTTP_REPEATED,
     INDEX,
     LOCK,
     MANY,
@@ -33,11 +35,13 @@ from keiko_perf.doctor.codes import (
 from keiko_perf.doctor.holding import CROWDED, pool_claims
 from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same, shape
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, RouteTime, Symptoms
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
+from keiko_perf.model.awaited import AwaitedAt
 
 REPEATED = 5.0
 """A request that sends one statement so often on average asks for each item of a list."""
+IN_TURN = 1.5
 SLOW_STATEMENT_S = 0.02
 SLOW_CALL_S = 0.02
 LEAST_FACTOR = 2.0
@@ -45,6 +49,9 @@ LEAST_FACTOR = 2.0
 LEAST_COUNTED = 5
 LEAST_LOOKS = 3
 """Sessions that were seen to wait less often just met."""
+LEAST_AWAITED = 5
+"""Looks in which requests were seen to await at a line."""
+_DATABASE = ("sqlalchemy/", "asyncpg/", "psycopg/", "psycopg_pool/")
 LEAST_BETWEEN = 0.5
 """Of a statement's time as its service sees it: if the database needs less, it is elsewhere."""
 
@@ -89,7 +96,10 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
             locked = claim(LOCK, lock.blocker or lock.on, lock.on, spent, waited_s)
             locked.subject = lock.on
             locked.about.setdefault("lock", lock)
+        reason = _reason(asked.statement, seen.reasons)
         cure = _cure(asked.statement, seen.cures)
+        if reason is not None and reason.is_before_index:
+            cure = None
         if asked.times >= REPEATED and asked.route:
             claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
         elif cure is not None:
@@ -109,7 +119,9 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
                 one = claim(BETWEEN, "", asked.statement, spent, own_s)
                 if one.about["asked"] is asked:
                     one.about["executed_s"] = executed_s
-            claim(SLOW, asked.statement, asked.statement, spent, left_s)
+            slow = claim(SLOW, asked.statement, asked.statement, spent, left_s)
+            if reason is not None:
+                slow.about["reason"] = reason
     return found.values()
 
 
@@ -185,6 +197,10 @@ def _cure(statement: str, cures: Iterable[IndexCure]) -> IndexCure | None:
     return max(fitting, key=lambda one: one.factor or 0.0, default=None)
 
 
+def _reason(statement: str, reasons: Iterable[Reason]) -> Reason | None:
+    return next((one for one in reasons if is_same(one.statement, statement)), None)
+
+
 def _move_what_repeating_computes(
     seen: Symptoms, of_statements: Iterable[Claim], others: Iterable[Claim]
 ) -> None:
@@ -208,6 +224,12 @@ def _move_what_repeating_computes(
         for route, seconds in own.by_route.items():
             one.by_route[route] += seconds * share
             own.by_route[route] = seconds * (1.0 - share)
+
+
+def _is_of_the_database(one: AwaitedAt) -> bool:
+    """Whether it stands between two statements, where it waits for no more than the loop."""
+    steps = one.stack[one.stack.index(one.place) :] if one.place in one.stack else one.stack
+    return any(step.startswith(_DATABASE) for step in steps)
 
 
 # The event loop
@@ -271,8 +293,14 @@ def _divide(claim: Claim, routes: Iterable[RouteTime], share: float) -> None:
 
 def _hosts(seen: Symptoms) -> Iterator[Claim]:
     whole_s = sum(one.total_s for one in seen.outgoing)
+    asking = sum(one.count for one in seen.routes if one.http_s)
+    http_s = sum(one.http_s for one in seen.routes)
     for host in seen.outgoing:
         claim = Claim(code=HTTP, subject=host.host, about={"host": host})
+        times = host.count / asking if asking else 0.0
+        # Calls that overlap take longer in all than their requests wait for them.
+        if times >= REPEATED and whole_s <= IN_TURN * http_s:
+            claim.code, claim.about["times"] = HTTP_REPEATED, times
         for route in seen.routes:
             claim.by_route[route.route] += route.http_s * host.total_s / whole_s if whole_s else 0
         yield claim
@@ -286,7 +314,29 @@ def _unseen(seen: Symptoms) -> Iterator[Claim]:
     for one in seen.routes:
         share = waiting if one.in_thread else 0.0
         pool.by_route[one.route] += one.elsewhere_s * share
+        rest_s = one.elsewhere_s * (1.0 - share)
+        for awaits, awaited_s in () if one.in_thread else _awaiting(one.route, rest_s, seen):
+            rest_s -= awaited_s
+            awaits.by_route[one.route] = awaited_s
+            yield awaits
         claim = Claim(code=UNSEEN, subject=one.route)
-        claim.by_route[one.route] = one.elsewhere_s * (1.0 - share)
+        claim.by_route[one.route] = rest_s
         yield claim
     yield pool
+
+
+def _awaiting(route: str, elsewhere_s: float, seen: Symptoms) -> Iterator[tuple[Claim, float]]:
+    """What it was seen to await while it was elsewhere, each line by its share of the looks."""
+    own = [one for one in seen.awaited if one.route == route]
+    looks = sum(one.looks for one in own)
+    if seen.pool is not None or seen.asked:  # what its driver waits for is told elsewhere
+        own = [one for one in own if not _is_of_the_database(one)]
+    by_place: defaultdict[str, list[AwaitedAt]] = defaultdict(list)
+    for one in own:
+        by_place[one.place].append(one)
+    for place, alike in by_place.items():
+        count = sum(one.looks for one in alike)
+        if count >= LEAST_AWAITED:
+            most = max(alike, key=lambda one: one.looks)
+            about = {"awaited": most, "looks": count}
+            yield Claim(code=AWAITS, subject=place, about=about), elsewhere_s * count / looks

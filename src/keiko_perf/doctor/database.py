@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keiko_perf.diagnosis.advice.advice import AdvisedIndex
@@ -23,9 +23,11 @@ from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.statements import is_query, returns_rows
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.server import Server
 from keiko_perf.diagnosis.statements.workload import Statement, Workload
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, StatementTime
+from keiko_perf.doctor.explaining import as_sent, explained
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, StatementTime
 from keiko_perf.model import Finding, Gap, Recommendation, say
 
 PAUSE_S = 0.1
@@ -35,6 +37,8 @@ ADVICE_S = 15.0
 _LEAST_SHARE = 0.02
 """Of the time of all statements: no index is looked for that would help one which takes less."""
 _MOST_STATEMENTS = 20
+_LEAST_STEP = 1.5
+"""What the last of several indexes has to save by a factor, to be named with those before it."""
 _WRITES = re.compile(r"\s*(insert|update|delete|merge)\b", re.I)
 
 
@@ -46,8 +50,10 @@ class Examined:
         seconds: how long it was looked at.
         statements: what was executed meanwhile.
         locks: who waited for locks.
+        deadlocks: how many transactions were ended to resolve one.
         looks: how often its sessions were looked at.
         cures: indexes that would help.
+        reasons: why statements take long that none helps.
         recommendations: the same, as reports show them.
         findings: what the rules noticed.
         max_connections: how many there may be; None if that could not be read.
@@ -58,8 +64,10 @@ class Examined:
     seconds: float
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    deadlocks: int = 0
     looks: int = 0
     cures: tuple[IndexCure, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     findings: tuple[Finding, ...] = ()
     max_connections: int | None = None
@@ -95,10 +103,13 @@ async def examine(
     later = await collect(database)
     evidence = between(earlier, later)
     seconds = clock() - began_s
-    workload = _workload(evidence, counted)
+    workload = await _workload(database, evidence, counted)
     end_s = clock() + ADVICE_S
     advice = await advise(database, workload, is_late=lambda: clock() >= end_s)
     judged = judge(evidence)
+    reasons = await explained(
+        database, workload.statements, evidence, judged.findings, is_late=lambda: clock() >= end_s
+    )
     return Examined(
         server=database.server,
         seconds=seconds,
@@ -123,8 +134,10 @@ async def examine(
             )
             for one in waited(looks)
         ),
+        deadlocks=0 if evidence.database is None else evidence.database.deadlocks,
         looks=times,
-        cures=tuple(cure for index in advice.indexes for cure in _cures(index)),
+        cures=tuple(cures(advice.indexes)),
+        reasons=reasons,
         recommendations=advice.recommendations,
         findings=judged.findings,
         max_connections=None if evidence.connections is None else evidence.connections.most,
@@ -157,13 +170,22 @@ async def _watch(
     return looks, times, ()
 
 
-def _workload(evidence: Evidence, counted: Iterable[StatementTime]) -> Workload:
+async def _workload(
+    database: Database, evidence: Evidence, counted: Iterable[StatementTime]
+) -> Workload:
     """What takes the time: as the server counted it, else as the service did."""
+    counted = tuple(counted)
+    stats = sorted(evidence.statements, key=lambda one: -one.total_s)
     statements = [
         Statement(text=one.query, calls=one.calls, total_s=one.total_s, rows=one.rows)
-        for one in evidence.statements
+        for one in stats
         if one.is_whole and is_query(one.query)
-    ] or [Statement(text=one.statement, calls=one.count, total_s=one.total_s) for one in counted]
+    ]
+    if not statements:
+        statements = [
+            Statement(text=one.statement, calls=one.count, total_s=one.total_s) for one in counted
+        ]
+    statements = await as_sent(database, statements, (one.statement for one in counted))
     whole_s = sum(one.total_s for one in statements)
     workload = Workload.of(statements)
     dear = [one for one in workload.statements if one.total_s >= _LEAST_SHARE * whole_s]
@@ -172,17 +194,32 @@ def _workload(evidence: Evidence, counted: Iterable[StatementTime]) -> Workload:
     return replace(workload, statements=(*dear[:_MOST_STATEMENTS], *writes))
 
 
-def _cures(index: AdvisedIndex) -> Iterable[IndexCure]:
-    on = f"{index.table.shown_name} {index.index.rest}"
-    for gain in index.gains:
+def cures(indexes: Sequence[AdvisedIndex]) -> Iterator[IndexCure]:
+    """
+    For each statement all the indexes that cure it together.
+
+    What an index saves was priced with those before it: by itself it may save next to nothing.
+    """
+    steps: dict[str, list[tuple[AdvisedIndex, Gain]]] = {}
+    for index in indexes:
+        for gain in index.gains:
+            steps.setdefault(gain.statement.text, []).append((index, gain))
+    for statement, taken in steps.items():
+        while len(taken) > 1 and _factor(taken[-1][1], taken[-1][1]) < _LEAST_STEP:
+            taken.pop()
+        together = [index for index, _ in taken]
         yield IndexCure(
-            statement=gain.statement.text,
-            sql=index.statement,
-            undo=index.undo,
-            on=on,
-            factor=gain.cost_before / max(gain.cost_after, 0.01),
-            verified_by=index.verified_by,
+            statement=statement,
+            sql=";\n".join(one.statement for one in together),
+            undo=";\n".join(one.undo for one in reversed(together)),
+            on="; ".join(f"{one.table.shown_name} {one.index.rest}" for one in together),
+            factor=_factor(taken[0][1], taken[-1][1]),
+            verified_by=together[0].verified_by,
         )
+
+
+def _factor(first: Gain, last: Gain) -> float:
+    return first.cost_before / max(last.cost_after, 0.01)
 
 
 def _once(gaps: Iterable[Gap]) -> tuple[Gap, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.doctor.claim import Claim
-from keiko_perf.doctor.codes import BLOCKS, BUSY, COMPUTES, OUTSIDE, POOL, UNSEEN
+from keiko_perf.doctor.codes import AWAITS, BLOCKS, BUSY, COMPUTES, OUTSIDE, POOL, UNSEEN
 from keiko_perf.doctor.symptoms import Symptoms
 
 MOST_OF_IT = 0.5
@@ -60,7 +60,7 @@ def _held_for(
     outside_s = sum(one.total_s - one.sql_s - one.pool_s for one in seen.routes)
     if not outside_s or not idle:
         return asking + unfinished, 0.0
-    known = [one for one in others if one.code != UNSEEN]
+    known = [one for one in others if one.code not in (UNSEEN, AWAITS)]
     meanwhile = [(one, idle * one.total_s / outside_s) for one in known]
     rest_s = max(outside_s - sum(one.total_s for one in known), 0.0)
     nobodys = idle * _of_the_machine_s(seen, others, rest_s) / outside_s

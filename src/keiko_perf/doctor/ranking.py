@@ -13,10 +13,12 @@ from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.claim import Claim
 from keiko_perf.doctor.claims import SLOW_CALL_S, claims
 from keiko_perf.doctor.codes import (
+    AWAITS,
     BLOCKS,
     BUSY,
     COMPUTES,
     HTTP,
+    HTTP_REPEATED,
     INDEX,
     LOCK,
     MANY,
@@ -37,6 +39,9 @@ LEAST_BUSY_S = 0.05
 LEAST_CURED_S = 0.01
 """Where a cure is known for sure: an index that was priced, a loop over single rows."""
 LEAST_UNSEEN_SHARE = 0.3
+LEAST_HELD_SHARE = 0.3
+LEAST_HELD_EACH_S = 0.005
+LEAST_HELD = 3
 LEAST_RARE_SHARE = 0.02
 LEAST_RARE_S = 0.1
 LEAST_SHARE_OF_ROUTE = 0.3
@@ -47,8 +52,10 @@ LEAST_SMALLER_SHARE_OF_ROUTE = 0.05
 LEAST_REQUESTS = 5
 MOST_SMALLER = 3
 MOST_CAUSES = 8
-_SURE = frozenset((HTTP, INDEX, REPEATED_CODE, MANY, LOCK, BLOCKS))
+_SURE = frozenset((HTTP, HTTP_REPEATED, INDEX, REPEATED_CODE, MANY, LOCK, BLOCKS))
+_HOLDS = frozenset((BLOCKS, COMPUTES))
 _UNSEEN = frozenset((UNSEEN, OUTSIDE))
+_GUESSED = _UNSEEN | {AWAITS}
 _LEAST_S = {INDEX: LEAST_CURED_S, REPEATED_CODE: LEAST_CURED_S, BUSY: LEAST_BUSY_S}
 
 
@@ -103,10 +110,22 @@ def is_worth_naming(claim: Claim, seen: Symptoms) -> bool:
         return False
     if _is_a_quick_host(claim):
         return False
-    least_share = LEAST_UNSEEN_SHARE if claim.code in _UNSEEN else LEAST_SHARE
+    least_share = LEAST_UNSEEN_SHARE if claim.code in _GUESSED else LEAST_SHARE
     if claim.total_s >= least_share * seen.total_s:
-        return each_s(claim, seen) >= _LEAST_S.get(claim.code, LEAST_EACH_S)
+        return each_s(claim, seen) >= _least_each_s(claim, seen)
     return claim.code in _SURE and is_most_of_a_route(claim, seen)
+
+
+def _least_each_s(claim: Claim, seen: Symptoms) -> float:
+    """
+    What a request has to lose by it. What holds the loop for long makes those slow that come
+    meanwhile, however few they are of all.
+    """
+    if claim.code in _HOLDS and claim.total_s >= LEAST_HELD_SHARE * seen.total_s:
+        call = claim.about["call"]
+        if call.count >= LEAST_HELD and call.total_s >= LEAST_RARE_S * call.count:
+            return LEAST_HELD_EACH_S
+    return _LEAST_S.get(claim.code, LEAST_EACH_S)
 
 
 def is_most_of_a_route(claim: Claim, seen: Symptoms) -> bool:

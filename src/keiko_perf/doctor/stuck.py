@@ -1,5 +1,5 @@
 """
-Stuck: requests are under way and not one was answered, so nothing tells where their time goes.
+Stuck: requests are under way and hardly one was answered, so nothing tells where their time goes.
 
 Then the database tells, if its sessions stand before a lock, else the watchdog, if the event loop
 was held for most of the time, else the pool, if it has no connection left, else nothing does, and
@@ -14,7 +14,7 @@ from keiko_perf.doctor.claims import LEAST_LOOKS, kind_of
 from keiko_perf.doctor.codes import COMPUTES, LOCK, POOL, UNSEEN
 from keiko_perf.doctor.shape import told
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, Symptoms, ThreadUse
-from keiko_perf.doctor.words_of_database import blocker_of, of_lock
+from keiko_perf.doctor.words_of_database import blocker_of, of_deadlocks, of_lock
 from keiko_perf.doctor.words_of_process import of_call, what_holds_the_loop
 from keiko_perf.model import BlockingCall, Message, Text, say
 
@@ -44,10 +44,10 @@ def stuck_causes(seen: Symptoms) -> tuple[Cause, ...]:
             "service",
             seen,
             said=say(
-                "{count:number} requests are under way and not one was answered within "
-                "{window:duration}; what they wait for is outside of what can be seen here",
+                "{count:number} requests are under way and {answered}; what they wait for is "
+                "outside of what can be seen here",
                 count=_near(seen),
-                window=seen.window_s,
+                answered=_answered(seen),
             ),
             explanation=say(
                 "py-spy dump shows what the threads of the process do. With --database the "
@@ -63,17 +63,17 @@ def _locked(lock: LockWait, seen: Symptoms) -> Cause:
         lock.on,
         seen,
         said=say(
-            "{count:number} requests are under way and not one was answered within "
-            "{window:duration}: {statement} waits for a lock on {on}, which a transaction holds "
-            "whose last statement was {blocker}",
+            "{count:number} requests are under way and {answered}: {statement} waits for a lock on "
+            "{on}, which a transaction holds whose last statement was {blocker}",
             count=_near(seen),
-            window=seen.window_s,
+            answered=_answered(seen),
             statement=told(lock.statement, 80),
             on=lock.on,
             blocker=blocker_of(lock),
         ),
         evidence=of_lock(lock),
-        explanation=say(
+        explanation=of_deadlocks(seen)
+        or say(
             "Let that transaction commit, or end it: pg_stat_activity has its pid, and "
             "pg_terminate_backend(pid) rolls it back. A migration takes such a lock with SET "
             "lock_timeout, tries again if it is refused, and commits at once. This is not verified."
@@ -88,10 +88,10 @@ def _held(call: BlockingCall, seen: Symptoms) -> Cause:
         call.place,
         seen,
         said=say(
-            "{count:number} requests are under way and not one was answered within "
-            "{window:duration}: {place} holds the event loop, for {longest:duration} at a time",
+            "{count:number} requests are under way and {answered}: {place} holds the event loop, "
+            "for {longest:duration} at a time",
             count=_near(seen),
-            window=seen.window_s,
+            answered=_answered(seen),
             place=call.place,
             longest=call.longest_s,
         ),
@@ -106,11 +106,10 @@ def _exhausted(pool: PoolUse, seen: Symptoms) -> Cause:
         "database pool",
         seen,
         said=say(
-            "{count:number} requests are under way and not one was answered within "
-            "{window:duration}: all {size:number} connections of the pool are in use, and none "
-            "comes back",
+            "{count:number} requests are under way and {answered}: all {size:number} connections "
+            "of the pool are in use, and none comes back",
             count=_near(seen),
-            window=seen.window_s,
+            answered=_answered(seen),
             size=pool.size,
         ),
         evidence={"size": pool.size, "in_use": pool.in_use, "timeouts": pool.failed},
@@ -133,6 +132,16 @@ def _waits_in_threads(threads: ThreadUse | None) -> Message | None:
         "pool have as many connections as there are threads, or allow fewer threads: "
         "anyio.to_thread.current_default_thread_limiter().total_tokens. This is not verified.",
         size=round(threads.size),
+    )
+
+
+def _answered(seen: Symptoms) -> Message:
+    if not seen.requests:
+        return say("not one was answered within {window:duration}", window=seen.window_s)
+    return say(
+        "only {answered:count} were answered within {window:duration}",
+        answered=seen.requests,
+        window=seen.window_s,
     )
 
 

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keiko_perf.model import Asked, BlockingCall, Repeats
+from keiko_perf.model import Asked, BlockingCall, Finding, Repeats
+from keiko_perf.model.awaited import AwaitedAt
 
+FEW_ANSWERED = 5
+"""From here on what was answered tells where the time goes."""
+MANY_OF_ONE = 5.0
+"""So many are under way for each that was answered, where they get nowhere."""
 LEAST_STUCK = 1.0
 """As many requests are under way all the time, or it may be one that just came."""
 
@@ -116,13 +121,13 @@ class LockWait:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexCure:
     """
-    An index that makes a statement cheaper.
+    An index that makes a statement cheaper, or several that do it together.
 
     Attributes:
         statement: the text of the statement that gains.
-        sql: what makes the index.
-        undo: what takes it back.
-        on: table and columns, for a person.
+        sql: what makes them.
+        undo: what takes them back.
+        on: table and columns of each, with semicolons.
         factor: how many times cheaper; None if nobody verified it.
         verified_by: who says so; None if nobody.
     """
@@ -133,6 +138,23 @@ class IndexCure:
     on: str
     factor: float | None
     verified_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """
+    Why a statement takes long that no index helps.
+
+    Attributes:
+        statement: its text.
+        finding: what a rule noticed of it, of its plan, or of a table that it reads.
+        is_before_index: whether it goes before an index that would help: the planner is wrong
+            about what the statement costs, and so about what it would cost with the index.
+    """
+
+    statement: str
+    finding: Finding
+    is_before_index: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,10 +240,13 @@ class Symptoms:
         blocking: what held the event loop.
         pool: None if no pool is watched.
         outgoing: calls of other services.
+        awaited: where requests were seen to await what nothing watches.
         statements: what the database executed; empty if it was not asked.
         locks: who waited for locks.
+        deadlocks: how many transactions the database ended to resolve one.
         looks: how often the sessions of the database were looked at.
         cures: indexes that would help.
+        reasons: why statements take long that none helps.
         growth: of the process's memory; None if it does not grow.
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
@@ -240,10 +265,13 @@ class Symptoms:
     blocking: tuple[BlockingCall, ...] = ()
     pool: PoolUse | None = None
     outgoing: tuple[HostTime, ...] = ()
+    awaited: tuple[AwaitedAt, ...] = ()
     statements: tuple[StatementTime, ...] = ()
     locks: tuple[LockWait, ...] = ()
+    deadlocks: int = 0
     looks: int = 0
     cures: tuple[IndexCure, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None
@@ -256,8 +284,10 @@ class Symptoms:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether requests are under way, and not one was answered."""
-        return not self.routes and (self.in_flight or 0.0) >= LEAST_STUCK
+        """Whether requests are under way, and not one was answered, or a few of many."""
+        answered = sum(one.count for one in self.routes)
+        least = max(LEAST_STUCK, MANY_OF_ONE * answered)
+        return answered < FEW_ANSWERED and (self.in_flight or 0.0) >= least
 
     @property
     def total_s(self) -> float:

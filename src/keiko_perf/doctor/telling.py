@@ -21,6 +21,7 @@ from keiko_perf.doctor.symptoms import (
 )
 from keiko_perf.errors import ServiceUnavailable
 from keiko_perf.model import Asked, BlockingCall, Exemplar, Kept, Kind, Repeats
+from keiko_perf.model.awaited import AwaitedAt
 
 VERSION = 1
 _PARTS = ("sql_s", "pool_s", "http_s", "code_s", "loop_s", "elsewhere_s")
@@ -113,6 +114,15 @@ def _symptoms(
                 failed=int(one["failed"]),
             )
             for one in document.get("outgoing", ())
+        ),
+        awaited=tuple(
+            AwaitedAt(
+                route=str(one["route"]),
+                place=str(one["place"]),
+                stack=tuple(map(str, one["stack"])),
+                looks=int(one["looks"]),
+            )
+            for one in document.get("awaited", ())
         ),
         growth=_growth(document.get("memory", ()), gauges),
         queued_ratio=_mean(gauges, "cpu_queued_ratio"),

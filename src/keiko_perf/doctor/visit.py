@@ -141,8 +141,10 @@ def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:
         window_s=examined.seconds if told is None else own.window_s,
         statements=examined.statements,
         locks=examined.locks,
+        deadlocks=examined.deadlocks,
         looks=examined.looks,
         cures=examined.cures,
+        reasons=examined.reasons,
         has_database=True,
         max_connections=examined.max_connections,
     )

@@ -14,6 +14,7 @@ from keiko_perf.doctor.case import Case
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.claim import Claim
 from keiko_perf.doctor.symptoms import Symptoms
+from keiko_perf.doctor.words_of_awaiting import awaiting
 
 
 def told(claim: Claim, seen: Symptoms, *, each_s: float) -> Cause:
@@ -40,7 +41,9 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     codes.BLOCKS: process.blocking,
     codes.BUSY: process.busy,
     codes.HTTP: process.http,
+    codes.HTTP_REPEATED: process.http_repeated,
     codes.UNSEEN: process.unseen,
+    codes.AWAITS: awaiting,
     codes.THREADS: process.threads,
     codes.OUTSIDE: process.outside,
 }

@@ -11,11 +11,12 @@ from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
 from keiko_perf.doctor.shape import told as statement_told
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse
-from keiko_perf.model import Asked, Message, Recommendation, Text, say
+from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse, Reason, Symptoms
+from keiko_perf.model import Asked, Finding, Message, Recommendation, Text, say
 
 _IN_THE_MIDDLE = re.compile(r"\bI?LIKE\s+\(*\s*'%", re.I)
 """As SQLAlchemy's `contains` writes it: `slug LIKE '%' || $1 || '%'`."""
+LEAST_DEADLOCKS = 3
 MOST_KEPT = 0.4
 """Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 
@@ -25,12 +26,16 @@ def index(case: Case) -> Cause:
     cure: IndexCure = case.claim.about["cure"]
     after_s = asked.mean_s / (cure.factor or 1.0)
     gaining = tuple(case.claim.about["gaining"].values())
+    first, *others = cure.on.split("; ")
+    on: Text = first
+    for one in others:
+        on = say("{one} and one on {other}", one=on, other=one)
     figures: dict[str, Any] = {
         "share": case.share,
         "who": case.who,
         "statement": statement_told(asked.statement),
         "mean": asked.mean_s,
-        "index": cure.on,
+        "index": on,
         "after": after_s,
     }
     said = (
@@ -65,7 +70,7 @@ def index(case: Case) -> Cause:
             summary=say(
                 "An index on {index} cuts the statement from {mean:duration} to about "
                 "{after:duration}",
-                index=cure.on,
+                index=on,
                 mean=asked.mean_s,
                 after=after_s,
             ),
@@ -108,6 +113,7 @@ def repeated(case: Case) -> Cause:
 
 def slow(case: Case) -> Cause:
     asked: Asked = case.claim.about["asked"]
+    known: Reason | None = case.claim.about.get("reason")
     return case.cause(
         said=say(
             "{share:ratio} of the time that {who} wait is the statement {statement}, "
@@ -117,8 +123,11 @@ def slow(case: Case) -> Cause:
             statement=statement_told(asked.statement),
             mean=asked.mean_s,
         ),
-        evidence=_of_statement(asked),
-        explanation=say(
+        evidence=_of_statement(asked) | ({} if known is None else {"reason": known.finding.code}),
+        cure=None if known is None else known.finding.cure,
+        explanation=_because(known.finding)
+        if known is not None
+        else say(
             "It looks for what stands in the middle of a text, which no B-tree finds; a trigram "
             "index does: CREATE EXTENSION pg_trgm, then CREATE INDEX CONCURRENTLY ON a_table USING "
             "gin (a_column gin_trgm_ops). The planner cannot be asked for that beforehand: this is "
@@ -135,6 +144,17 @@ def slow(case: Case) -> Cause:
             "that helps, and the server who waits for locks."
         ),
     )
+
+
+def _because(found: Finding) -> Message:
+    """What a rule noticed of it, of its plan or of a table that it reads, and what to do."""
+    topic = found.code.partition(".")[0]
+    about: dict[str, Any] = {"what": found.summary, "why": found.explanation or ""}
+    if topic == "plan":
+        return say("By the planner's estimate it {what}. {why}", **about)
+    if topic in ("tables", "indexes"):
+        return say("Of {subject}: {what}. {why}", subject=found.subject, **about)
+    return say("As the database counted: {what}. {why}", **about)
 
 
 def many_rows(case: Case) -> Cause:
@@ -200,7 +220,8 @@ def locked(case: Case) -> Cause:
             blocker=blocker_of(lock),
         ),
         evidence=of_lock(lock),
-        explanation=say(
+        explanation=of_deadlocks(case.seen)
+        or say(
             "Whoever holds the lock does something else before its commit: its transaction is "
             "idle. Do that before it takes the lock, or after the commit. This is not verified: "
             "measure again after the change."
@@ -211,6 +232,19 @@ def locked(case: Case) -> Cause:
             "commit at once, write fewer rows at a time. This is not verified: measure again "
             "after the change."
         ),
+    )
+
+
+def of_deadlocks(seen: Symptoms) -> Message | None:
+    """What to do where the transactions wait for each other; None where they don't."""
+    if seen.deadlocks < LEAST_DEADLOCKS:
+        return None
+    return say(
+        "They wait for each other as well: {count:count} transactions were ended meanwhile to "
+        "resolve a deadlock, which takes the server a second each time (deadlock_timeout). Let all "
+        "lock their rows in one order, such as by key. This is not verified: measure again after "
+        "the change.",
+        count=seen.deadlocks,
     )
 
 

@@ -18,6 +18,11 @@ _CALLERS = 4
 _CALLED = 6
 """And so many of what it calls, and where that ends: what lies between is a library's."""
 _MANY_BLOCKS_PER_S = 50.0
+LONG_CODE_S = 0.1
+"""Own code of a request that takes longer is not many short steps."""
+LEAST_FAILED = 5
+LEAST_FAILED_RATIO = 0.1
+"""Of the calls of another service: from here on what they wait for is that they fail."""
 
 
 def blocking(case: Case) -> Cause:
@@ -110,6 +115,14 @@ def busy(case: Case) -> Cause:
         ),
         evidence={"requests": own.count, "code_s": own.code_s, "loop_s": own.loop_s},
         explanation=say(
+            "It takes that long in one piece or in some: rows become objects, these are validated, "
+            "and become JSON. Return less, or a Response with what is ready (FastAPI validates and "
+            "converts whatever else a handler returns); a process of its own for what must be "
+            "computed. py-spy record shows what takes the time. This is not verified: measure "
+            "again after the change."
+        )
+        if own.count and own.code_s >= LONG_CODE_S * own.count
+        else say(
             "Many short steps, none of which holds the event loop for long. A profile of the "
             "process (py-spy record) shows what they do; a further worker process shares the load."
         ),
@@ -129,9 +142,46 @@ def http(case: Case) -> Cause:
         ),
         evidence={"calls": host.count, "total_s": host.total_s, "failed": host.failed},
         explanation=say(
+            "{failed:count} of {count:count} calls failed or ran into their time limit, and what a "
+            "request waits before it tries again comes on top. Give up sooner (a shorter time "
+            "limit, fewer tries, a circuit breaker), or answer with what is kept. This is not "
+            "verified: measure again after the change.",
+            failed=host.failed,
+            count=host.count,
+        )
+        if host.failed >= max(LEAST_FAILED, LEAST_FAILED_RATIO * host.count)
+        else say(
             "The other service takes that long. Ask it concurrently, keep its answers, or let a "
             "background task ask; and give each call a timeout. This is not verified: measure "
             "again after the change."
+        ),
+    )
+
+
+def http_repeated(case: Case) -> Cause:
+    host = case.claim.about["host"]
+    times: float = case.claim.about["times"]
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait is for {host}, which {route} asks "
+            "{times:number} times for each request, one after the other, {mean:duration} each",
+            share=case.share,
+            host=host.host,
+            route=case.route,
+            times=round(times, 1),
+            mean=host.total_s / host.count,
+        ),
+        evidence={
+            "calls": host.count,
+            "total_s": host.total_s,
+            "failed": host.failed,
+            "times": times,
+        },
+        explanation=say(
+            "A loop over a list that asks for each of its items does that. Ask for all of them at "
+            "once where the other service can, else at the same time (asyncio.gather, with a bound "
+            "on how many), or keep its answers. This is not verified: measure again after the "
+            "change."
         ),
     )
 

@@ -190,9 +190,12 @@ class Exchange:
         if closer is not None:
             closer.account = account
         current.set(account)
+        accounts = recorder.awaited.accounts
+        accounts[id(account)] = account
         try:
             await account
         finally:
+            accounts.pop(id(account), None)
             # Not by its token: a coroutine that is thrown away ends elsewhere.
             current.set(None)
 

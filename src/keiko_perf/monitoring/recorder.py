@@ -25,6 +25,7 @@ from threading import RLock
 from keiko_perf.errors import UsageError
 from keiko_perf.model import OTHER, BlockingCall, Gauge, Histogram, Kind, Repeats, Snapshot
 from keiko_perf.monitoring.attribution import Lag
+from keiko_perf.monitoring.attribution.awaited import Awaited
 from keiko_perf.monitoring.looks import Looks
 from keiko_perf.monitoring.requests import AT_ONCE, DISCONNECTED, Requests, Spent
 from keiko_perf.monitoring.routes import RouteNames
@@ -100,6 +101,7 @@ class Recorder:
         self.max_series = max_series
         self.now = now
         self.lag = Lag()
+        self.awaited = Awaited(clock)
         self.looks = looks
         self._worker = worker
         self._lock = RLock()

@@ -42,7 +42,7 @@ _PROCESS = "await loop.run_in_executor(processes, function, *arguments)  # a Pro
 
 _PAGE = "statement.limit(100)  # a page at a time; where all are needed, await session.stream()"
 
-_ENCODING = re.compile(r"^fastapi/(encoders|routing)\.py:")
+_ENCODING = re.compile(r"^(?:fastapi/(?:encoders|routing|_compat)|pydantic/type_adapter)\b")
 """FastAPI's own second pass over what a handler returns: a place of its own, not below one."""
 
 CURES = (

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from keiko_perf.diagnosis.advice.building import build_s, built_bytes, scaled_build_s
 from keiko_perf.diagnosis.advice.upkeep import (
     Writes,
     columns_of,
@@ -16,10 +15,11 @@ from keiko_perf.diagnosis.advice.upkeep import (
     writes_of,
 )
 from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.sizes import built_bytes
+from keiko_perf.diagnosis.pricing.building import build_s, scaled_build_s
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
-from keiko_perf.diagnosis.search.costs import Query
 from keiko_perf.diagnosis.statements.reading import read
-from keiko_perf.diagnosis.statements.workload import Statement
+from keiko_perf.diagnosis.statements.workload import Query, Statement
 
 ITEM = TableName("", "item")
 TABLE = Table(

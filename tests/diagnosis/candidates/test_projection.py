@@ -8,7 +8,8 @@ import pytest
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.projection import does_more, projection
-from keiko_perf.diagnosis.pricing.floor import floor, share_held
+from keiko_perf.diagnosis.candidates.sizes import share_held
+from keiko_perf.diagnosis.pricing.floor import floor
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.scope import Tables

@@ -18,10 +18,9 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.verify import HypoPg
 from keiko_perf.diagnosis.schema import Key, TableName
-from keiko_perf.diagnosis.search.costs import Query
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.scope import Tables
-from keiko_perf.diagnosis.statements.workload import Statement, Workload
+from keiko_perf.diagnosis.statements.workload import Query, Statement, Workload
 
 pytestmark = pytest.mark.postgres
 

@@ -39,6 +39,7 @@ SICK = [
     ("plan.selective-seq-scan", "SELECT * FROM events WHERE tenant = 7 AND region = 8", {}),
     ("plan.sorted-for-few", "SELECT * FROM events ORDER BY at DESC LIMIT 20", {}),
     ("plan.sorted-for-few", "SELECT * FROM events WHERE tenant > 3 ORDER BY at LIMIT 20", {}),
+    ("plan.random-order", "SELECT * FROM events ORDER BY random() LIMIT 5", {}),
     ("plan.filtered-index-scan",
      "SELECT * FROM events WHERE agent < 1000 AND payload = 'y'", {"enable_seqscan": "off"}),
     ("plan.sort-spill", "SELECT * FROM events ORDER BY payload, at", {"work_mem": "1MB"}),
@@ -56,6 +57,9 @@ SICK = [
      {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_memoize": "off"}),
     ("plan.nested-loop-blowup",
      "SELECT count(*) FROM agents a JOIN agents b ON a.id * b.id = 7919 WHERE a.id < 1000", {}),
+    # One condition too few: none is about `a`.
+    ("plan.nested-loop-blowup",
+     "SELECT avg(e.region) FROM events e JOIN agents a ON e.agent = 20", {}),
     ("plan.heap-fetches", "SELECT count(id) FROM visited WHERE id > 5",
      {"enable_seqscan": "off", "enable_bitmapscan": "off"}),
     ("plan.lossy-bitmap",

@@ -64,25 +64,25 @@ class NaivePacking:
                 chosen = without(chosen, bit)
         return chosen
 
-    def improved(self, chosen: Bits, but: Bits = 0, rounds: int = 40) -> Bits:
-        for _ in range(rounds):
-            other = self.exchanged(chosen, 1e-5 * self.ledger.cost(chosen), but)
+    def improved(self, chosen: Bits) -> Bits:
+        for _ in range(40):
+            other = self.exchanged(chosen, 1e-5 * self.ledger.cost(chosen))
             if not other:
                 break
             chosen = other
         return chosen
 
-    def exchanged(self, chosen: Bits, least: float, but: Bits) -> Bits:
+    def exchanged(self, chosen: Bits, least: float) -> Bits:
         offers: dict[Bits, float] = {}
         for more in self.moves:
             new = more & ~chosen
-            gain = self.gain(new, chosen) if new and not new & but else 0.0
+            gain = self.gain(new, chosen) if new else 0.0
             for other, lost in self.fitting(chosen, new) if gain > least else ():
                 if gain - lost > least:
                     offers[other] = gain - lost
         best, most = 0, least
         for other in sorted(offers, key=lambda one: (-offers[one], one))[:4]:
-            full = self.filled(self.paying(other), but=but)
+            full = self.filled(self.paying(other))
             if self.ledger.saved(chosen, full) > most:
                 best, most = full, self.ledger.saved(chosen, full)
         return best
@@ -108,14 +108,12 @@ class NaivePacking:
         losses = self.losses(chosen, chosen)
         cheap = sorted(losses, key=lambda bit: (losses[bit] / self.size(1 << bit), bit))
         others: dict[Bits, float] = {}
-        tables = self.by_table(chosen)
-        for gone in (*((one,) for one in cheap[:20]), *combinations(cheap[:6], 2), *tables):
-            rest = without(chosen, *gone)
+        for bit in cheap[:20]:
+            rest = without(chosen, bit)
             found = [
                 self.paying(self.filled(self.filled(rest, view, but=chosen & ~rest), view))
                 for view in (1.0, 0.0)
             ]
-            found.append(self.improved(self.improved(rest, chosen & ~rest, 3), rounds=1))
             for other in found:
                 if other != chosen:
                     others[other] = self.ledger.saved(chosen, other)
@@ -124,10 +122,3 @@ class NaivePacking:
             if self.ledger.saved(chosen, improved) > least:
                 return improved
         return 0
-
-    def by_table(self, chosen: Bits) -> Iterator[tuple[int, ...]]:
-        candidates = self.weighing.costs.candidates
-        for table in {candidates[bit].table for bit in bits_of(chosen)}:
-            some = tuple(bit for bit in bits_of(chosen) if candidates[bit].table == table)
-            if len(some) > 1:
-                yield some

@@ -10,10 +10,10 @@ from keiko_perf.diagnosis.pricing.verify import IndexRefused, Price
 from keiko_perf.diagnosis.pricing.visits import Visit
 from keiko_perf.diagnosis.schema import Key, Table, TableName
 from keiko_perf.diagnosis.search.choice import Limits
-from keiko_perf.diagnosis.search.costs import Costs, Query
+from keiko_perf.diagnosis.search.costs import Costs
 from keiko_perf.diagnosis.search.search import Found, Search
 from keiko_perf.diagnosis.statements.reading import read
-from keiko_perf.diagnosis.statements.workload import Statement
+from keiko_perf.diagnosis.statements.workload import Query, Statement
 from keiko_perf.errors import StatementRefused
 
 TABLE = TableName("", "t")

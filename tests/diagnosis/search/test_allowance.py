@@ -11,7 +11,6 @@ from tests.diagnosis.search.test_packing import ledger_of
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.schema import Column, Key, Table
 from keiko_perf.diagnosis.search.allowance import Allowance
-from keiko_perf.diagnosis.search.costs import planned_bytes
 from keiko_perf.diagnosis.search.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.search.rehearsal import Rehearsal
 
@@ -119,9 +118,10 @@ async def test_extend_has_the_planners_sizes_whatever_a_budget_counts() -> None:
     columns = {name: Column(name=name) for name in "abc"}
     table = Table(name=A.table, columns=columns, rows=40_000.0, size_bytes=2e6)
     asked = []
-    for counting in (planned_bytes, lambda index, table, size_bytes: size_bytes / 2):
+    for share in (1.0, 0.5):
         weighing = (await told(ONE, A, B, C, AB, plans=PLANS)).weighing
-        weighing.costs.tables, weighing.costs.counting = {A.table: table}, counting
+        weighing.costs.tables = {A.table: table}
+        weighing.costs.counted = tuple(share * one for one in weighing.costs.sizes)
         rehearsal = Rehearsal(weighing.costs, weighing.live, weighing.weights)
         asked.append([rehearsal.questions(room * ONE, {}) for room in (0.5, 1.0, 1.5, 2.0, 3.0)])
     assert asked[0] == asked[1]

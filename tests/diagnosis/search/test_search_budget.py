@@ -31,9 +31,10 @@ from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.search.answer import Answer
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits
-from keiko_perf.diagnosis.search.costs import Costs, Query
+from keiko_perf.diagnosis.search.costs import Costs
 from keiko_perf.diagnosis.search.search import Search
 from keiko_perf.diagnosis.statements.reading import read
+from keiko_perf.diagnosis.statements.workload import Query
 
 
 async def budgeted(plans: Plans, *queries: Query, budget: float, wide: float = 15) -> set[Index]:

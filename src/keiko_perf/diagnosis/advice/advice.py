@@ -7,48 +7,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.advice.upkeep import NO_UPKEEP, Upkeep
-from keiko_perf.diagnosis.candidates.indexes import Index, create_statement, drop_statement
+from keiko_perf.diagnosis.candidates.indexes import (
+    Index,
+    Refusal,
+    create_statement,
+    drop_statement,
+)
 from keiko_perf.diagnosis.schema import Table
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.model import Gap, Message, Recommendation, say
 
 CODE = "indexes.missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """
-    One statement that an index makes cheaper.
-
-    Attributes:
-        statement: which one.
-        cost_before: of one execution without the index, in the planner's units.
-        cost_after: with it.
-        way_before: how its plan reads the index's table without it; empty if not known.
-    """
-
-    statement: Statement
-    cost_before: float
-    cost_after: float
-    way_before: str = ""
-
-    @property
-    def answer(self) -> dict[str, object]:
-        """What programs read of it."""
-        return {
-            "query": self.statement.text,
-            "calls": self.statement.calls,
-            "total_s": self.statement.total_s,
-            "rows": self.statement.rows,
-            "cost_before": self.cost_before,
-            "cost_after": self.cost_after,
-            "plan_before": self.way_before,
-        }
-
-    @property
-    def saved(self) -> float:
-        """What all its executions save."""
-        return self.statement.calls * (self.cost_before - self.cost_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,24 +173,6 @@ class AdvisedIndex:
     def _mean(costs: list[tuple[float, float]]) -> float | None:
         calls = sum(count for count, _ in costs)
         return sum(count * cost for count, cost in costs) / calls if calls else None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """
-    A candidate that is not recommended.
-
-    Attributes:
-        index: which one.
-        code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`, `slower`,
-            `in_memory`, `superseded`, `limit`, `budget`, `late`, `impossible`, `unverified`,
-            `second_choice`.
-        reason: why, for people.
-    """
-
-    index: Index
-    code: str
-    reason: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 
-from keiko_perf.diagnosis.advice.advice import Advice, Refusal
-from keiko_perf.diagnosis.advice.building import counted_bytes
+from keiko_perf.diagnosis.advice.advice import Advice
 from keiko_perf.diagnosis.advice.conclusion import Priced, Task, unverified, verified
 from keiko_perf.diagnosis.advice.gaps import (
     bounds_gap,
@@ -27,7 +26,7 @@ from keiko_perf.diagnosis.advice.gaps import (
 from keiko_perf.diagnosis.advice.upkeep import Upkeep, Writes, upkeep, with_counters, writes_of
 from keiko_perf.diagnosis.candidates.expressions import overrated
 from keiko_perf.diagnosis.candidates.gin import gin_size_bytes
-from keiko_perf.diagnosis.candidates.indexes import Index, index_name, name_stem
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal, index_name, name_stem
 from keiko_perf.diagnosis.candidates.kinds import ALL
 from keiko_perf.diagnosis.candidates.proposals import (
     first_choices,
@@ -41,11 +40,11 @@ from keiko_perf.diagnosis.pricing.memory import InMemory, buffers_bytes
 from keiko_perf.diagnosis.pricing.price import IndexRefused, Pricer, Session, TableLocked
 from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.scratch import Scratch, Trial, try_out
-from keiko_perf.diagnosis.pricing.trying import Patient, Remembering, WithTried
+from keiko_perf.diagnosis.pricing.sessions import Patient, Remembering, WithTried
 from keiko_perf.diagnosis.pricing.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits
-from keiko_perf.diagnosis.search.costs import Costs, planned_bytes
+from keiko_perf.diagnosis.search.costs import Costs
 from keiko_perf.diagnosis.search.search import Search
 from keiko_perf.diagnosis.statements.workload import Workload
 from keiko_perf.model import Gap, say
@@ -119,7 +118,7 @@ async def advise(
         proposals=propose(queries, schema, max_candidates=max_candidates, kinds=kinds),
         writes=with_counters(writes_of(queries), workload.written, schema.tables),
         limits=Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late),
-        counting=counted_bytes if counts_built else planned_bytes,
+        counts_built=counts_built,
         unread=len(workload.unparsed),
     )
     gaps = _gaps(workload, task)
@@ -180,7 +179,7 @@ async def _priced(
                 tuple(float(size or 0) for size in sizes.values()),
                 task.schema.tables,
                 await buffers_bytes(database),
-                task.counting,
+                tuple(task.counted_bytes(one, float(size or 0)) for one, size in sizes.items()),
             ),
             upkeep={one: upkeeps[one].cost for one in sizes},
             limits=task.limits,
@@ -220,7 +219,7 @@ async def _tried(database: Database, scratch: Scratch, sampling: Sampling, task:
 
 async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None], list[Refusal]]:
     """The candidates that can be made and are within the budget, with their sizes; the others."""
-    budget_bytes, counted = task.limits.budget_bytes, task.counting
+    budget_bytes = task.limits.budget_bytes
     wanted = task.proposals.wanted_by
     answers = await session.sizes([one for one in wanted if session.can_assume(one)])
     found: dict[Index, int | None] = {}
@@ -228,13 +227,13 @@ async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None],
     for index in wanted:
         guess = round(gin_size_bytes(index, task.schema.tables[index.table]))
         size = answers.get(index, guess)
-        table = task.schema.tables[index.table]
         if isinstance(size, IndexRefused):
             reason = say("the server cannot make it: {reason}", reason=size.reason)
             refused.append(Refusal(index, "impossible", reason))
-        elif size and budget_bytes is not None and counted(index, table, size) > budget_bytes:
-            counted_size = round(counted(index, table, size))
-            reason = say("it alone is larger than the budget: {size:bytes}", size=counted_size)
+            continue
+        counted = task.counted_bytes(index, float(size or 0))
+        if budget_bytes is not None and counted > budget_bytes:
+            reason = say("it alone is larger than the budget: {size:bytes}", size=round(counted))
             refused.append(Refusal(index, "budget", reason))
         else:
             found[index] = size

@@ -12,17 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex, Refusal
-from keiko_perf.diagnosis.advice.building import build_s, built_bytes, counted_bytes
+from keiko_perf.diagnosis.advice.advice import Advice, AdvisedIndex
 from keiko_perf.diagnosis.advice.gaps import late_gap, unplanned_gap
 from keiko_perf.diagnosis.advice.upkeep import Upkeep, Writes
-from keiko_perf.diagnosis.candidates.indexes import Index, is_replaced
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal, is_replaced
 from keiko_perf.diagnosis.candidates.proposals import Proposals
+from keiko_perf.diagnosis.candidates.sizes import built_bytes, counted_bytes
+from keiko_perf.diagnosis.pricing.building import build_s
 from keiko_perf.diagnosis.pricing.scratch import Trial
 from keiko_perf.diagnosis.schema import Schema, TableName
 from keiko_perf.diagnosis.search.choice import Limits
-from keiko_perf.diagnosis.search.costs import Counting, Query
 from keiko_perf.diagnosis.search.search import Chosen, Found
+from keiko_perf.diagnosis.statements.workload import Query
 from keiko_perf.model import Gap, Message, say
 
 
@@ -37,7 +38,7 @@ class Task:
         writes: what is written to each table.
         limits: what may be chosen.
         unread: statements of the workload that could not be read.
-        counting: what an index takes of a budget.
+        counts_built: whether a budget counts what indexes take once they are made.
     """
 
     schema: Schema
@@ -45,12 +46,18 @@ class Task:
     writes: Mapping[TableName, Writes]
     limits: Limits
     unread: int
-    counting: Counting = counted_bytes
+    counts_built: bool = True
 
     @property
     def queries(self) -> tuple[Query, ...]:
         """The statements that are looked at, those first that take most time."""
         return self.proposals.queries
+
+    def counted_bytes(self, index: Index, planned_bytes: float) -> float:
+        """What an index takes of a budget, by its size to the planner; 0 if that is not known."""
+        if not self.counts_built or not planned_bytes:
+            return planned_bytes
+        return counted_bytes(index, self.schema.tables[index.table], planned_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

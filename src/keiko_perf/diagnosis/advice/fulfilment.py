@@ -14,11 +14,11 @@ from keiko_perf.diagnosis.advice.promise import Judged, Promise, PromisedGain, S
 from keiko_perf.diagnosis.candidates.proposals import queries_of
 from keiko_perf.diagnosis.catalog import find_table, read_schema, recorded_workload
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.nodes import index_names
 from keiko_perf.diagnosis.pricing.planner import (
     GENERIC,
     Planner,
     forget_prepared,
-    index_names,
     rows_of,
     ways_of,
 )

@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from keiko_perf.diagnosis.schema import Schema, TableName
-from keiko_perf.diagnosis.search.costs import Query
-from keiko_perf.diagnosis.statements.workload import Statement, Unparsed, shortened
+from keiko_perf.diagnosis.statements.workload import Query, Statement, Unparsed, shortened
 from keiko_perf.model import Gap, say
 
 _SHOWN = 3

@@ -15,10 +15,10 @@ from math import exp, log2
 
 from keiko_perf.diagnosis.candidates.gin import items_per_row
 from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.sizes import entry_bytes, is_in_order, share_held
 from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.floor import share_held
 from keiko_perf.diagnosis.schema import Table, TableName
-from keiko_perf.diagnosis.search.costs import Query
+from keiko_perf.diagnosis.statements.workload import Query
 
 _OPERATOR_COST = 0.0025
 _DESCENT_OPERATIONS = 50
@@ -30,15 +30,11 @@ _BETWEEN_CHECKPOINTS = 10_000.0
 """Rows that are written to a table from one checkpoint to the next, where nobody knows."""
 _DIRTIED_PAGE = 1.0
 """A leaf that is changed for the first time: written whole, twice, as much as a page's reading."""
-_IN_ORDER = 0.9
 _INSERTED = 0.4
 """The CPU's work on the way down and on the page, beyond what the planner reckons."""
 _APPENDED = 0.25
 _COMPUTED = 1.0
 """For an expression's value."""
-_VARYING = frozenset({"text", "varchar", "bpchar", "citext", "numeric", "bytea", "json", "jsonb"})
-_PADDING_BYTES = 3.5
-"""On average, of what is aligned to eight bytes and may be of any width."""
 _RECORD_BYTES = 50.0
 """Of WAL for an entry in a B-tree, besides the entry."""
 _GIN_KEY_COST = 0.2
@@ -225,23 +221,6 @@ def wal_bytes(index: Index, table: Table, size_bytes: float) -> float:
         return _GIN_LIST_BYTES + items_per_row(index, table) * _GIN_KEY_BYTES
     held = share_held(index, table, size_bytes)
     return held * (_RECORD_BYTES + entry_bytes(index, table))
-
-
-def entry_bytes(index: Index, table: Table) -> float:
-    """An entry of a B-tree, on average: its header and its values, aligned as the whole is."""
-    names = [*index.columns, *index.include]
-    columns = [table.columns.get(name) for name in names]
-    width = sum(one.width_bytes if one else 16.0 for one in columns)
-    aligned = 8.0 * -(-width // 8)
-    if any(one is None or one.type in _VARYING for one in columns):
-        aligned = max(aligned, width + _PADDING_BYTES)
-    return 8.0 + aligned
-
-
-def is_in_order(index: Index, table: Table) -> bool:
-    """Whether new entries come at the end of a B-tree, where the page is in memory already."""
-    first = table.columns.get(index.columns[0])
-    return first is not None and (first.correlation or 0.0) > _IN_ORDER
 
 
 def _plain_entry_cost(rows: float, size_bytes: float) -> float:

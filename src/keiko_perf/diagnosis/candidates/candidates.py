@@ -104,8 +104,6 @@ def _parts(use: Use, columns: Mapping[str, Column]) -> Iterator[_Parts]:
     for join in use.joins:
         joined.setdefault(join.other, []).append(join.column)
     choices = [fixed, *(fixed + names for names in joined.values())]
-    if len(joined) > 1:
-        choices += [[*fixed, join.column] for join in use.joins]
     for names in choices:
         yield _Parts(
             equals=_keys(_by_selectivity(names, columns), columns),
@@ -149,7 +147,7 @@ def _orders(parts: _Parts, use: Use, widest_sorted: int) -> Iterator[tuple[int, 
 def _ranged(parts: _Parts) -> Iterator[tuple[int, list[Key]]]:
     """With ranges: one after the equalities; others behind it leave out entries, not pages."""
     ranges = [*parts.ranges, *parts.prefixes]
-    heads = [parts.equals[: WIDEST - 1], *([one] for one in parts.equals), []]
+    heads = [parts.equals[: WIDEST - 1], []]
     if parts.listed:
         heads.insert(1, (parts.equals + parts.listed)[: WIDEST - 1])
     for head in heads:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from keiko_perf.diagnosis.advice.advice import Refusal
-from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.schema import Table, TableName

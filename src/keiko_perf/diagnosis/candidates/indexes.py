@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from keiko_perf.diagnosis.schema import ExistingIndex, Key, Table, TableName
 from keiko_perf.diagnosis.statements.parser import quoted
+from keiko_perf.model import Message
 
 _WORD = re.compile(r"[a-zA-Z0-9]+")
 _LONGEST_NAME_BYTES = 63
@@ -106,6 +107,24 @@ class Index:
 
     def __str__(self) -> str:
         return f"{self.table} {self.rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    A candidate that is not recommended.
+
+    Attributes:
+        index: which one.
+        code: why, for programs: `exists`, `unique`, `unused`, `small_gain`, `upkeep`, `slower`,
+            `in_memory`, `superseded`, `limit`, `budget`, `late`, `impossible`, `unverified`,
+            `second_choice`.
+        reason: why, for people.
+    """
+
+    index: Index
+    code: str
+    reason: Message
 
 
 @lru_cache(maxsize=8192)

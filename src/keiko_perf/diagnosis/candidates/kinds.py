@@ -119,15 +119,13 @@ def _covering(use: Use, table: Table, kinds: frozenset[str], widest: int) -> Ite
 
 
 def _starts(use: Use, table: Table, widest: int) -> Iterator[Form]:
-    """With what a covering index can begin: whole arrangements, their equalities, or any column."""
+    """With what a covering index can begin: whole arrangements, or any column."""
     for one in arrangements(use, table.columns, widest_sorted=widest):
         yield Form(Index(table.name, one.keys), one.equal)
-        if 0 < one.equal < len(one.keys):
-            yield Form(Index(table.name, one.keys[: one.equal]), one.equal)
     joins = sorted({join.column for join in use.joins})
     others = sorted(use.columns & table.columns.keys())
     narrow = sorted(others, key=lambda name: (table.columns[name].width_bytes, name))
-    for name in dict.fromkeys((*joins, *use.group_by, *narrow[:1])):
+    for name in dict.fromkeys((*joins, *narrow[:1])):
         if name in table.columns and table.columns[name].is_sortable:
             yield Form(Index(table.name, (Key(name),)), 1 if name in joins else 0)
 

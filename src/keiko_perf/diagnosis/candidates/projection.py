@@ -16,8 +16,8 @@ from math import log2
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.kinds import still_read
-from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.floor import RANDOM_PAGE_COST, share_held
+from keiko_perf.diagnosis.candidates.sizes import share_held
+from keiko_perf.diagnosis.pages import PAGE_BYTES, RANDOM_PAGE_COST
 from keiko_perf.diagnosis.schema import Key, Table
 from keiko_perf.diagnosis.statements.predicates import Shape, Use
 

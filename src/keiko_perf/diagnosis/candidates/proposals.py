@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from keiko_perf.diagnosis.advice.advice import Refusal
 from keiko_perf.diagnosis.candidates.candidates import Form, is_pinned
-from keiko_perf.diagnosis.candidates.indexes import Index, serves
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal, serves
 from keiko_perf.diagnosis.candidates.kinds import ALL, all_forms
 from keiko_perf.diagnosis.schema import Schema, Table, TableName
-from keiko_perf.diagnosis.search.costs import Query
 from keiko_perf.diagnosis.statements.parser import ast, parse, walk
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.scope import Tables
-from keiko_perf.diagnosis.statements.workload import Statement
+from keiko_perf.diagnosis.statements.workload import Query, Statement
 from keiko_perf.model import say
 
 _SMALLEST_ROWS = 200

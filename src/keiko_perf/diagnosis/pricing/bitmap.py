@@ -8,10 +8,10 @@ and for each row more what the planner reckons for an entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import sqrt
-from typing import Any
+
+from keiko_perf.diagnosis.pages import page_cost, pages_fetched
+from keiko_perf.diagnosis.pricing.nodes import Node, nodes
 
 _CPU_TUPLE_COST = 0.01
 _CPU_INDEX_TUPLE_COST = 0.005
@@ -44,12 +44,12 @@ class Pages:
     random_page_cost: float = 4.0
 
 
-def scan_by(plan: Mapping[str, Any], index_name: str) -> BitmapScan | None:
+def scan_by(plan: Node, index_name: str) -> BitmapScan | None:
     """The bitmap scan of a plan that uses an index; None if none does."""
-    for node in _nodes(plan):
+    for node in nodes(plan):
         if node["Node Type"] == "Bitmap Heap Scan":
             source = node["Plans"][0]
-            if any(one.get("Index Name") == index_name for one in _nodes(source)):
+            if any(one.get("Index Name") == index_name for one in nodes(source)):
                 return BitmapScan(float(source["Total Cost"]), float(source["Plan Rows"]))
     return None
 
@@ -66,12 +66,11 @@ def whole_scan(sample: BitmapScan, times: float, table: Pages) -> float:
     times = max(times, 1.0)
     rows = sample.rows * times
     pages = max(table.pages, 1.0)
-    fetched = min(2 * pages * rows / (2 * pages + rows), pages)
-    share = sqrt(fetched / pages) if fetched >= 2 else 0.0
-    page_cost = table.random_page_cost - (table.random_page_cost - table.seq_page_cost) * share
+    fetched = pages_fetched(rows, pages)
+    each = page_cost(fetched, pages, following=table.seq_page_cost, random=table.random_page_cost)
     row_cost = _CPU_TUPLE_COST + _RECHECKED * _CPU_OPERATOR_COST
     more_entries = (rows - sample.rows) * _CPU_INDEX_TUPLE_COST
-    return sample.index_cost + more_entries + fetched * page_cost + rows * row_cost
+    return sample.index_cost + more_entries + fetched * each + rows * row_cost
 
 
 def with_scan(cost: float, scan_before: float, scan_after: float) -> float:
@@ -86,9 +85,3 @@ def with_scan(cost: float, scan_before: float, scan_after: float) -> float:
     if cost < scan_before:
         return cost * scan_after / scan_before
     return cost - scan_before + scan_after
-
-
-def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield plan
-    for one in plan.get("Plans", ()):
-        yield from _nodes(one)

@@ -9,12 +9,16 @@ what the planner is asked about first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.projection import covers
-from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.floor import RANDOM_PAGE_COST, share_held
+from keiko_perf.diagnosis.candidates.sizes import share_held
+from keiko_perf.diagnosis.pages import (
+    PAGE_BYTES,
+    RANDOM_PAGE_COST,
+    page_cost,
+    pages_fetched,
+)
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.statements.predicates import Use
 
@@ -144,6 +148,5 @@ def _cost(
     first = table.columns.get(index.keys[0].column)
     if first is not None and abs(first.correlation or 0.0) > _IN_ORDER:
         return cost + max(pages * fetched, 1.0) + rows * _ROW_COST
-    some = min(2 * pages * rows / (2 * pages + rows), pages)
-    page_cost = RANDOM_PAGE_COST - (RANDOM_PAGE_COST - 1) * sqrt(some / pages)
-    return cost + max(some, 1.0) * page_cost + rows * _ROW_COST
+    some = pages_fetched(rows, pages)
+    return cost + max(some, 1.0) * page_cost(some, pages) + rows * _ROW_COST

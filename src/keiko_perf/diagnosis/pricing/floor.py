@@ -11,19 +11,15 @@ from __future__ import annotations
 from math import exp
 
 from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.sizes import share_held
 from keiko_perf.diagnosis.pages import PAGE_BYTES
 from keiko_perf.diagnosis.schema import Table
 from keiko_perf.diagnosis.statements.predicates import Use
 
-RANDOM_PAGE_COST = 4.0
-"""Of a page at a random place, beside the next one: the planner's own, unless it is set."""
 _CAUTION = 0.6
 _ROW_COST = 0.01
 _ENTRY_COST = 0.005
 _IN_ORDER = 0.5
-_USABLE_BYTES = 8136.0
-_BLOAT = 1.3
-"""What HypoPG adds to the size of a B-tree."""
 
 
 def floor(index: Index, use: Use, table: Table, size_bytes: float) -> float:
@@ -53,28 +49,6 @@ def floor(index: Index, use: Use, table: Table, size_bytes: float) -> float:
     else:
         pages *= 1.0 - exp(-rows / pages)
     return _CAUTION * (pages + rows * _ROW_COST)
-
-
-def share_held(index: Index, table: Table, size_bytes: float) -> float:
-    """Which share of the rows a partial index holds, by its size."""
-    if not index.where or table.rows < 1:
-        return 1.0
-    entries = size_bytes * _USABLE_BYTES / PAGE_BYTES / (_entry_bytes(index, table) * _BLOAT)
-    return min(1.0, entries / table.rows)
-
-
-def hypothetical_bytes(index: Index, table: Table) -> float:
-    """How large HypoPG says that a B-tree over all rows is."""
-    pages = table.rows * _entry_bytes(index, table) * _BLOAT / _USABLE_BYTES
-    return max(pages, 1.0) * PAGE_BYTES
-
-
-def _entry_bytes(index: Index, table: Table) -> float:
-    names = [*index.columns, *index.include]
-    width = sum(
-        table.columns[name].width_bytes if name in table.columns else 16.0 for name in names
-    )
-    return width + 8 * len(names) + 8 * ((4 * len(names) + 7) // 8)
 
 
 def _share_fetched(index: Index, use: Use, table: Table, size_bytes: float) -> float | None:

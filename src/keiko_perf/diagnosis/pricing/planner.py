@@ -8,13 +8,14 @@ VERBOSE, since only then a plan says of which schema a table is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.postgres import Database
+from keiko_perf.diagnosis.pricing.nodes import Node, index_names, shared_by, table_of
 from keiko_perf.diagnosis.pricing.price import Price, TableLocked
 from keiko_perf.diagnosis.pricing.visits import visits_of
 from keiko_perf.diagnosis.schema import TableName
@@ -145,7 +146,7 @@ def price_of(plan: dict[str, Any], assumed: Mapping[str, Index]) -> Price:
     )
 
 
-def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
+def scans_of(plan: Node) -> dict[TableName, float]:
     """
     What reading each table costs in a plan.
 
@@ -153,8 +154,8 @@ def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
     """
     found: dict[TableName, float] = {}
 
-    def walk(node: Mapping[str, Any], times: float) -> None:
-        if name := _table_of(node):
+    def walk(node: Node, times: float) -> None:
+        if name := table_of(node):
             found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
         children = node.get("Plans", ())
         outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
@@ -172,7 +173,7 @@ def scans_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
     return found
 
 
-def given_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
+def given_of(plan: Node) -> dict[TableName, float]:
     """
     How many rows each table gives in a plan, after its filters; of several scans the most.
 
@@ -180,12 +181,11 @@ def given_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
     """
     found: dict[TableName, float] = {}
 
-    def walk(node: Mapping[str, Any], workers: int) -> None:
+    def walk(node: Node, workers: int) -> None:
         workers = node.get("Workers Planned", workers)
-        if name := _table_of(node):
-            # The leader helps less, the more workers it has to hear.
-            shared = workers + max(1 - 0.3 * workers, 0.0) if node.get("Parallel Aware") else 1.0
-            found[name] = max(found.get(name, 0.0), float(node["Plan Rows"]) * max(shared, 1.0))
+        if name := table_of(node):
+            rows = float(node["Plan Rows"]) * shared_by(node, workers)
+            found[name] = max(found.get(name, 0.0), rows)
         for one in node.get("Plans", ()):
             walk(one, workers)
 
@@ -193,7 +193,7 @@ def given_of(plan: Mapping[str, Any]) -> dict[TableName, float]:
     return found
 
 
-def rows_of(plan: Mapping[str, Any]) -> float:
+def rows_of(plan: Node) -> float:
     """How many rows a plan expects to give or, where it writes, to change."""
     node = plan
     while node["Node Type"] == "ModifyTable" and node.get("Plans"):
@@ -201,27 +201,15 @@ def rows_of(plan: Mapping[str, Any]) -> float:
     return float(node["Plan Rows"])
 
 
-def ways_of(plan: Mapping[str, Any]) -> dict[TableName, str]:
+def ways_of(plan: Node) -> dict[TableName, str]:
     """How a plan first reads each table: `Index Scan using task_pkey`."""
     found: dict[TableName, str] = {}
-    if (name := _table_of(plan)) and plan["Node Type"] != "ModifyTable":
+    if (name := table_of(plan)) and plan["Node Type"] != "ModifyTable":
         names = sorted(index_names(plan))
         found[name] = " ".join([plan["Node Type"], *(["using", ", ".join(names)] if names else [])])
     for one in plan.get("Plans", ()):
         found = ways_of(one) | found
     return found
-
-
-def _table_of(node: Mapping[str, Any]) -> TableName | None:
-    name = node.get("Relation Name")
-    return TableName(node.get("Schema", ""), name) if name else None
-
-
-def index_names(plan: Mapping[str, Any]) -> Iterator[str]:
-    if "Index Name" in plan:
-        yield plan["Index Name"]
-    for one in plan.get("Plans", ()):
-        yield from index_names(one)
 
 
 def not_planned(failure: StatementFailed) -> StatementRefused:

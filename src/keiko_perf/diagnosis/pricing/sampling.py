@@ -18,7 +18,6 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing.price import Around, IndexRefused, Price, Session, TableLocked
 from keiko_perf.diagnosis.pricing.visits import weighed
 from keiko_perf.diagnosis.schema import Schema, Table, TableName
-from keiko_perf.diagnosis.search.costs import Query
 from keiko_perf.diagnosis.statements.parameters import (
     MOST_DRAWS,
     ColumnName,
@@ -31,7 +30,7 @@ from keiko_perf.diagnosis.statements.parameters import (
 from keiko_perf.diagnosis.statements.predicates import Use
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.scope import Tables
-from keiko_perf.diagnosis.statements.workload import Statement
+from keiko_perf.diagnosis.statements.workload import Query, Statement
 from keiko_perf.errors import StatementRefused
 
 _MOST_EXTRA_SHARE = 0.25

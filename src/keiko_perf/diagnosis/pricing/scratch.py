@@ -15,12 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from keiko_perf.diagnosis.advice.building import scaled_build_s
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.projection import projection
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing.bitmap import BitmapScan, Pages, scan_by, whole_scan
+from keiko_perf.diagnosis.pricing.building import scaled_build_s
 from keiko_perf.diagnosis.pricing.planner import GENERIC, Planner, forget_prepared, surely
 from keiko_perf.diagnosis.pricing.sampling import Sampling
 from keiko_perf.diagnosis.schema import Table, TableName

@@ -17,11 +17,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Any
 
 from keiko_perf.diagnosis.candidates.indexes import Index
-from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.leading import Lead, lead_of
+from keiko_perf.diagnosis.pages import PAGE_BYTES, pages_fetched
+from keiko_perf.diagnosis.pricing.lookups import LookupSource, source_of
+from keiko_perf.diagnosis.pricing.nodes import Node, shared_by
 from keiko_perf.diagnosis.schema import Table, TableName
 
 _TOUCHED, _FAR_BYTES = 0.4, 100e6
@@ -46,7 +46,6 @@ _ENTRY = 0.005
 """To look at an entry of an index takes as long as to look at a row; the planner says half."""
 _LOOK_UP = 0.3
 """To go down in an index whose upper pages are near."""
-_LEADER_HELPS = 0.3
 _COMPARED = re.compile(r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)', re.ASCII)
 _EQUALITY = re.compile(
     r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)\)?(?:::[\w ]+)? = (?!ANY )', re.ASCII
@@ -74,7 +73,7 @@ class Visit:
         is_bitmap: whether all pages are gathered first.
         is_whole: whether the index is read from end to end for what stands behind its first column.
         ends_early: whether what the planner counts may be less than this cost, as in a merge join.
-        lead: whose order the look-ups follow; None: nobody's that is known.
+        source: whose order the look-ups follow; None: nobody's that is known.
         found: how much of what the planner counts for a look-up a join finds on average.
         is_alone: whether the index is enough, and no row is fetched.
         is_assumed: whether the index is not there, so that the way down in it cost nothing.
@@ -93,7 +92,7 @@ class Visit:
     is_bitmap: bool = False
     is_whole: bool = False
     ends_early: bool = False
-    lead: Lead | None = None
+    source: LookupSource | None = None
     found: float = 1.0
     is_alone: bool = False
     is_assumed: bool = False
@@ -145,9 +144,9 @@ class _Scatter:
         order, again = 0.0, 0.0
         if visit.times <= 1:
             return _Scatter(order, 0.0, is_kept)
-        if visit.lead is not None:
-            order = visit.lead.order(tables)
-            again = order * (1.0 - 1.0 / visit.lead.repeats(tables))
+        if visit.source is not None:
+            order = visit.source.order(tables)
+            again = order * (1.0 - 1.0 / visit.source.repeats(tables))
         held = min(buffers_bytes * _OF_BUFFERS / max(size_bytes, 1.0), 1.0)
         return _Scatter(order, (1.0 - held) * (1.0 - again), is_kept)
 
@@ -160,7 +159,7 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
         return visit.cost + (0.0 if visit.is_partial else table.rows * _ENTRY / visit.shared_by)
     pages = max(table.size_bytes / PAGE_BYTES, 1.0)
     if visit.is_bitmap and visit.times <= 1:
-        some = min(2 * pages * visit.rows / (2 * pages + visit.rows), pages)
+        some = pages_fetched(visit.rows, pages)
         besides = visit.rows * _ROW / visit.shared_by
         cheap = some * (1.0 if scatter.is_kept else _BY_BITMAP) * page_cost
         dear = some * _AT_RANDOM * page_cost
@@ -227,9 +226,7 @@ def weighed(visits: Iterable[Visit], weight: float) -> Iterator[Visit]:
 # From a plan
 
 
-def visits_of(
-    plan: Mapping[str, Any], assumed: Mapping[str, Index] | None = None
-) -> tuple[Visit, ...]:
+def visits_of(plan: Node, assumed: Mapping[str, Index] | None = None) -> tuple[Visit, ...]:
     """
     The visits of a plan.
 
@@ -252,18 +249,13 @@ class _Way:
     workers: int = 0
     is_first_enough: bool = False
     ends_early: bool = False
-    outer: Mapping[str, Any] | None = None
+    outer: Node | None = None
     """For each row of which it comes there."""
     given: float = 0.0
     """So many rows each time, by what the join gives; 0: it is not known."""
 
-    @property
-    def shared_by(self) -> float:
-        """Among how many processes the planner divides what they do: the leader helps less."""
-        return self.workers + max(1 - _LEADER_HELPS * self.workers, 0.0) if self.workers else 1.0
 
-
-def _walk(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
+def _walk(node: Node, assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
     kind = node["Node Type"]
     way = replace(way, workers=node.get("Workers Planned", way.workers))
     if _is_whole(node, assumed):
@@ -281,9 +273,9 @@ def _walk(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> I
 
 
 def _way_to(
-    child: Mapping[str, Any],
-    node: Mapping[str, Any],
-    children: Iterable[Mapping[str, Any]],
+    child: Node,
+    node: Node,
+    children: Iterable[Node],
     way: _Way,
 ) -> _Way:
     kind = node["Node Type"]
@@ -315,21 +307,21 @@ def _way_to(
     return way
 
 
-def _given(loop: Mapping[str, Any], outer_rows: float) -> float:
+def _given(loop: Node, outer_rows: float) -> float:
     """How many rows an inner join finds for each: some values may have none on the other side."""
     if loop.get("Join Type", "Inner") != "Inner" or "Join Filter" in loop:
         return 0.0
     return float(loop["Plan Rows"]) / outer_rows
 
 
-def _share_read(limit: Mapping[str, Any], child: Mapping[str, Any]) -> float:
+def _share_read(limit: Node, child: Node) -> float:
     started, whole = float(child["Startup Cost"]), float(child["Total Cost"])
     if whole <= started:
         return 1.0
     return min(max((float(limit["Total Cost"]) - started) / (whole - started), 0.0), 1.0)
 
 
-def _by_index(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Visit:
+def _by_index(node: Node, assumed: Mapping[str, Index], way: _Way) -> Visit:
     name = node.get("Index Name", "")
     condition = node.get("Index Cond", "")
     rows = float(node["Plan Rows"])
@@ -341,12 +333,12 @@ def _by_index(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) 
         rows=rows,
         columns=_looked_for(condition),
         is_filtered="Filter" in node,
-        shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
+        shared_by=shared_by(node, way.workers),
         is_partial=_holds_some(name, assumed),
         is_first_enough=way.is_first_enough,
         is_assumed=_is_assumed(name, assumed),
         ends_early=way.ends_early,
-        lead=lead_of(condition, way.outer, assumed) if way.outer else None,
+        source=source_of(condition, way.outer, assumed) if way.outer else None,
         found=_found(rows, way.given),
     )
 
@@ -358,7 +350,7 @@ def _found(rows: float, given: float) -> float:
     return min(given / rows, 1.0)
 
 
-def _by_bitmap(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
+def _by_bitmap(node: Node, assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
     plans = (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan")
     bitmap = next(plans, None)
     if bitmap is None:  # of several: how many rows they leave together is not told
@@ -370,13 +362,13 @@ def _by_bitmap(node: Mapping[str, Any], assumed: Mapping[str, Index], way: _Way)
         cost=float(node["Total Cost"]) - float(bitmap["Total Cost"]),
         rows=float(bitmap["Plan Rows"]),
         is_partial=_holds_some(bitmap.get("Index Name", ""), assumed),
-        shared_by=way.shared_by if node.get("Parallel Aware") else 1.0,
+        shared_by=shared_by(node, way.workers),
         is_bitmap=True,
         is_assumed=_is_assumed(bitmap.get("Index Name", ""), assumed),
     )
 
 
-def _is_whole(node: Mapping[str, Any], assumed: Mapping[str, Index]) -> bool:
+def _is_whole(node: Node, assumed: Mapping[str, Index]) -> bool:
     """Whether an index is read from end to end: it has a condition, but not on its first column."""
     index = assumed.get(node.get("Index Name", ""))
     if index is None or "Index Cond" not in node or node["Node Type"] == "Bitmap Index Scan":

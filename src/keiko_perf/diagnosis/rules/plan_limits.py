@@ -175,7 +175,42 @@ def sorted_for_few(plan: Plan) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (limit_walk, offset_walk, sorted_for_few)
+def random_order(plan: Plan) -> Iterator[Finding]:
+    """`plan.random-order`: each row gets a random number, all are sorted, and few are kept."""
+    for node in plan.nodes:
+        child = plan.child(node, "Outer")
+        if node.kind != "Sort" or child is None or not _is_by_chance(node):
+            continue
+        wanted = _wanted(plan, node)
+        sorted_rows = child.plan_rows if child.rows is None else child.rows
+        if wanted is None or sorted_rows < MANY_ROWS or wanted > _FEW * sorted_rows:
+            continue
+        if not matters(plan, node.branch_share):
+            continue
+        yield finding(
+            plan,
+            "plan.random-order",
+            node,
+            node.branch_share,
+            say(
+                "sorts {read:count} rows by a random number for the first {wanted:count}",
+                read=sorted_rows,
+                wanted=wanted,
+            ),
+            evidence={
+                "rows_read": round(sorted_rows) if plan.executed else None,
+                "rows_kept": round(wanted),
+            },
+            explanation=say(
+                "No index has an order by chance. Ask for some rows from a random key on (WHERE id"
+                " >= a random number ORDER BY id LIMIT 5), take a sample (TABLESAMPLE), or draw"
+                " from a list of keys that the service keeps."
+            ),
+            link=f"{MANUAL}/sql-select.html#SQL-FROM",
+        )
+
+
+RULES: tuple[Rule, ...] = (limit_walk, offset_walk, sorted_for_few, random_order)
 
 
 def _wanted(plan: Plan, sort: Node) -> float | None:

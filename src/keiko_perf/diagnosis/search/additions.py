@@ -34,12 +34,12 @@ class Additions:
         self._kept: dict[Bits, list[tuple[Gain, float]]] = {}
         self._best_first: dict[tuple[Bits, float], list[Gain]] = {}
 
-    def saving(self, chosen: Bits, least: float, *, but: Bits) -> list[tuple[float, Gain]]:
+    def saving(self, chosen: Bits, least: float) -> list[tuple[float, Gain]]:
         """What saves more than the least, and how much; what saves most first."""
         found = [
             (-saved, gain.new, gain)
             for gain, saved in self._brought(chosen, len(self._moves))
-            if saved > least and not gain.new & but
+            if saved > least
         ]
         return [(-saved, gain) for saved, _, gain in sorted(found)]
 

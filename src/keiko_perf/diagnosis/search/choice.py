@@ -62,10 +62,6 @@ class Choice(Weighing):
         """Whether what was chosen may be asked about once more; without a budget always."""
         return self._nomination is None or not self._nomination.is_spent()
 
-    def has_few_questions(self) -> bool:
-        """Whether the budget is worth only few questions."""
-        return self._nomination is not None and self._nomination.is_few()
-
     async def _packed(self) -> list[int]:
         """The best set of what is nominated and of what is taken greedily."""
         self._nomination = nomination = Nomination(Ledger(self))

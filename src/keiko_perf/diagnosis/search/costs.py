@@ -27,30 +27,15 @@ from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.search.answer import Answer
 from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
 from keiko_perf.diagnosis.statements.predicates import Shape, Use
-from keiko_perf.diagnosis.statements.workload import Statement
+from keiko_perf.diagnosis.statements.workload import Query
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 """Who says what a statement, with so many parameters, costs under some indexes."""
-Counting = Callable[[Index, Table, float], float]
-"""What an index on a table takes of a budget, by its size to the planner."""
 _SCANS_SAVED = 3.0
 _LOCAL = 1.5
 _ELSEWHERE = 0.02
 _MOST_PROJECTED = 20_000
 """Sets of each statement for which it is kept what stands for them."""
-
-
-def planned_bytes(index: Index, table: Table, size_bytes: float) -> float:
-    """Its size to the planner."""
-    return size_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A statement of the workload with its shape."""
-
-    statement: Statement
-    shape: Shape
 
 
 @dataclass(slots=True)
@@ -63,11 +48,10 @@ class Costs:
         sizes: how large each is to the planner, in bytes; 0 if not known.
         tables: with their statistics.
         buffers_bytes: of tables that the server has at hand itself.
-        counting: what an index of this size to the planner takes of a budget.
+        counted: how many bytes of a budget each takes; as large as it is to the planner by default.
 
     Attributes:
         answers: how many there are; whoever keeps what follows from them sees when there are more.
-        counted: how many bytes of a budget each candidate takes.
     """
 
     session: Session
@@ -76,9 +60,8 @@ class Costs:
     sizes: tuple[float, ...] = ()
     tables: Mapping[TableName, Table] = field(default_factory=dict)
     buffers_bytes: float = BUFFERS_BYTES
-    counting: Counting = planned_bytes
+    counted: tuple[float, ...] = ()
     answers: int = 0
-    counted: tuple[float, ...] = field(init=False)
     _known: list[list[Answer]] = field(default_factory=list)
     _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
     _saved: list[dict[Bits, float]] = field(default_factory=list)
@@ -96,7 +79,7 @@ class Costs:
 
     def __post_init__(self) -> None:
         self.sizes = self.sizes or (0.0,) * len(self.candidates)
-        self.counted = tuple(map(self._counted, self.candidates, self.sizes))
+        self.counted = self.counted or self.sizes
         self._known = [[] for _ in self.queries]
         self._bounds = [{} for _ in self.queries]
         self._saved = [{} for _ in self.queries]
@@ -113,10 +96,6 @@ class Costs:
             all_of_them & ~some
             for all_of_them, some in zip(self._relevant, self._themselves, strict=True)
         ]
-
-    def _counted(self, index: Index, size_bytes: float) -> float:
-        table = self.tables.get(index.table)
-        return self.counting(index, table, size_bytes) if table and size_bytes else size_bytes
 
     def relevant(self, number: int) -> Bits:
         """The candidates that can matter to a statement."""

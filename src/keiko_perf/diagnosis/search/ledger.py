@@ -28,7 +28,7 @@ _OPTIMISM = 0.5
 class Page:
     """What is known of one statement: what it costs at most with each set that was asked about."""
 
-    __slots__ = ("_ledger", "_members", "_more", "_more_told", "_projected", "answers", "asked",
+    __slots__ = ("_ledger", "_members", "_more", "_projected", "answers", "asked",
                  "is_misjudged", "kept", "known", "live", "number", "plans", "said", "several",
                  "told", "used", "weight")  # fmt: skip
 
@@ -55,7 +55,6 @@ class Page:
         self.is_misjudged = False
         """Whether the planner's word for any known plan is not what it takes by the clock."""
         self._more: dict[Bits, float] = {}
-        self._more_told: dict[Bits, float] = {}
         self.said: dict[Bits, float] = {}
         """What a plan costs at least that uses these, whatever else it may use of what is there."""
 
@@ -80,7 +79,6 @@ class Page:
         self.told.clear()
         self.kept.clear()
         self._more.clear()
-        self._more_told.clear()
         self.said.clear()
         return True
 
@@ -100,14 +98,10 @@ class Page:
 
     def more(self, some: Bits) -> float:
         """How much more than that it costs by the clock."""
-        mine = some & self.live
-        known = self._more.get(mine)
+        there = self._projected(some & self.live)
+        known = self._more.get(there)
         if known is None:
-            there = self._projected(mine)
-            known = self._more_told.get(there)
-            if known is None:
-                known = self._more_told[there] = self._ledger.more(self, there)
-            self._more[mine] = known
+            known = self._more[there] = self._ledger.more(self, there)
         return known
 
     def sure(self, there: Bits) -> float:

@@ -5,9 +5,8 @@ The planner is asked about few, large sets for each statement: all candidates, w
 several tables and may help only together; the narrow ones; those that it has not used yet. What a
 plan uses is nominated, with what the statement then costs,
 and nothing else is weighed. What the parts of such plans may bring is hoped, and asked where the
-set that is best with hope would hold them. Of the best set it is asked again, and whether anything
-else would help beside it or in the place of one of its indexes, until there is nothing new or
-enough was asked.
+set that is best with hope would hold them. Then it is asked whether anything else would help beside
+the best set or in the place of one of its indexes, until there is nothing new or enough was asked.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from keiko_perf.diagnosis.search.packing import Packing
 _MOST_ROUNDS = 30
 _WORTH_ASKING = 1e-4
 """Of what the workload costs: what could save less is not asked about."""
-_WORTH_EXPLORING = (1e-3, 2e-4)
-"""The same of what nothing is known of yet: at first, and when there is nothing else to ask."""
+_WORTH_EXPLORING = 1e-3
+"""The same of what nothing is known of yet."""
 _LEAST_ASKED = 16
 _FOR_THE_END, _FOR_EACH = 10, 4
 """Questions that are left: what is chosen, and each index of it, is looked at once more."""
@@ -37,7 +36,7 @@ _FEW = 150
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
-"""Questions about what else would help, before the best set is looked for again."""
+"""Questions before the best set is looked for again."""
 
 
 class Nomination:
@@ -70,21 +69,16 @@ class Nomination:
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
-        for worth in _WORTH_EXPLORING:
-            for _ in range(_MOST_ROUNDS):
-                if self.is_late() or not (
-                    await self._check(best) or await self._look_further(best, worth)
-                ):
-                    break
-                best = self._packing().better(best)
+        for _ in range(_MOST_ROUNDS):
+            if self.is_late() or not await self._look_further(best):
+                break
+            best = self._packing().better(best)
         self._share = 1.0
         return await self._hoped(self._packing().thorough(best))
 
     async def better(self, *starts: Bits) -> Bits:
         """The best set that the best of some others, and what was learned with them, leads to."""
-        best = await self._hoped(self._packing().thorough(*starts))
-        await self._check(best)
-        return self.packed(best)
+        return self.packed(await self._hoped(self._packing().thorough(*starts)))
 
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
@@ -130,7 +124,7 @@ class Nomination:
         """Ask what each statement would use of all candidates, if they lie on several tables."""
         # Few questions are for the statements that may matter most.
         questions = max(self._allowance.questions() - self._calls_before, _LEAST_ASKED)
-        for number in self._promising(max(_WORTH_EXPLORING[0], _OF_AN_AVERAGE / questions)):
+        for number in self._promising(max(_WORTH_EXPLORING, _OF_AN_AVERAGE / questions)):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
@@ -139,7 +133,7 @@ class Nomination:
 
     async def _explore(self, width: int, *, is_instead: bool) -> None:
         """Ask each statement which of the narrow ones it would use, or which in their place."""
-        for number in self._promising((2 if is_instead else 1) * _WORTH_EXPLORING[0]):
+        for number in self._promising((2 if is_instead else 1) * _WORTH_EXPLORING):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
@@ -224,52 +218,32 @@ class Nomination:
         await self._costs.ask(number, wanted)
         return True
 
-    async def _check(self, chosen: Bits) -> bool:
-        """Ask about what is in doubt with the chosen; whether it costs less than was known."""
-        is_better = False
-        worth = _WORTH_ASKING * self.ledger.cost(chosen)
-        for number in self._weighing.affected(chosen):
-            if self.is_late():
-                break
-            low, _ = self._costs.bounds(number, chosen)
-            most = self.ledger.most(number, chosen)
-            if self._weighing.weights[number] * (most - low) > worth:
-                await self._ask(number, self._costs.projected(number, chosen))
-                is_better |= self.ledger.most(number, chosen) < most
-        return is_better
-
-    async def _look_further(self, chosen: Bits, worth: float) -> bool:
+    async def _look_further(self, chosen: Bits) -> bool:
         """
         Ask whether what no plan has used yet would help beside the chosen, or in the place of one
         of them; whether anything was asked.
         """
-        per_byte = self._least_per_byte(chosen)
-        worth *= self.ledger.cost(chosen)
-        beside = self._questions(self._weighing.live, chosen, per_byte)
+        worth = _WORTH_EXPLORING * self.ledger.cost(chosen)
+        beside = self._questions(self._weighing.live, chosen)
         instead = [
             question
             for bit in bits_of(chosen)
-            for question in self._questions(
-                self._weighing.affected(1 << bit), chosen & ~(1 << bit), per_byte
-            )
+            for question in self._questions(self._weighing.affected(1 << bit), chosen & ~(1 << bit))
         ]
         return await self._put(beside, worth) or await self._put(instead, worth)
 
     async def _put(self, questions: Iterable[tuple[float, int, Bits]], worth: float) -> bool:
         """Ask those that promise most; whether anything was asked."""
         asked = 0
-        most_at_once = max(_AT_ONCE, len(self._weighing.live) // 6)
         for most, number, wanted in sorted(questions, key=lambda one: (-one[0], *one[1:])):
-            if most < worth or asked >= most_at_once or self.is_late():
+            if most < worth or asked >= _AT_ONCE or self.is_late():
                 break
             if (number, wanted) not in self._asked_beside:
                 self._asked_beside.add((number, wanted))
                 asked += await self._ask(number, wanted)
         return asked > 0
 
-    def _questions(
-        self, numbers: Iterable[int], chosen: Bits, per_byte: float
-    ) -> Iterator[tuple[float, int, Bits]]:
+    def _questions(self, numbers: Iterable[int], chosen: Bits) -> Iterator[tuple[float, int, Bits]]:
         """How much each statement could save at most with what it has not used, and that."""
         for number in numbers:
             mine = self._costs.projected(number, chosen)
@@ -279,20 +253,5 @@ class Nomination:
                 continue
             low, _ = self._costs.bounds(number, mine | rest)
             most = self._weighing.weights[number] * (self.ledger.most(number, chosen) - low)
-            rest = set_of(
-                bit for bit in bits_of(rest) if per_byte * self._weighing.size(1 << bit) <= 2 * most
-            )
-            if rest and most > 0:
+            if most > 0:
                 yield most, number, mine | rest
-
-    def _least_per_byte(self, chosen: Bits) -> float:
-        """What the least useful of the chosen saves for its size, if there is no room left."""
-        if self._weighing.room(chosen) > 0.1 * (self._weighing.limits.budget_bytes or 0.0):
-            return 0.0
-        return min(
-            (
-                self.ledger.saved(chosen & ~(1 << bit), chosen) / self._weighing.size(1 << bit)
-                for bit in bits_of(chosen)
-            ),
-            default=0.0,
-        )

@@ -2,22 +2,20 @@
 Packing: the set within the limits that saves most, by what the ledger is sure of.
 
 It fills the room from several points of view, by what is saved and by what is saved for the size,
-and then looks for something better: with one more in the place of others, or without one or two
-and the room filled anew. No question is asked, so that much can be tried. The same ledger gives the
-same set.
+and then looks for something better: with one more in the place of others, or without one and the
+room filled anew. No question is asked, so that much can be tried. The same ledger gives the same
+set.
 """
 
 from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable
-from itertools import combinations
 
-from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.search.additions import Additions
 from keiko_perf.diagnosis.search.bits import Bits, bits_of, without
 from keiko_perf.diagnosis.search.ledger import Ledger
-from keiko_perf.diagnosis.search.losses import MISSED_LEAST, Losses, least_missed_first
+from keiko_perf.diagnosis.search.losses import Losses, least_missed_first
 
 _VIEWS = (1.0, 0.5, 0.0)
 """How much the size counts in what is taken first."""
@@ -30,8 +28,6 @@ _TRIED_ANEW = 5
 """The same of sets that were filled anew."""
 _TAKEN_OUT = 20
 """Of so many that are missed least one is taken out before the room is filled anew."""
-_FEW = 12
-"""Of no more than so many each may be given up for wider ones; of many others are as good."""
 _LEAST = 1e-5
 """Of what the workload costs: what saves less is no improvement."""
 
@@ -51,7 +47,7 @@ class Packing:
         self._is_late = ledger.weighing.limits.is_late
         ledger.learn()
         self._additions = Additions(self._gains, moves)
-        self._exchanges: dict[tuple[Bits, Bits], Bits] = {}
+        self._exchanges: dict[Bits, Bits] = {}
         self._anews: dict[Bits, Bits] = {}
         self._paying: dict[Bits, Bits] = {}
 
@@ -107,27 +103,27 @@ class Packing:
                 chosen = without(chosen, bit)
         return chosen
 
-    def _improved(self, chosen: Bits, *, but: Bits = 0, rounds: int = _MOST_ROUNDS) -> Bits:
-        for _ in range(rounds):
+    def _improved(self, chosen: Bits) -> Bits:
+        for _ in range(_MOST_ROUNDS):
             if self._is_late():
                 break
-            other = self._exchanges.get((chosen, but))
+            other = self._exchanges.get(chosen)
             if other is None:
                 least = _LEAST * self.ledger.cost(chosen)
-                other = self._exchanges[chosen, but] = self._exchanged(chosen, least, but=but)
+                other = self._exchanges[chosen] = self._exchanged(chosen, least)
             if not other:
                 break
             chosen = other
         return chosen
 
-    def _exchanged(self, chosen: Bits, least: float, *, but: Bits = 0) -> Bits:
+    def _exchanged(self, chosen: Bits, least: float) -> Bits:
         """With one more in the place of others, if that saves something; else nothing."""
         offers: dict[Bits, float] = {}
         losses, room = Losses(self._gains, chosen), self._weighing.room(chosen)
         # To do without one that is there may spare its upkeep, and no more.
         spared = self._weighing.upkeep_of(chosen)
         best: list[float] = []
-        for saved, gain in self._additions.saving(chosen, least, but=but):
+        for saved, gain in self._additions.saving(chosen, least):
             worst = best[0] if len(best) == _TRIED else least
             if saved + spared < worst:
                 break
@@ -138,28 +134,25 @@ class Packing:
                     insort(best, saved - lost)
                     del best[:-_TRIED]
         ordered = sorted(offers, key=lambda one: (-offers[one], one))
-        return self._first_better(chosen, ordered[:_TRIED], least, but=but)
+        found, most = 0, least
+        for other in ordered[:_TRIED]:
+            full = self.filled(self.paying(other))
+            saved = self.ledger.saved(chosen, full)
+            if saved > most:
+                found, most = full, saved
+        return found
 
     def _anew(self, chosen: Bits, least: float) -> Bits:
-        """Without one or two, or a table's, then filled with others, if that saves something."""
+        """Without one, then filled with others, if that saves something."""
         cheap = Losses(self._gains, chosen).cheapest_first()
         others: dict[Bits, float] = {}
-        for gone in dict.fromkeys((
-            *((one,) for one in cheap[:_TAKEN_OUT]),
-            *combinations(cheap[:MISSED_LEAST], 2),
-            *self._by_table(chosen),
-        )):  # fmt: skip
+        for bit in cheap[:_TAKEN_OUT]:
             if self._is_late():
                 break
-            rest = without(chosen, *gone)
+            rest = without(chosen, bit)
             for view in (1.0, 0.0):
-                filled = self.filled(rest, view, but=chosen & ~rest)
+                filled = self.filled(rest, view, but=1 << bit)
                 other = self.paying(self.filled(filled, view))
-                if other != chosen:
-                    others[other] = self.ledger.saved(chosen, other)
-            if len(cheap) <= _FEW:
-                # What is there may be widened, too, or exchanged, where something large went.
-                other = self._improved(self._improved(rest, but=chosen & ~rest, rounds=3), rounds=1)
                 if other != chosen:
                     others[other] = self.ledger.saved(chosen, other)
         for other in sorted(others, key=lambda one: (-others[one], one))[:_TRIED_ANEW]:
@@ -167,22 +160,3 @@ class Packing:
             if self.ledger.saved(chosen, improved) > least:
                 return improved
         return 0
-
-    def _by_table(self, chosen: Bits) -> Iterable[tuple[int, ...]]:
-        """Those on one table, which often stand in each other's way."""
-        candidates = self._weighing.costs.candidates
-        found: dict[TableName, list[int]] = {}
-        for bit in bits_of(chosen):
-            found.setdefault(candidates[bit].table, []).append(bit)
-        return [tuple(some) for some in found.values() if len(some) > 1]
-
-    def _first_better(
-        self, chosen: Bits, others: Iterable[Bits], least: float, *, but: Bits = 0
-    ) -> Bits:
-        best, most = 0, least
-        for other in others:
-            full = self.filled(self.paying(other), but=but)
-            saved = self.ledger.saved(chosen, full)
-            if saved > most:
-                best, most = full, saved
-        return best

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keiko_perf.diagnosis.advice.advice import Refusal
-from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal
 from keiko_perf.diagnosis.search.bits import Bits, bits_of
 from keiko_perf.diagnosis.search.choice import Choice
 from keiko_perf.diagnosis.search.proving import Proving

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from keiko_perf.diagnosis.candidates.indexes import Index, serves
-from keiko_perf.diagnosis.pricing.floor import hypothetical_bytes
+from keiko_perf.diagnosis.candidates.sizes import hypothetical_bytes
 from keiko_perf.diagnosis.schema import Key, TableName
 from keiko_perf.diagnosis.search.costs import Costs
 

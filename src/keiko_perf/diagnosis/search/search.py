@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 
-from keiko_perf.diagnosis.advice.advice import Gain, Refusal
-from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.candidates.indexes import Index, Refusal
 from keiko_perf.diagnosis.pricing.price import TableLocked
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.search.bits import Bits, set_of
@@ -20,10 +19,47 @@ from keiko_perf.diagnosis.search.costs import Asking, Costs
 from keiko_perf.diagnosis.search.proving import Proving
 from keiko_perf.diagnosis.search.refusing import Refusing
 from keiko_perf.diagnosis.search.worth import LEAST_GAIN, Gains, Worth, is_gain
+from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.errors import StatementRefused
 
 _LEAST_HELP = 0.01
 """Of what a statement costs: within a budget what saves so little is weighed as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """
+    One statement that an index makes cheaper.
+
+    Attributes:
+        statement: which one.
+        cost_before: of one execution without the index, in the planner's units.
+        cost_after: with it.
+        way_before: how its plan reads the index's table without it; empty if not known.
+    """
+
+    statement: Statement
+    cost_before: float
+    cost_after: float
+    way_before: str = ""
+
+    @property
+    def answer(self) -> dict[str, object]:
+        """What programs read of it."""
+        return {
+            "query": self.statement.text,
+            "calls": self.statement.calls,
+            "total_s": self.statement.total_s,
+            "rows": self.statement.rows,
+            "cost_before": self.cost_before,
+            "cost_after": self.cost_after,
+            "plan_before": self.way_before,
+        }
+
+    @property
+    def saved(self) -> float:
+        """What all its executions save."""
+        return self.statement.calls * (self.cost_before - self.cost_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +245,8 @@ class Search:
         return found
 
     async def _exactly(self, number: int, some: Bits) -> float:
-        """What a statement costs; at most where it is a small part of the workload, or late."""
-        if self.limits.is_late() or self._is_small(number, some):
+        """What a statement costs; at most once the time is up."""
+        if self.limits.is_late():
             return min(self.costs.bounds(number, some)[1], await self.costs.price(number, 0))
         return await self.costs.price(number, some)
 
@@ -219,12 +255,6 @@ class Search:
         if self.limits.is_late():
             return self.costs.bounds(number, some)[1]
         return await self.costs.exact(number, some)
-
-    def _is_small(self, number: int, some: Bits) -> bool:
-        """Whether a doubt about a statement is a small part of the workload."""
-        low, high = self.costs.bounds(number, some)
-        doubt = min(high, self.costs.bounds(number, 0)[1]) - low
-        return self._calls(number) * doubt <= 1e-4 * self.worth.cost_before
 
     async def _finally(self, number: int, chosen: Bits) -> float:
         """What a statement costs with all that was chosen; at most, once the time is up."""

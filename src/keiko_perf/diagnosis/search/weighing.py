@@ -132,11 +132,6 @@ class Weighing:
                 new = self.costs.projected(number, added)
                 new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
                 new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
-                if before and self.is_rough:
-                    # It saves no more beside others than alone; what helps only together is
-                    # weighed together.
-                    alone = self.costs.bounds(number, 0)[1] - self.costs.bounds(number, new)[0]
-                    new_low = max(new_low, min(low - alone, new_high))
             weight = self.weights[number]
             least += weight * (low - new_high)
             most += weight * (high - new_low)

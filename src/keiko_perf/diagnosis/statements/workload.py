@@ -14,6 +14,7 @@ from typing import Any, Self
 from keiko_perf.diagnosis.history.delta import together
 from keiko_perf.diagnosis.history.history import Period
 from keiko_perf.diagnosis.statements.parser import NotUnderstood
+from keiko_perf.diagnosis.statements.predicates import Shape
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.model import OTHER, Kind, Series
 
@@ -51,6 +52,14 @@ class Statement:
     def rows_written(self) -> float:
         """Rows that it changed, if it is one that writes; where not known, one for each call."""
         return self.calls if self.rows is None else self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement of the workload with its shape."""
+
+    statement: Statement
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,11 @@ class Account:
                 sent = error = None  # else it would hold its own traceback
             left = chain((waited_for,), steps)
 
+    @property
+    def elsewhere(self) -> Any:
+        """What it awaits now, as far as that is nothing that is watched; else None."""
+        return self._awaitable if self._part == ELSEWHERE else None
+
     async def join(self, awaitable: Awaitable[Any]) -> None:
         """
         Await *awaitable*, a part of the request that has a task of its own, as if it had not.

@@ -13,6 +13,7 @@ from keiko_perf.monitoring.export.exporting import Exporting
 from keiko_perf.monitoring.export.insight import insight_of
 from keiko_perf.monitoring.protocol import Monitor
 
+_MINUTE_S = 60.0
 _HOUR_S, _RECENT_S, _STEP_S = 3_600.0, 120.0, 30.0
 
 
@@ -40,6 +41,7 @@ async def attributed(
         in_threads=monitor.recorder.in_threads,
         # Of a service that is looked at from its store nobody knows it here.
         loop="" if own is None else type(asyncio.get_running_loop()).__module__,
+        awaited=() if own is None else monitor.recorder.awaited.since(last_s or _MINUTE_S),
         lang=lang,
     )
 

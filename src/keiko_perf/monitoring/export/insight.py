@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from keiko_perf.model import Kind, Series, Snapshot
+from keiko_perf.model.awaited import AwaitedAt
 from keiko_perf.model.bottleneck import bottleneck
 from keiko_perf.model.repeats import merged_repeats
 from keiko_perf.model.usage import window_of
@@ -36,6 +37,7 @@ def insight_of(
     now: datetime,
     in_threads: Collection[str] = (),
     loop: str = "",
+    awaited: Iterable[AwaitedAt] = (),
     lang: str = "en",
 ) -> dict[str, Any]:
     """
@@ -49,6 +51,7 @@ def insight_of(
         now: when, aware UTC.
         in_threads: the routes whose handlers run in a thread.
         loop: the module of the event loop's class.
+        awaited: where requests were seen to await what nothing watches, in this process.
     """
     windows = tuple(windows)
     document: dict[str, Any] = {
@@ -81,6 +84,15 @@ def insight_of(
             "holds": _timed(snapshot.whole(Kind.HOLD)),
         },
         "blocking": _blocking(snapshot),
+        "awaited": [
+            {
+                "route": one.route,
+                "place": one.place,
+                "stack": list(one.stack),
+                "looks": one.looks,
+            }
+            for one in awaited
+        ],
         "exemplars": _exemplars(snapshot),
     }
 

@@ -65,3 +65,4 @@ async def watch_loop(recorder: Recorder, *, interval_s: float = 0.1) -> None:
         else:
             due_s = now_s + interval_s
         recorder.probe()
+        recorder.awaited.look()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from keiko_perf.render.german import (
     alerts,
+    awaiting,
     cli,
     columns,
     dashboard,
@@ -22,6 +23,7 @@ from keiko_perf.render.german import (
     optimization,
     plan_findings,
     plans,
+    reasons,
     relations,
     render,
     server,
@@ -33,6 +35,7 @@ GERMAN: dict[str, str] = {
     template: german
     for part in (
         alerts,
+        awaiting,
         cli,
         columns,
         dashboard,
@@ -47,6 +50,7 @@ GERMAN: dict[str, str] = {
         optimization,
         plan_findings,
         plans,
+        reasons,
         relations,
         render,
         server,

@@ -111,6 +111,7 @@ _NAMES = {
     "planning": "Planung",
     "pool wait": "Warten auf den Pool",
     "read": "Lesezeit",
+    "reason": "Grund",
     "refused": "abgelehnt",
     "requested": "verlangt",
     "requests": "Anfragen",

@@ -1,5 +1,5 @@
 """
-Building: how long it takes to make an index without locking out writers, and how large it is then.
+Building: how long it takes to make an index without locking out writers.
 
 CREATE INDEX CONCURRENTLY reads the table twice, sorts what the index holds, and writes it. The
 constants are measured by `benchmarks/advisor/writes.py` with the table in memory; where an index of
@@ -8,27 +8,14 @@ the kind was made on a sample of the table (see scratch), its time counts instea
 
 from __future__ import annotations
 
-from math import ceil, log2
+from math import log2
 
-from keiko_perf.diagnosis.advice.upkeep import entry_bytes, is_in_order
 from keiko_perf.diagnosis.candidates.gin import is_of_trigrams, items_per_row
 from keiko_perf.diagnosis.candidates.indexes import Index
-from keiko_perf.diagnosis.pages import PAGE_BYTES
-from keiko_perf.diagnosis.pricing.floor import share_held
+from keiko_perf.diagnosis.candidates.sizes import is_in_order, share_held
 from keiko_perf.diagnosis.schema import Table
 
-_DOUBT = 1.05
-"""Of 384 that were made the middle one was 1 % larger than reckoned, one of twenty by 6 %."""
 _LEAST_S = 0.02
-_FILLED = 0.9
-_POINTER_BYTES = 4.0
-_LISTED_BYTES = 6.0
-_LIST_PADDING_BYTES = 3.0  # on average: it is aligned to eight
-_LONGEST_LIST_BYTES = 812.0
-"""Of rows with equal keys, as CREATE INDEX makes it: a tenth of a page."""
-_LEAST_ALIKE = 2.0
-_NOT_MERGED = frozenset({"numeric", "float4", "float8", "jsonb"})
-"""Types whose equal values may look different, so that each is held."""
 _READ_S = 0.25e-6
 """A row, in both passes."""
 _COMPARED_S = 0.02e-6
@@ -52,38 +39,6 @@ def build_s(index: Index, table: Table, size_bytes: float) -> float:
     read_s += 2 * max(table.size_bytes - _IN_MEMORY_BYTES, 0.0) / _DISK_BYTES_PER_S
     written_s = size_bytes / _WRITTEN_BYTES_PER_S
     return _LEAST_S + read_s + table.rows * _row_s(index, table, size_bytes) + written_s
-
-
-def built_bytes(index: Index, table: Table, planned_bytes: float) -> float:
-    """
-    How large a B-tree is once it is made.
-
-    HypoPG's size knows nothing of equal keys, which B-trees hold once, with a list of their rows,
-    since PostgreSQL 13, nor of the alignment of values. Of what is not known here it stands.
-    """
-    columns = [table.columns.get(name) for name in (*index.columns, *index.include)]
-    known = [one for one in columns if one is not None]
-    if index.method != "btree" or len(known) < len(columns) or table.rows < 1:
-        return planned_bytes
-    rows = max(share_held(index, table, planned_bytes) * table.rows, 1.0)
-    entry = entry_bytes(index, table) + _POINTER_BYTES
-    alike = 1.0
-    if not index.include and all(one.type not in _NOT_MERGED for one in known):
-        distinct = 1.0
-        for one in known:
-            distinct *= max(one.distinct or table.rows, 1.0)
-        alike = min(max(rows / distinct, 1.0), (_LONGEST_LIST_BYTES - entry) / _LISTED_BYTES)
-    page_bytes = _FILLED * PAGE_BYTES
-    if alike >= _LEAST_ALIKE:
-        list_bytes = entry + _LISTED_BYTES * alike + _LIST_PADDING_BYTES
-        page_bytes -= list_bytes / 2  # what no whole list fits into any more
-        entry = list_bytes / alike
-    return PAGE_BYTES * (1 + ceil(rows * entry / page_bytes))
-
-
-def counted_bytes(index: Index, table: Table, planned_bytes: float) -> float:
-    """What an index takes of a budget: its size once it is made, which is not known exactly."""
-    return _DOUBT * built_bytes(index, table, planned_bytes)
 
 
 def scaled_build_s(sample_s: float, sample_rows: float, rows: float) -> float:

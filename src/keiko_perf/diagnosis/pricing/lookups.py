@@ -1,5 +1,5 @@
 """
-Leading: in whose order the rows come for each of which something is looked up.
+Lookups: in whose order the rows come for each of which something is looked up.
 
 A table that is read from end to end gives its rows as they lie there; a join that asks for each row
 keeps the order of its first side. What is looked up in the order in which it lies is found on the
@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from keiko_perf.diagnosis.candidates.indexes import Index
+from keiko_perf.diagnosis.pricing.nodes import Node, nodes, table_of
 from keiko_perf.diagnosis.schema import Table, TableName
 
 _NAME = r'(?:"[^"]+"|[\w$]+)\.(?:"[^"]+"|[\w$]+)'
@@ -30,7 +30,7 @@ _BY_INDEX = frozenset({"Index Scan", "Index Only Scan"})
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class LookupSource:
     """
     Where the values come from that are looked up.
 
@@ -69,9 +69,9 @@ class Lead:
         return max(table.rows / column.distinct, 1.0)
 
 
-def lead_of(condition: str, outer: Mapping[str, Any], assumed: Mapping[str, Index]) -> Lead | None:
+def source_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> LookupSource | None:
     """
-    Who leads a look-up; None: it is not known.
+    Whose order a look-up follows; None: it is not known.
 
     Args:
         condition: of the look-up.
@@ -79,28 +79,28 @@ def lead_of(condition: str, outer: Mapping[str, Any], assumed: Mapping[str, Inde
         assumed: the indexes that are only assumed to be there, by their names.
     """
     names = _same(set(_NAMES.findall(condition)), outer)
-    driver: Mapping[str, Any] = outer
+    driver: Node = outer
     while driver["Node Type"] in _KEEPING and driver.get("Plans"):
         driver = driver["Plans"][0]
     kind = driver["Node Type"]
     if kind in ("Sort", "Merge Join"):
         by = " ".join(driver.get("Sort Key", ())[:1]) + driver.get("Merge Cond", "")
-        return Lead(TableName("", ""), "", is_sorted=True) if _mentions(by, names) else None
+        return LookupSource(TableName("", ""), "", is_sorted=True) if _mentions(by, names) else None
     if kind not in _AS_THEY_LIE | _BY_INDEX:
         return None
     alias = driver.get("Alias", "")
     mine = [column for table, column in map(_parts, names) if table == alias]
-    if not mine:
+    table = table_of(driver)
+    if table is None or not mine:
         return None
-    table = TableName(driver.get("Schema", ""), driver["Relation Name"])
     name = driver.get("Index Name", "") if kind in _BY_INDEX else ""
-    if name not in assumed:
-        return Lead(table, mine[0], index=name)
-    first = assumed[name].keys[0].column
-    return Lead(table, first, is_sorted=True) if first in mine else Lead(table, mine[0], index=name)
+    first = assumed[name].keys[0].column if name in assumed else ""
+    if first in mine:
+        return LookupSource(table, first, is_sorted=True)
+    return LookupSource(table, mine[0], index=name)
 
 
-def _same(names: set[str], plan: Mapping[str, Any]) -> list[str]:
+def _same(names: set[str], plan: Node) -> list[str]:
     """The names, and those that a plan makes equal to them."""
     pairs = [pair for condition in _all_conditions(plan) for pair in _EQUAL.findall(condition)]
     while more := {
@@ -113,10 +113,8 @@ def _same(names: set[str], plan: Mapping[str, Any]) -> list[str]:
     return sorted(names)
 
 
-def _all_conditions(node: Mapping[str, Any]) -> Iterator[str]:
-    yield from (node[one] for one in _CONDITIONS if one in node)
-    for child in node.get("Plans", ()):
-        yield from _all_conditions(child)
+def _all_conditions(plan: Node) -> Iterator[str]:
+    return (node[one] for node in nodes(plan) for one in _CONDITIONS if one in node)
 
 
 def _mentions(text: str, names: list[str]) -> bool:

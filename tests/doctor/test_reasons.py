@@ -1,0 +1,67 @@
+"""Why a statement is slow, as it is told of a cause."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from keiko_perf.doctor import Symptoms, ranked
+from keiko_perf.doctor.symptoms import IndexCure, PoolUse, Reason, RouteTime
+from keiko_perf.model import Asked, Finding, Severity
+from keiko_perf.render import phrase
+
+TASKS = "SELECT tasks.id FROM tasks WHERE tasks.agent_id = $1"
+SLOW = Symptoms(
+    window_s=30.0,
+    routes=(RouteTime(route="GET /tasks", count=100, sql_s=9.5, code_s=0.2),),
+    asked=(
+        Asked(route="GET /tasks", statement=TASKS, requests=100, count=100, total_s=9.5, most=1),
+    ),
+    has_database=True,
+)
+CURE = IndexCure(
+    statement=TASKS, sql="CREATE INDEX ON tasks (agent_id)", undo="DROP INDEX tasks_agent_id_idx",
+    on="tasks (agent_id)", factor=47.5, verified_by="hypopg",
+)  # fmt: skip
+
+
+def reason(code: str) -> Reason:
+    found = Finding(code=code, severity=Severity.WARNING, subject="tasks",
+                    summary="half of it is dead", explanation="Each scan reads it.",
+                    cure="VACUUM tasks;")  # fmt: skip
+    return Reason(statement=TASKS, finding=found)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("tables.dead-tuples", "Of tasks: half of it is dead. Each scan reads it."),
+        ("plan.pattern", "By the planner's estimate it half of it is dead. Each"),
+        ("patterns.deep-offset", "As the database counted: half of it is dead. Each"),
+    ],
+)
+def test_the_reason_of_a_slow_statement_stands_beneath_it(code: str, said: str) -> None:
+    (cause,) = ranked(replace(SLOW, reasons=(reason(code),)))
+    assert phrase(cause.explanation).startswith(said)
+    assert (cause.code, cause.cure) == ("statements.slow", "VACUUM tasks;")
+    assert cause.evidence["reason"] == code
+
+
+def test_an_index_goes_before_a_reason_unless_the_planner_is_wrong_about_the_statement() -> None:
+    dead = reason("tables.dead-tuples")
+    (cause,) = ranked(replace(SLOW, cures=(CURE,), reasons=(dead,)))
+    assert cause.code == "indexes.missing"
+    dead = replace(dead, is_before_index=True)
+    (cause,) = ranked(replace(SLOW, cures=(CURE,), reasons=(dead,)))
+    assert (cause.code, cause.cure) == ("statements.slow", "VACUUM tasks;")
+
+
+def test_the_wait_for_connections_goes_to_a_statement_whose_reason_is_known() -> None:
+    route = RouteTime(route="GET /tasks", count=100, sql_s=9.5, pool_s=30.0)
+    pool = PoolUse(waits=100, wait_s=30.0, failed=0, holds=100, hold_s=10.0, size=2.0)
+    crowded = replace(SLOW, routes=(route,), pool=pool)
+    assert [one.code for one in ranked(crowded)] == ["pool.exhausted", "statements.slow"]
+    (cause,) = ranked(replace(crowded, reasons=(reason("tables.dead-tuples"),)))
+    assert cause.code == "statements.slow"
+    assert cause.share == pytest.approx(1.0)
