@@ -50,7 +50,8 @@ def test_nothing_measured_is_nothing_found() -> None:
     ],
     ids=[
         "an N+1", "just often enough", "less often", "too few calls", "what was folded",
-        "what ends a transaction", "without requests", "standstills", "too few standstills", "just late", "pool waits",
+        "what ends a transaction", "without requests", "standstills", "too few standstills",
+        "just late", "pool waits",
         "too few waits", "short waits", "waits in vain",
     ],
 )  # fmt: skip
