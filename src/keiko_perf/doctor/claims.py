@@ -37,11 +37,13 @@ from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same, shape
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
+from keiko_perf.model.asked import asks_for_something
 from keiko_perf.model.awaited import AwaitedAt
 
 REPEATED = 5.0
 """A request that sends one statement so often on average asks for each item of a list."""
-IN_TURN = 1.5
+IN_TURN = 3.0
+"""Calls that go on so many at a time are not made in turn; fewer, where some requests go on."""
 SLOW_STATEMENT_S = 0.02
 SLOW_CALL_S = 0.02
 LEAST_FACTOR = 2.0
@@ -100,7 +102,8 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
         cure = _cure(asked.statement, seen.cures)
         if reason is not None and reason.is_before_index:
             cure = None
-        if asked.times >= REPEATED and asked.route:
+        is_sent_again = asked.times >= REPEATED and asks_for_something(asked.statement)
+        if is_sent_again and asked.route:
             claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
         elif cure is not None:
             one = claim(INDEX, cure.sql, asked.statement, spent, left_s)
