@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -17,6 +19,7 @@ from keiko_perf.cli import load
 from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
 from keiko_perf.fakes import run_virtually, steady
 from keiko_perf.loadtest import ConstantRate, Plan, save
+from tests.monitoring.export.exported import eventually
 
 SERVER = textwrap.dedent(
     """
@@ -88,6 +91,21 @@ def test_a_version_that_is_far_slower_and_sends_more_is_a_regression(server: Pat
     # What is told after each pair says which figure it is.
     assert re.search(r"pair 3 .*bytes a request regressed \(\+\d.*\d %\)", done.stderr), done.stderr
     assert "GET /items response time p50 regressed" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_version_that_never_listens_ends_with_what_ended_the_comparison(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "idle.py"
+    file.write_text("import time\nwhile True: time.sleep(1)")
+    version = shlex.join([sys.executable, str(file), "{port}"])
+    program = [sys.executable, "-m", "keiko_perf", "load", "ab", version, version]
+    with subprocess.Popen([*program, "--url", URL, *SHORT], stderr=subprocess.PIPE) as process:
+        eventually(lambda: left_behind(file))
+        process.send_signal(number)
+        assert process.wait(60) == 130
+    assert not left_behind(file)
 
 
 def test_commands_may_write_their_results_themselves(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def served(command: str) -> Iterator[Served]:
     Start *command*, in which `{port}` stands for a free port, and wait until it listens there.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, or SIGTERM.
         UsageError: it names no port, or no program.
         ServiceUnavailable: it ended, or did not listen in time.
     """
@@ -69,7 +71,7 @@ def served(command: str) -> Iterator[Served]:
             cure="Write {port} where its port stands, as in 'uvicorn app:app --port {port}'",
         )
     port = _free_port()
-    with tempfile.TemporaryFile() as said:
+    with _sigterm_as_ctrl_c(), tempfile.TemporaryFile() as said:
         process = _started(command.replace(PORT, str(port)), said)
         try:
             _wait_until_it_listens(process, port, command, said)
@@ -83,10 +85,11 @@ def made(command: str, file: Path) -> None:
     Run *command*, in which `{result}` stands for *file*, to its end.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, or SIGTERM.
         UsageError: it names no program.
         ServiceUnavailable: it wrote no result.
     """
-    with tempfile.TemporaryFile() as said:
+    with _sigterm_as_ctrl_c(), tempfile.TemporaryFile() as said:
         process = _started(command.replace(RESULT, shlex.quote(str(file))), said)
         try:
             status = process.wait()
@@ -97,6 +100,19 @@ def made(command: str, file: Path) -> None:
                 f"{command!r} ended with status {status} and wrote no result{_told(said)}",
                 cure="Let it write one to {result}, as in 'keiko-perf load run … --save {result}'",
             )
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, so that what was started is ended by it as well."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _started(command: str, said: IO[bytes]) -> psutil.Popen:
