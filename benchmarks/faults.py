@@ -61,12 +61,15 @@ PLANTED: dict[Fault, tuple[str, str]] = {
     Fault.CPU_BURN: ("loop.computing", "_fingerprint"),
     Fault.ROW_LOCK: ("locks.waiting", "tenants"),
     Fault.SLOW_HTTP: ("http.slow", "127.0.0.1"),
+    Fault.HTTP_LOOP: ("http.repeated", "127.0.0.1"),
+    Fault.ASYNC_LOCK: ("service.awaiting", "show_agent"),
     Fault.LEAKING_CACHE: ("memory.growing", "memory"),
 }
 """The code of the right name, and what its subject has to name."""
 MORE: dict[Fault, tuple[str, int]] = {
     Fault.STARVED_POOL: ("/api/v1/agents/{agent_id}", 15),
     Fault.ROW_LOCK: ("/api/v1/agents/{agent_id}", 4),
+    Fault.ASYNC_LOCK: ("/api/v1/agents/{agent_id}", 12),
     Fault.LEAKING_CACHE: ("/api/v1/search?q={q}", 3),
 }
 """

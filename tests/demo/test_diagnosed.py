@@ -30,6 +30,7 @@ AGENT = "/api/v1/agents/{agent_id}"
     [
         (Fault.ROW_LOCK, AGENT, "locks.waiting", "tenants"),
         (Fault.SLOW_HTTP, "/api/v1/search?q={q}", "http.slow", "127.0.0.1:"),
+        (Fault.HTTP_LOOP, "/api/v1/search?q={q}", "http.repeated", "127.0.0.1:"),
         (Fault.N_PLUS_ONE, "/api/v1/agents?limit=50", "statements.repeated", "list_agents"),
     ],
 )

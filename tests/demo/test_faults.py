@@ -262,6 +262,8 @@ def test_the_faults_are_named_as_people_write_them() -> None:
             "cpu-burn",
             "row-lock",
             "slow-http",
+            "http-loop",
+            "async-lock",
             "slow-task",
         ]
     )

@@ -37,7 +37,7 @@ def reason(code: str) -> Reason:
     ("code", "said"),
     [
         ("tables.dead-tuples", "Of tasks: half of it is dead. Each scan reads it."),
-        ("plan.pattern", "By the planner's estimate it half of it is dead. Each"),
+        ("plan.pattern", "By the planner's estimate: half of it is dead. Each"),
         ("patterns.deep-offset", "As the database counted: half of it is dead. Each"),
     ],
 )

@@ -50,8 +50,8 @@ def demo(
         list[str] | None,
         typer.Option(
             help="A fault of the service: missing-index, n-plus-one, small-pool, blocking-call, "
-            "leaking-cache, starved-pool, cpu-burn, row-lock, slow-http, slow-task. May be "
-            "repeated; missing-index alone if not given.",
+            "leaking-cache, starved-pool, cpu-burn, row-lock, slow-http, http-loop, async-lock, "
+            "slow-task. May be repeated; missing-index alone if not given.",
         ),
     ] = None,
     scale: Annotated[float, typer.Option(help="Of the seeded rows; 1 is 1.6 million.")] = 1.0,

@@ -18,6 +18,7 @@ from keiko_perf.demo.settings import DemoSettings, Fault
 SMALL_POOL = 2
 STARVED_POOL = 5
 HELD_S = 0.05
+LOOPED = 6
 """How long the fault `starved-pool` holds a connection for a statement."""
 LOCKED_S = 0.08
 """How long the fault `row-lock` does something else before its commit."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from keiko_perf.demo.faults import BLOCKING_S, BURNT_ROUNDS, HELD_S, LOCKED_S
+from keiko_perf.demo.faults import BLOCKING_S, BURNT_ROUNDS, HELD_S, LOCKED_S, LOOPED
 from keiko_perf.demo.payloads import (
     ID,
     AgentDetail,
@@ -83,6 +83,9 @@ async def show_agent(db: Db, demo: Service, agent_id: Id) -> AgentDetail:
         await db.execute(select(func.pg_sleep(HELD_S)))
     if Fault.ROW_LOCK in demo.faults:
         await _note_use(db)
+    if Fault.ASYNC_LOCK in demo.faults:
+        async with demo.turn:
+            await db.execute(select(func.pg_sleep(HELD_S)))
     agent = await db.get(Agent, agent_id, options=[selectinload(Agent.tools)])
     if agent is None:
         raise _missing("agent", agent_id)
@@ -186,6 +189,9 @@ async def search(
 ) -> SearchPage:
     if Fault.SLOW_HTTP in demo.faults:
         await demo.client.get(demo.neighbour.url)
+    if Fault.HTTP_LOOP in demo.faults:
+        for _ in range(LOOPED):
+            await demo.client.get(demo.neighbour.url)
     leaks = Fault.LEAKING_CACHE in demo.faults
     hits = await _search(db, q, _CACHED_HITS if leaks else limit)
     if leaks:

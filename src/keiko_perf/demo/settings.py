@@ -30,6 +30,8 @@ class Fault(StrEnum):
     CPU_BURN = "cpu-burn"  # an async handler computes for tens of milliseconds
     ROW_LOCK = "row-lock"  # a transaction locks a row that all need, and then does something else
     SLOW_HTTP = "slow-http"  # a handler asks another service that takes its time
+    HTTP_LOOP = "http-loop"  # a handler asks another service once for each of some items, in turn
+    ASYNC_LOCK = "async-lock"  # requests take turns at a lock of asyncio, held over a statement
     SLOW_TASK = "slow-task"  # one kind of background task takes seconds
 
     @classmethod

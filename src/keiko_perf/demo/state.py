@@ -4,8 +4,9 @@ What one running demo service consists of: its routes find it at `request.app.st
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import httpx
@@ -32,6 +33,7 @@ class Demo:
     workers: Workers
     neighbour: Neighbour
     client: httpx.AsyncClient
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def _demo(request: Request) -> Demo:

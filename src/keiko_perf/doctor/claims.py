@@ -41,7 +41,8 @@ from keiko_perf.model.awaited import AwaitedAt
 
 REPEATED = 5.0
 """A request that sends one statement so often on average asks for each item of a list."""
-IN_TURN = 1.5
+IN_TURN = 3.0
+"""Calls that go on so many at a time are not made in turn; fewer, where some requests go on."""
 SLOW_STATEMENT_S = 0.02
 SLOW_CALL_S = 0.02
 LEAST_FACTOR = 2.0

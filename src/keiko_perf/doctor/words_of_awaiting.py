@@ -17,6 +17,7 @@ _STANDARD = ("asyncio", "anyio", "concurrent")
 _LOCK = re.compile(r"(?:asyncio/locks\.py|anyio/).*(?:Lock|Semaphore|Condition)\w*\.")
 _SLEEP = re.compile(r"(?:asyncio/tasks\.py|anyio/).*\bsleep$")
 _THREAD = re.compile(r"anyio/.*run_sync|concurrent/futures|asyncio/threads\.py")
+_QUEUE = re.compile(r"asyncio/queues\.py|anyio/streams/memory\.py")
 _COMPRESSES = re.compile(r"(?:gzip|brotli|zstd|compress)", re.I)
 _REDIS = re.compile(r"^(?:redis|valkey|coredis)/")
 
@@ -73,6 +74,12 @@ def _cure(place: str, what: str, steps: tuple[str, ...]) -> Message:
             "Requests take turns there, one after the other, whatever the lock is held for. Hold "
             "it for what it protects alone, and over no await of a database or another service. "
             "This is not verified: measure again after the change."
+        )
+    if _QUEUE.search(what):
+        return say(
+            "Whoever takes from the queue is slower than those who put into it, or nobody puts. "
+            "Let more take from it at the same time, or don't wait for it; a longer queue only "
+            "puts it off. This is not verified: measure again after the change."
         )
     if _SLEEP.search(what):
         return say(

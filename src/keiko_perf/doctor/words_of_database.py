@@ -151,7 +151,7 @@ def _because(found: Finding) -> Message:
     topic = found.code.partition(".")[0]
     about: dict[str, Any] = {"what": found.summary, "why": found.explanation or ""}
     if topic == "plan":
-        return say("By the planner's estimate it {what}. {why}", **about)
+        return say("By the planner's estimate: {what}. {why}", **about)
     if topic in ("tables", "indexes"):
         return say("Of {subject}: {what}. {why}", subject=found.subject, **about)
     return say("As the database counted: {what}. {why}", **about)

@@ -39,6 +39,13 @@ TEMPLATES = {
         "wird. Sie nur für das halten, was sie schützt, und über kein await einer Datenbank oder "
         f"eines anderen Dienstes. {_MEASURE}"
     ),
+    "Whoever takes from the queue is slower than those who put into it, or nobody puts. Let more "
+    "take from it at the same time, or don't wait for it; a longer queue only puts it off. This is "
+    "not verified: measure again after the change.": (
+        "Wer aus der Warteschlange nimmt, ist langsamer als die, die hineinlegen, oder niemand "
+        "legt etwas hinein. Mehrere zugleich daraus nehmen lassen, oder nicht darauf warten; eine "
+        f"längere Warteschlange schiebt es nur auf. {_MEASURE}"
+    ),
     "It sleeps: a pause before it tries again, or a poll for something that could tell by itself. "
     "This is not verified: measure again after the change.": (
         "Es schläft: eine Pause vor einem neuen Versuch, oder ein Nachfragen nach etwas, das sich "

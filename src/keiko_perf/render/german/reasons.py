@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TEMPLATES = {
-    "By the planner's estimate it {what}. {why}": "Nach Schätzung des Planers: sie {what}. {why}",
+    "By the planner's estimate: {what}. {why}": "Nach Schätzung des Planers: {what}. {why}",
     "Of {subject}: {what}. {why}": "Zu {subject}: {what}. {why}",
     "As the database counted: {what}. {why}": "Wie die Datenbank zählte: {what}. {why}",
     "reads {table} from end to end for the texts in {column} that are like a pattern": (
