@@ -94,6 +94,21 @@ async def test_the_tasks_and_workers_of_the_page_are_watched_and_protected() -> 
     await names["shared"].stop()
 
 
+async def test_a_framework_that_leaves_no_route_is_told_apart_as_the_page_says() -> None:
+    names = ran("watch-tasks-and-workers.md")
+
+    async def send(_message: object) -> None: ...
+
+    for path in ("/films/movie", "/films/review", "/elsewhere"):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+        await names["served"](scope, None, send)
+    monitor: PerformanceMonitor = names["monitor"]
+    routes = {one.name: one.count for one in monitor.recorder.peek().series if one.count}
+    await monitor.stop()
+    assert routes["GET /{database}/{table}"] == 2
+    assert routes["(unmatched)"] == 1
+
+
 @pytest.mark.parametrize("page", ["alerts", "export-to-prometheus", "watch-tasks-and-workers"])
 def test_what_a_page_names_is_there(page: str) -> None:
     import keiko_perf.monitoring as monitoring

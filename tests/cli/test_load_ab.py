@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import textwrap
@@ -84,6 +85,9 @@ def test_a_version_that_is_far_slower_and_sends_more_is_a_regression(server: Pat
     assert changes["bytes a request"] == "regressed"
     assert changes["response time p50"] == "regressed"
     assert left_behind(server) == []
+    # What is told after each pair says which figure it is.
+    assert re.search(r"pair 3 .*bytes a request regressed \(\+\d.*\d %\)", done.stderr), done.stderr
+    assert "GET /items response time p50 regressed" in done.stderr
 
 
 def test_commands_may_write_their_results_themselves(tmp_path: Path) -> None:

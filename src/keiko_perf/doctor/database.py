@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keiko_perf.diagnosis.advice.advice import AdvisedIndex
@@ -23,6 +23,7 @@ from keiko_perf.diagnosis.history.delta import between
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules import judge
 from keiko_perf.diagnosis.rules.statements import is_query, returns_rows
+from keiko_perf.diagnosis.search.search import Gain
 from keiko_perf.diagnosis.server import Server
 from keiko_perf.diagnosis.statements.workload import Statement, Workload
 from keiko_perf.doctor.explaining import as_sent, explained
@@ -36,6 +37,8 @@ ADVICE_S = 15.0
 _LEAST_SHARE = 0.02
 """Of the time of all statements: no index is looked for that would help one which takes less."""
 _MOST_STATEMENTS = 20
+_LEAST_STEP = 1.5
+"""What the last of several indexes has to save by a factor, to be named with those before it."""
 _WRITES = re.compile(r"\s*(insert|update|delete|merge)\b", re.I)
 
 
@@ -133,7 +136,7 @@ async def examine(
         ),
         deadlocks=0 if evidence.database is None else evidence.database.deadlocks,
         looks=times,
-        cures=tuple(cure for index in advice.indexes for cure in _cures(index)),
+        cures=tuple(cures(advice.indexes)),
         reasons=reasons,
         recommendations=advice.recommendations,
         findings=judged.findings,
@@ -191,17 +194,32 @@ async def _workload(
     return replace(workload, statements=(*dear[:_MOST_STATEMENTS], *writes))
 
 
-def _cures(index: AdvisedIndex) -> Iterable[IndexCure]:
-    on = f"{index.table.shown_name} {index.index.rest}"
-    for gain in index.gains:
+def cures(indexes: Sequence[AdvisedIndex]) -> Iterator[IndexCure]:
+    """
+    For each statement all the indexes that cure it together.
+
+    What an index saves was priced with those before it: by itself it may save next to nothing.
+    """
+    steps: dict[str, list[tuple[AdvisedIndex, Gain]]] = {}
+    for index in indexes:
+        for gain in index.gains:
+            steps.setdefault(gain.statement.text, []).append((index, gain))
+    for statement, taken in steps.items():
+        while len(taken) > 1 and _factor(taken[-1][1], taken[-1][1]) < _LEAST_STEP:
+            taken.pop()
+        together = [index for index, _ in taken]
         yield IndexCure(
-            statement=gain.statement.text,
-            sql=index.statement,
-            undo=index.undo,
-            on=on,
-            factor=gain.cost_before / max(gain.cost_after, 0.01),
-            verified_by=index.verified_by,
+            statement=statement,
+            sql=";\n".join(one.statement for one in together),
+            undo=";\n".join(one.undo for one in reversed(together)),
+            on="; ".join(f"{one.table.shown_name} {one.index.rest}" for one in together),
+            factor=_factor(taken[0][1], taken[-1][1]),
+            verified_by=together[0].verified_by,
         )
+
+
+def _factor(first: Gain, last: Gain) -> float:
+    return first.cost_before / max(last.cost_after, 0.01)
 
 
 def _once(gaps: Iterable[Gap]) -> tuple[Gap, ...]:

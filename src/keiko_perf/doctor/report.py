@@ -172,7 +172,7 @@ def _severity(cause: Cause, seen: Seen) -> Severity:
 
 def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) -> Section:
     cures = [one.recommendation for one in causes if one.recommendation is not None]
-    told = {one.statement for one in cures}
+    told = {made for one in cures for made in (one.statement or "").split(";\n")}
     others = [one for one in seen.recommendations if one.statement not in told]
     return Section(
         title=say("Causes, by what users wait for them"),

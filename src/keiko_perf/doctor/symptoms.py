@@ -121,13 +121,13 @@ class LockWait:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexCure:
     """
-    An index that makes a statement cheaper.
+    An index that makes a statement cheaper, or several that do it together.
 
     Attributes:
         statement: the text of the statement that gains.
-        sql: what makes the index.
-        undo: what takes it back.
-        on: table and columns, for a person.
+        sql: what makes them.
+        undo: what takes them back.
+        on: table and columns of each, with semicolons.
         factor: how many times cheaper; None if nobody verified it.
         verified_by: who says so; None if nobody.
     """

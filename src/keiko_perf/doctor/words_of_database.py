@@ -26,12 +26,16 @@ def index(case: Case) -> Cause:
     cure: IndexCure = case.claim.about["cure"]
     after_s = asked.mean_s / (cure.factor or 1.0)
     gaining = tuple(case.claim.about["gaining"].values())
+    first, *others = cure.on.split("; ")
+    on: Text = first
+    for one in others:
+        on = say("{one} and one on {other}", one=on, other=one)
     figures: dict[str, Any] = {
         "share": case.share,
         "who": case.who,
         "statement": statement_told(asked.statement),
         "mean": asked.mean_s,
-        "index": cure.on,
+        "index": on,
         "after": after_s,
     }
     said = (
@@ -66,7 +70,7 @@ def index(case: Case) -> Cause:
             summary=say(
                 "An index on {index} cuts the statement from {mean:duration} to about "
                 "{after:duration}",
-                index=cure.on,
+                index=on,
                 mean=asked.mean_s,
                 after=after_s,
             ),

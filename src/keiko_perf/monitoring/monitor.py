@@ -217,6 +217,9 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         """
         The same around any other ASGI application, such as Litestar's: serve what this returns.
 
+        Of a framework that leaves no route in the scope, requests are told apart by what an
+        application around it puts there as `path_template`.
+
         Raises:
             UsageError: *app* is no ASGI application; *protect* cannot be called.
             MissingExtra: Starlette, which serves the dashboard, is not installed.

@@ -19,7 +19,7 @@ from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing import verify
 from keiko_perf.diagnosis.pricing.memory import InMemory
 from keiko_perf.diagnosis.pricing.price import Around, Price, TableLocked
-from keiko_perf.diagnosis.pricing.trying import Patient
+from keiko_perf.diagnosis.pricing.sessions import Patient
 from keiko_perf.diagnosis.pricing.verify import (
     HypoPg,
     IndexRefused,

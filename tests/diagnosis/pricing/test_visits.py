@@ -311,8 +311,8 @@ def test_an_index_that_is_only_assumed_gives_its_own_order(column: str) -> None:
     index = Index(ORDERS, (Key(column),))
     visits = visits_of(led(scan("Index Scan", Index_Name="new"), "orders.client"), {"new": index})
     visit = next(one for one in visits if one.table == LINES)
-    assert visit.lead is not None
-    assert visit.lead.is_sorted is (column == "client")
+    assert visit.source is not None
+    assert visit.source.is_sorted is (column == "client")
 
 
 def test_values_that_come_several_times_in_a_row_are_looked_up_once() -> None:

@@ -57,6 +57,9 @@ SICK = [
      {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_memoize": "off"}),
     ("plan.nested-loop-blowup",
      "SELECT count(*) FROM agents a JOIN agents b ON a.id * b.id = 7919 WHERE a.id < 1000", {}),
+    # One condition too few: none is about `a`.
+    ("plan.nested-loop-blowup",
+     "SELECT avg(e.region) FROM events e JOIN agents a ON e.agent = 20", {}),
     ("plan.heap-fetches", "SELECT count(id) FROM visited WHERE id > 5",
      {"enable_seqscan": "off", "enable_bitmapscan": "off"}),
     ("plan.lossy-bitmap",

@@ -159,6 +159,24 @@ def test_a_run_without_a_success_points_to_its_errors():
     assert "its log tells" in phrase(finding.explanation)  # each has a cure
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "token"),
+        (403, "token"),
+        (404, "ids are made up"),
+        (422, "takes no such values"),
+        (429, "how often"),
+        (418, "The service refuses it"),
+    ],
+)
+def test_what_a_refusal_means_is_told_by_its_status(status: int, words: str):
+    (finding, *_) = report(measured(lambda _now_s, _request: Answer(0.001, status))).findings
+    assert finding.code == "load.http-4xx"
+    assert words in phrase(finding.explanation)
+    assert phrase(finding.explanation, "de") != phrase(finding.explanation)
+
+
 def test_failures_are_grouped_by_class_with_their_span_and_a_line_to_repeat():
     def answer(now_s: float, _request: object) -> Answer:
         return Answer(0.001, 503 if 10 <= now_s < 11 else 404 if now_s < 2 else 200)

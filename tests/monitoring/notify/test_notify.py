@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from tests.monitoring.export.exported import eventually
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.fakes import FakeClock
@@ -348,15 +348,6 @@ def test_a_real_alertmanager_takes_alerts_and_their_end(tmp_path, absent):
     finally:
         process.terminate()
         process.wait(30)
-
-
-def eventually(question):
-    """The first answer that is not empty, asked again for a minute at most."""
-    ends_s = time.monotonic() + 60
-    while not (answered := question()):
-        assert time.monotonic() < ends_s, "it never came"
-        time.sleep(0.05)
-    return answered
 
 
 # Apprise asks for the standard library's imghdr, which Python 3.11 warns of.

@@ -112,13 +112,19 @@ async def test_a_process_that_dies_while_loading_is_followed_by_another(client: 
 
 
 async def test_a_long_load_keeps_its_lock(client: Redis) -> None:
+    """It is renewed each third of its life, so four renewals are more than one life."""
     source, other = Source(), Source()
-    one, two = RedisCache(client, lock_s=0.06), RedisCache(client, lock_s=0.06)
+    one, two = RedisCache(client, lock_s=2), RedisCache(client, lock_s=2)
     source.may.clear()
     loading = asyncio.create_task(one.get_or_load("a", source))
     await until(lambda: source.asked == 1)
     waiting = asyncio.create_task(two.get_or_load("a", other))
-    await asyncio.wait([waiting], timeout=0.3)  # five times as long as a lock lives
+    (lock,) = await client.keys("keiko-perf:l:*")
+    left_ms, renewals = await client.pttl(lock), 0
+    async with asyncio.timeout(60):
+        while renewals < 4 and not waiting.done():
+            before_ms, left_ms = left_ms, await client.pttl(lock)
+            renewals += left_ms > before_ms
     source.may.set()
     assert (await loading, await waiting, other.asked) == (1, 1, 0)
 

@@ -43,6 +43,7 @@ from keiko_perf.loadtest import (
     run_in_own_loop,
 )
 from keiko_perf.loadtest.comparison.ab import (
+    ALL,
     BYTES,
     CPU_S,
     STATEMENTS,
@@ -57,6 +58,8 @@ from keiko_perf.loadtest.comparison.served import PORT, RESULT, Served, made, se
 from keiko_perf.loadtest.watching.watcher import Watcher
 from keiko_perf.model import Comparison, Message
 from keiko_perf.model.pairing import LEAST_PAIRS
+from keiko_perf.render import phrase
+from keiko_perf.render.words import name
 
 _REPEATS = 2
 _MOST_PAIRS = 100
@@ -185,11 +188,7 @@ class _Turns:
         return True
 
     def tell(self, found: tuple[Comparison, ...]) -> None:
-        told = ", ".join(
-            f"{one.subject} {one.change.value}"
-            + (f" ({one.ratio - 1:+.1%})" if one.ratio is not None else "")
-            for one in found
-        )
+        told = " · ".join(_told(one) for one in found)
         self._console.print(Text(f"pair {len(self.pairs)}  {told}", "dim"), soft_wrap=True)
 
     def _valid(self, command: str) -> Run | None:
@@ -278,3 +277,10 @@ class _Cpu:
             return {}
         used_s, count = self._last[0] - self._first[0], self._last[1] - self._first[1]
         return {CPU_S: used_s / count} if count > 0 and used_s > 0 else {}
+
+
+def _told(one: Comparison) -> str:
+    """`GET /items response time p95 regressed (+12.0 %)`; of all requests the figure alone."""
+    whose = "" if one.subject == ALL else f"{one.subject} "
+    by = "" if one.ratio is None else f" ({one.ratio - 1:+.1%})".replace("%", " %")
+    return f"{whose}{phrase(one.label)} {phrase(name(one.change))}{by}"

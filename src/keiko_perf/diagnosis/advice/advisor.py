@@ -40,7 +40,7 @@ from keiko_perf.diagnosis.pricing.memory import InMemory, buffers_bytes
 from keiko_perf.diagnosis.pricing.price import IndexRefused, Pricer, Session, TableLocked
 from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.scratch import Scratch, Trial, try_out
-from keiko_perf.diagnosis.pricing.trying import Patient, Remembering, WithTried
+from keiko_perf.diagnosis.pricing.sessions import Patient, Remembering, WithTried
 from keiko_perf.diagnosis.pricing.verify import HypoPg, RolledBackBuild
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits

@@ -8,7 +8,6 @@ PostgreSQL's own parser reads what EXPLAIN wrote, once the signs that are no SQL
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -23,7 +22,7 @@ from keiko_perf.diagnosis.statements.parser import (
     sql,
     walk,
 )
-from keiko_perf.diagnosis.statements.tree import names_of
+from keiko_perf.diagnosis.statements.tree import names_of, terms
 
 MOST_CHARACTERS = 20_000
 """A longer condition is passed over."""
@@ -97,7 +96,7 @@ def clauses(condition: str, alias: str | None = None) -> tuple[Clause, ...]:
         statement = parse(f"SELECT 1 WHERE {written}")
     except (NotUnderstood, UnicodeError):
         return ()
-    return tuple(_clause(one) for one in _conjuncts(statement.whereClause))
+    return tuple(_clause(one) for one in terms(statement.whereClause))
 
 
 def _own_name(found: re.Match[str], alias: str) -> str:
@@ -111,14 +110,6 @@ def _own_name(found: re.Match[str], alias: str) -> str:
 def without_aliases(condition: str) -> str:
     """A condition as it reads for each partition of a table alike."""
     return re.sub(r'(?:"(?:[^"]|"")+"|\b[a-z_]\w*)\.(?=["a-z_])', "", condition)
-
-
-def _conjuncts(node: Any) -> Iterator[Any]:
-    if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.AND_EXPR:
-        for one in node.args:
-            yield from _conjuncts(one)
-    elif node is not None:
-        yield node
 
 
 def _clause(node: Any) -> Clause:
@@ -138,10 +129,10 @@ def _clause(node: Any) -> Clause:
 
 def _of_arms(node: Any, text: str) -> Clause:
     """An OR of one table, which indexes serve if they serve each arm of it."""
-    arms = [_clause(conjunct) for arm in node.args for conjunct in _conjuncts(arm)]
+    arms = [_clause(conjunct) for arm in node.args for conjunct in terms(arm)]
     kept_off = (Reason.FUNCTION, Reason.CAST, Reason.PATTERN)
     blocked = next((one for one in arms if one.reason in kept_off), None)
-    if blocked is None or any(len([*_conjuncts(arm)]) > 1 for arm in node.args):
+    if blocked is None or any(len([*terms(arm)]) > 1 for arm in node.args):
         return Clause(text, Reason.OTHER)
     return Clause(text, blocked.reason, blocked.column, blocked.is_certain)
 

@@ -20,7 +20,7 @@ from math import sqrt
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.pages import PAGE_BYTES, pages_fetched
-from keiko_perf.diagnosis.pricing.leading import Lead, lead_of
+from keiko_perf.diagnosis.pricing.lookups import LookupSource, source_of
 from keiko_perf.diagnosis.pricing.nodes import Node, shared_by
 from keiko_perf.diagnosis.schema import Table, TableName
 
@@ -73,7 +73,7 @@ class Visit:
         is_bitmap: whether all pages are gathered first.
         is_whole: whether the index is read from end to end for what stands behind its first column.
         ends_early: whether what the planner counts may be less than this cost, as in a merge join.
-        lead: whose order the look-ups follow; None: nobody's that is known.
+        source: whose order the look-ups follow; None: nobody's that is known.
         found: how much of what the planner counts for a look-up a join finds on average.
         is_alone: whether the index is enough, and no row is fetched.
         is_assumed: whether the index is not there, so that the way down in it cost nothing.
@@ -92,7 +92,7 @@ class Visit:
     is_bitmap: bool = False
     is_whole: bool = False
     ends_early: bool = False
-    lead: Lead | None = None
+    source: LookupSource | None = None
     found: float = 1.0
     is_alone: bool = False
     is_assumed: bool = False
@@ -144,9 +144,9 @@ class _Scatter:
         order, again = 0.0, 0.0
         if visit.times <= 1:
             return _Scatter(order, 0.0, is_kept)
-        if visit.lead is not None:
-            order = visit.lead.order(tables)
-            again = order * (1.0 - 1.0 / visit.lead.repeats(tables))
+        if visit.source is not None:
+            order = visit.source.order(tables)
+            again = order * (1.0 - 1.0 / visit.source.repeats(tables))
         held = min(buffers_bytes * _OF_BUFFERS / max(size_bytes, 1.0), 1.0)
         return _Scatter(order, (1.0 - held) * (1.0 - again), is_kept)
 
@@ -338,7 +338,7 @@ def _by_index(node: Node, assumed: Mapping[str, Index], way: _Way) -> Visit:
         is_first_enough=way.is_first_enough,
         is_assumed=_is_assumed(name, assumed),
         ends_early=way.ends_early,
-        lead=lead_of(condition, way.outer, assumed) if way.outer else None,
+        source=source_of(condition, way.outer, assumed) if way.outer else None,
         found=_found(rows, way.given),
     )
 

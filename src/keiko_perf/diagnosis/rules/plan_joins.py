@@ -63,12 +63,13 @@ def _is_product(plan: Plan, node: Node, inner: Node) -> bool:
     """Whether each row is put beside each other, with no condition at all or a loose one."""
     pairs = (node.rows or 0.0) + node.removed("Rows Removed by Join Filter")
     loops, each = inner.loops or 0.0, inner.rows_per_loop or 0.0
-    is_forgotten = "Join Filter" not in node.details and each >= 10 and pairs >= 500 * MANY_ROWS
-    is_large = each >= 100 and pairs >= 100 * MANY_ROWS
-    if loops < 100 or not (is_forgotten or is_large):
+    is_forgotten = "Join Filter" not in node.details and each >= 10
+    if loops < 100 or pairs < 100 * MANY_ROWS or not (is_forgotten or each >= 100):
         return False
-    below = plan.children(inner)[0] if inner.kind == "Materialize" and inner.children else inner
-    return not (below.details.get("Index Cond") or below.children or below.kind == "Function Scan")
+    if inner.kind == "Materialize" and inner.children:
+        # What is kept to be gone through again is the same for each row of the other side.
+        return plan.children(inner)[0].kind != "Function Scan"
+    return not (inner.details.get("Index Cond") or inner.children or inner.kind == "Function Scan")
 
 
 def _how_it_blew_up(

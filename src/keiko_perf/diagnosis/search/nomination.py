@@ -24,8 +24,10 @@ _WORTH_ASKING = 1e-4
 _WORTH_EXPLORING = 1e-3
 """The same of what nothing is known of yet."""
 _LEAST_ASKED = 16
-_LEFT = 0.2
-"""Of the questions: with these what is chosen, and each index of it, is looked at once more."""
+_FOR_THE_END, _FOR_EACH = 10, 4
+"""Questions that are left: what is chosen, and each index of it, is looked at once more."""
+_MOST_LEFT = 0.2
+"""Of all: of few not many are left."""
 _TOGETHER = 0.5
 """Of the questions: what helps only together no statistics foretell, nor does a part of it."""
 _OF_AN_AVERAGE = 0.25
@@ -105,8 +107,10 @@ class Nomination:
     def _is_used_up(self, *, by_all: bool) -> bool:
         asked = self._costs.session.planner_calls - self._calls_before
         worth = self._allowance.questions(by_all=by_all)
+        chosen = self._best.bit_count()
         # Of nothing that was chosen there is nothing to look at once more.
-        worth -= self._calls_before + (_LEFT * worth if self._best else 0.0)
+        left = min(_FOR_THE_END + _FOR_EACH * chosen, _MOST_LEFT * worth) if chosen else 0.0
+        worth -= self._calls_before + left
         return asked >= self._share * max(worth, _LEAST_ASKED)
 
     def _packing(self) -> Packing:

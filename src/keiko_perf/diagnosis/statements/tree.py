@@ -58,6 +58,7 @@ def leaves_some(term: Any) -> bool:
 
 
 def terms(node: Any) -> Iterator[Any]:
+    """What a condition joins by AND."""
     if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.AND_EXPR:
         for one in node.args:
             yield from terms(one)

@@ -28,6 +28,8 @@ from keiko_perf.model import (
     say,
 )
 
+ALL = "all requests"
+"""What is compared that no step has by itself."""
 STATEMENTS = "statements"
 BYTES = "bytes"
 CPU_S = "cpu_s"
@@ -173,7 +175,7 @@ def _costs(pairs: Sequence[Pair], min_effect: float) -> Iterator[Comparison]:
             yield paired(
                 [one for one, _ in known],
                 [two for _, two in known],
-                subject="all requests",
+                subject=ALL,
                 label=label,
                 format=format,
                 min_effect=min_effect if cost == CPU_S else COST_EFFECT,

@@ -66,7 +66,7 @@ def _finding(result: Result, group: ErrorGroup) -> Finding:
             "first_seen_s": max(0.0, group.first_s),
             "last_seen_s": max(0.0, group.last_s),
         },
-        explanation=_CURES.get(group.failure),
+        explanation=_CURES_OF_STATUS.get(group.detail) or _CURES.get(group.failure),
         example=group.example or None,
     )
 
@@ -100,12 +100,32 @@ _CURES = {
         "its log why."
     ),
     Failure.HTTP_4XX: say(
-        "The service refuses: a path, a header (-H) or the token (--token) is wrong or missing, or "
-        "a limit of the service was reached (429)."
+        "The service refuses it: a path, a header (-H) or a value is not what it takes."
     ),
     Failure.HTTP_5XX: say("The service failed; its log tells by what."),
     Failure.GENERATOR: say(
         "This machine has no port, file or memory left for the load: use fewer connections, or "
         "raise ulimit -n."
     ),
+}
+
+_WHO_ASKS = say(
+    "The service does not know who asks, or does not let him: the token (--token) or a header (-H) "
+    "is missing, wrong or too old."
+)
+_VALUES = say(
+    "The service takes no such values: its answer says which. Of an OpenAPI document they are made "
+    "up as its schemas allow, unless it gives an example."
+)
+_CURES_OF_STATUS = {
+    "HTTP 400": _VALUES,
+    "HTTP 401": _WHO_ASKS,
+    "HTTP 403": _WHO_ASKS,
+    "HTTP 404": say(
+        "Nothing is there: the path or its prefix is wrong, or an id in it is of nothing. Of an "
+        "OpenAPI document ids are made up, unless it gives an example; a scenario asks for those "
+        "that a list has just shown."
+    ),
+    "HTTP 422": _VALUES,
+    "HTTP 429": say("A limit of the service was reached, on how often one client may ask."),
 }

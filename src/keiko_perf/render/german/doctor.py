@@ -99,6 +99,7 @@ TEMPLATES = {
     "Let it: PerformanceMonitor(attribution=True)": (
         "Ihn das tun lassen: PerformanceMonitor(attribution=True)"
     ),
+    "{one} and one on {other}": "{one} und einer auf {other}",
     "statements and waits for connections": "Anweisungen und das Warten auf Verbindungen",
     "no engine and no pool is watched, and a driver tells nothing by itself": (
         "keine Engine und kein Pool wird beobachtet, und ein Treiber sagt von sich aus nichts"

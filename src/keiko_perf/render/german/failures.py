@@ -42,10 +42,29 @@ TEMPLATES = {
         "Was antwortet, ist kein HTTP-Server oder brach ab: nachsehen, ob der Port der des Dienstes"
         " ist, und in dessen Protokoll, warum."
     ),
-    "The service refuses: a path, a header (-H) or the token (--token) is wrong or missing, or a"
-    " limit of the service was reached (429).": (
-        "Der Dienst weist ab: ein Pfad, eine Kopfzeile (-H) oder das Token (--token) ist falsch"
-        " oder fehlt, oder eine Grenze des Dienstes ist erreicht (429)."
+    "The service refuses it: a path, a header (-H) or a value is not what it takes.": (
+        "Der Dienst weist ab: ein Pfad, eine Kopfzeile (-H) oder ein Wert ist nicht, was er nimmt."
+    ),
+    "The service does not know who asks, or does not let him: the token (--token) or a header (-H)"
+    " is missing, wrong or too old.": (
+        "Der Dienst kennt den Fragenden nicht oder lässt ihn nicht: das Token (--token) oder eine"
+        " Kopfzeile (-H) fehlt, ist falsch oder zu alt."
+    ),
+    "The service takes no such values: its answer says which. Of an OpenAPI document they are made"
+    " up as its schemas allow, unless it gives an example.": (
+        "Der Dienst nimmt solche Werte nicht: seine Antwort sagt, welche. Aus einem"
+        " OpenAPI-Dokument werden sie so erdacht, wie seine Schemata es erlauben, sofern es kein"
+        " Beispiel gibt."
+    ),
+    "Nothing is there: the path or its prefix is wrong, or an id in it is of nothing. Of an OpenAPI"
+    " document ids are made up, unless it gives an example; a scenario asks for those that a list"
+    " has just shown.": (
+        "Dort ist nichts: der Pfad oder sein Präfix ist falsch, oder eine Kennung darin gehört zu"
+        " nichts. Aus einem OpenAPI-Dokument werden Kennungen erdacht, sofern es kein Beispiel"
+        " gibt; ein Szenario fragt nach denen, die eine Liste gerade gezeigt hat."
+    ),
+    "A limit of the service was reached, on how often one client may ask.": (
+        "Eine Grenze des Dienstes ist erreicht, wie oft ein Klient fragen darf."
     ),
     "The service failed; its log tells by what.": (
         "Der Dienst ist gescheitert; sein Protokoll sagt, woran."

@@ -1,5 +1,5 @@
 """
-Trying: sessions around another one, that prices what was tried on a sample beside what can be
+Sessions: those around another one, that prices what was tried on a sample beside what can be
 assumed, that asks again where a table is locked for a while, and that remembers how the tables are
 read without any index more.
 """

@@ -1,5 +1,5 @@
 """
-Leading: in whose order the rows come for each of which something is looked up.
+Lookups: in whose order the rows come for each of which something is looked up.
 
 A table that is read from end to end gives its rows as they lie there; a join that asks for each row
 keeps the order of its first side. What is looked up in the order in which it lies is found on the
@@ -30,7 +30,7 @@ _BY_INDEX = frozenset({"Index Scan", "Index Only Scan"})
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class LookupSource:
     """
     Where the values come from that are looked up.
 
@@ -69,9 +69,9 @@ class Lead:
         return max(table.rows / column.distinct, 1.0)
 
 
-def lead_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> Lead | None:
+def source_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> LookupSource | None:
     """
-    Who leads a look-up; None: it is not known.
+    Whose order a look-up follows; None: it is not known.
 
     Args:
         condition: of the look-up.
@@ -85,7 +85,7 @@ def lead_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> Lead |
     kind = driver["Node Type"]
     if kind in ("Sort", "Merge Join"):
         by = " ".join(driver.get("Sort Key", ())[:1]) + driver.get("Merge Cond", "")
-        return Lead(TableName("", ""), "", is_sorted=True) if _mentions(by, names) else None
+        return LookupSource(TableName("", ""), "", is_sorted=True) if _mentions(by, names) else None
     if kind not in _AS_THEY_LIE | _BY_INDEX:
         return None
     alias = driver.get("Alias", "")
@@ -94,10 +94,10 @@ def lead_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> Lead |
     if table is None or not mine:
         return None
     name = driver.get("Index Name", "") if kind in _BY_INDEX else ""
-    if name not in assumed:
-        return Lead(table, mine[0], index=name)
-    first = assumed[name].keys[0].column
-    return Lead(table, first, is_sorted=True) if first in mine else Lead(table, mine[0], index=name)
+    first = assumed[name].keys[0].column if name in assumed else ""
+    if first in mine:
+        return LookupSource(table, first, is_sorted=True)
+    return LookupSource(table, mine[0], index=name)
 
 
 def _same(names: set[str], plan: Node) -> list[str]:
