@@ -21,7 +21,8 @@ from keiko_perf import PerformanceMonitor
 from keiko_perf.cli import load
 from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
 
-POOL_SIZE, HOLD_S = 5, 0.05
+POOL_SIZE, HOLD_S = 5, 0.2
+"""25 a second, which is next to no work: a busy machine is no part of what is measured."""
 engine = create_engine(
     "sqlite://",
     poolclass=QueuePool,
@@ -58,10 +59,10 @@ def keiko(*arguments: str):
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_pool_of_5_that_is_held_for_50_ms_is_found_and_named(url):
+def test_a_pool_of_5_that_is_held_for_200_ms_is_found_and_named(url):
     done = keiko(
-        *(f"{url}/pooled", "--slo", "p50<200ms, errors<1%", "--watch", url, "--format", "json"),
-        *("--start", "80", "--max", "120", "--step-seconds", "3", "--timeout", "5s"),
+        *(f"{url}/pooled", "--slo", "p50<1s, errors<1%", "--watch", url, "--format", "json"),
+        *("--start", "20", "--max", "30", "--step-seconds", "3", "--timeout", "10s"),
     )
     answer = json.loads(done.stdout)["capacity"]
     if answer["found"] == "invalid":  # this machine starved the generator, which is no pass

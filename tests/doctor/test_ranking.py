@@ -124,6 +124,19 @@ def test_without_the_database_it_is_said_that_it_would_tell_more() -> None:
     assert "With --database URL" in phrase(cause.explanation)
 
 
+@pytest.mark.parametrize(
+    "around",
+    ["BEGIN", "COMMIT", "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL"],
+)
+def test_what_stands_around_each_statement_is_no_list_that_asks_for_its_items(around: str) -> None:
+    seen = Symptoms(
+        window_s=30.0,
+        routes=(RouteTime(route="GET /agents", count=40, sql_s=4.4),),
+        asked=(asked("GET /agents", around, requests=40, count=2000, total_s=4.3),),
+    )
+    assert "statements.repeated" not in [one.code for one in ranked(seen)]
+
+
 def test_a_statement_that_is_sent_for_each_item_is_named_with_its_line() -> None:
     seen = Symptoms(
         window_s=30.0,

@@ -35,6 +35,7 @@ def test_nothing_measured_is_nothing_found() -> None:
         ([REQUESTS, statement(299)], []),
         ([series("GET /", [0.01] * 10), statement(99)], []),
         ([REQUESTS, statement(1000, OTHER)], []),
+        ([REQUESTS, statement(1000, "COMMIT")], []),
         ([statement(1000)], []),
         ([series("loop", [0.001] * 900 + [0.06] * 5, kind=Kind.LOOP)], ["service.blocked-loop"]),
         ([series("loop", [0.001] * 900 + [0.06] * 4, kind=Kind.LOOP)], []),
@@ -49,7 +50,8 @@ def test_nothing_measured_is_nothing_found() -> None:
     ],
     ids=[
         "an N+1", "just often enough", "less often", "too few calls", "what was folded",
-        "without requests", "standstills", "too few standstills", "just late", "pool waits",
+        "what ends a transaction", "without requests", "standstills", "too few standstills",
+        "just late", "pool waits",
         "too few waits", "short waits", "waits in vain",
     ],
 )  # fmt: skip

@@ -37,6 +37,7 @@ from keiko_perf.doctor.rows import MANY_ROWS, rows_each
 from keiko_perf.doctor.shape import is_same, shape
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, Reason, RouteTime, Symptoms
 from keiko_perf.model import OTHER, Asked, BlockingCall
+from keiko_perf.model.asked import asks_for_something
 from keiko_perf.model.awaited import AwaitedAt
 
 REPEATED = 5.0
@@ -101,7 +102,8 @@ def _statements(seen: Symptoms) -> Iterable[Claim]:
         cure = _cure(asked.statement, seen.cures)
         if reason is not None and reason.is_before_index:
             cure = None
-        if asked.times >= REPEATED and asked.route:
+        is_sent_again = asked.times >= REPEATED and asks_for_something(asked.statement)
+        if is_sent_again and asked.route:
             claim(REPEATED_CODE, asked.statement, asked.statement, spent, left_s)
         elif cure is not None:
             one = claim(INDEX, cure.sql, asked.statement, spent, left_s)

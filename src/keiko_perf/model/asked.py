@@ -7,6 +7,7 @@ Both hold names of routes, normalised statements and lines of code, and no value
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,6 +20,19 @@ MAX_ASKED = 200
 MAX_EXEMPLARS = 3
 """Of each route; the slowest stay."""
 MAX_ROUTES = 20
+_AROUND = re.compile(
+    r"(?:BEGIN|START TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET|RESET|DISCARD)\b"
+    r"|SELECT pg_advisory_unlock_all\(\)",
+    re.IGNORECASE,
+)
+
+
+def asks_for_something(statement: str) -> bool:
+    """
+    Whether a statement is more than what stands around others: a transaction's begin and end, or
+    that by which a pool cleans a connection. However often it is sent, no list is behind it.
+    """
+    return _AROUND.match(statement) is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

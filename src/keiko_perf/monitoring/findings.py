@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.model import OTHER, BlockingCall, Finding, Kind, Message, Severity, Snapshot, say
+from keiko_perf.model.asked import asks_for_something
 
 REPEATED = 3.0
 """A statement that is sent so many times for each request of the whole service is no accident."""
@@ -112,7 +113,10 @@ def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
     by_route = [
         one
         for one in snapshot.asked
-        if one.times >= REPEATED_IN_ROUTE and one.count >= LEAST_CALLS and one.statement != OTHER
+        if one.times >= REPEATED_IN_ROUTE
+        and one.count >= LEAST_CALLS
+        and one.statement != OTHER
+        and asks_for_something(one.statement)
     ]
     for asked in by_route[:MOST_PLACES]:
         yield _sent_again(
@@ -132,6 +136,8 @@ def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
     for one in snapshot.of(Kind.STATEMENT):
         times = one.count / requests if requests else 0.0
         if times < REPEATED or one.count < LEAST_CALLS or one.name in (OTHER, *told):
+            continue
+        if not asks_for_something(one.name):
             continue
         summary = say("a statement is sent {times:number} times for each request", times=times)
         yield _sent_again(one.name, summary, one.count, requests, one.sum_s)

@@ -108,8 +108,8 @@ class NaivePacking:
         losses = self.losses(chosen, chosen)
         cheap = sorted(losses, key=lambda bit: (losses[bit] / self.size(1 << bit), bit))
         others: dict[Bits, float] = {}
-        for bit in cheap[:20]:
-            rest = without(chosen, bit)
+        for gone in (*combinations(cheap[:20], 1), *combinations(cheap[:6], 2)):
+            rest = without(chosen, *gone)
             found = [
                 self.paying(self.filled(self.filled(rest, view, but=chosen & ~rest), view))
                 for view in (1.0, 0.0)

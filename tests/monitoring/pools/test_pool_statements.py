@@ -47,10 +47,16 @@ async def of_psycopg(url: str) -> AsyncIterator[Any]:
         yield pool
 
 
+CLEANING = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL"
+"""By which a pool of asyncpg cleans each connection that comes back."""
+
+
 def told(recorder: Recorder) -> dict[str, tuple[int, int]]:
-    """By statement: how often it was executed, and failed."""
+    """By statement of the application: how often it was executed, and failed."""
     series = recorder.peek().series
-    return {one.name: (one.count, one.errors) for one in series if one.kind == Kind.STATEMENT}
+    found = {one.name: (one.count, one.errors) for one in series if one.kind == Kind.STATEMENT}
+    found.pop(CLEANING, None)
+    return found
 
 
 async def test_each_way_in_which_asyncpg_executes_is_told_by_its_statement(
@@ -105,9 +111,27 @@ def test_a_pool_of_threads_tells_its_statements_too(url: str, recorder: Recorder
     assert told(recorder) == {"SELECT 7": (1, 0)}
 
 
-async def test_savepoints_of_asyncpg_have_one_name_and_the_pools_cleaning_has_none(
+async def test_that_a_pool_of_asyncpg_cleans_what_comes_back_is_a_statement_of_the_request(
     of_asyncpg: Any, recorder: Recorder
 ) -> None:
+    watch_pool(of_asyncpg, recorder)
+
+    async def ask() -> None:
+        for _ in range(3):
+            await of_asyncpg.fetchval("SELECT 1")
+
+    account = Account(ask(), recorder.clock, Lag(), recorder)
+    token = current.set(account)
+    await account
+    current.reset(token)
+    asked = account.asked
+    assert asked is not None
+    assert {name: told[0] for name, told in asked.items()} == {"SELECT 1": 3, CLEANING: 3}
+    # So what is told of statements is what their part of the time is made of.
+    assert account.parts_s()[Part.SQL] == pytest.approx(sum(one[1] for one in asked.values()), 0.2)
+
+
+async def test_savepoints_of_asyncpg_have_one_name(of_asyncpg: Any, recorder: Recorder) -> None:
     watch_pool(of_asyncpg, recorder)
     async with of_asyncpg.acquire() as connection, connection.transaction():
         for _ in range(2):
@@ -154,6 +178,7 @@ async def test_a_request_is_told_its_statements_their_time_and_the_line_that_rep
     current.reset(token)
     asked = account.asked
     assert asked is not None
+    asked.pop(CLEANING)
     ((times, took_s, place),) = asked.values()
     assert (times, place.split(":")[0].rsplit("/")[-1]) == (6, "test_pool_statements.py")
     assert took_s >= 0.06

@@ -10,7 +10,7 @@ from heapq import merge
 from keiko_perf.diagnosis.search.bits import Bits, bits_of
 from keiko_perf.diagnosis.search.gains import Gain, Gains
 
-_MISSED_LEAST = 6
+MISSED_LEAST = 6
 """Of so many that are missed least for their size two are taken out together."""
 
 
@@ -75,7 +75,7 @@ class Losses:
         first: list[tuple[int, float]] = []
         gone, size, lost, is_over = 0, 0.0, 0.0, False
         for count, (bit, one_lost) in enumerate(self._in_order(beside), 1):
-            if count <= _MISSED_LEAST and surplus <= 2:
+            if count <= MISSED_LEAST and surplus <= 2:
                 found += [
                     (1 << other | 1 << bit, other_lost + one_lost)
                     for other, other_lost in first

@@ -3,7 +3,8 @@ Pools of asyncpg: their waits, their holds, how full they are, and what their co
 
 asyncpg has no events, and its pools take no attribute, so the pool is given a class that is its own
 but for the two methods by which each connection comes and goes, and so is each connection, but for
-the methods that execute a statement. A cursor and a COPY are not seen.
+the methods that execute a statement. A cursor and a COPY are not seen. By what a pool cleans each
+connection that comes back, the request waits as well: it is a statement like others.
 """
 
 from __future__ import annotations
@@ -103,9 +104,6 @@ def _timed(
 
     async def timed(self: Any, *args: Any, **options: Any) -> Any:
         text = of(self) if of is not None else args[0] if args else options.get("query")
-        # By what a pool cleans each connection that comes back it asks for nothing.
-        if of is None and text == self.get_reset_query():
-            text = None
         begun, failed = executions.begun(), True
         try:
             answer = await method(self, *args, **options)
