@@ -70,6 +70,14 @@ def test_the_wait_for_connections_goes_to_a_statement_whose_reason_is_known() ->
     assert cause.share == pytest.approx(1.0)
 
 
+def test_the_wait_for_connections_that_never_come_back_is_not_the_own_code_s() -> None:
+    route = RouteTime(route="GET /customer", count=86, sql_s=0.2, pool_s=140.0, code_s=0.1)
+    leaked = PoolUse(waits=86, wait_s=140.0, failed=40, holds=40, hold_s=0.4, size=10.0, in_use=9.8)
+    (cause,) = ranked(Symptoms(window_s=20.0, routes=(route,), pool=leaked))
+    assert cause.code == "pool.exhausted"
+    assert "are kept and do not come back" in phrase(cause.said)
+
+
 def test_an_index_is_not_advised_beside_a_cause_that_the_planner_is_wrong_about() -> None:
     advised = Recommendation(
         code="indexes.missing", subject="tasks", summary="It is cheaper", statement=CURE.sql,
