@@ -1,7 +1,7 @@
 """
 Adaptive concurrency beside fixed limits, AIMD, Vegas, Gradient2 and Envoy's gradient; overload.
 
-    python benchmarks/adaptive.py [--seeds 2] [--ours] [--more | --near SEED | --draw SEED]
+    python benchmarks/adaptive.py [--seeds 2] [--ours] [--more | --machines | --near SEED | ...]
 
 Services of some shapes are asked for as much at once as each algorithm allows, in simulated time:
 the figures do not depend on the machine. Throughput is relative to the highest of any fixed
@@ -9,7 +9,8 @@ limit, p99 to that of the lowest fixed limit with 0.99 of that throughput, for t
 of a run counts, its beginning too. A p99 jumps where a stall hits about one request in a hundred,
 and where work is always the same: see the worst by its shape. `adaptive_shapes.py` says which
 shapes our own constants were chosen on, and which they have not seen (`--near`, and `--draw 3`
-and further, of `--count` shapes). `--ours` leaves the peers out.
+and further, of `--count` shapes); `--machines` are databases on a few processors. `--ours` leaves
+the peers out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from statistics import mean
 
 from adaptive_overload import overloads
 from adaptive_peers import ALGORITHMS
-from adaptive_shapes import drawn, more_shapes, near, shapes
+from adaptive_shapes import drawn, machines, more_shapes, near, shapes
 from keiko_perf.optimization.simulation import Fixed, Shape, geometric_mean, settled, simulate
 
 FIXED = (
@@ -36,6 +37,7 @@ OURS = "keiko-perf"
 SETS: dict[str, Callable[[int, int], list[Shape]]] = {
     "own": lambda _seed, _count: shapes(),
     "more": lambda _seed, _count: more_shapes(),
+    "machines": lambda _seed, _count: machines(),
     "near": lambda seed, _count: near(seed),
     "drawn": drawn,
 }
@@ -154,11 +156,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--ours", action="store_true")
     parser.add_argument("--more", action="store_true")
+    parser.add_argument("--machines", action="store_true")
     parser.add_argument("--near", type=int)
     parser.add_argument("--draw", type=int)
     parser.add_argument("--count", type=int, default=25)
     given = parser.parse_args()
-    which, draw = "more" if given.more else "own", 0
+    which, draw = "more" if given.more else "machines" if given.machines else "own", 0
     if given.near is not None:
         which, draw = "near", given.near
     if given.draw is not None:

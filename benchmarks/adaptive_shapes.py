@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, log
 from random import Random
+from typing import Any
 
 from keiko_perf.optimization.simulation import (
     Shape,
@@ -97,6 +98,44 @@ def more_shapes() -> list[Shape]:
         Shape("rejects above 12", constant(0.04), steps((0, 20)), rejects_above=12),
         Shape("rare long work", two_kinds(0.005, 0.5, long_ratio=0.02), steps((0, 30))),
     ]
+
+
+def machines() -> list[Shape]:
+    """
+    A database on a few processors that it shares with who asks: soft knees.
+
+    The first is what a PostgreSQL did with statements of 1 ms on two processors, by tenths of a
+    second: three quarters of them kept to one curve, and in the others, with something else on the
+    machine, few in flight got much less than their share.
+    """
+    return [
+        Shape("2 processors, 1 ms", lognormal(0.0006, 0.4), **processors(1, 2.0), duration_s=12),
+        Shape("2 processors, undisturbed", lognormal(0.0006, 0.4), speed=soft(2.0), duration_s=12),
+        Shape("2 processors, 7 ms", exponential(0.004), **processors(2, 2.0), duration_s=30),
+        Shape("3 processors, 2 ms", exponential(0.002), **processors(3, 3.0), duration_s=15),
+        Shape("4 processors, 2 ms", lognormal(0.002, 0.8), **processors(4, 4.0), duration_s=15),
+        Shape("8 processors, soft", exponential(0.01), speed=soft(8.0), duration_s=20),
+    ]
+
+
+def soft(knee: float, *, most: float = 1.0) -> Speed:
+    """How fast each is worked on, where at the knee .79 of *most* is got out of a machine."""
+    return lambda count, _now_s: most * knee / count * (1 + (knee / count) ** 2.9) ** (-1 / 2.9)
+
+
+def processors(seed: int, knee: float) -> dict[str, Any]:
+    """Speed, and when it changes, where now and then something else runs as well."""
+    random = Random(f"processors-{seed}")
+    edges = [0.0]
+    while edges[-1] < 60:
+        edges.append(edges[-1] + random.expovariate(1 / (0.15 if len(edges) % 2 == 0 else 0.5)))
+    alone, beside = soft(knee), soft(2.25 * knee, most=0.93 / 2.25)
+
+    def speed(count: int, now_s: float) -> float:
+        is_alone = bisect_right(edges, now_s) % 2
+        return alone(count, now_s) if is_alone else beside(count, now_s)
+
+    return {"speed": speed, "changes": edges[1:]}
 
 
 def near(seed: int) -> list[Shape]:

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from keiko_perf.diagnosis.server import Server
 from keiko_perf.doctor import Symptoms, ranked
+from keiko_perf.doctor.database import Examined
 from keiko_perf.doctor.symptoms import IndexCure, PoolUse, Reason, RouteTime
-from keiko_perf.model import Asked, Finding, Severity
+from keiko_perf.doctor.visit import seen_of
+from keiko_perf.model import Asked, Finding, Recommendation, Severity
 from keiko_perf.render import phrase
 
 TASKS = "SELECT tasks.id FROM tasks WHERE tasks.agent_id = $1"
@@ -65,3 +68,26 @@ def test_the_wait_for_connections_goes_to_a_statement_whose_reason_is_known() ->
     (cause,) = ranked(replace(crowded, reasons=(reason("tables.dead-tuples"),)))
     assert cause.code == "statements.slow"
     assert cause.share == pytest.approx(1.0)
+
+
+def test_the_wait_for_connections_that_never_come_back_is_not_the_own_code_s() -> None:
+    route = RouteTime(route="GET /customer", count=86, sql_s=0.2, pool_s=140.0, code_s=0.1)
+    leaked = PoolUse(waits=86, wait_s=140.0, failed=40, holds=40, hold_s=0.4, size=10.0, in_use=9.8)
+    (cause,) = ranked(Symptoms(window_s=20.0, routes=(route,), pool=leaked))
+    assert cause.code == "pool.exhausted"
+    assert "are kept and do not come back" in phrase(cause.said)
+
+
+def test_an_index_is_not_advised_beside_a_cause_that_the_planner_is_wrong_about() -> None:
+    advised = Recommendation(
+        code="indexes.missing", subject="tasks", summary="It is cheaper", statement=CURE.sql,
+        verified_by="hypopg", statements=(TASKS,),
+    )  # fmt: skip
+    other = replace(advised, statements=(TASKS, "SELECT 1 FROM others"))
+    server = Server(version=150000, version_text="15", database="app", user="me",
+                    is_superuser=False, is_standby=False)  # fmt: skip
+    examined = Examined(server=server, seconds=20.0, recommendations=(advised, other))
+    dead = replace(reason("tables.dead-tuples"), is_before_index=True)
+    for reasons, expected in (((), (advised, other)), ((dead,), (other,))):
+        seen = seen_of(None, replace(examined, reasons=reasons), ())
+        assert seen.recommendations == expected

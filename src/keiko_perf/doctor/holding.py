@@ -14,6 +14,8 @@ from keiko_perf.doctor.symptoms import Symptoms
 
 MOST_OF_IT = 0.5
 """Of what connections are held for: what takes as much is what they are held for."""
+MOST_KEPT = 0.4
+"""Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 CROWDED = 0.5
 """From this share of the time on that the loop is at work, who is ready waits for the others."""
 _OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY, OUTSIDE))
@@ -56,7 +58,8 @@ def _held_for(
     in_sql_s = min(sum(one.sql_s for one in seen.routes), held_s)
     asking = _asking(of_statements, in_sql_s, held_s)
     unfinished = _held_by_unfinished(of_statements, held_s)
-    idle = max(1.0 - in_sql_s / held_s - sum(share for _, share in unfinished), 0.0)
+    kept = max(_kept_s(seen) / held_s - sum(share for _, share in unfinished), 0.0)
+    idle = max(1.0 - in_sql_s / held_s - sum(share for _, share in unfinished) - kept, 0.0)
     outside_s = sum(one.total_s - one.sql_s - one.pool_s for one in seen.routes)
     if not outside_s or not idle:
         return asking + unfinished, 0.0
@@ -65,6 +68,15 @@ def _held_for(
     rest_s = max(outside_s - sum(one.total_s for one in known), 0.0)
     nobodys = idle * _of_the_machine_s(seen, others, rest_s) / outside_s
     return asking + unfinished + meanwhile, nobodys
+
+
+def _kept_s(seen: Symptoms) -> float:
+    """For how long connections were held that do not come back: for nothing that requests do."""
+    pool = seen.pool
+    kept = None if pool is None else pool.kept(seen.window_s)
+    if pool is None or kept is None or not pool.size:
+        return 0.0
+    return kept * seen.window_s if kept >= max(MOST_KEPT * pool.size, 1.0) else 0.0
 
 
 def _asking(

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from keiko_perf.doctor.advice import LineOf, advised
 from keiko_perf.doctor.ranking import ranked, smaller
 from keiko_perf.doctor.report import MUCH_QUEUED, Seen, doctor_report
+from keiko_perf.doctor.shape import shape
 from keiko_perf.doctor.symptoms import StatementTime, Symptoms
 from keiko_perf.doctor.telling import Told, told_by
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Gap, Report, Verdict, say
+from keiko_perf.model import Gap, Recommendation, Report, Verdict, say
 
 if TYPE_CHECKING:  # a database needs the extra `postgres`, a service alone does not
     from keiko_perf.diagnosis.postgres import Database
@@ -123,12 +124,20 @@ def seen_of(
         verdicts=verdicts,
         exemplars=() if told is None else told.exemplars,
         findings=() if examined is None else examined.findings,
-        recommendations=() if examined is None else examined.recommendations,
+        recommendations=() if examined is None else tuple(_trusted(examined)),
         gaps=tuple(_gaps(told, examined)),
         is_blind=told is not None and not told.has_attribution,
         limit="" if told is None or not told.requests else told.limit,
         environment=environment,
     )
+
+
+def _trusted(examined: Examined) -> Iterable[Recommendation]:
+    """The indexes that would pay, but for what the planner is wrong about."""
+    wrong = {shape(one.statement) for one in examined.reasons if one.is_before_index}
+    for one in examined.recommendations:
+        if not one.statements or not wrong.issuperset(map(shape, one.statements)):
+            yield one
 
 
 def _symptoms(told: Told | None, examined: Examined | None) -> Symptoms:

@@ -10,6 +10,7 @@ from typing import Any
 from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
+from keiko_perf.doctor.holding import MOST_KEPT
 from keiko_perf.doctor.shape import told as statement_told
 from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse, Reason, Symptoms
 from keiko_perf.model import Asked, Finding, Message, Recommendation, Text, say
@@ -17,8 +18,6 @@ from keiko_perf.model import Asked, Finding, Message, Recommendation, Text, say
 _IN_THE_MIDDLE = re.compile(r"\bI?LIKE\s+\(*\s*'%", re.I)
 """As SQLAlchemy's `contains` writes it: `slug LIKE '%' || $1 || '%'`."""
 LEAST_DEADLOCKS = 3
-MOST_KEPT = 0.4
-"""Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 
 
 def index(case: Case) -> Cause:

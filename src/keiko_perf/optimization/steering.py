@@ -43,7 +43,6 @@ _OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
 _PIECES, _THINK = 60, 16  # a thought has no more; it takes one in so many requests
 _MOST_IN_LINE = 8  # with more in flight nobody looks whether they stand in line for a few places
-_FEWEST, _ENOUGH = 4, 16.0  # requests; squared steps by the variance of a measurement
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
 
@@ -167,10 +166,6 @@ class Steering:
         self._sum_s = self._squares = self._whole_s = self._lost_s = 0.0
         # These are looked at by each request, and change from one window to the next alone.
         self._least_requests = _LEAST_REQUESTS_AT_FIRST if self._beginning else _LEAST_REQUESTS
-        if self._jump and min(self.limit, self._base) == 1 and not self._beginning:
-            # Twice as much, or half of it, is seen by fewer requests.
-            enough = ceil(_ENOUGH * self._variation / (self._jump * self._jump))
-            self._least_requests = min(max(enough, _FEWEST), _LEAST_REQUESTS)
         self._least_s = _SOONEST_S if self._beginning else _LEAST_WINDOW_S
         longest = _LONGEST_OPEN if self._account.is_open else _LONGEST
         self._longest_s = inf if self._mean_s is None else longest * self._mean_s

@@ -20,6 +20,7 @@ MANY_COLUMNS = 30
 LEAST_CHILDREN = 1_000
 _DOCS = "https://www.postgresql.org/docs/current"
 _STAR = re.compile(r"^\s*select\s+(?:distinct\s+)?(?:\"?\w+\"?\.)?\*", re.I)
+_SELECT = re.compile(r"^\s*select\b", re.I)
 _FROM = re.compile(r"\bfrom\s+(?:only\s+)?((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)", re.I)
 _OFFSET = re.compile(r"\boffset\s+(?:\$\d+|\d+|cast\()", re.I)
 _GROUPS = re.compile(r"\b(?:group\s+by|select\s+distinct)\b", re.I)
@@ -35,9 +36,11 @@ def select_star(evidence: Evidence) -> Iterator[Finding | Gap]:
     """`patterns.select-star`: all columns of a table whose rows are long."""
     tables = {one.full_name.lower(): one for one in evidence.tables}
     for one, share in notable(evidence):
-        named = _FROM.search(one.query) if _STAR.match(one.query) else None
+        named = _FROM.search(one.query) if _SELECT.match(one.query) else None
         table = tables.get(named[1].replace('"', "").lower()) if named else None
-        if table is None or one.rows_per_call < 2 or not _is_long(table):
+        if named is None or table is None or one.rows_per_call < 2 or not _is_long(table):
+            continue
+        if not _STAR.match(one.query) and _named(one.query[: named.start()]) < table.columns:
             continue
         yield _finding(
             "patterns.select-star",
@@ -181,6 +184,11 @@ def _is_for_each_row(child: StatementStats, parent: StatementStats) -> bool:
     if parent is child or child.calls < 5 * parent.calls:
         return False
     return 0.8 * parent.rows <= child.calls <= 1.2 * parent.rows
+
+
+def _named(columns: str) -> int:
+    """How many columns a SELECT names: an ORM names them all, where a person writes a star."""
+    return 0 if "(" in columns else columns.count(",") + 1
 
 
 def _is_long(table: TableStats) -> bool:

@@ -192,14 +192,10 @@ def random_order(plan: Plan) -> Iterator[Finding]:
             "plan.random-order",
             node,
             node.branch_share,
-            say(
-                "sorts {read:count} rows by a random number for the first {wanted:count}",
-                read=sorted_rows,
-                wanted=wanted,
-            ),
+            say("sorts {read:count} rows by a random number to keep some", read=sorted_rows),
             evidence={
                 "rows_read": round(sorted_rows) if plan.executed else None,
-                "rows_kept": round(wanted),
+                "rows_kept": round(wanted) if plan.executed else None,
             },
             explanation=say(
                 "No index has an order by chance. Ask for some rows from a random key on (WHERE id"

@@ -113,8 +113,7 @@ class Choice(Weighing):
             best = await self._best(taken)
             if best is None:
                 break
-            for bit in bits_of(best & ~taken):
-                order = await self._with(bit, order)
+            order += bits_of(best & ~taken)
         return order
 
     def _is_full(self, order: list[int]) -> bool:
@@ -136,12 +135,11 @@ class Choice(Weighing):
 
     async def _best(self, chosen: Bits) -> Bits | None:
         """The addition that saves most for its size."""
-        room = self.room(chosen)
         self._now = self._cost(chosen)
         heap = [
             (-self._score(more, self._most_saved(more, chosen)), place, more)
             for place, more in enumerate(self.moves(chosen))
-            if self._fits(more, room, chosen)
+            if self.fits(chosen | more)
         ]
         heapify(heap)
         while heap:
@@ -175,15 +173,6 @@ class Choice(Weighing):
         if known is None or known[0] != state:
             known = self._promised[more] = state, self.bounds(chosen, chosen | more)[1]
         return known[1]
-
-    def _fits(self, more: Bits, room: float, chosen: Bits) -> bool:
-        if self.surplus(chosen | more) > 0:
-            return False
-        return room == float("inf") or self.size(more) <= room + self._replaceable(more, chosen)
-
-    def _replaceable(self, more: Bits, chosen: Bits) -> float:
-        """How much room the indexes take that the new ones begin with: they may go."""
-        return self.size(chosen & self.beginnings(more))
 
     def _score(self, more: Bits, saved: float) -> float:
         if self.limits.budget_bytes is None or saved <= 0:
@@ -219,27 +208,9 @@ class Choice(Weighing):
         everything = chosen | more
         for bit in bits_of(more):
             gains = await self.gains(bit, everything & ~(1 << bit))
-            if not self.pays(bit, gains) or not await self.adds(bit, everything):
+            if not self.pays(bit, gains):
                 return False
         return True
-
-    async def _with(self, bit: int, order: list[int]) -> list[int]:
-        """The chosen with one more, in the place of those for which it can stand."""
-        indexes = self.costs.candidates
-        everything = set_of([*order, bit])
-        replaced = [
-            one
-            for one in order
-            if indexes[bit].begins_with(indexes[one]) and not await self.adds(one, everything)
-        ]
-        over = [one for one in order if indexes[bit].begins_with(indexes[one])]
-        if self.limits.budget_bytes is not None and self.room(everything) < 0:
-            replaced = over
-        if not replaced:
-            return [*order, bit]
-        place = order.index(replaced[0])
-        kept = [one for one in order if one not in replaced]
-        return [*kept[:place], bit, *kept[place:]]
 
     async def _without_superfluous(self, order: list[int]) -> list[int]:
         """The chosen without those that the others have made superfluous."""

@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from keiko_perf.diagnosis.candidates.indexes import Index
-from keiko_perf.diagnosis.schema import TableName
-from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
+from keiko_perf.diagnosis.search.bits import Bits, bits_of
 from keiko_perf.diagnosis.search.costs import Costs
 
-_OWN = 0.1
-"""What an index must save of its own if a wider one begins with its columns: this share."""
 NEGLIGIBLE = 1e-4
 """A doubt about this share of the workload's cost is not worth a question."""
 _TOLERANCE = 0.03
@@ -66,8 +62,6 @@ class Weighing:
     _near: dict[Bits, Bits] = field(default_factory=dict)
     _now: float = 0.0
     _sizes: dict[Bits, float] = field(default_factory=dict)
-    _begun: dict[Bits, Bits] = field(default_factory=dict)
-    _by_table: dict[TableName, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.weights = {
@@ -214,37 +208,5 @@ class Weighing:
         is_known = high < float("inf") and new_high < float("inf")
         return (number, high, new_high) if high != new_high and is_known else None
 
-    async def adds(self, bit: int, chosen: Bits) -> bool:
-        """Whether an index saves something of its own beside wider ones that begin with it."""
-        indexes = self.costs.candidates
-        wider = set_of(one for one in bits_of(chosen) if indexes[one].begins_with(indexes[bit]))
-        if not wider:
-            return True
-        beside = self.saved(await self.gains(bit, chosen & ~(1 << bit)))
-        alone = self.saved(await self.gains(bit, chosen & ~(1 << bit) & ~wider))
-        return beside >= _OWN * alone
-
     def saved(self, gains: Iterable[tuple[int, float, float]]) -> float:
         return sum(self.weights[number] * (before - after) for number, before, after in gains)
-
-    def _candidate(self, bit: int) -> Index:
-        return self.costs.candidates[bit]
-
-    def _on(self, table: TableName) -> list[int]:
-        if not self._by_table:
-            for bit, index in enumerate(self.costs.candidates):
-                self._by_table.setdefault(index.table, []).append(bit)
-        return self._by_table[table]
-
-    def beginnings(self, some: Bits) -> Bits:
-        """The candidates that some of the indexes begin with."""
-        known = self._begun.get(some)
-        if known is None:
-            known = 0
-            for new in bits_of(some):
-                index = self.costs.candidates[new]
-                known |= set_of(
-                    old for old in self._on(index.table) if index.begins_with(self._candidate(old))
-                )
-            self._begun[some] = known
-        return known

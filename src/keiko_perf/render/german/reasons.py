@@ -47,8 +47,8 @@ TEMPLATES = {
         "Was ein Trigger tut, ist Teil der Anweisung und steht in keinem Plan. Ansehen, was seine "
         "Funktion liest und schreibt; auto_explain.log_nested_statements protokolliert es."
     ),
-    "sorts {read:count} rows by a random number for the first {wanted:count}": (
-        "sortiert {read:count} Zeilen nach einer Zufallszahl für die ersten {wanted:count}"
+    "sorts {read:count} rows by a random number to keep some": (
+        "sortiert {read:count} Zeilen nach einer Zufallszahl, um einige zu behalten"
     ),
     "No index has an order by chance. Ask for some rows from a random key on (WHERE id >= a random "
     "number ORDER BY id LIMIT 5), take a sample (TABLESAMPLE), or draw from a list of keys that "
