@@ -13,13 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.monitoring.export.exported import eventually
 from typer.testing import CliRunner
 
 from keiko_perf.cli import load
 from keiko_perf.errors import KeikoError, ServiceUnavailable, UsageError
 from keiko_perf.fakes import run_virtually, steady
 from keiko_perf.loadtest import ConstantRate, Plan, save
-from tests.monitoring.export.exported import eventually
 
 SERVER = textwrap.dedent(
     """
