@@ -22,8 +22,8 @@ LOOPED = 6
 """How long the fault `starved-pool` holds a connection for a statement."""
 LOCKED_S = 0.08
 """How long the fault `row-lock` does something else before its commit."""
-BURNT_ROUNDS = 250_000
-"""Of the fault `cpu-burn`: some 30 to 60 ms of a processor."""
+BURNT_ROUNDS = 500_000
+"""Of the fault `cpu-burn`: some 40 to 100 ms of a processor."""
 BLOCKING_S = 0.05
 SLOW_TASK_S = 3.0
 
