@@ -9,10 +9,16 @@ import pytest
 from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from keiko_perf import PerformanceMonitor
+from keiko_perf.fakes import in_virtual_time
 from keiko_perf.model.awaited import AwaitedAt
 from keiko_perf.monitoring.attribution.awaited import MOST_AT_ONCE, Awaited
+from keiko_perf.monitoring.middleware import PerfMiddleware
+from keiko_perf.monitoring.process.loop import follow_loop
+from keiko_perf.monitoring.recorder import Recorder
 
 
 async def seen_of(app: FastAPI, going_on: asyncio.Event, *, requests: int = 1) -> Awaited:
@@ -118,3 +124,23 @@ async def test_what_was_seen_before_the_time_in_question_is_not_told(last_s: flo
     now_s = 100.0
     awaited = Awaited(lambda: now_s)
     assert awaited.since(last_s) == ()
+
+
+def test_requests_that_come_at_fixed_times_are_seen_as_often_as_they_await() -> None:
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.05)
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    async def seen() -> int:
+        clock = asyncio.get_running_loop().time
+        recorder = Recorder(clock=clock)
+        app = PerfMiddleware(handler, recorder=recorder, attribution=True)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            with follow_loop(recorder):
+                for number in range(300):  # ten a second, and each takes half of the time
+                    await asyncio.sleep(number / 10 - clock())
+                    await client.get("/")
+        return sum(one.looks for one in recorder.awaited.since(60.0))
+
+    assert 75 < in_virtual_time(seen()) < 225  # 150 on average, 12 from that as a rule

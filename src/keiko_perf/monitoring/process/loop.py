@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
+from random import random
 
 from keiko_perf.model import Kind
 from keiko_perf.monitoring.attribution.account import LATE_S
@@ -19,13 +20,21 @@ from keiko_perf.monitoring.recorder import Recorder
 
 LOOP_LAG = "event loop"
 _TURN_S = 0.01
+_LOOK_RATIO = 0.1
+"""
+In so many of these turns, at random, it is looked at what requests await: at fixed times, those
+that come at fixed times as well would never be met.
+"""
 _MAX_CHARGED = 1_000
 """Wake-up times that one stall is charged for; a longer one is a suspended machine."""
 
 
 @contextmanager
 def follow_loop(recorder: Recorder) -> Iterator[None]:
-    """Note, in the recorder's `lag`, each turn of the running event loop while this lasts."""
+    """
+    Note, in the recorder's `lag`, each turn of the running event loop while this lasts, and look in
+    some of them at what requests await.
+    """
     loop, clock, lag = asyncio.get_running_loop(), recorder.clock, recorder.lag
     due_s = clock() + _TURN_S
     handle: asyncio.TimerHandle
@@ -36,6 +45,8 @@ def follow_loop(recorder: Recorder) -> Iterator[None]:
         due_s = lag.came_s + _TURN_S
         lag.late_from_s = due_s + LATE_S
         handle = loop.call_later(_TURN_S, turn)
+        if random() < _LOOK_RATIO:
+            recorder.awaited.look()
 
     handle = loop.call_later(_TURN_S, turn)
     try:
@@ -65,4 +76,3 @@ async def watch_loop(recorder: Recorder, *, interval_s: float = 0.1) -> None:
         else:
             due_s = now_s + interval_s
         recorder.probe()
-        recorder.awaited.look()
