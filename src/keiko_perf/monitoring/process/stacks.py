@@ -8,12 +8,15 @@ is read. Frames belong to a thread that goes on meanwhile, so nothing here holds
 
 from __future__ import annotations
 
+import gc
 import os
 import site
+import sys
 import sysconfig
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, wraps
 from types import CodeType, FrameType
+from typing import ParamSpec, TypeVar
 
 MAX_DEPTH = 60
 """Places that are told of one stack; of a deeper one those in the middle are left out."""
@@ -22,6 +25,33 @@ _COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>
 _LONGEST = 300
 Lines = tuple[tuple[CodeType, int], ...]
 """A stack, outermost first: which code, and which line of it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def without_collecting(look: Callable[P, T]) -> Callable[P, T]:
+    """
+    Let *look*, which goes through the frames of another thread, do so while nothing is collected.
+
+    Until Python 3.12 an allocation collects garbage there and then, which may let that thread go on
+    while a frame of its own is being made for us: what `f_back` gives is then whatever has come to
+    lie in its place. See CPython's GH-97002, for frames of one thread.
+    """
+    if sys.version_info >= (3, 12):
+        return look
+
+    @wraps(look)
+    def looking(*args: P.args, **options: P.kwargs) -> T:
+        if not gc.isenabled():
+            return look(*args, **options)
+        gc.disable()
+        try:
+            return look(*args, **options)
+        finally:
+            gc.enable()
+
+    return looking
 
 
 def lines_of(frames: Iterable[FrameType]) -> Lines:

@@ -24,7 +24,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from keiko_perf.monitoring.process.greenlets import waiting_frame
-from keiko_perf.monitoring.process.stacks import Lines, lines_of
+from keiko_perf.monitoring.process.stacks import Lines, lines_of, without_collecting
 from keiko_perf.monitoring.process.steps import Look, Step
 from keiko_perf.monitoring.process.threads import ThreadClock
 from keiko_perf.monitoring.recorder import Recorder
@@ -166,6 +166,7 @@ class Watchdog:
         )
         return look.since(last, expected_s)
 
+    @without_collecting
     def _is_running(self) -> bool:
         """Whether the loop's thread is in anything but the loop itself, as seen at a glance."""
         frame = sys._current_frames().get(self._ident)
@@ -174,6 +175,7 @@ class Watchdog:
         above = frame.f_back
         return above is None or above.f_code is not _RUN_ONCE
 
+    @without_collecting
     def _running(self) -> tuple[object, Lines] | None:
         """What tells the step from others, and its lines; None if the loop itself is at work."""
         frame = sys._current_frames().get(self._ident)
