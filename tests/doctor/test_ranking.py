@@ -56,7 +56,7 @@ CURE = IndexCure(
     statement=TASKS.replace("$2", "20"),  # as the server writes it down
     sql="CREATE INDEX ON tasks (agent_id, created_at)",
     undo="DROP INDEX tasks_agent_id_created_at_idx",
-    on="tasks (agent_id, created_at)",
+    places=("tasks (agent_id, created_at)",),
     factor=47.5,
     verified_by="hypopg",
 )

@@ -25,7 +25,7 @@ SLOW = Symptoms(
 )
 CURE = IndexCure(
     statement=TASKS, sql="CREATE INDEX ON tasks (agent_id)", undo="DROP INDEX tasks_agent_id_idx",
-    on="tasks (agent_id)", factor=47.5, verified_by="hypopg",
+    places=("tasks (agent_id)",), factor=47.5, verified_by="hypopg",
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ CURE = IndexCure(
     sql="CREATE INDEX CONCURRENTLY tasks_agent_id_status_created_at_idx "
     "ON tasks (agent_id, status, created_at DESC)",
     undo="DROP INDEX CONCURRENTLY tasks_agent_id_status_created_at_idx",
-    on="tasks (agent_id, status, created_at DESC)",
+    places=("tasks (agent_id, status, created_at DESC)",),
     factor=47.5,
     verified_by="hypopg",
 )

@@ -212,7 +212,7 @@ def cures(indexes: Sequence[AdvisedIndex]) -> Iterator[IndexCure]:
             statement=statement,
             sql=";\n".join(one.statement for one in together),
             undo=";\n".join(one.undo for one in reversed(together)),
-            on="; ".join(f"{one.table.shown_name} {one.index.rest}" for one in together),
+            places=tuple(f"{one.table.shown_name} {one.index.rest}" for one in together),
             factor=_factor(taken[0][1], taken[-1][1]),
             verified_by=together[0].verified_by,
         )

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from keiko_perf.diagnosis.evidence import Evidence, StatementStats
 from keiko_perf.diagnosis.plans.clauses import Reason as OfClause
 from keiko_perf.diagnosis.plans.plan import Node, Plan
+from keiko_perf.diagnosis.pricing.nodes import processes
 from keiko_perf.diagnosis.rules.plan_groups import scans
 from keiko_perf.diagnosis.rules.plans import judge_plan
 from keiko_perf.diagnosis.rules.statements import LEAST_MEAN_S
@@ -163,7 +164,7 @@ def _counted_anew(plan: Plan) -> Iterator[Finding]:
         child = plan.child(node, "Outer")
         if node.kind != "Aggregate" or child is None:
             continue
-        made_of = _rows_below(plan, node.id)
+        made_of = _rows_below(plan, node)
         if made_of < MANY_ROWS or plan.root.plan_rows > 0.01 * made_of:
             continue
         yield Finding(
@@ -180,20 +181,20 @@ def _counted_anew(plan: Plan) -> Iterator[Finding]:
         return
 
 
-def _rows_below(plan: Plan, node_id: int) -> float:
+def _rows_below(plan: Plan, node: Node) -> float:
     """The most rows that any table below a node hands on, as the planner expects."""
-    below = [
-        one
-        for one in plan.nodes
-        if one.relation and any(above.id == node_id for above in plan.ancestors(one))
-    ]
-    return max((one.plan_rows * _processes(plan, one) for one in below), default=0.0)
+    most, waiting = 0.0, plan.children(node)
+    while waiting:
+        one = waiting.pop()
+        waiting += plan.children(one)
+        if one.relation:
+            most = max(most, one.plan_rows * _processes(plan, one))
+    return most
 
 
 def _processes(plan: Plan, node: Node) -> float:
-    """Among how many the planner divides its rows: with few workers the leader helps as well."""
-    workers = max((one.number("Workers Planned") for one in plan.ancestors(node)), default=0.0)
-    return workers + max(1.0 - 0.3 * workers, 0.0)
+    """Among how many the planner divides its rows."""
+    return processes(max((o.number("Workers Planned") for o in plan.ancestors(node)), default=0.0))
 
 
 def _of_tables(plan: Plan, findings: Sequence[Finding], evidence: Evidence) -> Iterator[Finding]:

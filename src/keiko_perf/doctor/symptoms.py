@@ -127,7 +127,7 @@ class IndexCure:
         statement: the text of the statement that gains.
         sql: what makes them.
         undo: what takes them back.
-        on: table and columns of each, with semicolons.
+        places: table and columns of each, for a person.
         factor: how many times cheaper; None if nobody verified it.
         verified_by: who says so; None if nobody.
     """
@@ -135,9 +135,14 @@ class IndexCure:
     statement: str
     sql: str
     undo: str
-    on: str
+    places: tuple[str, ...]
     factor: float | None
     verified_by: str | None
+
+    @property
+    def on(self) -> str:
+        """All the places."""
+        return "; ".join(self.places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def index(case: Case) -> Cause:
     cure: IndexCure = case.claim.about["cure"]
     after_s = asked.mean_s / (cure.factor or 1.0)
     gaining = tuple(case.claim.about["gaining"].values())
-    first, *others = cure.on.split("; ")
+    first, *others = cure.places
     on: Text = first
     for one in others:
         on = say("{one} and one on {other}", one=on, other=one)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, lgamma, log, log1p, sqrt
+from statistics import fmean
 
 _TINY = 1e-300
 _MOST_TERMS = 300
@@ -26,7 +27,7 @@ def welch(before: Sequence[float], after: Sequence[float]) -> tuple[float, float
     Each side has two values or more; their spreads may differ (Welch, "The generalization of
     'Student's' problem when several different population variances are involved", 1947).
     """
-    means = [sum(side) / len(side) for side in (before, after)]
+    means = [fmean(side) for side in (before, after)]
     parts = [
         (sum((one - mean) ** 2 for one in side) / (len(side) - 1) / len(side), len(side) - 1)
         for side, mean in zip((before, after), means, strict=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import asyncpg
@@ -13,26 +12,12 @@ import pytest
 from psycopg import sql
 
 from keiko_perf import PerformanceMonitor
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.model import Kind
 from keiko_perf.monitoring.attribution import Account, Lag, Part, current
 from keiko_perf.monitoring.pools import watch_pool
 from keiko_perf.monitoring.recorder import Recorder
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Cluster) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database("pool_statements"))
-        yield url.replace("postgresql+psycopg://", "postgresql://")
-        runner.run(postgres.drop_database("pool_statements"))
 
 
 @pytest.fixture
@@ -57,6 +42,18 @@ def told(recorder: Recorder) -> dict[str, tuple[int, int]]:
     found = {one.name: (one.count, one.errors) for one in series if one.kind == Kind.STATEMENT}
     found.pop(CLEANING, None)
     return found
+
+
+async def accounted(
+    request: Coroutine[Any, Any, None], recorder: Recorder
+) -> tuple[Account, dict[str, Any]]:
+    """The account of a request, and the statements in it."""
+    account = Account(request, recorder.clock, Lag(), recorder)
+    token = current.set(account)
+    await account
+    current.reset(token)
+    assert account.asked is not None
+    return account, account.asked
 
 
 async def test_each_way_in_which_asyncpg_executes_is_told_by_its_statement(
@@ -120,12 +117,7 @@ async def test_that_a_pool_of_asyncpg_cleans_what_comes_back_is_a_statement_of_t
         for _ in range(3):
             await of_asyncpg.fetchval("SELECT 1")
 
-    account = Account(ask(), recorder.clock, Lag(), recorder)
-    token = current.set(account)
-    await account
-    current.reset(token)
-    asked = account.asked
-    assert asked is not None
+    account, asked = await accounted(ask(), recorder)
     assert {name: told[0] for name, told in asked.items()} == {"SELECT 1": 3, CLEANING: 3}
     # So what is told of statements is what their part of the time is made of.
     assert account.parts_s()[Part.SQL] == pytest.approx(sum(one[1] for one in asked.values()), 0.2)
@@ -172,12 +164,7 @@ async def test_a_request_is_told_its_statements_their_time_and_the_line_that_rep
         async with of_psycopg.connection() as connection:
             await connection.execute("SELECT pg_sleep(0.01)")
 
-    account = Account(ask(), recorder.clock, Lag(), recorder)
-    token = current.set(account)
-    await account
-    current.reset(token)
-    asked = account.asked
-    assert asked is not None
+    account, asked = await accounted(ask(), recorder)
     asked.pop(CLEANING)
     ((times, took_s, place),) = asked.values()
     assert (times, place.split(":")[0].rsplit("/")[-1]) == (6, "test_pool_statements.py")

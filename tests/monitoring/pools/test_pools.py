@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from threading import Event, Thread
 from typing import Any
@@ -15,7 +15,6 @@ import psycopg_pool
 import pytest
 
 from keiko_perf import PerformanceMonitor
-from keiko_perf.demo.cluster import Cluster
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Kind
 from keiko_perf.monitoring.pools import Occupancy, Turnstile, pools_of, watch_pool
@@ -23,19 +22,6 @@ from keiko_perf.monitoring.recorder import Recorder
 
 pytestmark = pytest.mark.postgres
 GAUGES = ("pool_in_use", "pool_size", "pool_waiting", "pool_ratio")
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Cluster) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        url = runner.run(postgres.create_database("pools"))
-        yield url.replace("postgresql+psycopg://", "postgresql://")
-        runner.run(postgres.drop_database("pools"))
 
 
 @pytest.fixture(params=["asyncpg", "psycopg"])

@@ -33,7 +33,11 @@ def index_names(plan: Node) -> Iterator[str]:
 
 
 def shared_by(node: Node, workers: int) -> float:
-    """Among how many processes the planner divides a node's work: the leader helps less."""
-    if not node.get("Parallel Aware"):
-        return 1.0
+    """Among how many processes the planner divides a node's work."""
+    return processes(workers) if node.get("Parallel Aware") else 1.0
+
+
+def processes(workers: float) -> float:
+    """Among how many it divides what is done in parallel: the leader helps the less, the more
+    workers it has to hear."""
     return workers + max(1 - _LEADER_HELPS * workers, 0.0)

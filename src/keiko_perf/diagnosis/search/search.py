@@ -150,7 +150,7 @@ class Search:
             unplanned=self._unplanned,
             cost_before=self.worth.cost_before,
             cost_after=sum(
-                [self._calls(one) * await self._finally(one, set_of(order)) for one in numbers]
+                [self._calls(one) * await self._just(one, set_of(order)) for one in numbers]
             ),
             late=tuple(self._late),
         )
@@ -255,9 +255,3 @@ class Search:
         if self.limits.is_late():
             return self.costs.bounds(number, some)[1]
         return await self.costs.exact(number, some)
-
-    async def _finally(self, number: int, chosen: Bits) -> float:
-        """What a statement costs with all that was chosen; at most, once the time is up."""
-        if self.limits.is_late():
-            return self.costs.bounds(number, chosen)[1]
-        return await self.costs.exact(number, chosen)

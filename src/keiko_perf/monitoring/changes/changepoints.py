@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import cos, exp, log, pi, sin, sqrt
 from statistics import fmean, median
 
-from keiko_perf.model.student import p_value, t_quantile
+from keiko_perf.model.student import p_value, t_quantile, welch
 from keiko_perf.monitoring.changes.courses import Course, course_of
 from keiko_perf.monitoring.changes.regression import Fit, Normal, fit
 
@@ -158,18 +158,11 @@ def _sum_of_distances(values: Sequence[float]) -> float:
 
 
 def _welch(left: Sequence[float], right: Sequence[float]) -> float:
-    """The two-sided p of Welch's t-test; neighbours that are alike count for less."""
-    parts = []
-    for side in (left, right):
-        mean = fmean(side)
-        spread = sum((one - mean) ** 2 for one in side) / (len(side) - 1)
-        parts.append((mean, spread / len(side), len(side) - 1))
-    (mean_l, share_l, df_l), (mean_r, share_r, df_r) = parts
-    variance = share_l + share_r
-    if variance <= 0:
-        return 0.0 if mean_l != mean_r else 1.0
-    df = variance**2 / (share_l**2 / df_l + share_r**2 / df_r)
-    return p_value((mean_r - mean_l) / sqrt(variance), df)
+    """The two-sided p of Welch's t-test."""
+    more, error, df = welch(left, right)
+    if not error:
+        return 0.0 if more else 1.0
+    return p_value(more / error, df)
 
 
 # The joint fit
