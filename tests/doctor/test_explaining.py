@@ -40,6 +40,7 @@ INSERT INTO shipments SELECT i, date '2024-01-01' + i % 300 FROM generate_series
 CREATE TABLE jobs (id int PRIMARY KEY, due int, payload text) WITH (autovacuum_enabled = off);
 INSERT INTO jobs SELECT i, i, repeat('x', 120) FROM generate_series(1, 200000) i;
 CREATE INDEX jobs_due ON jobs (due);
+SELECT pg_stat_force_next_flush();
 ANALYZE jobs;
 DELETE FROM jobs WHERE id <= 190000;
 """
