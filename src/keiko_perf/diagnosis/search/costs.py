@@ -1,13 +1,11 @@
 """
 Costs: what each statement costs under any set of indexes, with as few questions as possible.
 
-Sets are bits of a whole number, one for each candidate. Four things spare a question. Indexes that
+Sets are bits of a whole number, one for each candidate. Three things spare a question. Indexes that
 cannot matter to a statement are left out of it, and of several that are one and the same to it
 (see projection) one stands for all. An answer is kept. If the best plan under a set S uses only
 the indexes U, it stays the best under every set between U and S: fewer choices cannot make another
-plan better, though more sometimes make the planner take a dearer one. And before a set is asked
-about, all candidates on the tables of what is weighed are: that answer bounds the costs of many
-other sets, too.
+plan better, though more sometimes make the planner take a dearer one.
 """
 
 from __future__ import annotations
@@ -20,20 +18,16 @@ from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.projection import does_more, projection
 from keiko_perf.diagnosis.pricing.descents import descents
 from keiko_perf.diagnosis.pricing.expectation import expectation
-from keiko_perf.diagnosis.pricing.floor import floor
 from keiko_perf.diagnosis.pricing.price import Price, Session
 from keiko_perf.diagnosis.pricing.visits import BUFFERS_BYTES, IN_MEMORY, misjudged
 from keiko_perf.diagnosis.schema import Table, TableName
 from keiko_perf.diagnosis.search.answer import Answer
 from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
-from keiko_perf.diagnosis.statements.predicates import Shape, Use
+from keiko_perf.diagnosis.statements.predicates import Shape
 from keiko_perf.diagnosis.statements.workload import Query
 
 Asking = Callable[[str, int, frozenset[Index]], Awaitable[Price]]
 """Who says what a statement, with so many parameters, costs under some indexes."""
-_SCANS_SAVED = 3.0
-_LOCAL = 1.5
-_ELSEWHERE = 0.02
 _MOST_PROJECTED = 20_000
 """Sets of each statement for which it is kept what stands for them."""
 
@@ -64,14 +58,10 @@ class Costs:
     answers: int = 0
     _known: list[list[Answer]] = field(default_factory=list)
     _bounds: list[dict[Bits, tuple[float, float]]] = field(default_factory=list)
-    _saved: list[dict[Bits, float]] = field(default_factory=list)
     _stand_ins: list[dict[int, int]] = field(default_factory=list)
     _relevant: list[Bits] = field(default_factory=list)
     _scans: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
-    _scans_with_all: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
     _given: dict[int, Mapping[TableName, float]] = field(default_factory=dict)
-    _floors: dict[tuple[int, int], float] = field(default_factory=dict)
-    _groups: dict[tuple[int, Bits], Bits] = field(default_factory=dict)
     _projected: list[dict[Bits, Bits]] = field(default_factory=list)
     _themselves: list[Bits] = field(default_factory=list)
     _others: list[Bits] = field(default_factory=list)
@@ -82,7 +72,6 @@ class Costs:
         self.counted = self.counted or self.sizes
         self._known = [[] for _ in self.queries]
         self._bounds = [{} for _ in self.queries]
-        self._saved = [{} for _ in self.queries]
         self._projected = [{} for _ in self.queries]
         on: dict[TableName, list[int]] = {}
         for bit, index in enumerate(self.candidates):
@@ -177,12 +166,9 @@ class Costs:
         self._known[number].append(answer)
         self.answers += 1
         self._bounds[number].clear()
-        self._saved[number].clear()
         if price.scans is not None and not wanted:
             self._scans[number] = price.scans
             self._given[number] = price.given
-        if price.scans is not None and wanted == self.projected(number, self._relevant[number]):
-            self._scans_with_all[number] = price.scans
         return answer
 
     async def cost_in_memory(self, asking: Asking, number: int, some: Bits) -> float:
@@ -223,41 +209,6 @@ class Costs:
             return dict.fromkeys(saved, 1 / len(saved))
         return {bit: one / whole for bit, one in saved.items()}
 
-    def most_saved(self, number: int, some: Bits) -> float:
-        """
-        What *some* indexes can save a statement at most.
-
-        Another way to read a table saves no more than what reading and hashing it costs, unless
-        it gives an order.
-        """
-        known = self._saved[number].get(some)
-        if known is None:
-            known = self._saved[number][some] = self._most_saved(number, some)
-        return known
-
-    def _most_saved(self, number: int, some: Bits) -> float:
-        scans = self._scans.get(number)
-        if scans is None:
-            return float("inf")
-        read: dict[TableName, float] = {}
-        for bit in bits_of(some):
-            index = self.candidates[bit]
-            for use in self.queries[number].shape.uses:
-                if use.table == index.table and _gives_order(index, use):
-                    return float("inf")
-            read[index.table] = self._scan_saved(number, index.table)
-        return sum(read.values())
-
-    def _scan_saved(self, number: int, table: TableName) -> float:
-        before = self._scans[number].get(table, float("inf"))
-        most = _SCANS_SAVED * before
-        with_all = self._scans_with_all.get(number)
-        if with_all is None or before == float("inf"):
-            return most
-        # What all indexes together don't save in reading it, one of them hardly saves alone.
-        saved = max(before - with_all.get(table, 0.0), 0.0)
-        return min(most, _LOCAL * saved + _ELSEWHERE * self._known[number][0].cost)
-
     def expected(self, number: int, bit: int) -> float:
         """What a candidate might save a statement, by the statistics of its table alone."""
         return self.expected_of(number, self.candidates[bit], self.sizes[bit])
@@ -273,56 +224,13 @@ class Costs:
         costs = [one for one in found if one is not None]
         return max(before - min(costs), 0.0) / len(uses) if costs else 0.0
 
-    def _on_tables_of(self, number: int, some: Bits) -> Bits:
-        """All candidates on the tables of some, as far as they matter to a statement."""
-        known = self._groups.get((number, some))
-        if known is None:
-            tables = {self.candidates[bit].table for bit in bits_of(some)}
-            relevant = self.projected(number, self._relevant[number])
-            known = set_of(one for one in bits_of(relevant) if self.candidates[one].table in tables)
-            self._groups[number, some] = known
-        return known
-
-    def floor(self, number: int, some: Bits) -> float:
-        """What a statement costs at least if its plan uses any of *some* indexes."""
-        known = self._floors.get((number, some))
-        if known is None:
-            known = min((self._floor(number, bit) for bit in bits_of(some)), default=float("inf"))
-            self._floors[number, some] = known
-        return known
-
-    def _floor(self, number: int, bit: int) -> float:
-        index = self.candidates[bit]
-        uses = [one for one in self.queries[number].shape.uses if one.table == index.table]
-        table = self.tables.get(index.table)
-        # Of several uses of its table each may be read otherwise.
-        if table is None or len(uses) != 1:
-            return 0.0
-        return floor(index, uses[0], table, self.sizes[bit])
-
-    async def refine(self, number: int, some: Bits, *, new: Bits = 0) -> None:
-        """
-        One question more, so that the bounds under *some* indexes come nearer.
-
-        Args:
-            number: the statement.
-            some: the indexes.
-            new: those of them that are weighed: first all on their tables are asked about.
-        """
-        wanted = self.projected(number, some)
-        group = wanted | self._on_tables_of(number, new)
-        asked = any(
-            wanted & ~one.asked == 0 and one.asked & ~group == 0 for one in self._known[number]
-        )
-        await self.ask(number, wanted if asked else group)
-
     async def price(self, number: int, some: Bits) -> float:
         """What a statement costs under *some* indexes, by what stands for them in it."""
         while True:
             least, most = self.bounds(number, some)
             if least == most:
                 return most
-            await self.refine(number, some)
+            await self.ask(number, self.projected(number, some))
 
     async def exact(self, number: int, some: Bits) -> float:
         """The same under just these indexes, which is for what is shown in the end."""
@@ -365,11 +273,3 @@ class Costs:
             for mine in classes.values()
             for bit in mine
         }
-
-
-def _gives_order(index: Index, use: Use) -> bool:
-    """Whether a use may be spared a sort by an index."""
-    ordered = {key.column for key in use.order_by}.union(use.group_by)
-    fixed = {*use.equals, *use.nulls}
-    first = next((key.column for key in index.keys if key.column not in fixed), None)
-    return first in ordered

@@ -30,9 +30,10 @@ _MOST_LEFT = 0.2
 """Of all: of few not many are left."""
 _TOGETHER = 0.5
 """Of the questions: what helps only together no statistics foretell, nor does a part of it."""
+_TO_EXPLORE = 0.85
+"""The others are for what is hoped of the best set in the end."""
 _OF_AN_AVERAGE = 0.25
 """What a question may bring at least: this of what each would bring if all brought the same."""
-_FEW = 150
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
@@ -55,16 +56,11 @@ class Nomination:
         self._packed_at = -1
         self._asked_beside: set[tuple[int, Bits]] = set()
 
-    async def best(self, *, share: float = 1.0) -> Bits:
-        """
-        The best set when the planner nominates nothing new.
-
-        Args:
-            share: of the questions that are worth asking.
-        """
-        self._share = _TOGETHER * share
+    async def best(self) -> Bits:
+        """The best set when the planner nominates nothing new."""
+        self._share = _TOGETHER
         await self._explore_together()
-        self._share = share
+        self._share = _TO_EXPLORE
         best = await self._hoped(0)
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
@@ -74,11 +70,7 @@ class Nomination:
                 break
             best = self._packing().better(best)
         self._share = 1.0
-        return await self._hoped(self._packing().thorough(best))
-
-    async def better(self, *starts: Bits) -> Bits:
-        """The best set that the best of some others, and what was learned with them, leads to."""
-        return self.packed(await self._hoped(self._packing().thorough(*starts)))
+        return self.packed(await self._hoped(self._packing().thorough(best)))
 
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
@@ -88,10 +80,6 @@ class Nomination:
         """From now on others pay than before, by what is known besides."""
         self.ledger.gains.forget_who_pays()
         self._known_packing = None
-
-    def is_few(self) -> bool:
-        """Whether the search is worth only few questions."""
-        return self._allowance.questions() <= _FEW
 
     def is_spent(self) -> bool:
         """Whether as much was asked as may be, the look at what was chosen included."""
@@ -121,14 +109,20 @@ class Nomination:
         return self._known_packing
 
     async def _explore_together(self) -> None:
-        """Ask what each statement would use of all candidates, if they lie on several tables."""
+        """
+        Ask what each statement would use of all candidates, if they lie on several tables; without
+        a budget in any case, since an index may be worth having for one statement alone.
+        """
+        has_budget = self._weighing.limits.budget_bytes is not None
         # Few questions are for the statements that may matter most.
         questions = max(self._allowance.questions() - self._calls_before, _LEAST_ASKED)
-        for number in self._promising(max(_WORTH_EXPLORING, _OF_AN_AVERAGE / questions)):
+        worth = max(_WORTH_EXPLORING, _OF_AN_AVERAGE / questions) if has_budget else 0.0
+        for number in self._promising(worth):
             if self.is_late():
                 break
             some = self._costs.relevant(number)
-            if len({self._costs.candidates[bit].table for bit in bits_of(some)}) > 1:
+            tables = {self._costs.candidates[bit].table for bit in bits_of(some)}
+            if len(tables) > 1 or not has_budget:
                 await self._ask(number, self._costs.projected(number, some))
 
     async def _explore(self, width: int, *, is_instead: bool) -> None:

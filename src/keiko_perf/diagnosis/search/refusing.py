@@ -106,7 +106,7 @@ class Refusing:
         rest = self.proving.seeming(self.choice, bit, self.chosen)
         if self.choice.pays(bit, rest) and not self._is_begun(bit):
             by_clock = self.proving.seeming_by_clock(self.choice, bit, self.chosen)
-            if not self.choice.pays(bit, by_clock):
+            if by_clock and not self.choice.pays(bit, by_clock):
                 return _slower(index)
             if limits.budget_bytes is not None and self.choice.room(self.chosen | 1 << bit) < 0:
                 return Refusal(

@@ -1,13 +1,12 @@
 """
 Search: which of the candidates are worth having, by what the planner says.
 
-Without a budget first all candidates at once: a statement that they don't help together, none of
-them helps. Then `Choice` chooses; and each of the others is refused with the reason.
+`Choice` chooses, and each of the others is refused with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 
 from keiko_perf.diagnosis.candidates.indexes import Index, Refusal
@@ -18,12 +17,9 @@ from keiko_perf.diagnosis.search.choice import Choice, Limits
 from keiko_perf.diagnosis.search.costs import Asking, Costs
 from keiko_perf.diagnosis.search.proving import Proving
 from keiko_perf.diagnosis.search.refusing import Refusing
-from keiko_perf.diagnosis.search.worth import LEAST_GAIN, Gains, Worth, is_gain
+from keiko_perf.diagnosis.search.worth import Gains, Worth, is_gain
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.errors import StatementRefused
-
-_LEAST_HELP = 0.01
-"""Of what a statement costs: within a budget what saves so little is weighed as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +131,7 @@ class Search:
         )
         choice = Choice(
             costs=self.costs,
-            live=tuple(await self._helped(numbers)),
+            live=tuple(one for one in numbers if self.costs.relevant(one)),
             upkeep=self.worth.upkeep,
             limits=self.limits,
             pays=self.pays,
@@ -183,30 +179,6 @@ class Search:
             else:
                 self._unplanned[number] = why
         return planned
-
-    async def _helped(self, numbers: Iterable[int]) -> list[int]:
-        """The statements that all candidates together may make cheaper enough, or dearer."""
-        helped = []
-        for number in numbers:
-            everything = self.costs.relevant(number)
-            if not everything or self.limits.is_late():
-                continue
-            before = await self.costs.price(number, 0)
-            if self.costs.most_saved(number, everything) < self._least_help * before:
-                continue
-            # Within a budget the search itself decides whom to ask, and about what.
-            if (
-                self.limits.budget_bytes is not None
-                or is_gain(before, await self.costs.price(number, everything))
-                or is_gain(self.costs.plan(number, everything).real, before)
-            ):
-                helped.append(number)
-        return helped
-
-    @property
-    def _least_help(self) -> float:
-        """What all candidates together must save a statement for it to be weighed at all."""
-        return LEAST_GAIN if self.limits.budget_bytes is None else _LEAST_HELP
 
     def pays(self, bit: int, gains: Gains) -> bool:
         """Whether an index may be chosen, and what it saves is worth having it."""

@@ -1,7 +1,7 @@
 """
-Weighing: what indexes save, between the least and the most that is known of it.
+Weighing: how large indexes are, whom they matter to, and whether one pays beside the others.
 
-Bounds come from what the planner has said so far; it is asked again only where they don't decide.
+The planner is asked only where what it has said so far does not decide.
 """
 
 from __future__ import annotations
@@ -14,13 +14,6 @@ from keiko_perf.diagnosis.search.costs import Costs
 
 NEGLIGIBLE = 1e-4
 """A doubt about this share of the workload's cost is not worth a question."""
-_TOLERANCE = 0.03
-_NEGLIGIBLE_NOW = 5e-4
-"""Of what the workload costs with what was chosen so far."""
-_MANY = 150
-"""From so many statements on doubts are borne in any case."""
-_NEGLIGIBLE_OF_ONE = 0.04
-"""Of what a statement costs of it on average."""
 _SIZE_OF_UNKNOWN = 8192.0
 
 
@@ -43,7 +36,7 @@ class Weighing:
     """
     Args:
         costs: who knows what a statement costs.
-        live: the statements that any index helps.
+        live: the statements that any of the candidates can matter to.
         upkeep: what each candidate costs the workload's writes, by its bit.
         limits: what may be chosen.
         pays: whether it is worth having an index, by the gains of statements (number, before,
@@ -59,8 +52,6 @@ class Weighing:
     base: float
     weights: dict[int, float] = field(default_factory=dict)
     _affected: dict[Bits, tuple[int, ...]] = field(default_factory=dict)
-    _near: dict[Bits, Bits] = field(default_factory=dict)
-    _now: float = 0.0
     _sizes: dict[Bits, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,78 +89,12 @@ class Weighing:
             self._affected[some] = known
         return known
 
-    def near(self, some: Bits) -> Bits:
-        """The candidates that matter to the statements that some matter to, and these."""
-        known = self._near.get(some)
-        if known is None:
-            known = some
-            for number in self.affected(some):
-                known |= self.costs.relevant(number)
-            self._near[some] = known
-        return known
-
     def upkeep_of(self, some: Bits) -> float:
         return sum([self.upkeep[bit] for bit in bits_of(some)]) if some else 0.0
-
-    def bounds(self, before: Bits, after: Bits) -> tuple[float, float]:
-        """The least and the most that the workload saves by *after* in place of *before*."""
-        least = most = self.upkeep_of(before & ~after) - self.upkeep_of(after & ~before)
-        added = after & ~before
-        is_added_only = before & ~after == 0
-        for number in self.affected(before ^ after):
-            low, high = self.costs.bounds(number, before)
-            new_low, new_high = self.costs.bounds(number, after)
-            if is_added_only:  # more indexes never cost more
-                new_high = min(new_high, high)
-            if new_low < new_high:
-                # Either the plan uses what is new, or it is one that there was before.
-                new = self.costs.projected(number, added)
-                new_low = max(new_low, min(low, self.costs.floor(number, new), new_high))
-                new_low = max(new_low, min(low - self.costs.most_saved(number, new), new_high))
-            weight = self.weights[number]
-            least += weight * (low - new_high)
-            most += weight * (high - new_low)
-        return least, most
-
-    async def resolve(self, before: Bits, after: Bits, *, until: float) -> tuple[float, float]:
-        """Ask until the saving is known, or known to be at most *until*."""
-        while True:
-            least, most = self.bounds(before, after)
-            is_known = most <= until or most - least <= NEGLIGIBLE * self.base
-            if is_known or self.limits.is_late():
-                return least, most
-            number, some = self.most_doubtful(before, after)
-            await self.costs.refine(number, some, new=after & ~before)
-
-    def most_doubtful(self, before: Bits, after: Bits) -> tuple[int, Bits]:
-        def doubt(number: int, some: Bits) -> float:
-            low, high = self.costs.bounds(number, some)
-            return self.weights[number] * (min(high, 1e300) - low)
-
-        return max(
-            (
-                (number, some)
-                for number in self.affected(before ^ after)
-                for some in (after, before)
-            ),
-            key=lambda one: (doubt(*one), -one[0]),
-        )
 
     def may_ask(self) -> bool:
         """Whether anything more may be asked; what is known has to do otherwise."""
         return True
-
-    @property
-    def is_rough(self) -> bool:
-        """Whether a small doubt is borne, so that many indexes can be weighed."""
-        return self.limits.budget_bytes is not None or len(self.live) > _MANY
-
-    def borne(self, saved: float) -> float:
-        """How large a doubt about an addition is borne that saves so much."""
-        if not self.is_rough:
-            return NEGLIGIBLE * self.base
-        share = max(_NEGLIGIBLE_NOW, _NEGLIGIBLE_OF_ONE / max(len(self.live), 1))
-        return max(share * self._now, _TOLERANCE * saved)
 
     async def gains(self, bit: int, others: Bits) -> list[tuple[int, float, float]]:
         """
