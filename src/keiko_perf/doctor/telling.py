@@ -191,6 +191,7 @@ def _pool(
         hold_s=float(told["holds"]["total_s"]),
         size=None if size is None else size * workers,
         in_use=None if in_use is None else in_use * workers,
+        kinds=tuple(map(str, told.get("kinds", ()))),
     )
 
 

@@ -9,7 +9,7 @@ names of routes, normalised statements, hosts and lines of code, and no value of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from keiko_perf.model import Kind, Series, Snapshot
@@ -26,6 +26,7 @@ MOST_STATEMENTS = 100
 MOST_WORKERS = 16
 MOST_POINTS = 256
 """Of the memory of one worker."""
+_LATELY_S = 60.0
 
 
 def insight_of(
@@ -36,8 +37,10 @@ def insight_of(
     build: Mapping[str, str],
     now: datetime,
     in_threads: Collection[str] = (),
+    pool_kinds: Collection[str] = (),
     loop: str = "",
     awaited: Iterable[AwaitedAt] = (),
+    answered_by: str = "",
     lang: str = "en",
 ) -> dict[str, Any]:
     """
@@ -50,8 +53,10 @@ def insight_of(
         build: what runs.
         now: when, aware UTC.
         in_threads: the routes whose handlers run in a thread.
+        pool_kinds: whose the connection pools are: SQLAlchemy's, asyncpg's, psycopg's.
         loop: the module of the event loop's class.
         awaited: where requests were seen to await what nothing watches, in this process.
+        answered_by: the process that answers, as its windows have it.
     """
     windows = tuple(windows)
     document: dict[str, Any] = {
@@ -60,6 +65,7 @@ def insight_of(
         "build": dict(build),
         "attribution": has_attribution,
         "window_s": 0.0 if snapshot is None else snapshot.window_s,
+        "processes": _processes(windows, now, answered_by),
         "memory": _memory(windows),
     }
     if snapshot is None:
@@ -82,6 +88,7 @@ def insight_of(
         "pool": {
             "waits": _timed(snapshot.whole(Kind.POOL)),
             "holds": _timed(snapshot.whole(Kind.HOLD)),
+            "kinds": sorted(pool_kinds),
         },
         "blocking": _blocking(snapshot),
         "awaited": [
@@ -95,6 +102,13 @@ def insight_of(
         ],
         "exemplars": _exemplars(snapshot),
     }
+
+
+def _processes(windows: Iterable[Snapshot], now: datetime, answered_by: str) -> list[str]:
+    """Of which windows came lately, and who answers, as host and process id."""
+    begun_at = now - timedelta(seconds=_LATELY_S)
+    recent = {one.worker for one in windows if one.ended_at >= begun_at}
+    return sorted((recent | {answered_by}) - {""})[:MOST_WORKERS]
 
 
 def _workers(snapshot: Snapshot, windows: Iterable[Snapshot]) -> int:
