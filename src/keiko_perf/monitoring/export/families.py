@@ -104,6 +104,11 @@ _HISTOGRAMS: dict[Kind, tuple[str, str, str]] = {
         "db_query_text",
         "Duration of SQL statements, by their normalised text.",
     ),
+    Kind.OUTGOING: (
+        "http_client_request_duration",
+        "server_address",
+        "How long requests waited for other services, with attribution.",
+    ),
     Kind.POOL: (
         "db_client_connection_wait_time",
         "db_client_connection_pool_name",
