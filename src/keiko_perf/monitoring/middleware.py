@@ -7,11 +7,12 @@ one exception: who presents a run token (`run_token`) gets a `Server-Timing` hea
 
 The clock starts when the request comes in and stops when all of the body is handed to the server,
 so background tasks are not counted; after an answer in pieces it waits until the server has taken
-the last one, as a slow client lets it wait. A request that failed is a 5xx, an
-exception, or a return before the answer was complete; one that was refused is a 4xx. A client that
-left before that is counted as `disconnected`, and as none of them: how long it would have taken is
-not known. Of an answer in pieces it is told as well when the first one came. Server-sent events are
-answered with the first of them: how long they go on is no response time.
+the last one, as a slow client lets it wait. A request that failed is a 5xx, an exception, a return
+before the answer was complete, or what the application says is one (`count_as_failed`); one that
+was refused is a 4xx. A client that left before that is counted as `disconnected`, and as none of
+them: how long it would have taken is not known. Of an answer in pieces it is told as well when the
+first one came. Server-sent events are answered with the first of them: how long they go on is no
+response time.
 
 Each request of a service runs through this. It is Python, and it is compiled as it stands where
 there is a compiler (ADR 0015), which saves more than half of its cost. So it keeps to what means
@@ -43,6 +44,10 @@ _Dict = dict[str, Any]
 """What scopes and messages are by ASGI; of a dictionary the compiler knows how to look into it."""
 _Place = tuple[object, object, str, str, str, list[list[float]], list[int]]
 """As of `requests.Place`."""
+
+
+MARK: Final = "keiko_perf.failed"
+"""In the scope of a request that counts as a failure; here, where compiled code has it at hand."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -218,7 +223,7 @@ class Exchange:
         """Note it with others of its route, if it is one as most are; say whether it is."""
         watching = self._watching
         begun = self._begun
-        if begun is None or self._account is not None:
+        if begun is None or self._account is not None or MARK in scope:
             return False
         try:
             place: _Place | None = watching._places.get(scope.get("endpoint"))
@@ -270,7 +275,7 @@ class Exchange:
                 scope.get("fastapi"),
                 ended_s,
                 duration_s,
-                (self._begun or _CUT_SHORT).get("status", FAILED),
+                FAILED if MARK in scope else (self._begun or _CUT_SHORT).get("status", FAILED),
                 len(last.get("body") or b""),
                 pieces,
                 spent,
