@@ -2,8 +2,9 @@
 HAR 1.2: what a browser recorded, as steps in the same order.
 
 Only requests of one origin become steps, and of these only what was answered well when it was
-recorded: the 404 of a picture that is not there would fail each time again. Cookies and authorization are secrets of whoever recorded
-them, so they are left out unless asked for; headers of the connection always are.
+recorded: the 404 of a picture that is not there would fail each time again. Cookies and
+authorization are secrets of whoever recorded them, so they are left out unless asked for; headers
+of the connection always are.
 """
 
 from __future__ import annotations
