@@ -303,8 +303,8 @@ def exhausted(case: Case) -> Cause:
         if pool is not None and not size
         else say(
             "Hold connections for a shorter time (no other work between the first statement and "
-            "the commit, quicker statements), or raise pool_size as far as max_connections allows "
-            "for all workers together. This is not verified: measure again after the change."
+            "the commit, quicker statements), or let the pool be larger, as far as max_connections "
+            "allows for all workers together. This is not verified: measure again after the change."
         ),
     )
 

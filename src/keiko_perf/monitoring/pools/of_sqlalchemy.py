@@ -41,6 +41,7 @@ def watch_pool_of(engine: Engine, recorder: Recorder) -> None:
         return None if there is None else occupancy_of(there.pool, turnstile.waiting)
 
     pools_of(recorder).add(read)
+    recorder.pool_kinds.add("sqlalchemy")
 
 
 def occupancy_of(pool: Any, waiting: int = 0) -> Occupancy:

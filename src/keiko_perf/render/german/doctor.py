@@ -190,11 +190,11 @@ TEMPLATES = {
         "Prozesses (py-spy record) zeigt, was sie tun; ein weiterer Arbeitsprozess teilt die Last."
     ),
     "Hold connections for a shorter time (no other work between the first statement and the "
-    "commit, quicker statements), or raise pool_size as far as max_connections allows for all "
-    "workers together. This is not verified: measure again after the change.": (
+    "commit, quicker statements), or let the pool be larger, as far as max_connections allows "
+    "for all workers together. This is not verified: measure again after the change.": (
         "Verbindungen kürzer halten (keine andere Arbeit zwischen der ersten Anweisung und dem "
-        "Commit, schnellere Anweisungen), oder pool_size erhöhen, soweit max_connections es für "
-        f"alle Arbeitsprozesse zusammen zulässt. {_MEASURE}"
+        "Commit, schnellere Anweisungen), oder den Pool vergrößern, soweit max_connections es "
+        f"für alle Arbeitsprozesse zusammen zulässt. {_MEASURE}"
     ),
     "{share:ratio} of the time that users wait is for {host}, {mean:duration} a call, most of it "
     "in {route}": (
