@@ -123,16 +123,17 @@ def _pool_size(seen: Symptoms) -> str | None:
     pool = seen.pool
     if pool is None or not pool.size or not pool.mean_hold_s or not seen.window_s:
         return None
+    workers = pool.workers or seen.workers
     try:
         advice = advise_pool(
             checkouts_per_s=pool.waits / seen.window_s,
             hold_s=pool.mean_hold_s,
-            workers=seen.workers,
+            workers=workers,
             **({} if seen.max_connections is None else {"max_connections": seen.max_connections}),
         )
     except UsageError:
         return None
-    if not advice.fits or advice.size_per_worker <= pool.size / seen.workers:
+    if not advice.fits or advice.size_per_worker <= pool.size / workers:
         return None
     (kind,) = pool.kinds if len(pool.kinds) == 1 else ("sqlalchemy",)
     made = _MADE.get(kind, _MADE["sqlalchemy"]).format(size=advice.size_per_worker)

@@ -61,6 +61,7 @@ class PoolUse:
         size: how many there may be in all workers; None if there is no bound, or it is not known.
         in_use: how many were in use on average; None if it is not known.
         kinds: whose they are: `sqlalchemy`, `asyncpg` or `psycopg`.
+        workers: how many processes have one; None is as many as serve requests.
     """
 
     waits: int
@@ -71,6 +72,7 @@ class PoolUse:
     size: float | None = None
     in_use: float | None = None
     kinds: tuple[str, ...] = ()
+    workers: int | None = None
 
     @property
     def mean_hold_s(self) -> float | None:

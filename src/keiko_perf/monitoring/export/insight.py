@@ -18,6 +18,8 @@ from keiko_perf.model.bottleneck import bottleneck
 from keiko_perf.model.repeats import merged_repeats
 from keiko_perf.model.usage import window_of
 from keiko_perf.monitoring.attribution import Part
+from keiko_perf.monitoring.pools import POOL_IN_USE
+from keiko_perf.monitoring.tally import ARRIVED
 from keiko_perf.render import phrase
 
 VERSION = 1
@@ -70,9 +72,13 @@ def insight_of(
     }
     if snapshot is None:
         return document
-    workers = _workers(snapshot, windows)
+    recent = [one for one in windows if one.ended_at >= snapshot.started_at]
+    # Workers for background tasks share the store, and have pools, but no requests and no part in
+    # the loops that serve them.
+    workers = _workers(one for one in recent if one.counters.get(ARRIVED)) or _workers(recent) or 1
+    pools = _workers(one for one in recent if POOL_IN_USE in one.gauges) or 1
     # What the resources did, of as many processes as the snapshot was merged of.
-    used = window_of(snapshot, workers=workers)
+    used = window_of(snapshot, workers=workers, pools=pools)
     return document | {
         "loop": loop,
         "workers": workers,
@@ -89,6 +95,7 @@ def insight_of(
             "waits": _timed(snapshot.whole(Kind.POOL)),
             "holds": _timed(snapshot.whole(Kind.HOLD)),
             "kinds": sorted(pool_kinds),
+            "workers": pools,
         },
         "blocking": _blocking(snapshot),
         "awaited": [
@@ -111,9 +118,8 @@ def _processes(windows: Iterable[Snapshot], now: datetime, answered_by: str) -> 
     return sorted((recent | {answered_by}) - {""})[:MOST_WORKERS]
 
 
-def _workers(snapshot: Snapshot, windows: Iterable[Snapshot]) -> int:
-    recent = {one.worker for one in windows if one.ended_at >= snapshot.started_at and one.worker}
-    return max(len(recent), 1)
+def _workers(windows: Iterable[Snapshot]) -> int:
+    return len({one.worker for one in windows if one.worker})
 
 
 def _repeats(snapshot: Snapshot, windows: Iterable[Snapshot]) -> list[dict[str, Any]]:
