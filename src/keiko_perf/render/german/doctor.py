@@ -164,8 +164,8 @@ TEMPLATES = {
     "with the index; the time is reckoned from that, and each page further on (OFFSET) reads the "
     "rows of those before it. Make the index, then measure again.": (
         "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was ihre erste "
-        "Seite mit dem Index kosten würde; die Zeit ist daraus gerechnet, und jede Seite weiter hinten "
-        "(OFFSET) liest die Zeilen derer davor. Den Index anlegen, dann neu messen."
+        "Seite mit dem Index kosten würde; die Zeit ist daraus gerechnet, und jede Seite weiter "
+        "hinten (OFFSET) liest die Zeilen derer davor. Den Index anlegen, dann neu messen."
     ),
     "{share:ratio} of the time that users wait is one statement that {route} sends {times:number} "
     "times for each request (N+1), from {place}: {statement}": (
