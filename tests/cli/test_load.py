@@ -104,14 +104,13 @@ def test_a_result_is_saved_shown_again_and_compared(url, tmp_path):
     assert compared.exit_code == 6, compared.output  # too short to tell
 
 
-def test_the_token_may_come_from_the_environment(url, tmp_path):
+def test_the_token_may_come_from_the_environment_and_that_of_the_monitor_is_not_sent(url, tmp_path):
     file = tmp_path / "result.json"
-    done = keiko(
-        *("run", f"{url}/none", "--users", "2", "--duration", "200ms", "--save", str(file)),
-        KEIKO_PERF_TOKEN="hunter2",
-    )
-    assert done.exit_code == 3
+    asked = ("run", f"{url}/none", "--users", "2", "--duration", "200ms", "--save", str(file))
+    assert keiko(*asked, KEIKO_PERF_LOAD_TOKEN="hunter2").exit_code == 3
     assert "authorization: ***" in file.read_text()
+    assert keiko(*asked, KEIKO_PERF_TOKEN="hunter2").exit_code == 3
+    assert "authorization" not in file.read_text()
 
 
 def test_a_promise_that_is_missed_ends_the_run_with_exit_3(url, tmp_path):

@@ -83,9 +83,10 @@ JsonBody = Annotated[
 Token = Annotated[
     str,
     typer.Option(
-        envvar="KEIKO_PERF_TOKEN",
+        envvar="KEIKO_PERF_LOAD_TOKEN",
         show_default=False,
-        help="The bearer token. The environment variable keeps it out of the process list.",
+        help="The bearer token of the requests. The environment variable keeps it out of the "
+        "process list. KEIKO_PERF_TOKEN is the monitor's: it opens what is watched, no more.",
         rich_help_panel=_ASKED,
     ),
 ]

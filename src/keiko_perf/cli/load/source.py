@@ -41,6 +41,7 @@ class Given:
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
+    """That opens what is watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
