@@ -9,7 +9,6 @@ import pytest
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.candidates.projection import does_more, projection
 from keiko_perf.diagnosis.candidates.sizes import share_held
-from keiko_perf.diagnosis.pricing.floor import floor
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.scope import Tables
@@ -116,23 +115,6 @@ def test_an_index_does_more_than_one_that_is_there(
     there = ExistingIndex(name="there", keys=(Key("a"), Key("b")))
     table = replace(TABLE, indexes=(there,))
     assert does_more(candidate, shape(rest, what), table) is more
-
-
-def test_what_cannot_be_left_out_has_to_be_fetched() -> None:
-    (by_a,) = shape("a = 1").uses
-    poor = floor(index("a"), by_a, TABLE, 3e7)
-    # 10,000 rows, nearly each on a page of its own.
-    assert 3_000 < poor < 10_000
-    (by_b,) = shape("b = 1").uses
-    assert floor(index("b"), by_b, TABLE, 3e7) < 2
-    (in_order,) = shape("c = 1").uses
-    assert floor(index("c"), in_order, TABLE, 3e7) < 2
-
-
-@pytest.mark.parametrize("rest", ["b > 1", "a = 1 ORDER BY b LIMIT 1", "a = 1 OR b = 2"])
-def test_where_nobody_knows_how_much_is_read_nothing_is_claimed(rest: str) -> None:
-    (use,) = shape(rest).uses
-    assert floor(index("b"), use, TABLE, 3e7) in (0.0, pytest.approx(0.0, abs=2))
 
 
 def test_the_size_of_a_partial_index_tells_how_many_rows_it_holds() -> None:

@@ -19,8 +19,12 @@ from keiko_perf.diagnosis.search.weighing import Limits, Weighing
 
 __all__ = ["Choice", "Limits"]
 
-ABOUT_EQUAL = 0.03
+_ABOUT_EQUAL = 0.03
 """Of two candidates that save the same but for this share, the smaller one is taken."""
+_LEFT_ALIKE = 0.25
+"""Nor may the workload cost more than by this share with the smaller one, or else by …"""
+_LITTLE = 0.005
+"""… this share of what it costs now: where nearly all is saved, a little more is much quicker."""
 _MOST_SETTLED = 3
 """So often what is superfluous is taken out, and the best set packed of what was learned by it."""
 
@@ -91,7 +95,9 @@ class Choice(Weighing):
 
     def _alike(self, bit: int, rest: Bits, ledger: Ledger) -> Iterator[int]:
         """Those that save about as much as one of the chosen, which pays beside none of them."""
-        enough = ledger.saved(rest, rest | 1 << bit) / (1 + ABOUT_EQUAL)
+        saved = ledger.saved(rest, rest | 1 << bit)
+        doubt = max(_LEFT_ALIKE * ledger.cost(rest | 1 << bit), _LITTLE * ledger.cost(rest))
+        enough = max(saved / (1 + _ABOUT_EQUAL), saved - doubt)
         for move in ledger.moves():
             other, there = move.bit_length() - 1, rest | move
             is_alike = (
