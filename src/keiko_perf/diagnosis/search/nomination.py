@@ -31,7 +31,7 @@ _MOST_LEFT = 0.2
 _TOGETHER = 0.5
 """Of the questions: what helps only together no statistics foretell, nor does a part of it."""
 _TO_EXPLORE = 0.85
-"""The others are for what is hoped of the best set in the end."""
+"""Of the questions; the others are first for what is hoped of the best set."""
 _OF_AN_AVERAGE = 0.25
 """What a question may bring at least: this of what each would bring if all brought the same."""
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
@@ -65,12 +65,18 @@ class Nomination:
         for width, is_instead in _PASSES:
             await self._explore(width, is_instead=is_instead)
             best = await self._hoped(self._packing().best(best))
+        best = await self._further(best)
+        self._share = 1.0
+        best = await self._hoped(self._packing().thorough(best))
+        return self.packed(await self._further(best))
+
+    async def _further(self, best: Bits) -> Bits:
+        """The best set with what would help beside it or in the place of one of its indexes."""
         for _ in range(_MOST_ROUNDS):
             if self.is_late() or not await self._look_further(best):
                 break
             best = self._packing().better(best)
-        self._share = 1.0
-        return self.packed(await self._hoped(self._packing().thorough(best)))
+        return best
 
     def packed(self, start: Bits) -> Bits:
         """The best set that one leads to, without asking anything more."""
