@@ -20,7 +20,7 @@ from keiko_perf.diagnosis.search.weighing import Weighing
 
 _LEAST_PROMISE = 5e-5
 """Of what the workload costs."""
-_MOST_PROMISING = 30
+_MOST_PROMISING = 80
 _OPTIMISM = 0.5
 """Half of a plan may bring so much more than half of what it saves: 0.5 to this power."""
 
