@@ -49,6 +49,7 @@ bench: $(STAMP) $(COMPILED) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/histogram.py
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/attribution.py
+	$(BIN)/python benchmarks/statements.py
 	$(BIN)/python benchmarks/watchdog.py
 	$(BIN)/python benchmarks/store.py --days 2
 	$(BIN)/python benchmarks/chaos.py --seconds 60

@@ -113,6 +113,21 @@ def test_the_tightest_limit_of_memory_counts(
     assert (memory.group is not None) == (limit_mb is not None), why
 
 
+def test_of_another_process_it_is_that_of_its_own_group(machine: Any) -> None:
+    put(
+        machine,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "proc/42/cgroup": "0::/services/shop\n",
+            "services/shop/memory.max": str(400 * MB),
+            "services/shop/memory.current": str(300 * MB),
+        },
+    )
+    memory = read_memory(machine.root, pid=42)
+    assert (memory.used_bytes, memory.limit_bytes) == (300 * MB, 400 * MB)
+    assert read_memory(machine.root).group is None
+
+
 @pytest.mark.parametrize(
     ("files", "cores", "why"),
     [

@@ -61,6 +61,7 @@ async def test_the_page_on_limits_that_find_themselves(
 
     app, limiter, monitor = FastAPI(), AdaptiveLimiter(), PerformanceMonitor()
     names["protect"](app)
+    names["with_limits_within"](app)
     names["watch"](monitor, limiter)
     monitor.recorder.probe()
     assert "concurrency_turned_away" in monitor.recorder.snapshot().gauges

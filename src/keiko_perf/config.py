@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     Attributes:
         database: the database to look at, as SQLAlchemy's URL.
         store: the file in which a service keeps its measurements.
-        token: the bearer token of the service under test.
+        token: that opens the dashboard of the service's monitor.
         lang: the language of reports, `en` or `de`.
         kpis: the nine targets.
     """

@@ -9,7 +9,7 @@ function reads afresh and takes some microseconds per file; a file that is not t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from weakref import finalize
@@ -166,15 +166,20 @@ def open_files_limit() -> int | None:
     return None if limit == RLIM_INFINITY else limit
 
 
-def read_memory(root: Path = ROOT) -> Memory:
+def read_memory(root: Path = ROOT, *, pid: int | None = None) -> Memory:
     """
-    The memory that this process shares with others, now: its container's, or the machine's.
+    The memory that a process shares with others, now: its container's, or the machine's.
 
     Of a container, without the page cache that the kernel drops first: files that were read once
     are no memory need (the working set, as Kubernetes counts it).
+
+    Args:
+        root: where `proc` and `sys` are found.
+        pid: of the process; this one if not given.
     """
     machine = _machine_memory(root)
-    found = _tightest(root, "memory", _Group.memory_bytes, below=machine.limit_bytes)
+    groups = _groups(root, "memory", "self" if pid is None else str(pid))
+    found = _tightest(groups, _Group.memory_bytes, below=machine.limit_bytes)
     if found is None:
         return machine
     group, limit_bytes = found
@@ -193,7 +198,7 @@ def read_cpu(clock_s: float, root: Path = ROOT) -> Cpu:
         root: where `proc` and `sys` are found.
     """
     machine = _machine_cpu(root)
-    found = _tightest(root, "cpu", _Group.cores, below=machine.cores)
+    found = _tightest(_groups(root, "cpu"), _Group.cores, below=machine.cores)
     if found is None:
         return machine
     group, cores = found
@@ -265,19 +270,19 @@ class _Group:
 
 
 def _tightest(
-    root: Path, controller: str, limit_of: Callable[[_Group], float | None], *, below: float
+    groups: Iterable[_Group], limit_of: Callable[[_Group], float | None], *, below: float
 ) -> tuple[_Group, float] | None:
     """The group with the least limit, if that is *below* what the machine has, and the limit."""
-    limits = ((group, limit_of(group)) for group in _groups(root, controller))
+    limits = ((group, limit_of(group)) for group in groups)
     # Version 1 says "no limit" by a number larger than any machine.
     tight = [(group, limit) for group, limit in limits if limit is not None and limit < below]
     return min(tight, key=lambda one: one[1], default=None)
 
 
-def _groups(root: Path, controller: str) -> Iterator[_Group]:
-    """The groups whose limits by *controller* hold for this process, each before that above it."""
+def _groups(root: Path, controller: str, process: str = "self") -> Iterator[_Group]:
+    """The groups whose limits by *controller* hold for a process, each before that above it."""
     mount = root / "sys/fs/cgroup"
-    for membership in (_read(root / "proc/self/cgroup") or "").splitlines():
+    for membership in (_read(root / "proc" / process / "cgroup") or "").splitlines():
         _, controllers, path = membership.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue

@@ -127,6 +127,20 @@ def test_a_pool_that_is_waited_for_is_told_its_size() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [("asyncpg", "asyncpg.create_pool(dsn, "), ("psycopg", "AsyncConnectionPool(conninfo, ")],
+)
+def test_a_pool_that_is_used_without_sqlalchemy_is_told_in_its_own_words(
+    kind: str, made: str
+) -> None:
+    seen = crowded(max_connections=97)
+    assert seen.pool is not None
+    seen = replace(seen, pool=replace(seen.pool, kinds=(kind,)))
+    cause = next(one for one in advised(ranked(seen), seen)[0] if one.code == "pool.exhausted")
+    assert cause.cure == f"{made}max_size=4)  # in each worker; 47 at most"
+
+
 @pytest.mark.parametrize("most", [5, 1])
 def test_a_pool_that_cannot_be_larger_is_not_told_so(most: int) -> None:
     seen = crowded(max_connections=most)

@@ -72,7 +72,7 @@ async def test_the_guides_call_on_nginx(nginx):
 def commanded(*arguments: str) -> dict[str, object]:
     """The report of `load run`: all is well, or this machine was too busy to measure."""
     done = CliRunner().invoke(
-        load.app, ["run", *arguments, "--format", "json"], env={"KEIKO_PERF_TOKEN": TOKEN}
+        load.app, ["run", *arguments, "--format", "json"], env={"KEIKO_PERF_LOAD_TOKEN": TOKEN}
     )
     assert done.exit_code in (0, 4), done.output
     report: dict[str, object] = json.loads(done.stdout)

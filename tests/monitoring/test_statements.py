@@ -159,6 +159,17 @@ def test_to_watch_an_engine_twice_is_no_mistake(engine: Engine, recorder: Record
         assert each.peek().whole(Kind.HOLD).count == 1
 
 
+def test_an_engine_is_watched_without_listeners_of_which_each_statement_would_pay(
+    engine: Engine, recorder: Recorder
+) -> None:
+    watch_engine(engine, recorder)
+    engine.dispose()
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    assert statements(recorder)["SELECT 1"] == (1, 0)
+    assert not engine._has_events  # nothing public tells
+
+
 def test_what_is_no_engine_is_refused(recorder: Recorder) -> None:
     with pytest.raises(UsageError, match="on a str") as refused:
         watch_engine("postgresql://db", recorder)  # type: ignore[arg-type]  # as a beginner would

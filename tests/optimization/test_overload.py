@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import Depends, FastAPI, Response
 
-from keiko_perf.optimization import AdaptiveLimiter, LimitConcurrency
+from keiko_perf.optimization import (
+    AdaptiveLimiter,
+    LimitConcurrency,
+    Overloaded,
+    answer_overloaded,
+)
 
 
 class Service:
@@ -86,3 +91,26 @@ async def test_a_request_whose_client_is_gone_gives_its_place_back(
     task.cancel()
     await asyncio.wait([task])
     assert service.limiter.statistics().in_use == 0
+
+
+async def test_whom_a_limiter_within_turns_away_gets_the_same_answer() -> None:
+    within = AdaptiveLimiter(first=1, most=1, max_waiting=0)
+    app = FastAPI()
+    app.add_exception_handler(Overloaded, answer_overloaded)
+
+    async def connection() -> AsyncIterator[None]:
+        async with within:
+            yield
+
+    @app.get("/orders")
+    async def orders(_connection: None = Depends(connection)) -> str:
+        return "done"
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as asking:
+        assert (await asking.get("/orders")).status_code == 200
+        async with within:
+            refused = await asking.get("/orders")
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert "overloaded" in refused.json()["detail"]

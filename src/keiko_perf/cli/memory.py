@@ -267,7 +267,7 @@ def _watched(pid: int, seconds: float) -> Report:
             f"process {pid} is another user's", cure="Ask as that user, or as root"
         ) from None
     first_bytes, last_bytes = round(held[0][1]), round(held[-1][1])
-    memory = read_memory()
+    memory = read_memory(pid=pid)
     shared = _pss_bytes(one)
     grown_bytes = last_bytes - first_bytes
     room = memory.limit_bytes * (1.0 - memory.ratio)

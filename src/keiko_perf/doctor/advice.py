@@ -84,6 +84,13 @@ def _row(one: Repeats) -> tuple[object, ...]:
 
 # What to do about a cause
 
+_MADE = {
+    "sqlalchemy": "create_async_engine(url, pool_size={size}, max_overflow=0)",
+    "asyncpg": "asyncpg.create_pool(dsn, max_size={size})",
+    "psycopg": "AsyncConnectionPool(conninfo, max_size={size})",
+}
+"""What makes a pool, by whose it is."""
+
 
 def _cured(
     cause: Cause, seen: Symptoms, caches: dict[str, Recommendation], line_of: LineOf | None
@@ -116,21 +123,21 @@ def _pool_size(seen: Symptoms) -> str | None:
     pool = seen.pool
     if pool is None or not pool.size or not pool.mean_hold_s or not seen.window_s:
         return None
+    workers = pool.workers or seen.workers
     try:
         advice = advise_pool(
             checkouts_per_s=pool.waits / seen.window_s,
             hold_s=pool.mean_hold_s,
-            workers=seen.workers,
+            workers=workers,
             **({} if seen.max_connections is None else {"max_connections": seen.max_connections}),
         )
     except UsageError:
         return None
-    if not advice.fits or advice.size_per_worker <= pool.size / seen.workers:
+    if not advice.fits or advice.size_per_worker <= pool.size / workers:
         return None
-    return (
-        f"create_async_engine(url, pool_size={advice.size_per_worker}, max_overflow=0)"
-        f"  # in each worker; {advice.most_per_worker} at most"
-    )
+    (kind,) = pool.kinds if len(pool.kinds) == 1 else ("sqlalchemy",)
+    made = _MADE.get(kind, _MADE["sqlalchemy"]).format(size=advice.size_per_worker)
+    return f"{made}  # in each worker; {advice.most_per_worker} at most"
 
 
 # What is advised beside the causes

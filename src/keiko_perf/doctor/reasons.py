@@ -59,7 +59,6 @@ made the statement much cheaper.
 """
 _A_PATTERN = re.compile(r"(?<!!)~~\*? .*\$\d")
 """LIKE and ILIKE, as EXPLAIN writes them, of a value that is not known."""
-_KEEP_ROWS = ("connections.idle-in-transaction", "connections.long-transaction")
 
 
 def reason(
@@ -201,7 +200,6 @@ def _of_tables(plan: Plan, findings: Sequence[Finding], evidence: Evidence) -> I
     """What is wrong with the tables that it reads."""
     read = {one.relation for one in plan.nodes if one.relation}
     tables = {one.full_name: one for one in evidence.tables if one.name in read}
-    keepers = [one for one in findings if one.code in _KEEP_ROWS]
     for one in findings:
         table = tables.get(one.subject)
         if table is None or one.severity < Severity.WARNING:
@@ -209,26 +207,7 @@ def _of_tables(plan: Plan, findings: Sequence[Finding], evidence: Evidence) -> I
         if one.code == "tables.stale-statistics":
             yield one
         if one.code == "tables.dead-tuples" and table.dead_ratio >= _DEAD:
-            yield _kept(one, keepers[0]) if keepers else one
-
-
-def _kept(dead: Finding, keeper: Finding) -> Finding:
-    """Dead rows that no vacuum removes, with who keeps them."""
-    return Finding(
-        code=dead.code,
-        severity=dead.severity,
-        subject=dead.subject,
-        summary=dead.summary,
-        evidence=dead.evidence,
-        explanation=say(
-            "Each scan reads the dead rows too, and no vacuum removes them as long as {who} might "
-            "still see them: {what}. End that, then let VACUUM come by.",
-            who=keeper.subject,
-            what=keeper.summary,
-        ),
-        cure=keeper.cure,
-        link=dead.link,
-    )
+            yield one
 
 
 def _of_writing(

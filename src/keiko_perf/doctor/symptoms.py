@@ -60,6 +60,8 @@ class PoolUse:
         hold_s: for how long they were held in all.
         size: how many there may be in all workers; None if there is no bound, or it is not known.
         in_use: how many were in use on average; None if it is not known.
+        kinds: whose they are: `sqlalchemy`, `asyncpg` or `psycopg`.
+        workers: how many processes have one; None is as many as serve requests.
     """
 
     waits: int
@@ -69,6 +71,8 @@ class PoolUse:
     hold_s: float
     size: float | None = None
     in_use: float | None = None
+    kinds: tuple[str, ...] = ()
+    workers: int | None = None
 
     @property
     def mean_hold_s(self) -> float | None:

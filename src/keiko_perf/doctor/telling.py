@@ -183,6 +183,8 @@ def _pool(
     in_use, size = _mean(gauges, "pool_in_use"), _mean(gauges, "pool_size")
     if told is None or not (told["waits"]["count"] or in_use):
         return None
+    own = int(told["workers"]) if "workers" in told else None
+    workers = workers if own is None else own
     return PoolUse(
         waits=int(told["waits"]["count"]),
         wait_s=float(told["waits"]["total_s"]),
@@ -191,6 +193,8 @@ def _pool(
         hold_s=float(told["holds"]["total_s"]),
         size=None if size is None else size * workers,
         in_use=None if in_use is None else in_use * workers,
+        kinds=tuple(map(str, told.get("kinds", ()))),
+        workers=own,
     )
 
 

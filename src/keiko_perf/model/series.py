@@ -27,6 +27,7 @@ class Kind(StrEnum):
     HOLD = "hold"  # for how long database connections were held
     QUEUE = "queue"  # waits of background tasks in their queue
     FIRST_BYTE = "first_byte"  # until the first piece of answers that come in pieces
+    STREAM = "stream"  # how long answers of server-sent events of one route lasted
     WEBSOCKET = "websocket"  # how long connections of one route lasted
     OUTGOING = "outgoing"  # calls of another service, by its host
     GC = "gc"  # pauses for the collection of garbage

@@ -146,14 +146,20 @@ PARTS = (Kind.IN_SQL, Kind.IN_POOL, Kind.IN_HTTP, Kind.IN_CODE, Kind.IN_LOOP, Ki
 
 
 def window_of(
-    snapshot: Snapshot, *, workers: int = 1, cpu_s: float | None = None, more: tuple[Use, ...] = ()
+    snapshot: Snapshot,
+    *,
+    workers: int = 1,
+    pools: int | None = None,
+    cpu_s: float | None = None,
+    more: tuple[Use, ...] = (),
 ) -> Window:
     """
     What a snapshot of the service tells of its event loop and its connection pools.
 
     Args:
         snapshot: of one worker, or of several merged.
-        workers: how many processes it was merged of; each has a loop and a pool of its own.
+        workers: how many processes that serve requests it was merged of; each has a loop.
+        pools: how many that have pools, if others have some as well.
         cpu_s: the CPU time of those processes within the window, if it is known.
         more: what else is known, such as the database's uses.
     """
@@ -169,7 +175,7 @@ def window_of(
     )
     uses = [
         _use(Resource.LOOP, parts[Kind.IN_CODE].sum_s, window_s, workers, lag_s),
-        *_pool(snapshot, requests, workers),
+        *_pool(snapshot, requests, workers if pools is None else pools),
         *_threads(snapshot, requests, workers),
     ]
     if cpu_s is not None:

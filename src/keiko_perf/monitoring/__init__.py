@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keiko_perf.monitoring.dashboard.router import let_in, performance_router
     from keiko_perf.monitoring.export.app import PrometheusApp
     from keiko_perf.monitoring.export.push import OtlpExporter
+    from keiko_perf.monitoring.failing import count_as_failed
     from keiko_perf.monitoring.importance import RouteTargets
     from keiko_perf.monitoring.kpis import PerformanceKPIs
     from keiko_perf.monitoring.middleware import PerfMiddleware
@@ -82,6 +83,7 @@ __all__ = [
     "Trend",
     "WebhookNotifier",
     "change_points",
+    "count_as_failed",
     "let_in",
     "performance_router",
     "run_token",
@@ -103,6 +105,7 @@ _HOME = {
     "dashboard.router": ("let_in", "performance_router"),
     "export.app": ("PrometheusApp",),
     "export.push": ("OtlpExporter",),
+    "failing": ("count_as_failed",),
     "importance": ("RouteTargets",),
     "kpis": ("PerformanceKPIs",),
     "middleware": ("PerfMiddleware",),

@@ -7,10 +7,12 @@ one exception: who presents a run token (`run_token`) gets a `Server-Timing` hea
 
 The clock starts when the request comes in and stops when all of the body is handed to the server,
 so background tasks are not counted; after an answer in pieces it waits until the server has taken
-the last one, as a slow client lets it wait. A request that failed is a 5xx, an
-exception, or a return before the answer was complete; one that was refused is a 4xx. A client that
-left before that is counted as `disconnected`, and as none of them: how long it would have taken is
-not known. Of an answer in pieces it is told as well when the first one came.
+the last one, as a slow client lets it wait. A request that failed is a 5xx, an exception, a return
+before the answer was complete, or what the application says is one (`count_as_failed`); one that
+was refused is a 4xx. A client that left before that is counted as `disconnected`, and as none of
+them: how long it would have taken is not known. Of an answer in pieces it is told as well when the
+first one came. Server-sent events are answered with the first of them: how long they go on is no
+response time.
 
 Each request of a service runs through this. It is Python, and it is compiled as it stands where
 there is a compiler (ADR 0015), which saves more than half of its cost. So it keeps to what means
@@ -29,7 +31,7 @@ from mypy_extensions import mypyc_attr
 from keiko_perf.monitoring.attribution import Account, current
 from keiko_perf.monitoring.closer import BODY, START, Closer
 from keiko_perf.monitoring.recorder import Recorder
-from keiko_perf.monitoring.requests import AT_ONCE, FAILED, GONE, Pieces
+from keiko_perf.monitoring.requests import AT_ONCE, DISCONNECTED, FAILED, GONE, Pieces, Spent
 from keiko_perf.monitoring.routes import CONTEXT, ROUTED
 from keiko_perf.monitoring.websockets import Connection
 
@@ -42,6 +44,10 @@ _Dict = dict[str, Any]
 """What scopes and messages are by ASGI; of a dictionary the compiler knows how to look into it."""
 _Place = tuple[object, object, str, str, str, list[list[float]], list[int]]
 """As of `requests.Place`."""
+
+
+MARK: Final = "keiko_perf.failed"
+"""In the scope of a request that counts as a failure; here, where compiled code has it at hand."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -120,7 +126,9 @@ class Exchange:
         "_receive",
         "_root_path",
         "_send",
+        "_spent",
         "_started_s",
+        "_streams_since_s",
         "_watching",
         "pieces",
         "scope",
@@ -138,6 +146,8 @@ class Exchange:
         self._begun: Message | None = None
         self.pieces: Pieces | None = None
         self._account: Account | None = None
+        self._spent: Spent | None = None
+        self._streams_since_s: float = 0.0
         self._started_s: float = watching._clock()
         watching._came.append(self._started_s)
 
@@ -213,7 +223,7 @@ class Exchange:
         """Note it with others of its route, if it is one as most are; say whether it is."""
         watching = self._watching
         begun = self._begun
-        if begun is None or self._account is not None:
+        if begun is None or self._account is not None or MARK in scope:
             return False
         try:
             place: _Place | None = watching._places.get(scope.get("endpoint"))
@@ -243,21 +253,32 @@ class Exchange:
         watching = self._watching
         account = self._account
         ended_s = watching._clock()
+        duration_s = ended_s - self._started_s
+        over, spent = watching._over, self._spent
+        if self._streams_since_s:
+            over = watching.recorder.requests.streamed
+            if pieces is None or pieces is GONE:
+                watching.recorder.count(DISCONNECTED)
+                return
+            pieces = Pieces(pieces.length, pieces.first_s, duration_s)
+            duration_s = pieces.first_s
+        elif account is not None:
+            spent = account.closed(ended_s)
         try:
             routed: Any = ROUTED(scope)
         except KeyError:
             routed = watching.recorder.requests.names.of(scope, self._root_path)
-        watching._over.append(
+        over.append(
             (
                 routed,
                 self._root_path,
                 scope.get("fastapi"),
                 ended_s,
-                ended_s - self._started_s,
-                (self._begun or _CUT_SHORT).get("status", FAILED),
+                duration_s,
+                FAILED if MARK in scope else (self._begun or _CUT_SHORT).get("status", FAILED),
                 len(last.get("body") or b""),
                 pieces,
-                account and account.closed(ended_s),
+                spent,
             )
         )
 
@@ -266,9 +287,22 @@ class Exchange:
         length = len(message.get("body", b""))
         pieces = self.pieces
         if pieces is None:
-            self.pieces = Pieces(length, self._watching._clock() - self._started_s)
+            now_s = self._watching._clock()
+            self.pieces = Pieces(length, now_s - self._started_s)
+            if self._begun is not None and _has_events(_dict(self._begun)):
+                self._stream(now_s)
         elif pieces is not GONE:
             self.pieces = Pieces(pieces.length + length, pieces.first_s)
+
+    def _stream(self, now_s: float) -> None:
+        """Its first event is here: it is answered, and goes on for as long as there are more."""
+        recorder = self._watching.recorder
+        recorder.requests.streaming.append(now_s)
+        self._streams_since_s = now_s
+        account = self._account
+        if account is not None:
+            self._spent = account.closed(now_s)
+            recorder.awaited.accounts.pop(id(account), None)
 
     async def _send_last(self, scope: Scope, pieces: Pieces, message: Message) -> None:
         # A slow client has the server wait here until it took what was sent before.
@@ -282,6 +316,17 @@ def _context(scope: _Dict) -> object:
     """Of a router that FastAPI includes lazily, which of its inclusions it is."""
     fastapi = scope.get("fastapi")
     return None if fastapi is None else _dict(fastapi).get(CONTEXT)
+
+
+def _has_events(begun: _Dict) -> bool:
+    """Whether an answer says that it is one of server-sent events."""
+    try:
+        for name, value in begun.get("headers") or ():
+            if bytes(name).lower() == b"content-type":
+                return bytes(value).lower().startswith(b"text/event-stream")
+    except (TypeError, ValueError):  # a server's matter, not ours
+        pass
+    return False
 
 
 def _dict(some: Message) -> _Dict:

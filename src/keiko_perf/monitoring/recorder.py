@@ -106,6 +106,7 @@ class Recorder:
         self._worker = worker
         self._lock = RLock()
         self.in_threads: set[str] = set()  # routes whose handlers run in a thread
+        self.pool_kinds: set[str] = set()  # whose the connection pools are
         self.requests = Requests(RouteNames(self.in_threads))
         self._websockets = 0
         self._windows = 0
@@ -261,6 +262,12 @@ class Recorder:
         with self._lock:
             return self.requests.under_way
 
+    @property
+    def worker(self) -> str:
+        """What this process is called, among those that share a store."""
+        # Asked here and not in the constructor: a server may fork after the app is built.
+        return self._worker or f"{socket.gethostname()}:{os.getpid()}"
+
     def snapshot(self, started_at: datetime | None = None) -> Snapshot:
         """
         Cut the window: hand over all that was recorded since the last cut, and start anew.
@@ -320,6 +327,5 @@ class Recorder:
             repeats=repeats,
             # Those that came in are those that are finished, and those that are still under way.
             arrived=max(tally.arrived + in_flight - tally.under_way, 0),
-            # Asked here and not in the constructor: a server may fork after the app is built.
-            worker=self._worker or f"{socket.gethostname()}:{os.getpid()}",
+            worker=self.worker,
         )

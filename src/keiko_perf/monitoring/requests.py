@@ -40,10 +40,15 @@ the others leave of its duration, and its statements.
 
 
 class Pieces(NamedTuple):
-    """Of an answer in pieces: the length of all but the last, and after how long the first went."""
+    """
+    Of an answer in pieces: the length of all but the last, and after how long the first went.
+
+    Of server-sent events also how long they went on in all, else 0.
+    """
 
     length: int
     first_s: float
+    lasted_s: float = 0.0
 
 
 GONE = Pieces(-1, -1.0)
@@ -82,6 +87,9 @@ class Requests:
         places: where those of a route are noted, by its endpoint.
         ended: when each of them was over that was not counted yet.
         over: the others that are over and not counted yet.
+        streaming: when each went on with server-sent events that is not counted as such yet. Such
+            an answer is there with its first event, and is under way no longer.
+        streamed: those of which the last event was sent.
     """
 
     __slots__ = (
@@ -93,6 +101,8 @@ class Requests:
         "names",
         "over",
         "places",
+        "streamed",
+        "streaming",
     )
 
     def __init__(self, names: RouteNames) -> None:
@@ -100,6 +110,8 @@ class Requests:
         self.came: list[float] = []
         self.ended: list[float] = []
         self.over: list[Over] = []
+        self.streaming: list[float] = []
+        self.streamed: list[Over] = []
         self.places: dict[object, Place] = {}
         self._placed: list[tuple[str, Place]] = []
         self._under_way = 0
@@ -109,10 +121,10 @@ class Requests:
     def under_way(self) -> int:
         """How many came in and are not over."""
         while True:
-            over = len(self.over) + len(self.ended)
+            over = len(self.over) + len(self.ended) + len(self.streaming)
             came = len(self.came)
             # Else one was noted between the two, by another thread.
-            if over == len(self.over) + len(self.ended):
+            if over == len(self.over) + len(self.ended) + len(self.streaming):
                 return self._under_way + came - over
 
     def note(
@@ -143,10 +155,14 @@ class Requests:
         try:
             before = self._under_way
             taken, ended, came = _taken(self.over), _taken(self.ended), _taken(self.came)
+            streaming, streamed = _taken(self.streaming), _taken(self.streamed)
             ended += map(_END, taken)
+            # They were asked for when they are served, so that open ones are no demand unmet.
+            tally.arrived += len(ended) + len(streamed)
+            ended += streaming
             self._under_way = before + len(came) - len(ended)
             tally.peak_in_flight = _peak(before, came, ended, tally.peak_in_flight)
-            tally.arrived += len(ended)
+            taken += streamed
             for route, place in self._placed:
                 _count_placed(tally, route, place, max_series)
             for some in _alike(taken, self.names):
@@ -273,9 +289,14 @@ def _count(
     pieces = [one[7] for one in some if one[7] is not None]
     if pieces:
         cell.sent_bytes += sum(map(_FIRST, pieces))
-        firsts_s = [first_s for _, first_s in pieces]
-        cell = _cell(tally, Kind.FIRST_BYTE, route, len(firsts_s), max_series)
-        (cell.failed if status >= 500 else cell.succeeded).record_many(firsts_s)
+        kinds = (
+            (Kind.FIRST_BYTE, map(_SECOND, pieces)),
+            (Kind.STREAM, filter(None, map(_THIRD, pieces))),
+        )
+        for kind, durations in kinds:
+            if durations_s := list(durations):
+                cell = _cell(tally, kind, route, len(durations_s), max_series)
+                (cell.failed if status >= 500 else cell.succeeded).record_many(durations_s)
 
 
 def _count_split(
@@ -350,7 +371,7 @@ def _example(
 
 
 _END, _DURATION, _LENGTH = itemgetter(3), itemgetter(4), itemgetter(6)
-_FIRST, _SECOND = itemgetter(0), itemgetter(1)
+_FIRST, _SECOND, _THIRD = itemgetter(0), itemgetter(1), itemgetter(2)
 _MOST_STATEMENTS = 5
 """Of a slow request; those that took most time, and the others together."""
 _PARTS = tuple(part.kind for part in Part)

@@ -36,7 +36,7 @@ from keiko_perf.optimization.memory.tracer import MemoryTracer
 from keiko_perf.optimization.operation import Operation
 from keiko_perf.optimization.outcome import ItemsFailed, Outcome, WorkCancelled
 from keiko_perf.optimization.outgoing import LimitedTransport, limit_requests
-from keiko_perf.optimization.overload import LimitConcurrency
+from keiko_perf.optimization.overload import LimitConcurrency, answer_overloaded
 from keiko_perf.optimization.pool import PoolAdvice, advise_pool
 from keiko_perf.optimization.transaction import RolledBack
 from keiko_perf.optimization.tuner import AsyncPerformanceOptimizer
@@ -88,6 +88,7 @@ __all__ = [
     "advise_caching",
     "advise_pool",
     "advise_uvloop",
+    "answer_overloaded",
     "cached",
     "freeze_after_startup",
     "growth_report",

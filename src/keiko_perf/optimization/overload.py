@@ -4,6 +4,7 @@ LimitConcurrency: an ASGI middleware that serves as many requests at once as are
 Whoever is too many gets a 503 with `Retry-After`, at once or after a short wait, so that those
 who are served are served in time. What the service answers with 429, 502, 503 or 504, or by
 raising, counts as failed. Websockets, and paths that must always be answered, pass by.
+`answer_overloaded` answers the same where a limiter within the service turns somebody away.
 """
 
 from __future__ import annotations
@@ -71,6 +72,21 @@ class LimitConcurrency:
             raise
         finally:
             place.release(succeeded)
+
+
+async def answer_overloaded(_request: object, error: Exception) -> App:
+    """
+    `app.add_exception_handler(Overloaded, answer_overloaded)`, of FastAPI and Starlette.
+
+    Who was turned away within the service, by `limited_pool` or `LimitedTransport`, gets a 503 with
+    `Retry-After`; without this it is a 500, and a stack in the log for each.
+    """
+    retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else 1.0
+
+    async def answer(_scope: Message, _receive: Receive, send: Send) -> None:
+        await _refuse(send, retry_after_s)
+
+    return answer
 
 
 async def _refuse(send: Send, retry_after_s: float) -> None:

@@ -37,6 +37,7 @@ from keiko_perf.diagnosis.evidence import (
     DatabaseStats,
     Machine,
     Replication,
+    Setting,
     Settings,
     Slot,
     Standby,
@@ -57,6 +58,9 @@ SLOT = Slot(name="it's", kind="physical", is_active=False, wal_status="extended"
                                             behind_bytes=2.0 * GIB, behind_s=None),)}, []),
     ("this one is far behind", {"behind_s": 1000.0, "behind_bytes": 1.0},
      [("replication.lag", CRITICAL)]),
+    ("this one has replayed nothing since it was started",
+     {"behind_s": None, "behind_bytes": 2.0 * GIB}, [("replication.lag", WARNING)]),
+    ("this one is about to", {"behind_s": None, "behind_bytes": 1.0 * MIB}, []),
     ("nothing was written since", {"behind_s": None, "behind_bytes": 0.0}, []),
     ("a slot that keeps little", {"slots": (SLOT,)}, []),
     ("a slot that keeps much", {"slots": (replace(SLOT, kept_bytes=1.0 * GIB),)},
@@ -74,6 +78,12 @@ SLOT = Slot(name="it's", kind="physical", is_active=False, wal_status="extended"
 def test_replication(why: str, changes: dict[str, Any], expected: Said) -> None:
     assert said(replace(EMPTY, replication=replace(Replication(), **changes))) == expected
     assert said(replace(EMPTY, replication=None)) == []
+
+
+def test_a_standby_whose_replay_was_paused_is_told_to_go_on() -> None:
+    known = Replication(behind_bytes=2.0 * GIB, is_paused=True)
+    (found,) = judge(replace(EMPTY, replication=known)).findings
+    assert found.cure == "SELECT pg_wal_replay_resume();"
 
 
 def test_a_cure_for_a_slot_quotes_its_name() -> None:
@@ -212,8 +222,19 @@ TAKING = set_to(shared_buffers=str(4 * GIB), work_mem=str(64 * MIB), max_connect
     ("nobody cleans up", {"autovacuum": Autovacuum(is_on=False),
                           "tables": (replace(TABLE, dead_rows=1_500),)},
      [("settings.autovacuum", WARNING)]),
+    ("nobody counts, so nobody sees what is to do",
+     {"autovacuum": Autovacuum(is_on=False), "settings": set_to(track_counts="off")},
+     [("settings.autovacuum", WARNING)]),
     ("nobody cleans up, and nothing is to do", {"autovacuum": Autovacuum(is_on=False),
                                                 "tables": (TABLE,)}, []),
+    ("a loss of power damages it", {"settings": set_to(fsync="off", full_page_writes="on")},
+     [("settings.unsafe", WARNING)]),
+    ("damage is read over", {"settings": set_to(zero_damaged_pages="on")},
+     [("settings.unsafe", WARNING)]),
+    ("set so for this start, as a test server is",
+     {"settings": Settings(by_name={"fsync": Setting(
+         value="off", source="command line")})}, []),
+    ("safe", {"settings": set_to(fsync="on", zero_damaged_pages="off")}, []),
     ("all is logged", {"database": BUSY, "settings": set_to(log_statement="all")},
      [("settings.logging", WARNING)]),
     ("all of little is logged", {"database": DatabaseStats(commits=10),

@@ -179,13 +179,65 @@ async def test_numbers_that_run_out(patient: Patient) -> None:
         "SELECT setval('\"Odd Name_id_seq\"', 2100000000)",
         "SELECT setval('large_id_seq', 2100000000)",
         "SELECT setval('alone', 30000), setval('round', 30000), setval('wide', 2000000000)",
+        "CREATE TABLE identified (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
+        "SELECT setval('identified_id_seq', 2100000000)",
+        "CREATE SEQUENCE lent",
+        "CREATE TABLE borrowing (id int PRIMARY KEY DEFAULT nextval('lent'))",
+        "SELECT setval('lent', 2100000000)",
     )
     found = {one.subject: one.cure for one in await patient.found("sequences.near-end")}
     assert found == {
-        "Odd Name_id_seq": 'ALTER TABLE "Odd Name" ALTER COLUMN id TYPE bigint;',
+        "Odd Name_id_seq": 'ALTER TABLE "Odd Name" ALTER COLUMN id TYPE bigint;'
+        ' ALTER SEQUENCE "Odd Name_id_seq" AS bigint MAXVALUE 9223372036854775807;',
         "wide": 'ALTER TABLE "Odd Name" ALTER COLUMN small TYPE bigint;',
         "alone": "ALTER SEQUENCE alone AS bigint MAXVALUE 9223372036854775807;",
+        "identified_id_seq": "ALTER TABLE identified ALTER COLUMN id TYPE bigint;",
+        "lent": "ALTER TABLE borrowing ALTER COLUMN id TYPE bigint;",
     }
+    patient.execute(*(one or "" for one in found.values()))
+    assert not await patient.found("sequences.near-end")
+
+
+async def test_keys_that_no_sequence_numbers_run_out_too(patient: Patient) -> None:
+    patient.execute(
+        "CREATE TABLE given (id int PRIMARY KEY)",
+        "INSERT INTO given SELECT 2100000000 + i FROM generate_series(1, 1000) i",
+        "CREATE TABLE wide (id bigint PRIMARY KEY)",
+        "INSERT INTO wide SELECT 2140000000 + i FROM generate_series(1, 1000) i",
+        "CREATE TABLE lines (wide int REFERENCES wide)",
+        "INSERT INTO lines SELECT id FROM wide",
+        "CREATE TABLE hashed (hash int PRIMARY KEY)",
+        "INSERT INTO hashed SELECT i * 6700417::bigint % 2147483647 FROM generate_series(1, 999) i",
+        "ANALYZE",
+    )
+    found = {one.subject: one.cure for one in await patient.found("sequences.key-near-end")}
+    assert found == {
+        "given (id)": "ALTER TABLE given ALTER COLUMN id TYPE bigint;",
+        "lines (wide)": "ALTER TABLE lines ALTER COLUMN wide TYPE bigint;",
+    }
+    patient.execute(*(one or "" for one in found.values()), "ANALYZE")
+    assert not await patient.found("sequences.key-near-end")
+
+
+async def test_an_order_of_texts_that_the_system_has_changed(patient: Patient) -> None:
+    name = patient.url.database
+    patient.execute(
+        "CREATE COLLATION ours (provider = icu, locale = 'de-DE')",
+        "CREATE COLLATION unused (provider = icu, locale = 'fr-FR')",
+        "CREATE TABLE t (a text COLLATE ours PRIMARY KEY, b text UNIQUE)",
+        "UPDATE pg_collation SET collversion = '1' WHERE collname IN ('ours', 'unused')",
+        f"UPDATE pg_database SET datcollversion = '1' WHERE datname = '{name}'",
+    )
+    found = {one.subject: one for one in await patient.found("server.collation-changed")}
+    with patient.connect() as db:
+        has_one = db.execute(
+            "SELECT pg_database_collation_actual_version(oid) IS NOT NULL"
+            " FROM pg_database WHERE datname = current_database()"
+        ).fetchone()
+    assert found.keys() == ({"ours", name} if has_one == (True,) else {"ours"})
+    for one in found.values():
+        patient.execute(*(part.strip() for part in (one.cure or "").split(";") if part.strip()))
+    assert not await patient.found("server.collation-changed")
 
 
 async def test_rows_and_shared_locks_that_nobody_can_freeze(

@@ -27,6 +27,8 @@ from keiko_perf.diagnosis.evidence import (
     DatabaseStats,
     Extension,
     ForeignKey,
+    IndexStats,
+    NarrowKey,
     SequenceStats,
 )
 from keiko_perf.diagnosis.rules import judge
@@ -213,3 +215,58 @@ def test_columns_that_depend_on_each_other(
 def test_extensions(available: str | None, expected: Said) -> None:
     one = Extension(name="pg_stat_statements", version="1.8", available=available)
     assert said(replace(EMPTY, extensions=(one,))) == expected
+
+
+def test_a_serial_is_widened_with_its_sequence_and_an_identity_by_its_column_alone() -> None:
+    one = SequenceStats(
+        schema="public", name="t_id_seq", last_value=2_100_000_000, limit=2_147_483_647, table="t",
+        column="id", column_type="integer", is_narrow=True,
+    )  # fmt: skip
+    (serial,) = judge(replace(EMPTY, sequences=(one,))).findings
+    assert serial.cure == (
+        "ALTER TABLE t ALTER COLUMN id TYPE bigint;"
+        " ALTER SEQUENCE t_id_seq AS bigint MAXVALUE 9223372036854775807;"
+    )
+    (identity,) = judge(replace(EMPTY, sequences=(replace(one, is_narrow=False),))).findings
+    assert identity.cure == "ALTER TABLE t ALTER COLUMN id TYPE bigint;"
+    wide = replace(one, column_type="bigint")
+    (sequence,) = judge(replace(EMPTY, sequences=(wide,))).findings
+    assert sequence.cure == "ALTER SEQUENCE t_id_seq AS bigint MAXVALUE 9223372036854775807;"
+
+
+@pytest.mark.parametrize(("why", "largest", "numbered", "expected"), [
+    ("half of it is left", 1_000_000_000, [], []),
+    ("soon", 1_700_000_000, [], [("sequences.key-near-end", WARNING)]),
+    ("at once", 2_100_000_000, [], [("sequences.key-near-end", CRITICAL)]),
+    ("its sequence tells it", 2_100_000_000, [("order_id", "lines")],
+     [("sequences.near-end", CRITICAL)]),
+    ("another sequence tells of another", 2_100_000_000, [("id", "lines")],
+     [("sequences.key-near-end", CRITICAL), ("sequences.near-end", CRITICAL)]),
+])  # fmt: skip
+def test_keys_that_end(
+    why: str, largest: int, numbered: list[tuple[str, str]], expected: Said
+) -> None:
+    key = NarrowKey(
+        table="lines", column="order_id", column_type="integer", largest=largest,
+        limit=2_147_483_647,
+    )  # fmt: skip
+    sequences = tuple(
+        SequenceStats(
+            schema="public", name="s", last_value=2_100_000_000, limit=2_147_483_647, table=table,
+            column=column, column_type="integer",
+        )
+        for column, table in numbered
+    )  # fmt: skip
+    assert sorted(said(replace(EMPTY, narrow_keys=(key,), sequences=sequences))) == expected
+
+
+@pytest.mark.parametrize(("why", "index", "cure"), [
+    ("none that is like it", INDEX, "REINDEX INDEX CONCURRENTLY tasks_a;"),
+    ("values that are there twice", replace(INDEX, is_unique=True),
+     "DROP INDEX CONCURRENTLY tasks_a;"),
+    ("a double of one that is there", replace(INDEX, name="tasks_a_ccnew1"),
+     "DROP INDEX CONCURRENTLY tasks_a_ccnew1;"),
+])  # fmt: skip
+def test_what_an_invalid_index_is_cured_by(why: str, index: IndexStats, cure: str) -> None:
+    (found,) = judge(replace(EMPTY, indexes=(replace(index, is_valid=False),))).findings
+    assert (found.code, found.cure) == ("indexes.invalid", cure)

@@ -78,6 +78,27 @@ def test_only_the_targets_origin_becomes_steps_and_the_rest_is_named():
     assert [step.path for step in chosen.steps] == ["/c"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"status": 404}, "it was answered by 404 when it was recorded"),
+        ({"status": 500}, "it was answered by 500 when it was recorded"),
+        ({"status": 0}, "it was not answered when it was recorded"),
+        ({"status": 304}, ""),
+        ({"status": 200}, ""),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_what_went_wrong_when_it_was_recorded_is_left_out_and_named(answer, why):
+    tried = entry("http://app:8000/favicon.ico?v=2") | {"response": answer}
+    imported = from_har(har(entry(), tried))
+    assert [one.name for one in imported.steps] == ["GET /", *([] if why else ["GET /favicon.ico"])]
+    assert [(one.what, one.why) for one in imported.left_out] == (
+        [("GET /favicon.ico", why)] if why else []
+    )
+
+
 def test_bodies_come_as_text_as_parameters_or_in_base64():
     form = {
         "mimeType": "application/x-www-form-urlencoded",

@@ -147,7 +147,7 @@ def test_percentiles_with_enough_samples_need_nothing():
 
 
 def test_a_run_without_a_success_points_to_its_errors():
-    found = report(measured(lambda _now_s, _request: Answer(0.001, 503)))
+    found = report(measured(lambda _now_s, _request: Answer(0.001, 500)))
     assert cells(found, "Response time, from due")["p50"] is None
     (gap,) = found.gaps
     assert "Look at the errors" in gap.remedy.template
@@ -165,6 +165,9 @@ def test_a_run_without_a_success_points_to_its_errors():
         (401, "token"),
         (403, "token"),
         (404, "ids are made up"),
+        (502, "got no answer"),
+        (503, "a limit turned it away"),
+        (504, "gave up"),
         (422, "takes no such values"),
         (429, "how often"),
         (418, "The service refuses it"),
@@ -172,7 +175,7 @@ def test_a_run_without_a_success_points_to_its_errors():
 )
 def test_what_a_refusal_means_is_told_by_its_status(status: int, words: str):
     (finding, *_) = report(measured(lambda _now_s, _request: Answer(0.001, status))).findings
-    assert finding.code == "load.http-4xx"
+    assert finding.code == f"load.http-{status // 100}xx"
     assert words in phrase(finding.explanation)
     assert phrase(finding.explanation, "de") != phrase(finding.explanation)
 

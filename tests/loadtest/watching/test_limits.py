@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio.to_thread
+import httpx
 import pytest
 from fastapi import FastAPI, Response
 
@@ -24,7 +25,7 @@ from keiko_perf.loadtest.watching.meanwhile import Meanwhile
 from keiko_perf.loadtest.watching.telemetry import LINK_IN_S, LINK_OUT_S
 from keiko_perf.loadtest.watching.watched import Watched, watched
 from keiko_perf.loadtest.watching.watcher import Watcher, begun_s
-from keiko_perf.model import Limitation, Resource, Window, bottleneck
+from keiko_perf.model import Kind, Limitation, Resource, Window, bottleneck
 from keiko_perf.model.usage import INSIDE, WAY
 from keiko_perf.render import phrase
 
@@ -154,6 +155,12 @@ def under(watcher: Watcher, url: str, *, per_s: float, duration_s: float) -> Win
     raise AssertionError("the service does not answer its watcher")
 
 
+def seen_by(watcher: Watcher, result: Result) -> Window:
+    found = window_of(watcher, result)
+    assert found is not None
+    return found
+
+
 def window_of(watcher: Watcher, result: Result) -> Window | None:
     return watched(
         watcher.readings,
@@ -188,6 +195,41 @@ def test_a_link_that_is_full_is_named_and_where_its_speed_is_not_known_the_way_i
     found = bottleneck(unknown)
     assert (found.answer, found.phase) == (Limitation.OUTSIDE, WAY)
     assert "the way between load generator and service" in phrase(found.sentence)
+
+
+def test_another_service_that_is_full_is_what_grew(serve: Serve) -> None:
+    places = asyncio.Semaphore(2)
+    upstream = FastAPI()
+
+    @upstream.get("/stock")
+    async def stock() -> None:
+        async with places:
+            await asyncio.sleep(HOLD_S)
+
+    client = httpx.AsyncClient(timeout=30)
+
+    @asynccontextmanager
+    async def closing(_app: FastAPI) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    shop = FastAPI(lifespan=closing)
+    monitor = PerformanceMonitor(attribution=True)
+    monitor.watch_client(client)
+    monitor.install(shop)
+
+    @shop.get("/")
+    async def page() -> None:
+        await client.get(f"{behind}/stock")
+
+    with serve(upstream) as behind, serve(shop) as url, Watcher(url) as watcher:
+        light = seen_by(watcher, loaded(url, "/", per_s=4, duration_s=2))
+        heavy = seen_by(watcher, loaded(url, "/", per_s=50, duration_s=4))
+    found = bottleneck([light, heavy])
+    assert (found.answer, found.phase) == (Limitation.OUTSIDE, Kind.IN_HTTP.value)
+    assert sum(heavy.phases[one] for one in (Kind.IN_HTTP.value, INSIDE)) == pytest.approx(
+        heavy.response_s or 0.0
+    )
 
 
 def test_of_the_loopback_nobody_knows_the_speed_nor_of_a_host_that_is_not_found() -> None:

@@ -90,6 +90,17 @@ def test_a_slow_burn_of_days_is_a_warning():
     assert phrase(sentence(verdict)) == "error budget burn of available is 2.0 ×, limit 1.00 ×"
 
 
+@pytest.mark.parametrize("hours", [1, 4 * 24], ids=["new", "with a slow burn for days"])
+def test_an_outage_is_critical_also_where_days_are_over_their_low_limit_by_more(hours):
+    history = History(hours, good=996, bad=4).spoil(40, good=900, bad=100)
+    budgets, verdicts = caught_up(history)
+    (status,) = budgets.statuses
+    limits = {one.long_s: one.burn(30 * DAY_S) for one in WORKBOOK}
+    assert status.burns[3 * DAY_S] / limits[3 * DAY_S] > 4
+    assert status.burns[HOUR_S] / limits[HOUR_S] > 4
+    assert verdicts["slo[available]"].target.severity is Severity.CRITICAL
+
+
 def test_it_ends_soon_after_the_trouble_though_the_long_window_still_holds_it():
     history = History(4 * 24, good=100).spoil(60, good=95, bad=5).spoil(40, good=100)
     budgets, verdicts = caught_up(history)

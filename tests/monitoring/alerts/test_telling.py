@@ -79,6 +79,16 @@ def test_it_is_told_again_what_still_fires_if_that_is_wanted():
     assert alerts["a"].told_at == at(3600)
 
 
+def test_what_gets_more_severe_is_told_again_and_what_gets_less_so_is_not():
+    mild = firing("slo[orders]", severity=Severity.WARNING, told_at=at(0))
+    grave = replace(mild, severity=Severity.CRITICAL)
+    told, after = tell([mild], [grave], 60)
+    assert told == ["slo[orders]"]
+    assert after["slo[orders]"].told_at == at(60)
+    assert tell([grave], [grave], 70)[0] == []
+    assert tell([grave], [mild], 80)[0] == []
+
+
 def test_a_silence_holds_the_news_back_and_what_still_fires_at_its_end_is_told():
     silence = silence_of("api_*", for_s=60, reason="the database moves", now=T0)
     loud, quiet = firing("error_rate"), firing("api_response_time")

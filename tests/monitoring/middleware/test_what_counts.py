@@ -30,6 +30,7 @@ from tests.monitoring.middleware.serving import (
 
 from keiko_perf.model import Kind, Outcome, Snapshot, Target
 from keiko_perf.model.kpi import LATENCY_P95, REFUSED_RATIO
+from keiko_perf.monitoring import count_as_failed
 from keiko_perf.monitoring.middleware import PerfMiddleware
 from keiko_perf.monitoring.recorder import Recorder
 
@@ -190,6 +191,27 @@ async def test_a_framework_that_names_its_template_itself_is_understood(
 
     await drive(PerfMiddleware(litestar, recorder), request_scope(path="/agents/7"))
     assert routes_of(recorder) == {"GET /agents/{agent_id:int}": 1}
+
+
+@pytest.mark.parametrize("attribution", [False, True])
+@pytest.mark.parametrize("times", [1, 5])
+async def test_an_answer_of_200_is_a_failure_if_the_application_says_so(
+    recorder: Recorder, attribution: bool, times: int
+) -> None:
+    async def rpc(request: Request) -> Response:
+        if request.query_params["id"] == "broken":
+            count_as_failed(request)
+        return PlainTextResponse("ok")
+
+    watched = Middleware(PerfMiddleware, recorder=recorder, attribution=attribution)
+    app = Starlette(routes=[Route("/rpc", rpc)], middleware=[watched])
+    async with client(app) as http:
+        for _ in range(times):
+            for id in ("well", "broken", "well"):
+                assert (await http.get("/rpc", params={"id": id})).status_code == 200
+            recorder.settle()  # the first of a route makes room for those to come
+    series = only(recorder)
+    assert (series.count, series.errors) == (3 * times, times)
 
 
 async def test_an_exception_is_a_failure_and_goes_on_its_way(recorder: Recorder) -> None:

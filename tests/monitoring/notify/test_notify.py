@@ -115,7 +115,18 @@ async def test_a_webhook_gets_it_as_json_with_a_line_for_chats():
         "unknown_since": None,
         "text": "[firing] api_response_time (critical): p95 is 412 ms",
     }
-    assert taken == [{**document, "alerts": [document]}]
+    assert taken == [{**document, "labels": {}, "alerts": [document]}]
+
+
+async def test_of_several_services_at_one_webhook_each_says_which_it_is():
+    with webhook(200) as (url, taken):
+        await WebhookNotifier(url, labels={"service": "agents", "region": "eu"})(alert())
+    (document,) = taken
+    assert document["labels"] == {"service": "agents", "region": "eu"}
+    assert document["text"].splitlines() == [
+        "service=agents, region=eu",
+        "[firing] api_response_time (critical): p95 is 412 ms",
+    ]
 
 
 async def test_a_webhook_gets_the_alerts_of_a_moment_as_one_message_the_worst_in_front():

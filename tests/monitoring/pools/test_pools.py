@@ -48,6 +48,7 @@ def sampled(recorder: Recorder) -> dict[str, float]:
 
 async def test_how_full_it_is_and_who_waits_is_sampled(pool: Any, recorder: Recorder) -> None:
     watch_pool(pool, recorder)
+    assert recorder.pool_kinds == {"asyncpg" if hasattr(pool, "acquire") else "psycopg"}
     assert sampled(recorder) == dict(zip(GAUGES, (0, 2, 0, 0.0), strict=True))
     async with borrowed(pool):
         assert sampled(recorder) == dict(zip(GAUGES, (1, 2, 0, 0.5), strict=True))

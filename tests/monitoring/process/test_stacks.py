@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from keiko_perf.monitoring.process.stacks import without_collecting
+from keiko_perf.monitoring.process.stacks import place_of, without_collecting
 
 
 @pytest.fixture
@@ -58,3 +60,11 @@ def test_a_look_that_fails_leaves_the_collection_on(collected: list[int]) -> Non
     with pytest.raises(ZeroDivisionError):
         without_collecting(lambda: 1 / 0)()
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_the_command_that_started_the_server_is_not_blamed(is_relative: bool) -> None:
+    command = os.path.join(sysconfig.get_path("scripts"), "uvicorn")
+    started = compile("", os.path.relpath(command) if is_relative else command, "exec")
+    package = compile("", os.path.join(sysconfig.get_path("purelib"), "pool.py"), "exec")
+    assert place_of([(started, 10), (package, 7)]) == "pool.py:7 <module>"

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from keiko_perf.cli.course import Course
 from keiko_perf.cli.live import LiveView
+from keiko_perf.cli.load.asking import monitors_token
 from keiko_perf.cli.load.ending import end
 from keiko_perf.cli.load.options import Header, JsonBody, Method, Token, UserCount
 from keiko_perf.cli.load.source import Given, source
@@ -126,7 +127,7 @@ def ab_command(
             warmup_s=seconds(warmup),
             headers=sent,
         )
-        measure = _Measured(plan, url, console, token)
+        measure = _Measured(plan, url, console, monitors_token() or token)
     turns = _Turns(commands, measure, console)
     q, effect = percentile / 100, min_effect / 100
     while len(turns.pairs) < pairs and turns.another():

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from keiko_perf.cli.load.options import (
     CurlLine,
+    EventCount,
     HarFile,
     Header,
     JsonBody,
@@ -29,6 +30,7 @@ from keiko_perf.cli.load.options import (
 )
 from keiko_perf.cli.load.source import Given, Source
 from keiko_perf.cli.load.values import headers
+from keiko_perf.config import load_settings
 from keiko_perf.loadtest import bearer
 
 _MOST_TOLD = 5
@@ -64,6 +66,12 @@ def tell_left_out(asked: Source, console: Console) -> None:
         console.print(Text(f"left out: {len(asked.left_out) - _MOST_TOLD} more", "dim"))
 
 
+def monitors_token() -> str:
+    """What opens the dashboard of what is watched; the service's own users have others."""
+    token = load_settings().token
+    return "" if token is None else token.get_secret_value()
+
+
 def _given(
     target: TargetArgument = None,
     url: Url = None,
@@ -74,6 +82,7 @@ def _given(
     method: Method = None,
     header: Header = None,
     json_body: JsonBody = None,
+    events: EventCount = None,
     token: Token = "",
 ) -> Given:
     return Given(
@@ -85,6 +94,7 @@ def _given(
         curl=curl,
         method=method,
         body=json_body,
+        events=events,
         headers=bearer(token) | headers(header or []),
-        token=token,
+        token=monitors_token() or token,
     )

@@ -80,12 +80,23 @@ JsonBody = Annotated[
         rich_help_panel=_ASKED,
     ),
 ]
+EventCount = Annotated[
+    int | None,
+    typer.Option(
+        "--events",
+        min=0,
+        help="Of server-sent events: an answer is complete after so many, 0 is at its own end. The "
+        "time to the first one and the gaps are told.",
+        rich_help_panel=_ASKED,
+    ),
+]
 Token = Annotated[
     str,
     typer.Option(
-        envvar="KEIKO_PERF_TOKEN",
+        envvar="KEIKO_PERF_LOAD_TOKEN",
         show_default=False,
-        help="The bearer token. The environment variable keeps it out of the process list.",
+        help="The bearer token of the requests. The environment variable keeps it out of the "
+        "process list. KEIKO_PERF_TOKEN is the monitor's: it opens what is watched, no more.",
         rich_help_panel=_ASKED,
     ),
 ]

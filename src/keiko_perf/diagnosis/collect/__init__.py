@@ -16,7 +16,7 @@ from enum import Enum, auto
 from keiko_perf.diagnosis.collect.activity import connections
 from keiko_perf.diagnosis.collect.asking import Answers
 from keiko_perf.diagnosis.collect.columns import column_groups, index_widths, table_widths
-from keiko_perf.diagnosis.collect.keys import foreign_keys, sequences
+from keiko_perf.diagnosis.collect.keys import foreign_keys, narrow_keys, sequences
 from keiko_perf.diagnosis.collect.machine import machine
 from keiko_perf.diagnosis.collect.relations import (
     autovacuum,
@@ -27,6 +27,7 @@ from keiko_perf.diagnosis.collect.replication import replication
 from keiko_perf.diagnosis.collect.server import (
     archiver,
     checkpoints,
+    collations,
     database_statistics,
     extensions,
     settings,
@@ -113,6 +114,7 @@ async def _tables(answers: Answers, evidence: Evidence) -> Evidence:
         tables_left_out=left_out,
         autovacuum=await ask(say("the settings of autovacuum"), autovacuum) or Autovacuum(),
         sequences=await ask(say("the sequences"), sequences, answers.keep) or (),
+        narrow_keys=await ask(say("how far the keys are"), narrow_keys) or (),
     )
 
 
@@ -146,6 +148,7 @@ async def _server(answers: Answers, evidence: Evidence) -> Evidence:
         wal=await ask(say("the write-ahead log"), wal),
         archiver=await ask(say("the archiver"), archiver),
         extensions=await ask(say("the extensions"), extensions) or (),
+        collations=await ask(say("the order of texts"), collations) or (),
         machine=await ask(say("the memory of the machine"), machine),
     )
 

@@ -78,13 +78,20 @@ def _session(row: dict[str, Any]) -> Session:
         transaction_s=row["transaction_s"],
         state_s=row["state_s"],
         holds_back_rows=row["holds_back"],
+        is_here=row["is_here"],
         waits_for=row["waits_for"],
     )
 
 
 def _prepared(rows: Iterable[dict[str, Any]]) -> Iterable[PreparedTransaction]:
     for row in rows:
-        yield PreparedTransaction(name=row["name"], age_s=row["age_s"], user=row["owner"])
+        yield PreparedTransaction(
+            name=row["name"],
+            age_s=row["age_s"],
+            user=row["owner"],
+            holds_back_rows=row["holds_back"],
+            is_here=row["is_here"],
+        )
 
 
 # What may not be seen of another's session is NULL, its kind too.
@@ -107,9 +114,12 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
+# Who has written holds back rows by his transaction's number, even where he sees none any more.
 _SESSIONS = """
 SELECT a.pid, a.usename::text AS user_name, a.application_name::text AS application, a.state,
-       left(a.query, 300) AS query, age(a.backend_xmin) AS holds_back,
+       left(a.query, 300) AS query,
+       greatest(age(a.backend_xmin), age(a.backend_xid)) AS holds_back,
+       coalesce(a.datname = current_database(), false) AS is_here,
        a.wait_event_type AS waits_for,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS transaction_s,
        extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_s,
@@ -155,7 +165,8 @@ ORDER BY waits_s DESC NULLS LAST, w.pid
 """
 
 _PREPARED = """
-SELECT gid AS name, owner::text AS owner,
+SELECT gid AS name, owner::text AS owner, age(transaction) AS holds_back,
+       database = current_database() AS is_here,
        extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_s
 FROM pg_catalog.pg_prepared_xacts ORDER BY prepared LIMIT :most
 """

@@ -1,5 +1,5 @@
 """
-Keys: foreign keys that no index serves, and sequences that come to an end.
+Keys: foreign keys that no index serves, and sequences and narrow keys that come to an end.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keiko_perf.diagnosis.collect.asking import grant_reading
-from keiko_perf.diagnosis.evidence import ForeignKey, SequenceStats
+from keiko_perf.diagnosis.evidence import ForeignKey, NarrowKey, SequenceStats
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.model import Gap, say
@@ -17,6 +17,8 @@ MOST_KEYS = 500
 MOST_SEQUENCES = 2_000
 LEAST_ROWS = 1_000
 """Of the table that refers; a smaller one is searched in no time."""
+FAR = 0.5
+"""Of its type's numbers: a key that is not so far on is not listed."""
 _AT_ONCE = 200
 """To ask a sequence takes a lock on it, and the server's room for locks is limited."""
 
@@ -83,6 +85,22 @@ def _sequence(row: dict[str, Any], last_value: int | None) -> SequenceStats:
         table=_name(row["table_schema"], row["table"]) if has_table else None,
         column=quoted(row["column"]) if has_table else None,
         column_type=row["column_type"],
+        is_narrow=row["is_narrow"],
+    )
+
+
+async def narrow_keys(database: Database) -> tuple[NarrowKey, ...]:
+    """The int and smallint keys of the largest tables that are far on, by their statistics."""
+    rows = await database.rows(_NARROW_KEYS, most=MOST_KEYS, far=FAR)
+    return tuple(
+        NarrowKey(
+            table=_name(row["schema"], row["table"]),
+            column=quoted(row["column"]),
+            column_type=row["column_type"],
+            largest=row["largest"],
+            limit=row["last"],
+        )
+        for row in rows
     )
 
 
@@ -135,29 +153,77 @@ JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
 ORDER BY o.size_bytes DESC, o.oid, o.name LIMIT :most
 """
 
-# Of a bigint nobody sees the end. A column may end before its sequence does.
+# Of a bigint nobody sees the end. A column may end before its sequence does: one that the sequence
+# belongs to, or one that merely takes its default from it, of which the narrowest counts. The
+# sequence of an identity gets wider with its column; that of a serial does not.
 _SEQUENCES = """
 SELECT s.seqrelid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        limits.last, tn.nspname::text AS table_schema, t.relname::text AS table,
        a.attname::text AS column, format_type(a.atttypid, a.atttypmod) AS column_type,
+       s.seqmax <= 1000000000000000 AND NOT coalesce(a.is_identity, false) AS is_narrow,
        has_sequence_privilege(s.seqrelid, 'USAGE') OR has_sequence_privilege(s.seqrelid, 'SELECT')
            AS is_readable,
        count(*) OVER () AS counted
 FROM pg_catalog.pg_sequence s
 JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass
-     AND d.objid = c.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
-     AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-LEFT JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
+LEFT JOIN LATERAL (
+    SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, u.is_identity
+    FROM (
+        SELECT d.refobjid AS relid, d.refobjsubid AS number, d.deptype = 'i' AS is_identity
+        FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+          AND d.refclassid = 'pg_catalog.pg_class'::regclass
+          AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+        UNION ALL
+        SELECT f.adrelid, f.adnum, false
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
+        WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid
+          AND d.classid = 'pg_catalog.pg_attrdef'::regclass
+    ) u
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = u.relid AND a.attnum = u.number
+    ORDER BY a.attlen, u.is_identity DESC, a.attrelid, a.attnum LIMIT 1
+) a ON true
+LEFT JOIN pg_catalog.pg_class t ON t.oid = a.attrelid
 LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 CROSS JOIN LATERAL (SELECT least(s.seqmax, CASE a.atttypid
     WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 ELSE s.seqmax END) AS last
 ) limits
 WHERE NOT s.seqcycle AND s.seqincrement > 0 AND limits.last BETWEEN 1 AND 1000000000000000
   AND c.relpersistence NOT IN ('t', CASE WHEN pg_is_in_recovery() THEN 'u' ELSE 't' END)
 ORDER BY t.reltuples DESC NULLS LAST, s.seqrelid LIMIT :most
+"""
+
+# What is no counter, such as a hash, does not grow with the table: it lies there in any order.
+_NARROW_KEYS = """
+WITH keyed AS (
+    SELECT x.indrelid AS relid, x.indkey[0] AS number
+    FROM pg_catalog.pg_index x WHERE x.indisunique AND x.indisvalid
+    UNION
+    SELECT o.conrelid, o.conkey[1] FROM pg_catalog.pg_constraint o WHERE o.contype = 'f'
+), listed AS MATERIALIZED (
+    SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod
+    FROM keyed k
+    JOIN pg_catalog.pg_class c ON c.oid = k.relid AND c.relkind = 'r' AND c.relpersistence <> 't'
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.relid AND a.attnum = k.number
+         AND a.atttypid IN ('int2'::regtype, 'int4'::regtype)
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    ORDER BY c.reltuples DESC, c.oid, a.attnum LIMIT :most
+)
+SELECT l.nspname::text AS schema, l.relname::text AS table, l.attname::text AS column,
+       format_type(l.atttypid, l.atttypmod) AS column_type, b.largest, limits.last
+FROM listed l
+JOIN pg_catalog.pg_stats s ON s.schemaname = l.nspname AND s.tablename = l.relname
+     AND s.attname = l.attname AND NOT s.inherited AND s.correlation > 0.5
+CROSS JOIN LATERAL (
+    SELECT (s.histogram_bounds::text::bigint[])[array_upper(s.histogram_bounds, 1)] AS largest
+) b
+CROSS JOIN LATERAL (
+    SELECT CASE l.atttypid WHEN 'int2'::regtype THEN 32767 ELSE 2147483647 END AS last
+) limits
+WHERE b.largest >= :far * limits.last
+ORDER BY b.largest DESC, 1, 2, 3
 """
 
 _LAST_VALUES = """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from keiko_perf.diagnosis.evidence import (
     Archiver,
     Checkpoints,
+    Collation,
     DatabaseStats,
     Extension,
     Setting,
@@ -17,6 +18,7 @@ from keiko_perf.diagnosis.postgres import Database
 
 READ = (
     "autovacuum", "block_size", "checkpoint_timeout", "deadlock_timeout", "effective_cache_size",
+    "fsync", "full_page_writes", "ignore_checksum_failure", "zero_damaged_pages",
     "idle_in_transaction_session_timeout", "jit", "jit_above_cost", "log_lock_waits",
     "log_min_duration_statement", "log_statement", "maintenance_work_mem", "max_connections",
     "max_parallel_workers", "max_parallel_workers_per_gather", "max_slot_wal_keep_size",
@@ -24,6 +26,7 @@ READ = (
     "track_activities", "track_counts", "track_io_timing", "wal_buffers", "work_mem",
 )  # fmt: skip
 """The settings that a rule looks at, and the switches of the planner."""
+MOST_COLLATIONS = 20
 
 
 async def settings(database: Database) -> Settings:
@@ -63,6 +66,8 @@ async def database_statistics(database: Database) -> DatabaseStats | None:
         workers_launched=row["workers_launched"],
         oldest=row["oldest"],
         oldest_age=row["oldest_age"],
+        checksum_failures=row["checksum_failures"],
+        checksum_failed_at=row["checksum_failed_at"],
     )
 
 
@@ -89,6 +94,43 @@ async def extensions(database: Database) -> tuple[Extension, ...]:
     return tuple(Extension(**row) for row in await database.rows(_EXTENSIONS))
 
 
+async def collations(database: Database) -> tuple[Collation, ...]:
+    """The orders of texts by which indexes are sorted, and which the system has changed since."""
+    sql = _COLLATIONS.format(database=_OF_DATABASE if database.server.major >= 15 else "")
+    return tuple(Collation(**row) for row in await database.rows(sql, most=MOST_COLLATIONS))
+
+
+# A database notes the version of its own order from PostgreSQL 15 on.
+_COLLATIONS = """
+WITH used AS MATERIALIZED (
+    SELECT l.oid, count(DISTINCT x.indexrelid) AS indexes
+    FROM pg_catalog.pg_index x
+    CROSS JOIN LATERAL unnest(x.indcollation::oid[]) AS one(oid)
+    JOIN pg_catalog.pg_collation l ON l.oid = one.oid
+    WHERE x.indrelid >= 16384
+    GROUP BY 1
+), known AS (
+    SELECT n.nspname::text AS schema, l.collname::text AS name, l.collversion AS version,
+           pg_collation_actual_version(l.oid) AS actual, u.indexes
+    FROM used u
+    JOIN pg_catalog.pg_collation l ON l.oid = u.oid AND l.collname <> 'default'
+    JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+    {database}
+)
+SELECT current_database()::text AS database, * FROM known
+WHERE version IS NOT NULL AND actual IS NOT NULL AND version <> actual
+ORDER BY indexes DESC, name LIMIT :most
+"""
+
+_OF_DATABASE = """
+    UNION ALL
+    SELECT NULL, d.datname::text, d.datcollversion,
+           pg_database_collation_actual_version(d.oid), u.indexes
+    FROM used u
+    JOIN pg_catalog.pg_collation l ON l.oid = u.oid AND l.collname = 'default'
+    JOIN pg_catalog.pg_database d ON d.datname = current_database()
+"""
+
 # Not as they are now, which for some is our own doing, but as a session finds them.
 _SETTINGS = """
 SELECT name, reset_val AS setting, unit, source FROM pg_catalog.pg_settings
@@ -99,12 +141,17 @@ _DATABASE = """
 SELECT d.xact_commit AS commits, d.xact_rollback AS rollbacks, d.blks_hit AS hit,
        d.blks_read AS read, d.blk_read_time AS read_ms, d.temp_bytes, d.temp_files, d.deadlocks,
        {sessions} AS sessions, {planned} AS workers_planned,
-       {launched} AS workers_launched, o.datname::text AS oldest, age(o.datfrozenxid) AS oldest_age
+       {launched} AS workers_launched, o.datname::text AS oldest, age(o.datfrozenxid) AS oldest_age,
+       checked.failures AS checksum_failures, checked.failed_at AS checksum_failed_at
 FROM pg_catalog.pg_stat_database d
 CROSS JOIN (
     SELECT datname, datfrozenxid FROM pg_catalog.pg_database
     ORDER BY age(datfrozenxid) DESC, datname LIMIT 1
 ) o
+CROSS JOIN (
+    SELECT sum(checksum_failures)::bigint AS failures, max(checksum_last_failure) AS failed_at
+    FROM pg_catalog.pg_stat_database
+) checked
 WHERE d.datname = current_database()
 """
 

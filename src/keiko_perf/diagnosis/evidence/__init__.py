@@ -14,6 +14,7 @@ from keiko_perf.diagnosis.evidence.relations import (
     Autovacuum,
     ForeignKey,
     IndexStats,
+    NarrowKey,
     SequenceStats,
     TableStats,
 )
@@ -21,6 +22,7 @@ from keiko_perf.diagnosis.evidence.replication import Replication, Slot, Standby
 from keiko_perf.diagnosis.evidence.server import (
     Archiver,
     Checkpoints,
+    Collation,
     DatabaseStats,
     Extension,
     Machine,
@@ -41,6 +43,7 @@ __all__ = [
     "Archiver",
     "Autovacuum",
     "Checkpoints",
+    "Collation",
     "ColumnGroup",
     "Connections",
     "DatabaseStats",
@@ -49,6 +52,7 @@ __all__ = [
     "ForeignKey",
     "IndexStats",
     "Machine",
+    "NarrowKey",
     "PreparedTransaction",
     "Replication",
     "SequenceStats",
@@ -81,6 +85,7 @@ class Evidence:
         autovacuum: when the server cleans up by itself.
         foreign_keys: those without an index on the side that refers, the largest table first.
         sequences: those that can come to an end.
+        narrow_keys: int and smallint keys that are far on, whatever numbers them.
         column_groups: columns of which the workload asks for several at once, with what the planner
             knows of each.
         connections: who is connected, and what waits for what.
@@ -91,6 +96,7 @@ class Evidence:
         database: what the whole database did.
         settings: the server's settings that rules look at.
         extensions: those that are installed.
+        collations: those that the system's library has changed since.
         machine: the memory of the server's machine; None if that is not this one.
         is_standby: whether this server follows another, so that its counters tell only its own use.
         gaps: what could not be looked at.
@@ -110,6 +116,7 @@ class Evidence:
     autovacuum: Autovacuum = field(default_factory=Autovacuum)
     foreign_keys: tuple[ForeignKey, ...] = ()
     sequences: tuple[SequenceStats, ...] = ()
+    narrow_keys: tuple[NarrowKey, ...] = ()
     column_groups: tuple[ColumnGroup, ...] = ()
     connections: Connections | None = None
     replication: Replication | None = None
@@ -119,6 +126,7 @@ class Evidence:
     database: DatabaseStats | None = None
     settings: Settings = field(default_factory=Settings)
     extensions: tuple[Extension, ...] = ()
+    collations: tuple[Collation, ...] = ()
     machine: Machine | None = None
     is_standby: bool = False
     gaps: tuple[Gap, ...] = ()

@@ -183,6 +183,7 @@ class SequenceStats:
         table: the table that it numbers, as one would write it; None if it belongs to none.
         column: the column that it numbers.
         column_type: its type, as one would write it.
+        is_narrow: whether it stays as narrow as it is where its column is made wider.
     """
 
     schema: str
@@ -192,6 +193,7 @@ class SequenceStats:
     table: str | None = None
     column: str | None = None
     column_type: str | None = None
+    is_narrow: bool = False
 
     @property
     def full_name(self) -> str:
@@ -200,6 +202,30 @@ class SequenceStats:
     @property
     def used_ratio(self) -> float:
         return max(self.last_value or 0, 0) / self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NarrowKey:
+    """
+    An int or smallint that rows are known by, or that refers to such a one, and that grows.
+
+    Attributes:
+        table: its table, as one would write it.
+        column: the column, likewise.
+        column_type: its type.
+        largest: its largest value, by the planner's statistics.
+        limit: the largest that fits.
+    """
+
+    table: str
+    column: str
+    column_type: str
+    largest: int
+    limit: int
+
+    @property
+    def used_ratio(self) -> float:
+        return max(self.largest, 0) / self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

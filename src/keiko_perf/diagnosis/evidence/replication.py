@@ -18,6 +18,7 @@ class Standby:
         sync_state: `async`, `sync`, `quorum` or `potential`.
         behind_bytes: what it has not replayed yet; None if not seen.
         behind_s: how long ago what it replayed last was written; None if it keeps up.
+        holds_back_rows: how many transactions' dead rows its queries keep from being cleaned up.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Standby:
     sync_state: str
     behind_bytes: float | None
     behind_s: float | None
+    holds_back_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Slot:
         kept_bytes: what the server keeps for it.
         left_bytes: what may still be written before it is lost; None if without end.
         holds_back_rows: how many transactions' dead rows it keeps from being cleaned up.
+        holds_back_all: whether of all tables; a logical one holds back the catalog alone.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Slot:
     kept_bytes: float | None
     left_bytes: float | None = None
     holds_back_rows: int | None = None
+    holds_back_all: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class Replication:
         slots: the replication slots.
         behind_bytes: of a standby, what it has received and not yet replayed.
         behind_s: of a standby, how old what it replayed last is, if anything is left to replay.
+        is_paused: of a standby, whether it was told to replay nothing for now.
         conflicts: of a standby, statements that were cancelled so that it could replay.
     """
 
@@ -66,4 +71,5 @@ class Replication:
     slots: tuple[Slot, ...] = ()
     behind_bytes: float | None = None
     behind_s: float | None = None
+    is_paused: bool = False
     conflicts: int | None = None

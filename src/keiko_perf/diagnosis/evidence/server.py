@@ -91,6 +91,8 @@ class DatabaseStats:
         workers_launched: those that there were; likewise.
         oldest: the database of the whole server whose rows are oldest.
         oldest_age: how old, in transactions.
+        checksum_failures: pages of all databases that came back damaged; None if not checked.
+        checksum_failed_at: when the last one did.
     """
 
     commits: int = 0
@@ -106,6 +108,8 @@ class DatabaseStats:
     workers_launched: int | None = None
     oldest: str = ""
     oldest_age: int = 0
+    checksum_failures: int | None = None
+    checksum_failed_at: datetime | None = None
 
     @property
     def hit_ratio(self) -> float | None:
@@ -149,3 +153,25 @@ class Extension:
     name: str
     version: str
     available: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collation:
+    """
+    An order of texts that the system's library has changed since.
+
+    Attributes:
+        database: the current database.
+        schema: of the collation; None if it is the database's own.
+        name: its name, or that of the database.
+        version: the one by which indexes were made.
+        actual: the one that the library has now.
+        indexes: how many are sorted by it.
+    """
+
+    database: str
+    schema: str | None
+    name: str
+    version: str
+    actual: str
+    indexes: int

@@ -21,6 +21,7 @@ class Session:
         transaction_s: how long its transaction has been open; None if none is.
         state_s: how long it has been in its state.
         holds_back_rows: how many transactions' dead rows it keeps from being cleaned up.
+        is_here: whether it is in this database: no other's rows are held back by it.
         waits_for: the class of what it waits for, such as `Lock`; None if it does not wait.
     """
 
@@ -32,6 +33,7 @@ class Session:
     transaction_s: float | None = None
     state_s: float | None = None
     holds_back_rows: int | None = None
+    is_here: bool = True
     waits_for: str | None = None
 
     @property
@@ -64,11 +66,22 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTransaction:
-    """A transaction that was prepared for a two-phase commit, and waits for its end."""
+    """
+    A transaction that was prepared for a two-phase commit, and waits for its end.
+
+    Attributes:
+        name: what it was prepared as.
+        age_s: since when.
+        user: who prepared it.
+        holds_back_rows: how many transactions' dead rows it keeps from being cleaned up.
+        is_here: whether it is of this database.
+    """
 
     name: str
     age_s: float
     user: str
+    holds_back_rows: int | None = None
+    is_here: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import Evidence, SequenceStats, TableStats
+from keiko_perf.diagnosis.rules.horizon import keeper_of, kept
 from keiko_perf.diagnosis.rules.tables import setting_of
 from keiko_perf.diagnosis.rules.writing import iso, name_of
 from keiko_perf.model import Finding, Gap, Severity, Text, say
@@ -18,6 +19,7 @@ URGENT_AGE = 1_000_000_000
 LAST_AGE = 2_147_483_647
 USED = 0.75
 URGENT_USED = 0.9
+_NUMBERS = "https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL"
 _LINK = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 
 
@@ -27,7 +29,7 @@ def wraparound(evidence: Evidence) -> Iterator[Finding | Gap]:
         limit = _freezes_at(table, "autovacuum_freeze_max_age", evidence.autovacuum.freeze_max_age)
         age = table.frozen_age
         if age is not None and age >= LATE * limit:
-            yield _too_old(
+            found = _too_old(
                 "tables.wraparound",
                 table,
                 age,
@@ -40,6 +42,10 @@ def wraparound(evidence: Evidence) -> Iterator[Finding | Gap]:
                 ),
                 section="VACUUM-FOR-WRAPAROUND",
             )
+            keeper = keeper_of(table, evidence)
+            # To end one that is younger than what autovacuum freezes would change nothing.
+            is_held = keeper is not None and keeper.held >= limit
+            yield kept(found, keeper if is_held else None)
 
 
 def multixacts(evidence: Evidence) -> Iterator[Finding | Gap]:
@@ -102,8 +108,37 @@ def sequence_end(evidence: Evidence) -> Iterator[Finding | Gap]:
             yield _near_end(one)
 
 
+def narrow_keys(evidence: Evidence) -> Iterator[Finding | Gap]:
+    """`sequences.key-near-end`: keys that no sequence of this column numbers, or that refer."""
+    told = {(one.table, one.column) for one in evidence.sequences if one.used_ratio >= USED}
+    for one in evidence.narrow_keys:
+        if one.used_ratio < USED or (one.table, one.column) in told:
+            continue
+        yield Finding(
+            code="sequences.key-near-end",
+            severity=Severity.CRITICAL if one.used_ratio >= URGENT_USED else Severity.WARNING,
+            subject=f"{one.table} ({one.column})",
+            summary=say(
+                "the largest value is {largest:count}, {used:ratio} of what fits into its type",
+                largest=one.largest,
+                used=one.used_ratio,
+            ),
+            evidence={
+                "largest": one.largest,
+                "limit": one.limit,
+                "column_type": one.column_type,
+            },
+            explanation=say(
+                "What is larger cannot be written: each INSERT fails, though what numbers it goes"
+                " on. To make the column a bigint writes the table anew under a lock, so it is done"
+                " before it is urgent."
+            ),
+            cure=f"ALTER TABLE {one.table} ALTER COLUMN {one.column} TYPE bigint;",
+            link=_NUMBERS,
+        )
+
+
 def _near_end(one: SequenceStats) -> Finding:
-    is_column = one.table is not None and one.column_type != "bigint"
     return Finding(
         code="sequences.near-end",
         severity=Severity.CRITICAL if one.used_ratio >= URGENT_USED else Severity.WARNING,
@@ -125,12 +160,21 @@ def _near_end(one: SequenceStats) -> Finding:
             "After the last number each INSERT fails. To make the column a bigint writes the table"
             " anew under a lock, so it is done before it is urgent; so do columns that refer to it."
         ),
-        cure=f"ALTER TABLE {one.table} ALTER COLUMN {one.column} TYPE bigint;"
-        if is_column
-        else f"ALTER SEQUENCE {name_of(one.schema, one.name)} AS bigint MAXVALUE"
-        " 9223372036854775807;",
-        link="https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL",
+        cure=" ".join(_widened(one)),
+        link=_NUMBERS,
     )
+
+
+def _widened(one: SequenceStats) -> Iterator[str]:
+    """The column, and its sequence, unless that gets wider with it as an identity's does."""
+    is_narrow = one.table is not None and one.column_type != "bigint"
+    if is_narrow:
+        yield f"ALTER TABLE {one.table} ALTER COLUMN {one.column} TYPE bigint;"
+    if not is_narrow or one.is_narrow:
+        yield (
+            f"ALTER SEQUENCE {name_of(one.schema, one.name)} AS bigint"
+            " MAXVALUE 9223372036854775807;"
+        )
 
 
 def _too_old(
@@ -165,4 +209,4 @@ def _urgency(age: int) -> Severity:
     return Severity.CRITICAL if age >= URGENT_AGE else Severity.WARNING
 
 
-RULES = (wraparound, multixacts, other_database, sequence_end)
+RULES = (wraparound, multixacts, other_database, sequence_end, narrow_keys)

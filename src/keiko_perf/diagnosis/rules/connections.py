@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.evidence import Evidence, Session
+from keiko_perf.diagnosis.rules.horizon import who
 from keiko_perf.diagnosis.statements.parser import literal
 from keiko_perf.model import Finding, Gap, Severity, say
 
@@ -87,7 +88,7 @@ def idle_in_transaction(evidence: Evidence) -> Iterator[Finding | Gap]:
         yield Finding(
             code="connections.idle-in-transaction",
             severity=_idleness(one, idle_s),
-            subject=_who(one),
+            subject=who(one),
             summary=say(
                 "a transaction is open for {open:duration} and has been idle for {idle:duration}",
                 open=one.transaction_s or idle_s,
@@ -116,7 +117,7 @@ def long_transaction(evidence: Evidence) -> Iterator[Finding | Gap]:
         yield Finding(
             code="connections.long-transaction",
             severity=Severity.WARNING if is_much else Severity.NOTE,
-            subject=_who(one),
+            subject=who(one),
             summary=say(
                 "a transaction has run for {open:duration} and holds back what"
                 " {held:count} later ones left",
@@ -170,11 +171,6 @@ def _timeout(evidence: Evidence) -> str | None:
     if evidence.settings.number("idle_in_transaction_session_timeout") == 0:
         return "ALTER SYSTEM SET idle_in_transaction_session_timeout = '1min';"
     return None
-
-
-def _who(one: Session) -> str:
-    parts = [f"pid {one.pid}", one.application, one.user]
-    return ", ".join(part for part in parts if part)
 
 
 def _figures(one: Session) -> dict[str, float | int | str | None]:

@@ -7,6 +7,7 @@ why nothing here is ever critical.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,6 +30,7 @@ LEAST_AIR_BYTES = 16 * MIB
 LEAST_AIR_RATIO = 0.5
 FEW_VALUES = 20
 _PAGE_HEADER_BYTES = 40  # with what a B-tree keeps at a page's end
+_A_DOUBLE = re.compile(r"_cc(?:new|old)\d*$")
 _LARGE_BYTES = 100 * MIB
 _LINK = "https://www.postgresql.org/docs/current/monitoring-stats.html"
 
@@ -159,13 +161,27 @@ def invalid(evidence: Evidence) -> Iterator[Finding | Gap]:
                 "table_rows_written": index.table_writes,
             },
             explanation=say(
+                "The CREATE INDEX CONCURRENTLY of a unique index mostly ends so because a value is"
+                " there twice, and would again: drop what is left, look for the value, build anew."
+            )
+            if index.is_unique and not _is_a_double(index)
+            else say(
                 "A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY did not end well. Drop what"
                 " is left, or build it again."
             ),
-            cure=f"REINDEX INDEX CONCURRENTLY {_name(index)};",
+            cure=_drop(index) if index.is_unique or _is_a_double(index) else _rebuilt(index),
             link="https://www.postgresql.org/docs/current/sql-createindex.html"
             "#SQL-CREATEINDEX-CONCURRENTLY",
         )
+
+
+def _is_a_double(index: IndexStats) -> bool:
+    """Whether it is what a REINDEX CONCURRENTLY left beside the index that it was to replace."""
+    return _A_DOUBLE.search(index.name) is not None
+
+
+def _rebuilt(index: IndexStats) -> str:
+    return f"REINDEX INDEX CONCURRENTLY {_name(index)};"
 
 
 def redundant(evidence: Evidence) -> Iterator[Finding | Gap]:
@@ -250,7 +266,7 @@ def bloated(evidence: Evidence) -> Iterator[Finding | Gap]:
                 "Deleted and moved rows leave half-empty pages behind, which are read and cached"
                 " like full ones. It is an estimate; REINDEX makes it as small as it can be."
             ),
-            cure=f"REINDEX INDEX CONCURRENTLY {_name(index)};",
+            cure=_rebuilt(index),
             link="https://www.postgresql.org/docs/current/routine-reindex.html",
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.evidence import Connections, Evidence, Session, Waiter
+from keiko_perf.diagnosis.rules.horizon import who
 from keiko_perf.diagnosis.rules.writing import iso
 from keiko_perf.model import Finding, Gap, Severity, say
 
@@ -92,9 +93,7 @@ def _waiting(root: Session, behind: list[Waiter], waits_s: float) -> Finding:
     return Finding(
         code="locks.waiting",
         severity=_severity(len(behind), waits_s),
-        subject="a prepared transaction"
-        if is_prepared
-        else ", ".join(part for part in (f"pid {root.pid}", root.application, root.user) if part),
+        subject="a prepared transaction" if is_prepared else who(root),
         summary=say(
             "{count:count} sessions wait behind it for a lock on {on}, for up to {waits:duration}",
             count=len(behind),

@@ -5,6 +5,7 @@ Replication: standbys that fall behind, and slots that keep what nobody fetches.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from keiko_perf.diagnosis.evidence import Evidence, Slot
 from keiko_perf.diagnosis.rules.writing import GIB, MIB
@@ -30,10 +31,22 @@ def lag(evidence: Evidence) -> Iterator[Finding | Gap]:
         if one.state == "backup" or (behind < BEHIND_BYTES and late_s < BEHIND_S):
             continue
         yield _lag(one.name or "standby", behind, late_s, sync_state=one.sync_state)
-    if known is None or known.behind_s is None or known.behind_bytes is None:
-        return
-    if known.behind_s >= BEHIND_S and known.behind_bytes > 0:
-        yield _lag("this server", known.behind_bytes, known.behind_s, sync_state=None)
+    # When it replayed last is not known of one that has replayed nothing since it was started.
+    behind, late_s = (known.behind_bytes or 0.0, known.behind_s or 0.0) if known else (0.0, 0.0)
+    if known and behind and (behind >= BEHIND_BYTES or late_s >= BEHIND_S):
+        found = _lag("this server", behind, late_s, sync_state=None)
+        yield _paused(found) if known.is_paused else found
+
+
+def _paused(found: Finding) -> Finding:
+    return replace(
+        found,
+        explanation=say(
+            "Its replay is paused: somebody told it so, and it goes on when it is told to. Until"
+            " then who reads from it reads what was then."
+        ),
+        cure="SELECT pg_wal_replay_resume();",
+    )
 
 
 def _lag(name: str, behind: float, late_s: float, *, sync_state: str | None) -> Finding:

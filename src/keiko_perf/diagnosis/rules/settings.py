@@ -83,13 +83,17 @@ def planner_switches(evidence: Evidence) -> Iterator[Finding | Gap]:
             "Such a switch was made to find out why a plan was chosen, not to be left off: it"
             " spoils the plans of all other statements. Cure the one statement instead."
         ),
-        cure=f"ALTER SYSTEM RESET {off[0]}; -- or ALTER DATABASE, ALTER ROLE: where it was set",
+        cure=" ".join(f"ALTER SYSTEM RESET {name};" for name in off)
+        + " -- or ALTER DATABASE, ALTER ROLE: where it was set",
         link=f"{_DOCS}/runtime-config-query.html#RUNTIME-CONFIG-QUERY-ENABLE",
     )
 
 
 def autovacuum(evidence: Evidence) -> Iterator[Finding | Gap]:
     """`settings.autovacuum`: nobody cleans up, and it shows."""
+    if evidence.settings.is_on("track_counts") is False:
+        yield _uncounted()
+        return
     dirty = [one for one in evidence.tables if one.dead_rows >= 1_000]
     if evidence.autovacuum.is_on or not dirty:
         return
@@ -109,6 +113,22 @@ def autovacuum(evidence: Evidence) -> Iterator[Finding | Gap]:
         ),
         cure="ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on;",
         link=f"{_DOCS}/routine-vacuuming.html#AUTOVACUUM",
+    )
+
+
+def _uncounted() -> Finding:
+    return setting_finding(
+        "settings.autovacuum",
+        "track_counts",
+        Severity.WARNING,
+        say("track_counts is off: nobody counts what is dead, so autovacuum never comes by"),
+        {},
+        say(
+            "Tables and indexes grow and statistics grow stale unseen, by autovacuum and by this"
+            " report: what it says of tables and indexes rests on these counters."
+        ),
+        cure="ALTER SYSTEM SET track_counts = on;",
+        link=f"{_DOCS}/runtime-config-statistics.html#GUC-TRACK-COUNTS",
     )
 
 

@@ -5,10 +5,11 @@ Tables: dead rows that nobody clears away, and statistics that are no longer tru
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keiko_perf.diagnosis.evidence import Autovacuum, Evidence, TableStats
 from keiko_perf.diagnosis.pages import PAGE_BYTES
+from keiko_perf.diagnosis.rules.horizon import keeper_of, kept
 from keiko_perf.diagnosis.rules.writing import MIB, iso, name_of
 from keiko_perf.model import Finding, Gap, Severity, say
 
@@ -17,7 +18,7 @@ LEAST_ROWS = 1_000
 BEHIND = 2.0
 """Autovacuum comes by each minute: only at this many times its threshold is it behind."""
 JUST_NOW = timedelta(minutes=5)
-"""What was analysed within this time is not behind, however much has changed since."""
+"""What was cleaned or analysed within this time is not behind, however much has changed since."""
 LEAST_AIR_BYTES = 16 * MIB
 LEAST_AIR_RATIO = 0.5
 _PAGE_HEADER_BYTES = 24
@@ -61,7 +62,10 @@ def dead_tuples(evidence: Evidence) -> Iterator[Finding | Gap]:
         watched = is_autovacuumed(table, server)
         if table.dead_rows < max(LEAST_ROWS, threshold * (BEHIND if watched else 1.0)):
             continue
-        yield Finding(
+        keeper = keeper_of(table, evidence)
+        if watched and keeper is None and _was_just(table.last_vacuum_at, evidence):
+            continue
+        found = Finding(
             code="tables.dead-tuples",
             severity=_severity(table),
             subject=table.full_name,
@@ -90,6 +94,7 @@ def dead_tuples(evidence: Evidence) -> Iterator[Finding | Gap]:
             cure=f"VACUUM (ANALYZE) {_name(table)};",
             link=f"{_VACUUM}#VACUUM-FOR-SPACE-RECOVERY",
         )
+        yield kept(found, keeper)
 
 
 def _severity(table: TableStats) -> Severity:
@@ -110,7 +115,7 @@ def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
         watched = is_autovacuumed(table, evidence.autovacuum)
         least = max(LEAST_ROWS, threshold * (BEHIND if watched else 1.0))
         is_small = max(table.live_rows, table.estimated_rows or 0) < LEAST_ROWS
-        if is_small or (watched and _was_just_analysed(table, evidence)):
+        if is_small or (watched and _was_just(table.last_analyze_at, evidence)):
             continue
         if table.modified_rows < least and not (never and table.live_rows >= LEAST_ROWS):
             continue
@@ -139,8 +144,7 @@ def stale_statistics(evidence: Evidence) -> Iterator[Finding | Gap]:
         )
 
 
-def _was_just_analysed(table: TableStats, evidence: Evidence) -> bool:
-    at = table.last_analyze_at
+def _was_just(at: datetime | None, evidence: Evidence) -> bool:
     return at is not None and evidence.read_at - at < JUST_NOW
 
 

@@ -1,8 +1,10 @@
 """
 HAR 1.2: what a browser recorded, as steps in the same order.
 
-Only requests of one origin become steps. Cookies and authorization are secrets of whoever recorded
-them, so they are left out unless asked for; headers of the connection always are.
+Only requests of one origin become steps, and of these only what was answered well when it was
+recorded: the 404 of a picture that is not there would fail each time again. Cookies and
+authorization are secrets of whoever recorded them, so they are left out unless asked for; headers
+of the connection always are.
 """
 
 from __future__ import annotations
@@ -66,6 +68,9 @@ def from_har(text: str, *, origin: str = "", with_secrets: bool = False) -> Impo
             left_out[found] = LeftOut(found, "it is another origin")
         elif method in _NOT_REPEATED:
             left_out[method] = LeftOut(method, "it is no request to a service")
+        elif why := _went_wrong(entry):
+            name = f"{method} {urlsplit(url).path or '/'}"
+            left_out[name] = LeftOut(name, why)
         else:
             steps.append(_step(request, method, url, place, with_secrets=with_secrets))
     if not steps:
@@ -73,6 +78,17 @@ def from_har(text: str, *, origin: str = "", with_secrets: bool = False) -> Impo
             f"the file has no request to {origin or 'a service'}", cure="Name the origin of one"
         )
     return Imported(origin=origin, steps=told_apart(steps), left_out=tuple(left_out.values()))
+
+
+def _went_wrong(entry: Mapping[str, Any]) -> str:
+    """What became of a request when it was recorded, if that was nothing good and is known."""
+    answer = entry.get("response")
+    status = answer.get("status") if isinstance(answer, dict) else None
+    if not isinstance(status, int) or 0 < status < 400:
+        return ""
+    if status <= 0:
+        return "it was not answered when it was recorded"
+    return f"it was answered by {status} when it was recorded"
 
 
 def _origin(url: str, place: str) -> str:

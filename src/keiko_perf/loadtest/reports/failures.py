@@ -128,4 +128,16 @@ _CURES_OF_STATUS = {
     ),
     "HTTP 422": _VALUES,
     "HTTP 429": say("A limit of the service was reached, on how often one client may ask."),
+    "HTTP 502": say(
+        "A proxy before the service got no answer from it: it is down or restarts, its address is "
+        "another one, or it closed the connection. The proxy's error log tells which."
+    ),
+    "HTTP 503": say(
+        "Too much at once, or not ready: a limit turned it away (LimitConcurrency, a limiter, a "
+        "full queue), or a proxy has no service that is up."
+    ),
+    "HTTP 504": say(
+        "A proxy before the service waited for its answer for too long, and gave up: its time "
+        "limit is what counts here. keiko-perf doctor tells what the service does meanwhile."
+    ),
 }

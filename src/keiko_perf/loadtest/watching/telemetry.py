@@ -20,6 +20,7 @@ WAITS = "db_client_connection_wait_time_seconds"
 HOLDS = "db_client_connection_use_time_seconds"
 LAGS = "keiko_event_loop_lag_seconds"
 STATEMENTS = "db_client_operation_duration_seconds"
+OUTGOING = "http_client_request_duration_seconds"
 ACTIVE = "http_server_active_requests"
 POOL_SIZE = "keiko_pool_size"
 POOL_IN_USE = "keiko_pool_in_use"
@@ -46,7 +47,7 @@ CORES = "cores"
 OFFSET_S, OFFSET_ERROR_S = "clock offset", "clock offset error"
 """By how much the clock of who was asked is ahead of the asker's, and how sure that is."""
 
-_COUNTED = (REQUESTS, WAITS, HOLDS, LAGS, STATEMENTS)
+_COUNTED = (REQUESTS, WAITS, HOLDS, LAGS, STATEMENTS, OUTGOING)
 _COUNTERS = tuple(f"{name}_{end}" for name in _COUNTED for end in ("sum", "count"))
 _GAUGES = (ACTIVE, POOL_SIZE, POOL_IN_USE, POOL_WAITING, THREADS_IN_USE, THREADS_WAITING, MEMORY)
 KNOWN = frozenset((*_COUNTERS, *_GAUGES, THREADS_SIZE, THREADS_BUSY_S, THREADS_QUEUED_S))
@@ -56,6 +57,7 @@ KINDS = {
     HOLDS: Kind.HOLD,
     LAGS: Kind.LOOP,
     STATEMENTS: Kind.STATEMENT,
+    OUTGOING: Kind.OUTGOING,
 }
 """What the durations that are counted under a name are of."""
 _LINE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)")
@@ -142,7 +144,20 @@ def window_of_readings(first: Reading, last: Reading) -> Window | None:
         *_cpu(first, last, lasted_s, lag_s),
         *_network(first, last, lasted_s),
     ]
-    return Window(rate_per_s=requests / lasted_s, response_s=response_s, uses=tuple(uses))
+    return Window(
+        rate_per_s=requests / lasted_s,
+        response_s=response_s,
+        uses=tuple(uses),
+        phases=_phases(first, last, requests, response_s),
+    )
+
+
+def _phases(
+    first: Reading, last: Reading, requests: float, response_s: float
+) -> Mapping[str, float]:
+    """The waits for other services; what is asked for at the same time is no longer than all."""
+    asked_s = max(0.0, _more(first, last, f"{OUTGOING}_sum") or 0.0) / requests
+    return {Kind.IN_HTTP.value: min(asked_s, response_s)} if asked_s else {}
 
 
 def _pool(first: Reading, last: Reading, lasted_s: float, requests: float) -> Sequence[Use]:

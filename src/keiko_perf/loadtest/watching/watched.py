@@ -233,10 +233,11 @@ def _arriving(window: Window, outside: Window) -> Sequence[Use]:
 
 
 def _phases(window: Window, answered_s: float | None) -> Mapping[str, float]:
-    """A request inside the service, and the rest of what the load generator saw of it."""
+    """What is known of a request inside the service, what else it was there, and the rest."""
     if window.response_s is None or answered_s is None:
         return {}
-    return {INSIDE: window.response_s, WAY: max(0.0, answered_s - window.response_s)}
+    inside_s = max(0.0, window.response_s - sum(window.phases.values()))
+    return {**window.phases, INSIDE: inside_s, WAY: max(0.0, answered_s - window.response_s)}
 
 
 def recent_lines(

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -90,6 +91,7 @@ class Watcher:
             self._headers["Authorization"] = f"Bearer {token}"
         self._connection: HTTPConnection | None = None
         self._readings: deque[Reading] = deque(maxlen=MOST_READINGS)
+        self._named: tuple[str, ...] = ()
         self._processes: list[psutil.Process] = []
         self._link_to = link
         self._link: Link | None = None
@@ -103,7 +105,7 @@ class Watcher:
         except BaseException:
             self._close()
             raise
-        self._processes = _serving(self._host, self._port)
+        self._processes = _serving(self._named, self._host, self._port)
         self._link = self._link_to(self._host, self._port)
         self._thread.start()
         return self
@@ -191,7 +193,9 @@ class Watcher:
             try:
                 body, _kind = self._asked(self._time_path)
                 answered_s = time.time()
-                told = datetime.fromisoformat(json.loads(body)["time"]).timestamp()
+                document = json.loads(body)
+                told = datetime.fromisoformat(document["time"]).timestamp()
+                self._named = tuple(map(str, document.get("processes", ())))
             except (OSError, HTTPException, LookupError, TypeError, ValueError):
                 return {}
             answers.append((asked_s, told, answered_s))
@@ -216,25 +220,53 @@ class Watcher:
         return {CPU_S: used_s, WORKERS: float(len(self._processes))}
 
 
-def _serving(host: str, port: int) -> list[psutil.Process]:
-    """The processes of this machine that listen at *port*, if *host* is this machine."""
+def _serving(named: Sequence[str], host: str, port: int) -> list[psutil.Process]:
+    """
+    The processes of the service on this machine.
+
+    Args:
+        named: those that the service tells of, as host and process id. Without them it is what
+            listens at *port*, which is its reverse proxy where it has one.
+        host: where it is asked.
+        port: where it is asked.
+    """
+    if named:
+        return [one for one in _here(named) if _listens(one)]
     if host not in ("localhost", "::1") and not host.startswith("127."):
         return []
-    found = []
-    for process in psutil.process_iter():
-        try:
-            listening = any(
-                one.status == psutil.CONN_LISTEN and one.laddr[1:] == (port,)
-                for one in process.net_connections("inet")
-            )
-        except psutil.Error:
-            continue  # somebody else's: its CPU cannot be seen either
-        if listening:
-            found.append(process)
+    found = [one for one in psutil.process_iter() if _listens(one, port)]
     # Of a server with several workers the one that started them listens too, and serves nobody.
     children = {child.pid for one in found for child in _children(one)}
     workers = [one for one in found if one.pid in children]
     return workers or found
+
+
+def _here(named: Sequence[str]) -> list[psutil.Process]:
+    here, found = socket.gethostname(), []
+    for name in named:
+        host, _, pid = name.rpartition(":")
+        # One that has ended meanwhile is none.
+        if host == here and pid.isdigit() and psutil.pid_exists(int(pid)):
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(int(pid)))
+    return found
+
+
+def _listens(process: psutil.Process, port: int | None = None) -> bool:
+    """
+    Whether a process listens, at *port* or at anything.
+
+    A worker for background tasks shares the store of its service, and listens nowhere.
+    """
+    try:
+        places = [
+            one.laddr
+            for one in process.net_connections("all")
+            if one.status == psutil.CONN_LISTEN or (one.family == socket.AF_UNIX and one.laddr)
+        ]
+    except psutil.Error:
+        return False  # somebody else's: its CPU cannot be seen either
+    return any(port is None or place[1:] == (port,) for place in places)
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -236,10 +236,14 @@ def _burn(slo: Slo, bad: int, total: int) -> float | None:
 def _verdict(
     slo: Slo, sums: dict[float, tuple[int, int]], burns: dict[float, float | None]
 ) -> Verdict:
-    worst = max(slo.windows, key=lambda one: _excess(one, slo, burns))
+    # An outage exceeds the low limit of days by more than the high one of an hour, and is critical.
+    burning = [one for one in slo.windows if _is_burning(one, slo, sums, burns)]
+    gravest = max((one.severity for one in burning), default=None)
+    judged = [one for one in burning if one.severity is gravest] or slo.windows
+    worst = max(judged, key=lambda one: _excess(one, slo, burns))
     burn, limit = burns[worst.long_s], worst.burn(slo.period_s)
     target = Target(kpi=_burning(slo), at_most=limit, subject=slo.name, severity=worst.severity)
-    bad, total = sums[worst.long_s]
+    _bad, total = sums[worst.long_s]
     if burn is None or total < _LEAST_SEEN:
         reason = say(
             "only {seen:count} seen, {needed:count} are needed to tell",
@@ -247,7 +251,7 @@ def _verdict(
             needed=_LEAST_SEEN,
         )
         return Verdict(target, Outcome.UNKNOWN, reason, burn, total, _LEAST_SEEN)
-    if _excess(worst, slo, burns) > 1 and bad >= _LEAST_BAD:
+    if burning:
         reason = say(
             "{share:ratio} of the error budget goes within {window:duration}",
             share=burn * worst.long_s / slo.period_s,
@@ -255,6 +259,17 @@ def _verdict(
         )
         return Verdict(target, Outcome.MISSED, reason, burn, total, _LEAST_SEEN)
     return Verdict(target, Outcome.MET, say("within the limit"), burn, total, _LEAST_SEEN)
+
+
+def _is_burning(
+    window: BurnWindow,
+    slo: Slo,
+    sums: dict[float, tuple[int, int]],
+    burns: dict[float, float | None],
+) -> bool:
+    bad, total = sums[window.long_s]
+    enough = total >= _LEAST_SEEN and bad >= _LEAST_BAD
+    return enough and _excess(window, slo, burns) > 1
 
 
 def _excess(window: BurnWindow, slo: Slo, burns: dict[float, float | None]) -> float:

@@ -1,9 +1,9 @@
 """
 Telling: which alerts someone is to be told of now. Pure.
 
-An alert that begins to fire is told once, with all others that do so at about the same time; a
-resolved one only if someone knows that it fired. A silence holds the news back: what still fires
-when it ends is told then, and what resolved meanwhile never is.
+An alert that begins to fire is told once, with all others that do so at about the same time, and
+again if it gets more severe; a resolved one only if someone knows that it fired. A silence holds
+the news back: what still fires when it ends is told then, and what resolved meanwhile never is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,14 @@ def due(
     new = [one for one in alerts.values() if _is_new(one)]
     if new and max(_age_s(one, now) for one in new) < patience.group_s:
         new = []
-    told = [*new, *(one for one in alerts.values() if _is_overdue(one, now, patience.remind_s))]
+    told = [
+        *new,
+        *(
+            one
+            for check, one in alerts.items()
+            if _is_overdue(one, now, patience.remind_s) or _is_graver(before.get(check), one)
+        ),
+    ]
     resolved = [
         one
         for check, one in alerts.items()
@@ -59,6 +66,13 @@ def due(
 
 def _is_new(alert: Alert) -> bool:
     return alert.state is AlertState.FIRING and alert.told_at is None and not alert.is_silenced
+
+
+def _is_graver(before: Alert | None, alert: Alert) -> bool:
+    """Whether it was told, and is more severe since: an error budget that burns faster."""
+    if before is None or alert.told_at is None or alert.is_silenced:
+        return False
+    return alert.state is AlertState.FIRING and alert.severity > before.severity
 
 
 def _is_overdue(alert: Alert, now: datetime, remind_s: float | None) -> bool:

@@ -30,6 +30,8 @@ _BETWEEN = frozenset(
     }
 )
 """Packages that execute what others want to be executed."""
+_LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "uvloop"})
+"""Who runs a task has not led to what it does: the line that started the server is none of it."""
 _OURS = "keiko_perf.monitoring."
 
 
@@ -70,6 +72,8 @@ def _frames() -> Iterator[FrameType]:
             frame = None if greenlet is None else greenlet.gr_frame
             if frame is None:
                 return
+        if frame.f_globals.get("__name__") in _LOOPS:
+            return
         yield frame
         frame = frame.f_back
 

@@ -39,9 +39,11 @@ async def attributed(
         build={} if own is None else own.build(),
         now=now,
         in_threads=monitor.recorder.in_threads,
+        pool_kinds=monitor.recorder.pool_kinds,
         # Of a service that is looked at from its store nobody knows it here.
         loop="" if own is None else type(asyncio.get_running_loop()).__module__,
         awaited=() if own is None else monitor.recorder.awaited.since(last_s or _MINUTE_S),
+        answered_by="" if own is None else monitor.recorder.worker,
         lang=lang,
     )
 

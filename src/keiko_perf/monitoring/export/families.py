@@ -82,12 +82,17 @@ _HISTOGRAMS: dict[Kind, tuple[str, str, str]] = {
     Kind.ROUTE: (
         "http_server_request_duration",
         "http_route",
-        "Duration of requests up to the last byte of the answer.",
+        "Duration of requests up to the last byte of the answer, or to its first event.",
     ),
     Kind.FIRST_BYTE: (
         "keiko_http_server_first_byte",
         "http_route",
         "Time to the first byte of answers that come in pieces.",
+    ),
+    Kind.STREAM: (
+        "keiko_event_stream_duration",
+        "http_route",
+        "How long answers of server-sent events lasted that the service ended.",
     ),
     Kind.WEBSOCKET: (
         "keiko_websocket_duration",
@@ -98,6 +103,11 @@ _HISTOGRAMS: dict[Kind, tuple[str, str, str]] = {
         "db_client_operation_duration",
         "db_query_text",
         "Duration of SQL statements, by their normalised text.",
+    ),
+    Kind.OUTGOING: (
+        "http_client_request_duration",
+        "server_address",
+        "How long requests waited for other services, with attribution.",
     ),
     Kind.POOL: (
         "db_client_connection_wait_time",

@@ -9,7 +9,7 @@ names of routes, normalised statements, hosts and lines of code, and no value of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from keiko_perf.model import Kind, Series, Snapshot
@@ -18,6 +18,8 @@ from keiko_perf.model.bottleneck import bottleneck
 from keiko_perf.model.repeats import merged_repeats
 from keiko_perf.model.usage import window_of
 from keiko_perf.monitoring.attribution import Part
+from keiko_perf.monitoring.pools import POOL_IN_USE
+from keiko_perf.monitoring.tally import ARRIVED
 from keiko_perf.render import phrase
 
 VERSION = 1
@@ -26,6 +28,7 @@ MOST_STATEMENTS = 100
 MOST_WORKERS = 16
 MOST_POINTS = 256
 """Of the memory of one worker."""
+_LATELY_S = 60.0
 
 
 def insight_of(
@@ -36,8 +39,10 @@ def insight_of(
     build: Mapping[str, str],
     now: datetime,
     in_threads: Collection[str] = (),
+    pool_kinds: Collection[str] = (),
     loop: str = "",
     awaited: Iterable[AwaitedAt] = (),
+    answered_by: str = "",
     lang: str = "en",
 ) -> dict[str, Any]:
     """
@@ -50,8 +55,10 @@ def insight_of(
         build: what runs.
         now: when, aware UTC.
         in_threads: the routes whose handlers run in a thread.
+        pool_kinds: whose the connection pools are: SQLAlchemy's, asyncpg's, psycopg's.
         loop: the module of the event loop's class.
         awaited: where requests were seen to await what nothing watches, in this process.
+        answered_by: the process that answers, as its windows have it.
     """
     windows = tuple(windows)
     document: dict[str, Any] = {
@@ -60,13 +67,18 @@ def insight_of(
         "build": dict(build),
         "attribution": has_attribution,
         "window_s": 0.0 if snapshot is None else snapshot.window_s,
+        "processes": _processes(windows, now, answered_by),
         "memory": _memory(windows),
     }
     if snapshot is None:
         return document
-    workers = _workers(snapshot, windows)
+    recent = [one for one in windows if one.ended_at >= snapshot.started_at]
+    # Workers for background tasks share the store, and have pools, but no requests and no part in
+    # the loops that serve them.
+    workers = _workers(one for one in recent if one.counters.get(ARRIVED)) or _workers(recent) or 1
+    pools = _workers(one for one in recent if POOL_IN_USE in one.gauges) or 1
     # What the resources did, of as many processes as the snapshot was merged of.
-    used = window_of(snapshot, workers=workers)
+    used = window_of(snapshot, workers=workers, pools=pools)
     return document | {
         "loop": loop,
         "workers": workers,
@@ -82,6 +94,8 @@ def insight_of(
         "pool": {
             "waits": _timed(snapshot.whole(Kind.POOL)),
             "holds": _timed(snapshot.whole(Kind.HOLD)),
+            "kinds": sorted(pool_kinds),
+            "workers": pools,
         },
         "blocking": _blocking(snapshot),
         "awaited": [
@@ -97,9 +111,15 @@ def insight_of(
     }
 
 
-def _workers(snapshot: Snapshot, windows: Iterable[Snapshot]) -> int:
-    recent = {one.worker for one in windows if one.ended_at >= snapshot.started_at and one.worker}
-    return max(len(recent), 1)
+def _processes(windows: Iterable[Snapshot], now: datetime, answered_by: str) -> list[str]:
+    """Of which windows came lately, and who answers, as host and process id."""
+    begun_at = now - timedelta(seconds=_LATELY_S)
+    recent = {one.worker for one in windows if one.ended_at >= begun_at}
+    return sorted((recent | {answered_by}) - {""})[:MOST_WORKERS]
+
+
+def _workers(windows: Iterable[Snapshot]) -> int:
+    return len({one.worker for one in windows if one.worker})
 
 
 def _repeats(snapshot: Snapshot, windows: Iterable[Snapshot]) -> list[dict[str, Any]]:

@@ -74,6 +74,7 @@ def watch_asyncpg(pool: Any, recorder: Recorder, name: str) -> None:
         return Occupancy(turnstile.in_use, pool.get_max_size(), turnstile.waiting)
 
     pools_of(recorder).add(read)
+    recorder.pool_kinds.add("asyncpg")
 
 
 def _watched_connections(executions: Executions) -> Alike:

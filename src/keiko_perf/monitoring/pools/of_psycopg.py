@@ -39,6 +39,7 @@ def watch_psycopg(pool: Any, recorder: Recorder, name: str) -> None:
         return Occupancy(turnstile.in_use, there.max_size or None, turnstile.waiting)
 
     pools_of(recorder).add(read)
+    recorder.pool_kinds.add("psycopg")
 
 
 def _time_async(pool: Any, turnstile: Turnstile, cursors: Alike) -> None:

@@ -31,12 +31,8 @@ def watch_pool_of(engine: Engine, recorder: Recorder) -> None:
         if since_s is not None:
             turnstile.released(since_s)
 
-    def disposed(engine: Engine) -> None:
-        _time_connects(engine.pool, turnstile)  # it has a new pool now
-
     event.listen(engine, "checkout", checked_out)
     event.listen(engine, "checkin", checked_in)
-    event.listen(engine, "engine_disposed", disposed)
     _time_connects(engine.pool, turnstile)
     watched = ref(engine)
 
@@ -45,6 +41,7 @@ def watch_pool_of(engine: Engine, recorder: Recorder) -> None:
         return None if there is None else occupancy_of(there.pool, turnstile.waiting)
 
     pools_of(recorder).add(read)
+    recorder.pool_kinds.add("sqlalchemy")
 
 
 def occupancy_of(pool: Any, waiting: int = 0) -> Occupancy:
@@ -59,7 +56,7 @@ def occupancy_of(pool: Any, waiting: int = 0) -> Occupancy:
 
 def _time_connects(pool: Pool, turnstile: Turnstile) -> None:
     """Time `pool.connect`; no event of SQLAlchemy's precedes the wait for a connection."""
-    connect = pool.connect
+    connect, recreate = pool.connect, pool.recreate
 
     def timed() -> Any:
         asked_s, failed = turnstile.asked(), True
@@ -70,4 +67,11 @@ def _time_connects(pool: Pool, turnstile: Turnstile) -> None:
         finally:
             turnstile.got(asked_s, failed=failed)
 
+    def recreated() -> Pool:
+        # An event tells of it too, but each statement of an engine that has a listener pays for it.
+        successor = recreate()
+        _time_connects(successor, turnstile)
+        return successor
+
     pool.connect = timed  # type: ignore[method-assign]  # see above
+    pool.recreate = recreated  # type: ignore[method-assign]

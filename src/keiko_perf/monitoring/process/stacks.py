@@ -118,7 +118,10 @@ def _is_packaged(filename: str) -> bool:
 @lru_cache(maxsize=2048)
 def _is_own(filename: str) -> bool:
     return _is_packaged(filename) and not (
-        filename.startswith(_PACKAGES) or "/site-packages/" in filename
+        filename.startswith(_PACKAGES)
+        or "/site-packages/" in filename
+        # The command that started the server is the bottom of every stack, and blames nobody.
+        or os.path.abspath(filename).startswith(_COMMANDS)
     )
 
 
@@ -132,5 +135,6 @@ _PACKAGES = _with_separator(
     *site.getsitepackages(),
     site.getusersitepackages(),
 )
+_COMMANDS = _with_separator(sysconfig.get_path("scripts"))
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # all of the monitor
 _LIBRARY = _with_separator(sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))

@@ -66,6 +66,22 @@ TEMPLATES = {
     "A limit of the service was reached, on how often one client may ask.": (
         "Eine Grenze des Dienstes ist erreicht, wie oft ein Klient fragen darf."
     ),
+    "A proxy before the service got no answer from it: it is down or restarts, its address is "
+    "another one, or it closed the connection. The proxy's error log tells which.": (
+        "Ein Proxy vor dem Dienst bekam keine Antwort von ihm: Er läuft nicht oder startet neu, "
+        "seine Adresse ist eine andere, oder er hat die Verbindung geschlossen. Das Fehlerlog des "
+        "Proxys sagt, was davon."
+    ),
+    "Too much at once, or not ready: a limit turned it away (LimitConcurrency, a limiter, a full "
+    "queue), or a proxy has no service that is up.": (
+        "Zu viel auf einmal, oder nicht bereit: Eine Grenze hat es abgewiesen (LimitConcurrency, "
+        "ein Limiter, eine volle Warteschlange), oder ein Proxy hat keinen Dienst, der läuft."
+    ),
+    "A proxy before the service waited for its answer for too long, and gave up: its time limit is "
+    "what counts here. keiko-perf doctor tells what the service does meanwhile.": (
+        "Ein Proxy vor dem Dienst hat zu lange auf dessen Antwort gewartet und aufgegeben: Seine "
+        "Zeitgrenze zählt hier. keiko-perf doctor sagt, was der Dienst währenddessen tut."
+    ),
     "The service failed; its log tells by what.": (
         "Der Dienst ist gescheitert; sein Protokoll sagt, woran."
     ),

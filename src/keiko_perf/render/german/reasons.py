@@ -24,11 +24,6 @@ TEMPLATES = {
         "Tabelle halten (einer materialisierten Sicht, oder einer Zeile, die jedes Schreiben "
         "ändert), die Antwort eine Weile behalten, oder nur bis zu einer Grenze zählen."
     ),
-    "Each scan reads the dead rows too, and no vacuum removes them as long as {who} might still "
-    "see them: {what}. End that, then let VACUUM come by.": (
-        "Jeder Durchlauf liest auch die toten Zeilen, und kein Vacuum entfernt sie, solange {who} "
-        "sie noch sehen könnte: {what}. Das beenden, dann VACUUM vorbeikommen lassen."
-    ),
     "each row that goes searches {table} from end to end, {rows:count} rows: no index begins with "
     "{columns}": (
         "jede Zeile, die geht, durchsucht {table} von Anfang bis Ende, {rows:count} Zeilen: kein "
