@@ -55,6 +55,24 @@ def test_a_slowdown_is_told_with_the_deploy_and_ends_with_5(tmp_path):
     assert "response time p95" in told
 
 
+def test_what_a_deploy_of_minutes_ago_made_slower_is_told_and_ends_with_5(tmp_path):
+    random, store = Random(3), SqliteStore(tmp_path / "perf.sqlite")
+    deployed_at = NOW - timedelta(minutes=6)
+    for number in range(20, 0, -1):
+        at = NOW - timedelta(minutes=number)
+        level = (0.06 if at >= deployed_at else 0.02) * exp(random.gauss(0, 0.05))
+        durations = Histogram(level * random.lognormvariate(0, 0.4) for _ in range(100))
+        series = Series(kind=Kind.ROUTE, name="GET /agents", window_s=60.0, succeeded=durations)
+        store.append(Snapshot(started_at=at, window_s=60.0, series=(series,), worker="w1"))
+    deploy = markers.Marker(at=deployed_at, kind=MarkerKind.DEPLOY, text="release 2")
+    markers.add(Journal(store), deploy)
+    store.close()
+    done = ask("changes", tmp_path / "perf.sqlite")
+    assert done.exit_code == 5
+    assert "what it was before the deploy at" in done.stdout
+    assert "What differs since the last deploy" in done.stdout
+
+
 def test_a_day_without_a_change_ends_with_0(tmp_path):
     stored(tmp_path / "perf.sqlite").close()
     done = ask("changes", tmp_path / "perf.sqlite")

@@ -38,6 +38,7 @@ from keiko_perf.model import (
 from keiko_perf.model.compare import Change
 from keiko_perf.monitoring.changes import markers
 from keiko_perf.monitoring.changes.changes import ServiceChange, is_enough
+from keiko_perf.monitoring.changes.deploys import Difference
 from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
 from keiko_perf.monitoring.changes.stretches import step_between
 from keiko_perf.monitoring.changes.trends import Trend
@@ -86,20 +87,22 @@ def changed(file: Path, *, hours: float, now: datetime) -> Report:
         step_s = step_between(stretches)
         found = past.changes(stretches)
         trends = past.trends(now)
+        deployed = past.since_deploy(now, hours * 3600)
         noted = markers.read(journal, now - timedelta(hours=hours), None)
     enough = is_enough(stretches)
     return Report(
         command="changes",
         title=say("Changes of a service"),
-        headline=_headline(found, hours, is_enough=enough),
-        status=_status(found, is_enough=enough),
+        headline=_headline(found, deployed, hours, is_enough=enough),
+        status=_status(found, deployed, is_enough=enough),
         created_at=now,
-        sections=tuple(_sections(found, trends, noted, step_s=step_s, is_enough=enough)),
+        sections=tuple(_sections(found, deployed, trends, noted, step_s=step_s, is_enough=enough)),
     )
 
 
 def _sections(
     found: tuple[ServiceChange, ...],
+    deployed: tuple[Difference, ...],
     trends: tuple[Trend, ...],
     noted: tuple[Marker, ...],
     *,
@@ -114,11 +117,36 @@ def _sections(
         comparisons=tuple(map(_comparison, judged)),
         gaps=() if is_enough else (_gap(),),
     )
+    if deployed:
+        yield _since_deploy(deployed)
     for trend in trends:
         comparison = replace(trend.comparison, subject=_WHOLE)
         yield Section(title=trend.label, comparisons=(comparison,))
     if noted:
         yield Section(title=say("What was done"), tables=(_markers(noted),))
+
+
+def _since_deploy(deployed: tuple[Difference, ...]) -> Section:
+    deploy = deployed[0].deploy
+    return Section(
+        title=say("What differs since the last deploy"),
+        paragraphs=(say("Deploy at {at:time}: {text}", at=deploy.at, text=deploy.text),),
+        comparisons=tuple(
+            Comparison(
+                subject=one.subject or _WHOLE,
+                label=one.label,
+                format=one.format,
+                before=one.before,
+                after=one.after,
+                ratio=one.ratio,
+                low=one.low,
+                high=one.high,
+                change=Change.REGRESSED if one.is_worse else Change.IMPROVED,
+                reason=say("held side by side, minutes before and after the deploy"),
+            )
+            for one in deployed
+        ),
+    )
 
 
 def in_force(found: Iterable[ServiceChange]) -> list[ServiceChange]:
@@ -133,7 +161,13 @@ def _worse(found: Iterable[ServiceChange]) -> list[ServiceChange]:
     return [one for one in in_force(found) if one.is_worse]
 
 
-def _headline(found: tuple[ServiceChange, ...], hours: float, *, is_enough: bool) -> Message:
+def _headline(
+    found: tuple[ServiceChange, ...],
+    deployed: tuple[Difference, ...],
+    hours: float,
+    *,
+    is_enough: bool,
+) -> Message:
     worse = _worse(found)
     if worse:
         first = max(worse, key=lambda one: (one.subject is None, one.ratio))
@@ -143,6 +177,14 @@ def _headline(found: tuple[ServiceChange, ...], hours: float, *, is_enough: bool
             factor=first.ratio,
             at=first.at,
         )
+    if deployed and deployed[0].is_worse:
+        first_of = max((one for one in deployed if one.is_worse), key=lambda one: one.ratio)
+        return say(
+            "{what} is {factor:factor} what it was before the deploy at {at:time}",
+            what=_what(first_of),
+            factor=first_of.ratio,
+            at=first_of.deploy.at,
+        )
     if not is_enough:
         return say("Too little was measured to tell what changed")
     if found:
@@ -150,8 +192,10 @@ def _headline(found: tuple[ServiceChange, ...], hours: float, *, is_enough: bool
     return say("Nothing changed over the last {span:duration}", span=hours * 3600)
 
 
-def _status(found: tuple[ServiceChange, ...], *, is_enough: bool) -> Status:
-    if _worse(found):
+def _status(
+    found: tuple[ServiceChange, ...], deployed: tuple[Difference, ...], *, is_enough: bool
+) -> Status:
+    if _worse(found) or any(one.is_worse for one in deployed):
         return Status.REGRESSED
     return Status.OK if is_enough else Status.UNDECIDED
 
@@ -171,7 +215,7 @@ def _demand(change: ServiceChange) -> Message:
     )
 
 
-def _what(change: ServiceChange) -> Message:
+def _what(change: ServiceChange | Difference) -> Message:
     if change.subject is None:
         return change.label
     return say("{kpi} of {subject}", kpi=change.label, subject=change.subject)

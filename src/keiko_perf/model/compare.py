@@ -96,13 +96,9 @@ def holm(comparisons: Sequence[Comparison], *, alpha: float = 0.05) -> tuple[Com
     chance of any such at *alpha* (Holm, "A simple sequentially rejective multiple test procedure",
     1979): the surest of *m* has to be m times as sure, the next m - 1 times.
     """
-    told = sorted(
-        (one for one in comparisons if one.chance is not None), key=lambda one: one.chance or 0.0
-    )
-    kept = 0
-    while kept < len(told) and (told[kept].chance or 0.0) <= alpha / (len(told) - kept):
-        kept += 1
-    unsure = {id(one) for one in told[kept:]}
+    told = [one for one in comparisons if one.chance is not None]
+    kept = holm_rejects([one.chance or 0.0 for one in told], alpha=alpha)
+    unsure = {id(one) for one, is_kept in zip(told, kept, strict=True) if not is_kept}
     reason = say(
         "of {count:count} comparisons some differ as much by chance; more would tell",
         count=len(told),
@@ -113,6 +109,16 @@ def holm(comparisons: Sequence[Comparison], *, alpha: float = 0.05) -> tuple[Com
         else one
         for one in comparisons
     )
+
+
+def holm_rejects(chances: Sequence[float], *, alpha: float = 0.05) -> list[bool]:
+    """Of each of so many chances whether it is too small to be one; see `holm`."""
+    order = sorted(range(len(chances)), key=lambda one: chances[one])
+    kept = 0
+    while kept < len(order) and chances[order[kept]] <= alpha / (len(order) - kept):
+        kept += 1
+    sure = set(order[:kept])
+    return [one in sure for one in range(len(chances))]
 
 
 def compare(

@@ -39,6 +39,19 @@ def welch(before: Sequence[float], after: Sequence[float]) -> tuple[float, float
     return means[1] - means[0], sqrt(variance), df
 
 
+def pooled(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
+    """
+    Likewise, of sides that spread alike: Student's own test. Where nothing has changed they do, and
+    a side of few values then borrows its spread from the other one.
+    """
+    means = [fmean(side) for side in (before, after)]
+    squares = sum(
+        (one - mean) ** 2 for side, mean in zip((before, after), means, strict=True) for one in side
+    )
+    df = float(len(before) + len(after) - 2)
+    return means[1] - means[0], sqrt(squares / df * (1 / len(before) + 1 / len(after))), df
+
+
 def t_quantile(q: float, df: float) -> float:
     """Where the distribution reaches *q*, over 0.5 and under 1; by bisection."""
     low, high = 0.0, 1.0

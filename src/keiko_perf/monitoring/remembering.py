@@ -24,9 +24,11 @@ from keiko_perf.monitoring.alerts.silence import Silence
 from keiko_perf.monitoring.changes import markers
 from keiko_perf.monitoring.changes.changes import ServiceChange, find_changes
 from keiko_perf.monitoring.changes.courses import MOST_DAYS
+from keiko_perf.monitoring.changes.deploys import Difference, differences, parts_of
 from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
 from keiko_perf.monitoring.changes.revision import find_revision, said_of_deploy
 from keiko_perf.monitoring.changes.stretches import (
+    FRESH_S,
     ROLLED_UP_S,
     Stretch,
     measured_span_s,
@@ -39,7 +41,7 @@ from keiko_perf.monitoring.changes.trends import Trend, spans, trend_of
 from keiko_perf.monitoring.storage.journal import Journal
 from keiko_perf.monitoring.storage.pieces import Piece, snapshots
 
-_FRESH_S = 300.0
+_FOUND_FRESH_S = 300.0
 _LATE_S = 60.0
 _DAY_S = 86_400.0
 _MOST_KEPT = 2000
@@ -140,6 +142,28 @@ class Past:
         if before is None:
             before = self.before(stretches)
         return find_changes(stretches, step_s=step_s, markers=noted, before=before)
+
+    def since_deploy(self, now: datetime, span_s: float) -> tuple[Difference, ...]:
+        """What is another since the last deploy, if that was within *span_s*."""
+        deploys = [
+            one
+            for one in markers.read(self._journal, None, now)
+            if one.kind is MarkerKind.DEPLOY and one.at < now
+        ]
+        if not deploys or (now - deploys[-1].at).total_seconds() > span_s:
+            return ()
+        deploy = deploys[-1]
+        is_fresh = (now - deploy.at).total_seconds() < FRESH_S
+        earlier, later, part_s = parts_of(
+            deploy.at, now - timedelta(seconds=_LATE_S), least_s=60.0 if is_fresh else ROLLED_UP_S
+        )
+        if len(deploys) > 1:
+            earlier = [one for one in earlier if one >= deploys[-2].at]
+        return differences(
+            [self.stretch(one, part_s) for one in earlier],
+            [self.stretch(one, part_s) for one in later],
+            deploy=deploy,
+        )
 
     def trends(self, now: datetime) -> tuple[Trend, ...]:
         """The last hour beside last week's, and beside the last deploy."""
@@ -258,7 +282,7 @@ class Remembering:
         if self._found is not None:
             of_hours, found_at, found = self._found
             age_s = (now - found_at).total_seconds()
-            if of_hours == hours and 0 <= age_s < _FRESH_S:
+            if of_hours == hours and 0 <= age_s < _FOUND_FRESH_S:
                 return found
         stretches = await self._stretches(now, hours * 3600)
         before = await self._before(stretches)

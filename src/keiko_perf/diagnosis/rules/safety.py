@@ -63,7 +63,7 @@ def checksum_failures(evidence: Evidence) -> Iterator[Finding | Gap]:
         severity=Severity.CRITICAL,
         subject="data_checksums",
         summary=say(
-            "{count:count} pages were read whose checksum was wrong",
+            "{count:count} times a page was read whose checksum was wrong",
             count=known.checksum_failures,
         ),
         evidence={

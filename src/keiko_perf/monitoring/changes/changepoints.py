@@ -29,6 +29,7 @@ LEAST_SIDE = 6
 """Points that a level lasts at least; what is shorter is an incident and no change."""
 LEAST_POINTS = 4 * LEAST_SIDE
 _WEAK = 0.05
+_BESIDE_WAVES = 0.001
 _MOST_CANDIDATES = 8
 _OUTLIER = 5.0
 """Times the scale of the series; what is farther out is drawn in, so that it makes no level."""
@@ -85,12 +86,16 @@ def change_points(
     at, raw = [one for one, _ in known], [one for _, one in known]
     level = [1.0] * len(at)
     logs = _drawn_in(raw)
-    series = _Series(logs, [0.0] * len(at), _likeness(logs))
+    series = _Series(logs, [0.0] * len(at), likeness_of(logs))
     plain = _candidates(logs)
     models = []
-    for background in _backgrounds(at, points_per_day):
+    waves = _waves(at, points_per_day)
+    for background in _backgrounds(at, waves):
         rest = _candidates(fit(background, logs).residuals) if background[1:] else set()
-        models.append(_eliminated(background, series, plain | rest, alpha, least_effect))
+        model = _eliminated(background, series, plain | rest, alpha, least_effect)
+        if waves and model.splits and not _outlast(model, background, waves):
+            model = _eliminated(background, series, set(), alpha, least_effect)
+        models.append(model)
     course = course_of(at, list(map(_log, before)), points_per_day)
     if course is not None:
         own = _drawn_in([one - usual for one, usual in zip(raw, course.usual, strict=True)])
@@ -223,17 +228,41 @@ class _Model:
 _Columns = list[list[float]]
 
 
-def _backgrounds(at: Sequence[int], points_per_day: float) -> list[_Columns]:
+def _backgrounds(at: Sequence[int], waves: _Columns) -> list[_Columns]:
     """The courses that are no change: level, trend, day and night, and both."""
     span = at[-1] - at[0]
     level = [1.0] * len(at)
     trend = [2 * (one - at[0]) / span - 1 for one in at]
     backgrounds = [[level], [level, trend]]
-    if span >= 0.75 * points_per_day:
-        angles = [2 * pi * one / points_per_day for one in at]
-        day = [[wave(times * angle) for angle in angles] for times in (1, 2) for wave in (sin, cos)]
-        backgrounds += [[level, *day], [level, trend, *day]]
+    if waves:
+        backgrounds += [[level, *waves], [level, trend, *waves]]
     return backgrounds
+
+
+def _waves(at: Sequence[int], points_per_day: float) -> _Columns:
+    """What a day and a night may look like; nothing where less than most of a day is known."""
+    if at[-1] - at[0] < 0.75 * points_per_day:
+        return []
+    angles = [2 * pi * one / points_per_day for one in at]
+    return [[wave(times * angle) for angle in angles] for times in (1, 2) for wave in (sin, cos)]
+
+
+def _outlast(model: _Model, background: _Columns, waves: _Columns) -> bool:
+    """
+    Whether the changes are there beside a day and a night as well.
+
+    A small course makes a step of a tenth in the middle of a day, and to take it for one costs less
+    than its waves do: of a service that sways by 15 % in a day, it was a change on most days.
+    """
+    if len(background) > len(waves):
+        return True
+    columns = _with_steps([*background, *waves], model.splits)
+    beside = _modelled(
+        len(background) + len(waves), model.series, model.splits, fit(columns, model.series.logs)
+    )
+    return all(
+        beside.p(number) / beside.positions < _BESIDE_WAVES for number in range(len(model.splits))
+    )
 
 
 def _eliminated(
@@ -308,7 +337,7 @@ def _modelled(background: int, series: _Series, splits: Sequence[int], fitted: F
     )
 
 
-def _likeness(logs: Sequence[float]) -> float:
+def likeness_of(logs: Sequence[float]) -> float:
     """
     How alike neighbours are, 0 to 0.9, whatever changes and courses the series has.
 

@@ -12,17 +12,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from keiko_perf.model import Kind, Message
 from keiko_perf.monitoring.changes.changepoints import LEAST_POINTS, change_points
 from keiko_perf.monitoring.changes.markers import Marker
 from keiko_perf.monitoring.changes.stretches import (
+    CALLS,
     CPU,
     DEMAND,
     ERRORS,
     P50,
     P95,
     STATEMENT,
+    STATEMENT_P95,
     TASK,
     Figure,
     Key,
@@ -80,6 +83,18 @@ class ServiceChange:
         return self.after / self.before
 
 
+class _Told(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def is_worse(self) -> bool | None: ...
+
+
+_T = TypeVar("_T", bound=_Told)
+
+
 def find_changes(
     stretches: Sequence[Stretch],
     *,
@@ -96,7 +111,7 @@ def find_changes(
         markers: what was done to the service.
         before: the stretches of the days before, which tell what is usual at which hour.
     """
-    keys = _keys(stretches)
+    keys = keys_of(stretches)
     markers = tuple(markers)
     found = [
         change
@@ -110,7 +125,18 @@ def find_changes(
             before=[one.values.get(key) for one in before],
         )
     ]
-    return tuple(sorted(found, key=lambda one: (-one.at.timestamp(), one.subject or "")))
+    return tuple(
+        sorted(without_tails(found), key=lambda one: (-one.at.timestamp(), one.subject or ""))
+    )
+
+
+def without_tails(found: Iterable[_T]) -> Iterator[_T]:
+    """Of a statement that got slower on the whole, its slow executions are no news."""
+    found = tuple(found)
+    whole = {(one.subject, one.is_worse) for one in found if one.name == STATEMENT.name}
+    for one in found:
+        if one.name != STATEMENT_P95.name or (one.subject, one.is_worse) not in whole:
+            yield one
 
 
 def is_enough(stretches: Sequence[Stretch]) -> bool:
@@ -150,12 +176,12 @@ def _changes_of(
             low=point.low,
             high=point.high,
             confidence=min(1 - point.p, SUREST),
-            is_worse=_is_worse(figure, point.ratio),
+            is_worse=is_worse(figure, point.ratio),
             marker=_marker(at, step_s, markers),
         )
 
 
-def _is_worse(figure: Figure, ratio: float) -> bool | None:
+def is_worse(figure: Figure, ratio: float) -> bool | None:
     return None if figure.is_worse_if_more is None else (ratio > 1) is figure.is_worse_if_more
 
 
@@ -167,13 +193,15 @@ def _marker(at: datetime, step_s: float, markers: Sequence[Marker]) -> Marker | 
     return min(near, key=lambda one: abs((one.at - at).total_seconds()), default=None)
 
 
-def _keys(stretches: Sequence[Stretch]) -> list[Key]:
+def keys_of(stretches: Sequence[Stretch]) -> list[Key]:
     keys: list[Key] = [*_latency(stretches, None), (ERRORS, None), (DEMAND, None), (CPU, None)]
     routes = _heaviest(stretches, Kind.ROUTE)
     # The only route is the whole service.
     for route in routes if len(routes) > 1 else ():
         keys += [*_latency(stretches, route), (ERRORS, route)]
-    keys += [(STATEMENT, one) for one in _heaviest(stretches, Kind.STATEMENT)]
+    for one in _heaviest(stretches, Kind.STATEMENT):
+        keys += [(STATEMENT, one), (STATEMENT_P95, one)]
+    keys += [(CALLS, one) for one in _most_asked(stretches)]
     keys += [(TASK, one) for one in _heaviest(stretches, Kind.TASK)]
     return keys
 
@@ -186,6 +214,14 @@ def _latency(stretches: Sequence[Stretch], subject: str | None) -> list[Key]:
         if measured and known >= _KNOWN_SHARE * len(measured):
             return [(figure, subject)]
     return []
+
+
+def _most_asked(stretches: Sequence[Stretch]) -> list[str]:
+    time_s: defaultdict[str, float] = defaultdict(float)
+    for stretch in stretches:
+        for subject, spent_s in stretch.asked_s.items():
+            time_s[subject] += spent_s
+    return sorted(time_s, key=lambda one: -time_s[one])[:MOST_SUBJECTS]
 
 
 def _heaviest(stretches: Sequence[Stretch], kind: Kind) -> list[str]:

@@ -8,18 +8,20 @@ A figure that rests on too few samples is None there, as it is everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
 from keiko_perf.model import OTHER, Kind, Message, Series, Snapshot, say
+from keiko_perf.model.asked import asks_for_something
 
 POINTS = 144
 """Of a day: ten minutes each."""
 _LEAST_STEP_S = 60.0
 _MOST_SUBJECTS = 50
+_MOST_ASKED = 20
 ROLLED_UP_S = 600.0
-_FRESH_S = 47 * 3600.0
+FRESH_S = 47 * 3600.0
 """Older windows are rolled up to ten minutes."""
 _LEAST_ERROR_RATIO = 0.001
 """What is rarer is no level: it is one error now and then."""
@@ -55,6 +57,10 @@ DEMAND = Figure("throughput_per_s", say("throughput"), "rate", Kind.ROUTE, 0.3, 
 STATEMENT = Figure(
     "statement_p50_s", say("time of a statement p50"), "duration", Kind.STATEMENT, 0.2
 )
+STATEMENT_P95 = Figure(
+    "statement_p95_s", say("time of a statement p95"), "duration", Kind.STATEMENT, 0.3
+)
+CALLS = Figure("calls_per_request", say("times a request sends it"), "number", None, 0.5)
 TASK = Figure("task_p50_s", say("time of a task p50"), "duration", Kind.TASK, 0.2)
 CPU = Figure("cpu_ratio", say("CPU"), "ratio", None, 0.25)
 
@@ -69,17 +75,19 @@ class Stretch:
         started_at: aware UTC.
         values: the figures that were measured; None where on too little.
         time_s: how much time each subject took in all, to tell which matter.
+        asked_s: how much each statement of a route took, under its subject.
     """
 
     started_at: datetime
     values: Mapping[Key, float | None]
     time_s: Mapping[tuple[Kind, str], float]
+    asked_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def step_of(span_s: float) -> float:
     """How long a stretch is, in whole minutes, if *span_s* are looked at."""
     step_s = max(_LEAST_STEP_S, ceil(span_s / POINTS / 60) * 60.0)
-    return max(step_s, ROLLED_UP_S) if span_s > _FRESH_S else step_s
+    return max(step_s, ROLLED_UP_S) if span_s > FRESH_S else step_s
 
 
 def starts_of(end_at: datetime, span_s: float, step_s: float) -> list[datetime]:
@@ -118,7 +126,23 @@ def stretch_of(started_at: datetime, windows: Iterable[Snapshot]) -> Stretch:
         for figure, read in _READERS:
             if figure.kind is one.kind:
                 values[figure, one.name] = read(one)
-    return Stretch(started_at, values, time_s)
+    asked = _asked(merged)
+    values |= {(CALLS, subject): times for subject, (times, _) in asked.items()}
+    return Stretch(started_at, values, time_s, {one: spent for one, (_, spent) in asked.items()})
+
+
+def _asked(snapshot: Snapshot) -> dict[str, tuple[float, float]]:
+    """How often a request of its route sent each statement on average, and its time in all."""
+    requests = {one.name: one.count for one in snapshot.of(Kind.ROUTE)}
+    told = [
+        one
+        for one in sorted(snapshot.asked, key=lambda one: -one.total_s)
+        if one.statement != OTHER and requests.get(one.route) and asks_for_something(one.statement)
+    ]
+    return {
+        f"{one.route}: {one.statement}": (one.count / requests[one.route], one.total_s)
+        for one in told[:_MOST_ASKED]
+    }
 
 
 def _heaviest(snapshot: Snapshot) -> Iterator[Series]:
@@ -148,5 +172,6 @@ _READERS: tuple[tuple[Figure, Callable[[Series], float | None]], ...] = (
     (P50, lambda one: one.succeeded.known_quantile(0.5)),
     (ERRORS, _error_ratio),
     (STATEMENT, lambda one: one.succeeded.known_quantile(0.5)),
+    (STATEMENT_P95, lambda one: one.succeeded.known_quantile(0.95)),
     (TASK, lambda one: one.succeeded.known_quantile(0.5)),
 )

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 TEMPLATES = {
+    "What differs since the last deploy": "Was seit dem letzten Deploy anders ist",
+    "Deploy at {at:time}: {text}": "Deploy um {at:time}: {text}",
+    "held side by side, minutes before and after the deploy": (
+        "nebeneinandergehalten, Minuten vor und nach dem Deploy"
+    ),
+    "{what} is {factor:factor} what it was before the deploy at {at:time}": (
+        "{what}: {factor:factor} so viel wie vor dem Deploy um {at:time}"
+    ),
+    "time of a statement p95": "Dauer einer Anweisung p95",
+    "times a request sends it": "Anzahl je Anfrage",
     "Changes of a service": "Veränderungen eines Dienstes",
     "Each time is exact to about {step:duration}.": "Jede Zeit ist auf etwa {step:duration} genau.",
     "Let the service run with its monitor for half an hour or more": (

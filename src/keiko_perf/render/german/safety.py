@@ -38,8 +38,8 @@ TEMPLATES = {
         " die Maschine den Strom verliert; die anderen lesen über Beschädigtes hinweg, als wäre"
         " nichts. Nur für Daten, die verloren gehen dürfen, wie in Tests."
     ),
-    "{count:count} pages were read whose checksum was wrong": (
-        "{count:count} Seiten wurden gelesen, deren Prüfsumme nicht stimmte"
+    "{count:count} times a page was read whose checksum was wrong": (
+        "{count:count}-mal wurde eine Seite gelesen, deren Prüfsumme nicht stimmte"
     ),
     "The disk, its controller or the memory has changed what was written. The server's log names"
     " the files. Fetch them from a backup or a standby, copy what can still be read, and move to"
