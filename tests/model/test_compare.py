@@ -157,7 +157,7 @@ def test_the_same_input_gives_the_same_answer() -> None:
     assert compared(before, after) == compared(before, after)
 
 
-@pytest.mark.parametrize("arguments", [{"min_effect": 0.0}, {"q": 1.0}])
+@pytest.mark.parametrize("arguments", [{"min_effect": 0.0}, {"q": 1.0}, {"stretch": 0}])
 def test_senseless_arguments_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="needs"):
         compare([], [], subject="GET /", **arguments)  # type: ignore[arg-type]

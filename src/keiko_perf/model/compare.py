@@ -33,8 +33,9 @@ from keiko_perf.model.student import p_value, t_quantile
 
 CONFIDENCE = 0.95
 _SHORT = 30
-"""So many intervals are a short run."""
-_SHORTEST = 15
+"""Fewer intervals are a short run, and half as many too short a one."""
+_FEW = 6
+"""So many stretches are, where their length is given."""
 _OBVIOUS = 2.0
 """What a short run has to differ by, for sure."""
 _STRETCHES = 20
@@ -128,6 +129,7 @@ def compare(
     subject: str,
     q: float = 0.95,
     min_effect: float = 0.05,
+    stretch: int | None = None,
     resamples: int = 1000,
 ) -> Comparison:
     """
@@ -139,27 +141,30 @@ def compare(
         subject: what was measured.
         q: the quantile.
         min_effect: the least relative change that matters; 0.05 is 5 %.
+        stretch: how many intervals are drawn together; a twentieth of the shorter side, at least
+            two, if not given. 1 where an interval is long enough to stand alone.
         resamples: how often is drawn. The draws are seeded: the same input, the same answer.
 
     Raises:
         ValueError: *min_effect* is not positive, or *q* is no quantile.
     """
-    if not (min_effect > 0 and 0 < q < 1):
-        raise ValueError("a comparison needs 0 < q < 1 and min_effect > 0")
+    if not (min_effect > 0 and 0 < q < 1 and (stretch is None or stretch > 0)):
+        raise ValueError("a comparison needs 0 < q < 1, min_effect > 0 and stretch > 0")
     whole = Histogram.merged(before), Histogram.merged(after)
     values = [side.quantile(q) for side in whole]
     seen = min(len(before), len(after))
-    unsure = _too_little(seen, whole, q=q)
+    short = _SHORT if stretch is None else stretch * _FEW
+    unsure = _too_little(seen, whole, q=q, needed=short // 2)
     if unsure is not None or not all(values):
         few = unsure or say("a duration of 0 has no ratio")
         return _compared(subject, q, values, change=Change.UNDECIDED, reason=few)
-    stretch = max(_SHORTEST_STRETCH, ceil(seen / _STRETCHES))
+    stretch = stretch or max(_SHORTEST_STRETCH, ceil(seen / _STRETCHES))
     middle = log((values[1] or 1.0) / (values[0] or 1.0))
     error, df = _error((before, after), stretch, q, resamples)
     half = min(t_quantile(1 - (1 - CONFIDENCE) / 2, df) * error, _WIDEST)
     low, high = exp(middle - half), exp(middle + half)
-    least = min_effect if seen >= _SHORT else max(_OBVIOUS - 1, min_effect)
-    change, reason = _decide(low, high, min_effect=least, intervals=seen)
+    least = min_effect if seen >= short else max(_OBVIOUS - 1, min_effect)
+    change, reason = _decide(low, high, min_effect=least, intervals=seen, short=short)
     return replace(
         _compared(subject, q, values, low=low, high=high, change=change, reason=reason),
         chance=_chance(abs(middle) - log(1 + least), error, df),
@@ -251,43 +256,45 @@ def _compared(
     )
 
 
-def _too_little(seen: int, whole: tuple[Histogram, Histogram], *, q: float) -> Message | None:
+def _too_little(
+    seen: int, whole: tuple[Histogram, Histogram], *, q: float, needed: int
+) -> Message | None:
     """Why two of so many intervals cannot be compared at all, if they cannot."""
-    requests, needed = min(side.count for side in whole), samples_needed(q)
-    if requests < needed:
+    requests = min(side.count for side in whole)
+    if requests < samples_needed(q):
         return say(
             "only {seen:count} seen, {needed:count} are needed to tell",
             seen=requests,
-            needed=needed,
+            needed=samples_needed(q),
         )
-    if seen < _SHORTEST:
+    if seen < needed:
         return say(
             "too short: {seen:count} intervals, {needed:count} are needed to tell",
             seen=seen,
-            needed=_SHORTEST,
+            needed=needed,
         )
     return None
 
 
 def _decide(
-    low: float, high: float, *, min_effect: float, intervals: int
+    low: float, high: float, *, min_effect: float, intervals: int, short: int
 ) -> tuple[Change, Message]:
     worse = 1 + min_effect
-    short = intervals < _SHORT
+    is_short = intervals < short
     if low > worse:
-        if short:
+        if is_short:
             return Change.REGRESSED, say("more than {factor:factor} slower", factor=worse)
         return Change.REGRESSED, say("slower by more than {effect:ratio}", effect=min_effect)
     if high < 1 / worse:
-        if short:
+        if is_short:
             return Change.IMPROVED, say("more than {factor:factor} faster", factor=worse)
         return Change.IMPROVED, say("faster by more than {effect:ratio}", effect=min_effect)
-    if short:
+    if is_short:
         return Change.UNDECIDED, say(
             "so short a run tells only what is {factor:factor} as much; {needed:count} intervals "
             "are needed to tell less",
             factor=worse,
-            needed=_SHORT,
+            needed=short,
         )
     if 1 / worse <= low and high <= worse:
         return Change.EQUAL, say("no difference over {effect:ratio}", effect=min_effect)
