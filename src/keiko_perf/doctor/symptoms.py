@@ -260,6 +260,8 @@ class Symptoms:
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
             processor; None if it is not known.
+        throttled_ratio: how much of the time its container stood still because its quota of
+            processors was used up; None if it has none, or it is not known.
         repeats: what was asked again within the last hour, as far as it was looked at.
         workers: how many processes the service has.
         loop: the module of their event loop's class; empty if it is not known.
@@ -284,6 +286,7 @@ class Symptoms:
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None
+    throttled_ratio: float | None = None
     repeats: tuple[Repeats, ...] = ()
     workers: int = 1
     loop: str = ""

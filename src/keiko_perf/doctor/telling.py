@@ -126,6 +126,7 @@ def _symptoms(
         ),
         growth=_growth(document.get("memory", ()), gauges),
         queued_ratio=_mean(gauges, "cpu_queued_ratio"),
+        throttled_ratio=_mean(gauges, "cpu_throttled_ratio"),
         threads=_threads(gauges),
         in_flight=_mean(gauges, "in_flight"),
         repeats=tuple(_repeats(one) for one in document.get("repeats", ())),

@@ -5,6 +5,19 @@ from __future__ import annotations
 _MEASURE = "Das ist nicht geprüft: nach der Änderung neu messen."
 
 TEMPLATES = {
+    "{share:ratio} of the time that users wait the container stands still: its quota of processors "
+    "is used up for {throttled:ratio} of the time": (
+        "{share:ratio} der Zeit, die Nutzer warten, steht der Container still: sein Kontingent an "
+        "Prozessoren ist {throttled:ratio} der Zeit aufgebraucht"
+    ),
+    "A limit (limits.cpu of Kubernetes, --cpus of Docker) stops all of its threads for the rest of "
+    "each tenth of a second in which it is used up, also where it is not reached on average. Raise "
+    "or drop it, or let fewer workers and threads share it.": (
+        "Eine Grenze (limits.cpu von Kubernetes, --cpus von Docker) hält alle seine Threads für "
+        "den Rest jeder Zehntelsekunde an, in der sie aufgebraucht ist, auch wo sie im Mittel "
+        "nicht erreicht wird. Sie anheben oder weglassen, oder weniger Prozesse und Threads sie "
+        "teilen lassen."
+    ),
     "who waits for whom in the database": "wer in der Datenbank auf wen wartet",
     "Nothing slow was found: {count:count} statements took {mean:duration} each": (
         "Nichts Langsames gefunden: {count:count} Anweisungen brauchten je {mean:duration}"
