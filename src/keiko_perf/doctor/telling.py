@@ -139,6 +139,10 @@ def _mean(gauges: Mapping[str, Any], name: str) -> float | None:
     return None if (gauge := gauges.get(name)) is None else float(gauge["mean"])
 
 
+def _peak(gauges: Mapping[str, Any], name: str) -> float | None:
+    return None if (gauge := gauges.get(name)) is None else float(gauge["peak"])
+
+
 def _threads(gauges: Mapping[str, Any]) -> ThreadUse | None:
     size, in_use = _mean(gauges, "handler_threads_size"), _mean(gauges, "handler_threads_in_use")
     waiting = _mean(gauges, "handler_threads_waiting")
@@ -194,6 +198,7 @@ def _pool(
         hold_s=float(told["holds"]["total_s"]),
         size=None if size is None else size * workers,
         in_use=None if in_use is None else in_use * workers,
+        peak=_peak(gauges, "pool_in_use"),
         kinds=tuple(map(str, told.get("kinds", ()))),
         workers=own,
     )

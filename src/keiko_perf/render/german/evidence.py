@@ -114,6 +114,7 @@ _NAMES = {
     "per hour": "je Stunde",
     "place": "Stelle",
     "planning": "Planung",
+    "pool connections": "Verbindungen der Pools",
     "pool wait": "Warten auf den Pool",
     "queued": "Warten auf einen Prozessor",
     "read": "Lesezeit",
