@@ -7,6 +7,7 @@ somebody else's, or it is written for another search path) stays without a reaso
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -19,7 +20,6 @@ from keiko_perf.diagnosis.plans.safety import inspect
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules.statements import LEAST_MEAN_S
 from keiko_perf.diagnosis.statements.parser import quoted
-from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.doctor.reasons import is_misjudged, operation, reason, written_table
 from keiko_perf.doctor.shape import is_same, shape
@@ -134,8 +134,8 @@ async def _triggers(database: Database, query: str, plan: Plan) -> tuple[str, ..
 
 def _as_written(query: str, table: str) -> str:
     """A table of the plan, which tells no schema, with the one that the statement names."""
-    schema = next((one.schema for one in read(query).tables if one.name == table), "")
-    return f"{quoted(schema)}.{quoted(table)}" if schema else quoted(table)
+    named = re.search(rf'("[^"]+"|\w+)\s*\.\s*"?{re.escape(table)}"?(?!\w)', query)
+    return f"{named[1]}.{quoted(table)}" if named else quoted(table)
 
 
 _BITS = {"Insert": 4, "Delete": 8, "Update": 16}
