@@ -110,6 +110,15 @@ def test_a_statement_with_a_verified_index_is_named_with_both_times() -> None:
     assert cause.recommendation.undo == CURE.undo
 
 
+def test_of_a_list_with_pages_the_time_is_that_of_the_first() -> None:
+    statement = f"{TASKS} OFFSET $4::INTEGER"
+    one = asked("GET /tasks", statement, requests=100, count=100, total_s=9.5)
+    (cause,) = ranked(slow_tasks(asked=(one,), cures=(replace(CURE, statement=statement),)))
+    said = phrase(cause.said)
+    assert "to about 2 ms for the first page (verified by the planner)" in said
+    assert "reads the rows of those before it" in phrase(cause.explanation)
+
+
 def test_an_index_that_nobody_verified_is_no_cure() -> None:
     (cause,) = ranked(slow_tasks(cures=(replace(CURE, factor=None, verified_by=None),)))
     assert (cause.code, cause.cure) == ("statements.slow", None)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -181,8 +182,11 @@ def _load(url: str, rate_per_s: float, seconds: float, token: str) -> Callable[[
 
     base = url.rstrip("/").removesuffix("/performance")
     asked = source(Given(openapi=f"{base}/openapi.json", headers=bearer(token)))
+    # Behind a proxy with a prefix the paths have it already, if the service knows (root_path).
+    prefix = urlsplit(base).path
+    knows = prefix and all(step.path.startswith(f"{prefix}/") for step in asked.steps)
     plan = Plan(
-        base_url=base,
+        base_url=asked.base_url if knows else base,
         steps=asked.steps,
         load=ConstantRate(rate_per_s),
         duration_s=seconds,

@@ -158,17 +158,17 @@ TEMPLATES = {
         "oder psycopg; --database URL zeigt die Anweisungen"
     ),
     "{share:ratio} of the time that {who} wait is the statement {statement}, {mean:duration} each; "
-    "an index on {index} cuts it to about {after:duration} (verified by the planner)": (
+    "an index on {index} cuts it to about {after} (verified by the planner)": (
         "{share:ratio} der Zeit, die {who} warten, ist die Anweisung {statement}, je "
-        "{mean:duration}; ein Index auf {index} verkürzt sie auf etwa {after:duration} (vom "
+        "{mean:duration}; ein Index auf {index} verkürzt sie auf etwa {after} (vom "
         "Planer geprüft)"
     ),
     "{share:ratio} of the time that {who} wait are {count:count} statements for which an index on "
     "{index} is missing, most of it {statement}, {mean:duration} each; the index cuts it to about "
-    "{after:duration} (verified by the planner)": (
+    "{after} (verified by the planner)": (
         "{share:ratio} der Zeit, die {who} warten, sind {count:count} Anweisungen, denen ein Index "
         "auf {index} fehlt, das meiste davon {statement}, je {mean:duration}; der Index verkürzt "
-        "sie auf etwa {after:duration} (vom Planer geprüft)"
+        "sie auf etwa {after} (vom Planer geprüft)"
     ),
     "It looks for what stands in the middle of a text, which no B-tree finds; a trigram index "
     "does: CREATE EXTENSION pg_trgm, then CREATE INDEX CONCURRENTLY ON a_table USING gin (a_column "
@@ -195,6 +195,15 @@ TEMPLATES = {
     "index; the time is reckoned from that. Make the index, then measure again.": (
         "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was sie mit dem "
         "Index kosten würde; die Zeit ist daraus gerechnet. Den Index anlegen, dann neu messen."
+    ),
+    "{after:duration}": "{after:duration}",
+    "{after:duration} for the first page": "{after:duration} für die erste Seite",
+    "It reads far more rows than it returns. The planner was asked what its first page would cost "
+    "with the index; the time is reckoned from that, and each page further on (OFFSET) reads the "
+    "rows of those before it. Make the index, then measure again.": (
+        "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was ihre erste "
+        "Seite mit dem Index kosten würde; die Zeit ist daraus gerechnet, und jede Seite weiter "
+        "hinten (OFFSET) liest die Zeilen derer davor. Den Index anlegen, dann neu messen."
     ),
     "{share:ratio} of the time that users wait is one statement that {route} sends {times:number} "
     "times for each request (N+1), from {place}: {statement}": (
@@ -389,8 +398,8 @@ TEMPLATES = {
         "rechnet, hält den Interpreter und damit den Treiber von der Arbeit ab. py-spy dump zeigt, "
         "was die Threads tun; SHOW POOLS in pgbouncer sagt, wer dort wartet."
     ),
-    "An index on {index} cuts the statement from {mean:duration} to about {after:duration}": (
-        "Ein Index auf {index} verkürzt die Anweisung von {mean:duration} auf etwa {after:duration}"
+    "An index on {index} cuts the statement from {mean:duration} to about {after}": (
+        "Ein Index auf {index} verkürzt die Anweisung von {mean:duration} auf etwa {after}"
     ),
     "No request was answered within {window:duration}; {count:number} were under way.": (
         "Keine Anfrage wurde in {window:duration} beantwortet; {count:number} waren unterwegs."
