@@ -207,7 +207,7 @@ async def test_keys_that_no_sequence_numbers_run_out_too(patient: Patient) -> No
         "CREATE TABLE lines (wide int REFERENCES wide)",
         "INSERT INTO lines SELECT id FROM wide",
         "CREATE TABLE hashed (hash int PRIMARY KEY)",
-        "INSERT INTO hashed SELECT i * 6700417::bigint % 2147483647 FROM generate_series(1, 999) i",
+        "INSERT INTO hashed SELECT i * 6700417::bigint % 2147483647 FROM generate_series(1, 1500) i",
         "ANALYZE",
     )
     found = {one.subject: one.cure for one in await patient.found("sequences.key-near-end")}
