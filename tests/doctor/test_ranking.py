@@ -119,6 +119,15 @@ def test_of_a_list_with_pages_the_time_is_that_of_the_first() -> None:
     assert "reads the rows of those before it" in phrase(cause.explanation)
 
 
+def test_of_a_count_it_is_told_that_the_index_needs_vacuum() -> None:
+    statement = "SELECT count(*) FROM tasks WHERE agent_id = $1"
+    one = asked("GET /tasks", statement, requests=100, count=100, total_s=9.5)
+    (cause,) = ranked(slow_tasks(asked=(one,), cures=(replace(CURE, statement=statement),)))
+    assert "where a page has changed since the last VACUUM" in phrase(cause.explanation)
+    (other,) = ranked(slow_tasks(cures=(CURE,)))
+    assert "VACUUM" not in phrase(other.explanation)
+
+
 def test_an_index_that_nobody_verified_is_no_cure() -> None:
     (cause,) = ranked(slow_tasks(cures=(replace(CURE, factor=None, verified_by=None),)))
     assert (cause.code, cause.cure) == ("statements.slow", None)

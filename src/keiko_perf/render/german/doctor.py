@@ -192,6 +192,15 @@ TEMPLATES = {
     "users": "Nutzer",
     "clients of the database": "Klienten der Datenbank",
     "It reads far more rows than it returns. The planner was asked what it would cost with the "
+    "index; the time is reckoned from that. What it counts in the index alone it looks up in the "
+    "table, too, where a page has changed since the last VACUUM: the index helps as long as that "
+    "comes by often. Make it, VACUUM, then measure again.": (
+        "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was sie mit dem "
+        "Index kosten würde; die Zeit ist daraus gerechnet. Was sie im Index allein zählt, schlägt "
+        "sie auch in der Tabelle nach, wo sich eine Seite seit dem letzten VACUUM geändert hat: "
+        "der Index hilft, solange das oft genug kommt. Ihn anlegen, VACUUM, dann neu messen."
+    ),
+    "It reads far more rows than it returns. The planner was asked what it would cost with the "
     "index; the time is reckoned from that. Make the index, then measure again.": (
         "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was sie mit dem "
         "Index kosten würde; die Zeit ist daraus gerechnet. Den Index anlegen, dann neu messen."
