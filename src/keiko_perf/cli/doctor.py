@@ -25,7 +25,7 @@ from keiko_perf.cli.output import (
 from keiko_perf.cli.service import is_address, read_document, read_health
 from keiko_perf.config import load_settings
 from keiko_perf.doctor.visit import Service, visit
-from keiko_perf.errors import UsageError
+from keiko_perf.errors import DatabaseFull, UsageError
 from keiko_perf.model import Report, Verdict
 from keiko_perf.monitoring.export.health import verdicts_of
 from keiko_perf.optimization.memory.startup import source_line
@@ -110,14 +110,21 @@ async def ask(
         Unavailable: one that is named does not answer.
     """
     async with AsyncExitStack() as stack:
-        connected = None
+        connected, is_full = None, False
         if database:
             from keiko_perf.diagnosis.postgres import Database
 
-            connected = await stack.enter_async_context(Database.connect(database))
+            try:
+                connected = await stack.enter_async_context(Database.connect(database))
+            except DatabaseFull:
+                # It is what the service waits for: that is told, and not that we could not ask.
+                if url is None:
+                    raise
+                is_full = True
         return await visit(
             service=None if url is None else service_at(url, token, lang=lang),
             database=connected,
+            is_full=is_full,
             seconds=seconds,
             load=load,
             line_of=source_line,
