@@ -56,6 +56,7 @@ bench: $(STAMP) $(COMPILED) ## our speed and accuracy beside the peers'
 	$(BIN)/python benchmarks/loadgen.py --rounds 3
 	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/compare_runs.py --times 50
 	$(BIN)/python benchmarks/capacity.py
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/plans.py

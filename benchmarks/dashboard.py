@@ -38,6 +38,7 @@ from statistics import median
 import httpx
 from playwright.sync_api import Browser, sync_playwright
 
+from keiko_perf.loadtest.comparison.served import free_port
 from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 
 PAGE = Path(__file__).parents[1] / "src/keiko_perf/monitoring/dashboard/page"
@@ -132,13 +133,6 @@ def serving(store: Path) -> Iterator[tuple[str, int]]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 # --- What a reader waits for ---------------------------------------------------------------------

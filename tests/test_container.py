@@ -170,6 +170,13 @@ def test_a_limit_whose_use_cannot_be_read_is_left_for_the_machines(
     assert read_memory(machine.root).group is None
 
 
+def test_who_is_stopped_is_told_also_where_what_was_used_is_counted_elsewhere(machine: Any) -> None:
+    unread = {name: text for name, text in V1.items() if not name.startswith("cpuacct/")}
+    put(machine, {**unread, "cpu/cpu.stat": "nr_throttled 3\nthrottled_time 2500000000\n"})
+    cpu = read_cpu(10.0, machine.root)
+    assert (cpu.group, cpu.throttled_s) == (None, 2.5)
+
+
 def reading(used_s: float, offered_s: float, **more: Any) -> Cpu:
     return Cpu(used_s=used_s, offered_s=offered_s, **{"cores": 2, **more})
 

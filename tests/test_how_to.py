@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 from typer.testing import CliRunner
 
 from keiko_perf import PerformanceMonitor
@@ -41,6 +43,20 @@ def shop() -> FastAPI:
     @app.post("/login")
     async def login(account: dict[str, str], response: Response) -> None:
         response.set_cookie("session", account["name"])
+
+    @app.get("/answer", include_in_schema=False)
+    async def answer() -> StreamingResponse:
+        return StreamingResponse(
+            iter(["data: a\n\n", "data: b\n\n"]), media_type="text/event-stream"
+        )
+
+    @app.get("/news", include_in_schema=False)
+    async def news() -> StreamingResponse:
+        async def told() -> AsyncIterator[str]:
+            yield "data: new\n\n"
+            await asyncio.Event().wait()
+
+        return StreamingResponse(told(), media_type="text/event-stream")
 
     @app.post("/orders", status_code=201)
     async def order(wish: dict[str, int]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from weakref import finalize
 
@@ -204,7 +204,8 @@ def read_cpu(clock_s: float, root: Path = ROOT) -> Cpu:
     group, cores = found
     used_s = group.used_s()
     if used_s is None:
-        return machine
+        # Version 1 may count the time in another tree, in which the group is not.
+        return replace(machine, throttled_s=group.throttled_s())
     return Cpu(
         used_s=used_s,
         offered_s=clock_s * cores,

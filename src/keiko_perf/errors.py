@@ -6,6 +6,7 @@ What can go wrong, as one tree.
     │   └── ConfigError           a setting has a value that cannot be used
     └── Unavailable               something that is needed is not there        exit 1
         ├── DatabaseUnavailable   the database cannot be reached, or not used
+        │   └── DatabaseFull      its server has no connection left
         ├── StatementRefused      a statement that this tool will not execute
         ├── StoreUnavailable      the store of measurements cannot be read or written
         ├── ServiceUnavailable    the service under test does not answer
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConfigError",
+    "DatabaseFull",
     "DatabaseUnavailable",
     "KeikoError",
     "MissingExtra",
@@ -66,6 +68,10 @@ class Unavailable(KeikoError):
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, or lacks something that the question needs."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The database's server has no connection left: who asks why it is slow has his answer."""
 
 
 class StatementRefused(Unavailable):

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg
+import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI, Request, Response
@@ -163,6 +164,32 @@ def test_of_a_driver_without_sqlalchemy_it_is_said_that_it_is_not_seen(
     gaps = json.dumps([one for section in told["sections"] for one in section["gaps"]])
     assert "a driver tells nothing by itself" in gaps
     assert "monitor.watch_pool(pool)" in gaps
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["knows its prefix", "does not"])
+def test_behind_a_proxy_with_a_prefix_it_asks_for_what_is_there(
+    knows: bool, serve: Serve, invoke: Callable[..., Any]
+) -> None:
+    shop = FastAPI()
+    PerformanceMonitor(attribution=True, token=TOKEN).install(shop)
+
+    @shop.get("/items")
+    async def items() -> list[int]:
+        return []
+
+    async def proxy(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            path = scope["path"].removeprefix("/shop")
+            changed = {"root_path": "/shop"} if knows else {"path": path}
+            scope = scope | changed if path != scope["path"] else scope | {"path": "/none"}
+        await shop(scope, receive, send)
+
+    with serve(proxy) as url:
+        invoke("--url", f"{url}/shop", "--seconds", "2", "--load", "10")
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        told = httpx.get(f"{url}/shop/performance/attribution", headers=headers).json()
+    assert "GET /items" in {one["name"] for one in told["routes"]}
+    assert "(unmatched)" not in {one["name"] for one in told["routes"]}
 
 
 def test_a_service_without_attribution_is_told_how_to_have_it(

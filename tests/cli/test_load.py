@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from typer.testing import CliRunner
 
 from keiko_perf.cli import load
@@ -44,6 +45,16 @@ async def stuck() -> None:
     await asyncio.sleep(6)
 
 
+@app.get("/news", include_in_schema=False)
+async def news() -> StreamingResponse:
+    async def told() -> AsyncIterator[str]:
+        while True:
+            yield "data: x\n\n"
+            await asyncio.sleep(0.01)
+
+    return StreamingResponse(told(), media_type="text/event-stream")
+
+
 @pytest.fixture(scope="module")
 def url(serve) -> Iterator[str]:
     with serve(app) as served:
@@ -70,6 +81,27 @@ def test_method_header_and_json_arrive(url, tmp_path):
         )
         assert done.exit_code == 0, done.output
         assert '"POST /echo"' in done.output
+
+
+def test_a_subscription_is_complete_after_so_many_events(url):
+    asked = ("run", f"{url}/news", "--users", "2", "--duration", "0.5s", "--format", "json")
+    done = keiko(*asked, "--events", "3")
+    assert done.exit_code == 0, done.output
+    (steps,) = [one for one in json.loads(done.stdout)["sections"] if "Steps" in str(one["title"])]
+    (phases,) = [one for one in steps["tables"] if "Phases" in str(one["title"])]
+    seen = {row[1]: row[2] for row in phases["rows"]}
+    assert seen["event gap"] == 2 * seen["first event"] > 0
+
+
+def test_events_are_about_requests_and_not_about_users(tmp_path):
+    file = tmp_path / "shop.py"
+    file.write_text(
+        "from keiko_perf.loadtest import scenario\n\n\n@scenario()\n"
+        "async def browse(user):\n    await user.get('/')\n"
+    )
+    done = keiko("run", str(file), "--url", "http://127.0.0.1:1", "--events", "1")
+    assert isinstance(done.exception, UsageError)
+    assert "not about users" in str(done.exception)
 
 
 def test_a_missed_target_is_exit_3(url):

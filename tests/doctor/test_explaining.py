@@ -30,6 +30,9 @@ CREATE TABLE events (id serial PRIMARY KEY, order_id int);
 CREATE FUNCTION recount() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER recounted AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION recount();
 CREATE TABLE quiet (id serial PRIMARY KEY, order_id int);
+CREATE SCHEMA other;
+CREATE TABLE other.quiet (id serial PRIMARY KEY, order_id int);
+CREATE TRIGGER recounted AFTER INSERT ON other.quiet FOR EACH ROW EXECUTE FUNCTION recount();
 VACUUM ANALYZE orders;
 VACUUM ANALYZE items;
 CREATE TABLE shipments (id int PRIMARY KEY, sent_on date) WITH (autovacuum_enabled = off);
@@ -54,6 +57,7 @@ REASONS = [
     ("plan.counted-anew", "SELECT status, count(*) FROM orders GROUP BY status"),
     ("indexes.foreign-key", "DELETE FROM orders WHERE id = $1"),
     ("tables.triggers", "INSERT INTO events (order_id) VALUES ($1)"),
+    ("tables.triggers", "INSERT INTO other.quiet (order_id) VALUES ($1)"),
     ("tables.stale-statistics",
      "SELECT count(*) FROM shipments s JOIN orders o ON o.id = s.id"
      " WHERE s.sent_on >= date '2024-02-01' AND s.sent_on < date '2024-02-04'"),

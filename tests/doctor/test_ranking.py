@@ -119,6 +119,15 @@ def test_of_a_list_with_pages_the_time_is_that_of_the_first() -> None:
     assert "reads the rows of those before it" in phrase(cause.explanation)
 
 
+def test_of_a_count_it_is_told_that_the_index_needs_vacuum() -> None:
+    statement = "SELECT count(*) FROM tasks WHERE agent_id = $1"
+    one = asked("GET /tasks", statement, requests=100, count=100, total_s=9.5)
+    (cause,) = ranked(slow_tasks(asked=(one,), cures=(replace(CURE, statement=statement),)))
+    assert "where a page has changed since the last VACUUM" in phrase(cause.explanation)
+    (other,) = ranked(slow_tasks(cures=(CURE,)))
+    assert "VACUUM" not in phrase(other.explanation)
+
+
 def test_an_index_that_nobody_verified_is_no_cure() -> None:
     (cause,) = ranked(slow_tasks(cures=(replace(CURE, factor=None, verified_by=None),)))
     assert (cause.code, cause.cure) == ("statements.slow", None)
@@ -501,6 +510,23 @@ def test_of_a_service_that_is_quick_nothing_is_named(seen: Symptoms, reason: str
     assert ranked(seen) == (), reason
 
 
+def test_a_quota_that_stops_the_service_is_named_and_a_busy_machine_is_not() -> None:
+    routes = (RouteTime(route="GET /json", count=100, code_s=8.0, loop_s=12.0),)
+    seen = Symptoms(window_s=30.0, routes=routes, queued_ratio=0.8)
+    assert ranked(seen) == ()
+    (cause,) = ranked(replace(seen, throttled_ratio=0.7))
+    assert (cause.code, cause.subject) == ("process.throttled", "CPU")
+    assert cause.share == pytest.approx(0.7)
+    assert "70 %" in phrase(cause.said)
+
+
+def test_of_a_busy_machine_a_quota_accounts_for_what_it_takes_and_no_more() -> None:
+    routes = (RouteTime(route="GET /json", count=100, code_s=8.0, loop_s=12.0),)
+    seen = Symptoms(window_s=30.0, routes=routes, queued_ratio=0.8, throttled_ratio=0.2)
+    (cause,) = ranked(seen)
+    assert (cause.code, cause.share) == ("process.throttled", pytest.approx(0.2))
+
+
 # Properties
 
 SECONDS = st.floats(0, 100, allow_nan=False)
@@ -567,6 +593,7 @@ SEEN = st.builds(
     cures=st.sampled_from(((), (CURE,))),
     has_database=st.booleans(),
     queued_ratio=st.one_of(st.none(), st.floats(0, 1)),
+    throttled_ratio=st.one_of(st.none(), st.floats(0, 1)),
 )  # fmt: skip
 
 

@@ -14,7 +14,18 @@ from keiko_perf.doctor import Symptoms, ranked
 from keiko_perf.doctor.report import Seen, doctor_report
 from keiko_perf.doctor.symptoms import LockWait, PoolUse, RouteTime, StatementTime, ThreadUse
 from keiko_perf.doctor.telling import told_by
-from keiko_perf.model import Asked, BlockingCall, Outcome, Severity, Status, Target, Verdict, say
+from keiko_perf.doctor.visit import without_database
+from keiko_perf.model import (
+    Asked,
+    BlockingCall,
+    Gap,
+    Outcome,
+    Severity,
+    Status,
+    Target,
+    Verdict,
+    say,
+)
 from keiko_perf.model import kpi as kpis
 from keiko_perf.monitoring.process.threadpool import BUSY_US, QUEUED_US, ThreadPoolProbe
 from keiko_perf.monitoring.recorder import Recorder
@@ -198,7 +209,7 @@ def test_what_a_service_tells_of_threads_and_requests_under_way_is_read() -> Non
     seen = told_by(document).symptoms
     assert seen.threads == ThreadUse(size=40.0, in_use=12.0, waiting=0.5)
     assert seen.is_stuck
-    assert seen.pool == FULL
+    assert seen.pool == replace(FULL, peak=5.0)
 
 
 async def test_the_threads_of_the_loop_are_read_once_one_was_used() -> None:
@@ -258,3 +269,41 @@ def test_where_only_the_machine_makes_it_slow_that_is_the_first_sentence() -> No
     assert "no cause takes a tenth of the time alone. The largest: " in phrase(report.headline)
     assert [one.severity for one in report.sections[1].findings] == [Severity.NOTE]
     assert report.answer["smaller"] == [cause.answer]
+
+
+@pytest.mark.parametrize(
+    ("in_use", "peak", "is_lost", "why"),
+    [
+        (3.3, 3.0, True, "all three of one worker"),
+        (3.3, 2.0, False, "none has all of its own in use: each of four keeps one busy"),
+        (1.5, 3.0, False, "one of them was full for a moment"),
+        (3.3, None, False, "an older service does not tell"),
+    ],
+)
+def test_a_pool_of_one_of_four_workers_whose_connections_are_gone(
+    in_use: float, peak: float | None, is_lost: bool, why: str
+) -> None:
+    routes = (RouteTime(route="GET /items", count=181, sql_s=3.0, pool_s=85.0),)
+    pool = PoolUse(
+        waits=180, wait_s=85.0, failed=17, holds=160, hold_s=2.9, size=12.0, in_use=in_use,
+        peak=peak,
+    )  # fmt: skip
+    seen = Symptoms(window_s=10.0, routes=routes, pool=pool, workers=4)
+    (cause,) = (one for one in ranked(seen) if one.code == "pool.exhausted")
+    assert ("do not come back" in phrase(cause.said)) is is_lost, why
+    if is_lost:
+        assert "that of one is used up" in phrase(cause.explanation)
+        assert "about 3 of the 12" in phrase(cause.said)
+
+
+def test_a_server_without_a_connection_left_is_told_beside_what_the_service_waits_for() -> None:
+    routes = (RouteTime(route="GET /items", count=181, sql_s=3.0, pool_s=85.0),)
+    pool = PoolUse(waits=180, wait_s=85.0, failed=17, holds=160, hold_s=2.9, size=80.0)
+    unasked = Gap(subject=say("what the database does"), reason="no", remedy="Name it")
+    seen = without_database(
+        Seen(symptoms=Symptoms(routes=routes, pool=pool, workers=4), gaps=(unasked,))
+    )
+    (found,) = seen.findings
+    assert (found.code, found.severity) == ("connections.exhausted", Severity.CRITICAL)
+    assert found.evidence == {"workers": 4, "pool_connections": 80.0}
+    assert [phrase(one.reason) for one in seen.gaps] == ["its server has no connection left"]

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -24,7 +25,7 @@ from keiko_perf.cli.output import (
 from keiko_perf.cli.service import is_address, read_document, read_health
 from keiko_perf.config import load_settings
 from keiko_perf.doctor.visit import Service, visit
-from keiko_perf.errors import UsageError
+from keiko_perf.errors import DatabaseFull, UsageError
 from keiko_perf.model import Report, Verdict
 from keiko_perf.monitoring.export.health import verdicts_of
 from keiko_perf.optimization.memory.startup import source_line
@@ -109,14 +110,21 @@ async def ask(
         Unavailable: one that is named does not answer.
     """
     async with AsyncExitStack() as stack:
-        connected = None
+        connected, is_full = None, False
         if database:
             from keiko_perf.diagnosis.postgres import Database
 
-            connected = await stack.enter_async_context(Database.connect(database))
+            try:
+                connected = await stack.enter_async_context(Database.connect(database))
+            except DatabaseFull:
+                # It is what the service waits for: that is told, and not that we could not ask.
+                if url is None:
+                    raise
+                is_full = True
         return await visit(
             service=None if url is None else service_at(url, token, lang=lang),
             database=connected,
+            is_full=is_full,
             seconds=seconds,
             load=load,
             line_of=source_line,
@@ -174,8 +182,11 @@ def _load(url: str, rate_per_s: float, seconds: float, token: str) -> Callable[[
 
     base = url.rstrip("/").removesuffix("/performance")
     asked = source(Given(openapi=f"{base}/openapi.json", headers=bearer(token)))
+    # Behind a proxy with a prefix the paths have it already, if the service knows (root_path).
+    prefix = urlsplit(base).path
+    knows = prefix and all(step.path.startswith(f"{prefix}/") for step in asked.steps)
     plan = Plan(
-        base_url=base,
+        base_url=asked.base_url if knows else base,
         steps=asked.steps,
         load=ConstantRate(rate_per_s),
         duration_s=seconds,

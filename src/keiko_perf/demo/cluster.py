@@ -14,7 +14,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from urllib.parse import quote
 
 from keiko_perf.demo.programs import Programs, find_programs, runnable, runner
 from keiko_perf.errors import MissingExtra, Unavailable
+from keiko_perf.loadtest.comparison.served import free_port
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -127,7 +127,7 @@ async def private_cluster(
         _give(folder, user)
         password = secrets.token_hex(16)
         await _initdb(programs, user, folder, password)
-        port = _free_port()
+        port = free_port()
         server = _settings(programs, port) | dict(settings or {})
         guardian = _start(programs, user, folder, server)
         url = f"postgresql+psycopg://postgres:{password}@127.0.0.1:{port}/postgres"
@@ -215,13 +215,6 @@ def _settings(programs: Programs, port: int) -> dict[str, str]:
         settings["shared_preload_libraries"] = "pg_stat_statements"
         settings["pg_stat_statements.track"] = "all"
     return settings
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _start(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keiko_perf.diagnosis.statements.parser import quoted
-from keiko_perf.errors import DatabaseUnavailable
+from keiko_perf.errors import DatabaseFull, DatabaseUnavailable
 
 _NO_LONGER = 300
 """Characters of a server's message that are shown."""
@@ -87,7 +87,7 @@ def connecting_failed(
             cure="Check the name after the last slash of the URL, or create the database",
         )
     if state == "53300" or _any(said, "too many clients", "remaining connection slots", "too many"):
-        return DatabaseUnavailable(
+        return DatabaseFull(
             f"{server} has no connection left: {said}",
             cure="End connections that are not needed, raise max_connections, or put a pooler"
             " in front",

@@ -30,6 +30,7 @@ from keiko_perf.doctor.codes import (
     REPEATED_CODE,
     SLOW,
     THREADS,
+    THROTTLED,
     UNSEEN,
 )
 from keiko_perf.doctor.holding import CROWDED, pool_claims
@@ -265,6 +266,17 @@ def _loop(seen: Symptoms) -> Iterator[Claim]:
     for route in seen.routes:
         outside.by_route[route.route] = route.loop_s * rest * (1.0 - crowded)
     yield outside
+    yield _throttled(seen, rest=1.0 - blocked_s / held_s)
+
+
+def _throttled(seen: Symptoms, *, rest: float) -> Claim:
+    """What the container's quota takes from its threads, of what is nobody's otherwise."""
+    claim = Claim(code=THROTTLED, subject="CPU")
+    queued = seen.queued_ratio or 0.0
+    share = min((seen.throttled_ratio or 0.0) / queued, 1.0) if queued else 0.0
+    for route in seen.routes:
+        claim.by_route[route.route] = (route.code_s + route.loop_s) * rest * queued * share
+    return claim
 
 
 def _work_s(code_s: float, seen: Symptoms) -> float:

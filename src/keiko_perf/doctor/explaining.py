@@ -7,9 +7,11 @@ somebody else's, or it is written for another search path) stays without a reaso
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from keiko_perf.diagnosis.catalog import find_table
 from keiko_perf.diagnosis.evidence import Evidence
 from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.plans.explain import estimated
@@ -17,6 +19,7 @@ from keiko_perf.diagnosis.plans.plan import Plan
 from keiko_perf.diagnosis.plans.safety import inspect
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.rules.statements import LEAST_MEAN_S
+from keiko_perf.diagnosis.statements.parser import quoted
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.doctor.reasons import is_misjudged, operation, reason, written_table
 from keiko_perf.doctor.shape import is_same, shape
@@ -47,7 +50,7 @@ async def explained(
     found = []
     for query in _slowest(statements):
         plan = None if is_late() else await _plan(database, query)
-        triggers = () if plan is None else await _triggers(database, plan)
+        triggers = () if plan is None else await _triggers(database, query, plan)
         one = reason(
             next((one for one in evidence.statements if is_same(one.query, query)), None),
             plan=plan,
@@ -114,16 +117,25 @@ async def _plan(database: Database, query: str) -> Plan | None:
         return None
 
 
-async def _triggers(database: Database, plan: Plan) -> tuple[str, ...]:
+async def _triggers(database: Database, query: str, plan: Plan) -> tuple[str, ...]:
     """What a write fires for each row, without the server's own checks of keys."""
-    table, bit = written_table(plan), _BITS.get(operation(plan), 0)
-    if table is None or not bit:
+    written, bit = written_table(plan), _BITS.get(operation(plan), 0)
+    if written is None or not bit:
         return ()
     try:
-        rows = await database.rows(_TRIGGERS, table=table, bit=bit)
+        table = await find_table(database, _as_written(query, written))
+        if table is None:
+            return ()
+        rows = await database.rows(_TRIGGERS, schema=table.schema, table=table.name, bit=bit)
     except StatementFailed:
         return ()
     return tuple(f"{row['trigger']} ({row['function']})" for row in rows)
+
+
+def _as_written(query: str, table: str) -> str:
+    """A table of the plan, which tells no schema, with the one that the statement names."""
+    named = re.search(rf'("[^"]+"|\w+)\s*\.\s*"?{re.escape(table)}"?(?!\w)', query)
+    return f"{named[1]}.{quoted(table)}" if named else quoted(table)
 
 
 _BITS = {"Insert": 4, "Delete": 8, "Update": 16}
@@ -134,7 +146,9 @@ SELECT t.tgname::text AS trigger, p.proname::text AS function
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-WHERE c.relname = CAST(:table AS text) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = CAST(:schema AS text) AND c.relname = CAST(:table AS text)
+  AND NOT t.tgisinternal AND t.tgenabled <> 'D'
   AND (t.tgtype & 1) <> 0 AND (t.tgtype & CAST(:bit AS int)) <> 0
 ORDER BY t.tgname LIMIT 3
 """

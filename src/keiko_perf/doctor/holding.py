@@ -14,8 +14,6 @@ from keiko_perf.doctor.symptoms import Symptoms
 
 MOST_OF_IT = 0.5
 """Of what connections are held for: what takes as much is what they are held for."""
-MOST_KEPT = 0.4
-"""Of a pool: if more of its connections never come back, what is held longest is not the load's."""
 CROWDED = 0.5
 """From this share of the time on that the loop is at work, who is ready waits for the others."""
 _OF_THE_LOOP = frozenset((COMPUTES, BLOCKS, BUSY, OUTSIDE))
@@ -72,11 +70,8 @@ def _held_for(
 
 def _kept_s(seen: Symptoms) -> float:
     """For how long connections were held that do not come back: for nothing that requests do."""
-    pool = seen.pool
-    kept = None if pool is None else pool.kept(seen.window_s)
-    if pool is None or kept is None or not pool.size:
-        return 0.0
-    return kept * seen.window_s if kept >= max(MOST_KEPT * pool.size, 1.0) else 0.0
+    lost = None if seen.pool is None else seen.pool.lost(seen.window_s, seen.workers)
+    return (lost or 0.0) * seen.window_s
 
 
 def _asking(

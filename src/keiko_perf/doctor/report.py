@@ -86,7 +86,7 @@ def doctor_report(causes: Sequence[Cause], seen: Seen, *, now: datetime) -> Repo
         _smaller(seen.smaller),
         _targets(seen.verdicts),
         _times(seen),
-        _noticed(seen.findings),
+        _noticed(causes, seen),
         Section(title=say("How far this look reaches"), gaps=seen.gaps) if seen.gaps else None,
     ]
     return Report(
@@ -172,8 +172,6 @@ def _severity(cause: Cause, seen: Seen) -> Severity:
 
 def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) -> Section:
     cures = [one.recommendation for one in causes if one.recommendation is not None]
-    told = {made for one in cures for made in (one.statement or "").split(";\n")}
-    others = [one for one in seen.recommendations if one.statement not in told]
     return Section(
         title=say("Causes, by what users wait for them"),
         paragraphs=(
@@ -181,7 +179,7 @@ def _causes(causes: Sequence[Cause], findings: tuple[Finding, ...], seen: Seen) 
             *((say("By the utilisation law: {limit}.", limit=seen.limit),) if seen.limit else ()),
         ),
         findings=findings,
-        recommendations=(*cures, *others[:3], *seen.advice),
+        recommendations=(*cures, *seen.advice),
     )
 
 
@@ -324,9 +322,19 @@ def _exemplars(exemplars: Iterable[Exemplar]) -> Table:
     ).first(MOST_EXEMPLARS)
 
 
-def _noticed(findings: tuple[Finding, ...]) -> Section | None:
-    """What else is worth attention in the database; notes are told by `db check`."""
-    worth = [one for one in findings if one.severity > Severity.NOTE]
-    if not worth:
+def _noticed(causes: Sequence[Cause], seen: Seen) -> Section | None:
+    """
+    What else is worth attention in the database, and indexes for what no user waits for notably;
+    notes are told by `db check`.
+    """
+    worth = [one for one in seen.findings if one.severity > Severity.NOTE]
+    cures = (one.recommendation for one in causes if one.recommendation is not None)
+    told = {made for one in cures for made in (one.statement or "").split(";\n")}
+    others = [one for one in seen.recommendations if one.statement not in told]
+    if not worth and not others:
         return None
-    return Section(title=say("Also noticed in the database"), findings=tuple(worth[:MOST_FINDINGS]))
+    return Section(
+        title=say("Also noticed in the database"),
+        findings=tuple(worth[:MOST_FINDINGS]),
+        recommendations=tuple(others[:3]),
+    )

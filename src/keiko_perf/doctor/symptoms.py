@@ -49,6 +49,12 @@ class RouteTime:
         return self.sql_s + self.pool_s + self.http_s + self.code_s + self.loop_s + self.elsewhere_s
 
 
+MOST_KEPT = 0.4
+"""Of all connections: with so many gone, requests wait for the rest."""
+MOST_KEPT_OF_ONE = 0.75
+"""Of those of one worker, where it is known that one had none left."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolUse:
     """
@@ -60,6 +66,7 @@ class PoolUse:
         hold_s: for how long they were held in all.
         size: how many there may be in all workers; None if there is no bound, or it is not known.
         in_use: how many were in use on average; None if it is not known.
+        peak: how many were in use at once in one worker, at most; likewise.
         kinds: whose they are: `sqlalchemy`, `asyncpg` or `psycopg`.
         workers: how many processes have one; None is as many as serve requests.
     """
@@ -71,6 +78,7 @@ class PoolUse:
     hold_s: float
     size: float | None = None
     in_use: float | None = None
+    peak: float | None = None
     kinds: tuple[str, ...] = ()
     workers: int | None = None
 
@@ -92,6 +100,21 @@ class PoolUse:
         if self.in_use is None or not window_s > 0:
             return None
         return max(self.in_use - self.hold_s / window_s, 0.0)
+
+    def lost(self, window_s: float, workers: int) -> float | None:
+        """
+        How many of those are so many that requests wait for it; None if they are not.
+
+        Each worker has a pool of its own: one whose connections are all kept stands beside others
+        that have plenty.
+        """
+        kept = self.kept(window_s)
+        if kept is None or not self.size:
+            return None
+        own = self.size / max(self.workers or workers, 1)
+        is_used_up = self.peak is not None and self.peak >= own
+        least = MOST_KEPT_OF_ONE * own if is_used_up else MOST_KEPT * self.size
+        return kept if kept >= max(min(least, MOST_KEPT * self.size), 1.0) else None
 
     @property
     def ceiling_per_s(self) -> float | None:
@@ -260,6 +283,8 @@ class Symptoms:
         has_database: whether the database was asked.
         queued_ratio: of the time that the service wanted to compute, how long it queued for a
             processor; None if it is not known.
+        throttled_ratio: how much of the time its container stood still because its quota of
+            processors was used up; None if it has none, or it is not known.
         repeats: what was asked again within the last hour, as far as it was looked at.
         workers: how many processes the service has.
         loop: the module of their event loop's class; empty if it is not known.
@@ -284,6 +309,7 @@ class Symptoms:
     growth: Growth | None = None
     has_database: bool = False
     queued_ratio: float | None = None
+    throttled_ratio: float | None = None
     repeats: tuple[Repeats, ...] = ()
     workers: int = 1
     loop: str = ""

@@ -126,6 +126,7 @@ def _symptoms(
         ),
         growth=_growth(document.get("memory", ()), gauges),
         queued_ratio=_mean(gauges, "cpu_queued_ratio"),
+        throttled_ratio=_mean(gauges, "cpu_throttled_ratio"),
         threads=_threads(gauges),
         in_flight=_mean(gauges, "in_flight"),
         repeats=tuple(_repeats(one) for one in document.get("repeats", ())),
@@ -136,6 +137,10 @@ def _symptoms(
 
 def _mean(gauges: Mapping[str, Any], name: str) -> float | None:
     return None if (gauge := gauges.get(name)) is None else float(gauge["mean"])
+
+
+def _peak(gauges: Mapping[str, Any], name: str) -> float | None:
+    return None if (gauge := gauges.get(name)) is None else float(gauge["peak"])
 
 
 def _threads(gauges: Mapping[str, Any]) -> ThreadUse | None:
@@ -193,6 +198,7 @@ def _pool(
         hold_s=float(told["holds"]["total_s"]),
         size=None if size is None else size * workers,
         in_use=None if in_use is None else in_use * workers,
+        peak=_peak(gauges, "pool_in_use"),
         kinds=tuple(map(str, told.get("kinds", ()))),
         workers=own,
     )

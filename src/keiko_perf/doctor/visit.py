@@ -22,7 +22,7 @@ from keiko_perf.doctor.shape import shape
 from keiko_perf.doctor.symptoms import StatementTime, Symptoms
 from keiko_perf.doctor.telling import Told, told_by
 from keiko_perf.errors import UsageError
-from keiko_perf.model import Gap, Recommendation, Report, Verdict, say
+from keiko_perf.model import Finding, Gap, Recommendation, Report, Severity, Verdict, say
 
 if TYPE_CHECKING:  # a database needs the extra `postgres`, a service alone does not
     from keiko_perf.diagnosis.postgres import Database
@@ -51,6 +51,7 @@ async def visit(
     *,
     service: Service | None,
     database: Database | None,
+    is_full: bool = False,
     seconds: float,
     load: Callable[[], Awaitable[object]] | None = None,
     line_of: LineOf | None = None,
@@ -62,6 +63,7 @@ async def visit(
     Args:
         service: is asked where its time goes; None if there is none.
         database: likewise.
+        is_full: whether a database was named whose server had no connection left.
         seconds: how long to look.
         load: makes load meanwhile, for about that long; without it users do.
         line_of: the source of a place in the service's code, such as `app.py:42 find`, where it can
@@ -103,6 +105,8 @@ async def visit(
         examined = await examine(database, meanwhile)
     verdicts = () if service is None else tuple(await service.verdicts())
     seen = seen_of(told, examined, verdicts, label="" if service is None else service.label)
+    if is_full:
+        seen = without_database(seen)
     causes, advice = advised(ranked(seen.symptoms), seen.symptoms, line_of=line_of)
     return doctor_report(
         causes, replace(seen, advice=advice, smaller=smaller(seen.symptoms)), now=now()
@@ -130,6 +134,34 @@ def seen_of(
         limit="" if told is None or not told.requests else told.limit,
         environment=environment,
     )
+
+
+def without_database(seen: Seen) -> Seen:
+    """The same, where the database's server had no connection left for us either. Pure."""
+    workers = seen.symptoms.workers
+    size = None if seen.symptoms.pool is None else seen.symptoms.pool.size
+    found = Finding(
+        code="connections.exhausted",
+        severity=Severity.CRITICAL,
+        subject="max_connections",
+        summary=say("the database's server has no connection left, not for this look either"),
+        evidence={"workers": workers, "pool_connections": size},
+        explanation=say(
+            "Who needs a connection is refused. Each process has a pool of its own, and together "
+            "they may open pool_size + max_overflow times the processes, of all services: let "
+            "that be less than max_connections, or put pgbouncer between."
+        ),
+        link="https://www.postgresql.org/docs/current/runtime-config-connection.html",
+    )
+    gap = Gap(
+        subject=say("what the database does"),
+        reason=say("its server has no connection left"),
+        remedy=say(
+            "End connections that are not needed, raise max_connections, or put a pooler in front"
+        ),
+    )
+    others = tuple(one for one in seen.gaps if one.subject != gap.subject)
+    return replace(seen, findings=(found, *seen.findings), gaps=(*others, gap))
 
 
 def _trusted(examined: Examined) -> Iterable[Recommendation]:

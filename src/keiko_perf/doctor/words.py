@@ -45,5 +45,6 @@ _TELLERS: dict[str, Callable[[Case], Cause]] = {
     codes.UNSEEN: process.unseen,
     codes.AWAITS: awaiting,
     codes.THREADS: process.threads,
+    codes.THROTTLED: process.throttled,
     codes.OUTSIDE: process.outside,
 }

@@ -10,14 +10,14 @@ from typing import Any
 from keiko_perf.doctor import codes
 from keiko_perf.doctor.case import Case, Evidence
 from keiko_perf.doctor.cause import Cause
-from keiko_perf.doctor.holding import MOST_KEPT
 from keiko_perf.doctor.shape import told as statement_told
-from keiko_perf.doctor.symptoms import IndexCure, LockWait, PoolUse, Reason, Symptoms
+from keiko_perf.doctor.symptoms import MOST_KEPT, IndexCure, LockWait, PoolUse, Reason, Symptoms
 from keiko_perf.model import Asked, Finding, Message, Recommendation, Text, say
 
 _IN_THE_MIDDLE = re.compile(r"\bI?LIKE\s+\(*\s*'%", re.I)
 """As SQLAlchemy's `contains` writes it: `slug LIKE '%' || $1 || '%'`."""
 _OFFSET = re.compile(r"\bOFFSET\s+[$%:]", re.I)
+_COUNT = re.compile(r"\bcount\s*\(", re.I)
 LEAST_DEADLOCKS = 3
 
 
@@ -71,6 +71,13 @@ def index(case: Case) -> Cause:
             "(OFFSET) reads the rows of those before it. Make the index, then measure again."
         )
         if is_paged
+        else say(
+            "It reads far more rows than it returns. The planner was asked what it would cost "
+            "with the index; the time is reckoned from that. What it counts in the index alone "
+            "it looks up in the table, too, where a page has changed since the last VACUUM: the "
+            "index helps as long as that comes by often. Make it, VACUUM, then measure again."
+        )
+        if _COUNT.search(asked.statement)
         else say(
             "It reads far more rows than it returns. The planner was asked what it would cost "
             "with the index; the time is reckoned from that. Make the index, then measure again."
@@ -277,9 +284,9 @@ def of_lock(lock: LockWait) -> Evidence:
 def exhausted(case: Case) -> Cause:
     pool = case.seen.pool
     size = None if pool is None else pool.size
-    kept = None if pool is None else pool.kept(case.seen.window_s)
-    if pool is not None and size and kept is not None and kept >= max(MOST_KEPT * size, 1.0):
-        return leaking(case, pool, kept)
+    lost = None if pool is None else pool.lost(case.seen.window_s, case.seen.workers)
+    if pool is not None and lost is not None:
+        return leaking(case, pool, lost)
     figures = {"share": case.share, "hold": None if pool is None else pool.mean_hold_s}
     return case.cause(
         subject="database pool",
@@ -346,6 +353,14 @@ def leaking(case: Case, pool: PoolUse, kept: float) -> Cause:
             "pg_stat_activity shows them as idle, or idle in transaction, with their last "
             "statement. A larger pool only puts it off. This is not verified: measure again after "
             "the change."
+        )
+        if kept >= MOST_KEPT * (pool.size or 0.0)
+        else say(
+            "Each worker process has a pool of its own: that of one is used up, and those of the "
+            "others are not. There somebody takes connections and does not give them back: a "
+            "session without `async with`, a transaction that stays open, a background task. To "
+            "start that worker anew puts it off. This is not verified: measure again after the "
+            "change."
         ),
     )
 

@@ -129,6 +129,27 @@ def busy(case: Case) -> Cause:
     )
 
 
+def throttled(case: Case) -> Cause:
+    return case.cause(
+        said=say(
+            "{share:ratio} of the time that users wait the container stands still: its quota of "
+            "processors is used up for {throttled:ratio} of the time",
+            share=case.share,
+            throttled=case.seen.throttled_ratio,
+        ),
+        evidence={
+            "throttled_ratio": case.seen.throttled_ratio,
+            "queued_ratio": case.seen.queued_ratio,
+            "workers": case.seen.workers,
+        },
+        explanation=say(
+            "A limit (limits.cpu of Kubernetes, --cpus of Docker) stops all of its threads for the "
+            "rest of each tenth of a second in which it is used up, also where it is not reached "
+            "on average. Raise or drop it, or let fewer workers and threads share it."
+        ),
+    )
+
+
 def http(case: Case) -> Cause:
     host = case.claim.about["host"]
     return case.cause(

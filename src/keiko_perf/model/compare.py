@@ -4,12 +4,15 @@ Comparison: is the second measurement slower than the first, by how much, and ho
 Requests of one run resemble their neighbours in time, so the request is not the sample: with
 100,000 of them any difference would look significant. The unit is a stretch of time. Whole
 stretches are drawn again and again from each side (circular block bootstrap: Politis & Romano,
-"A circular block-resampling procedure for stationary data", 1992), and the spread of the ratio
-over the draws is its 95 % interval. A difference must exceed a least effect to count, and where
-the interval cannot tell, the answer is *undecided*.
+"A circular block-resampling procedure for stationary data", 1992), which tells how much the
+quantile of one side varies. Stretches resemble their neighbours as well, where caches fill or a
+neighbour works: by how much they do is estimated, and they count as so many fewer (Bayley &
+Hammersley, "The 'effective' number of independent observations in an autocorrelated time
+series", 1946). As they are few, the 95 % interval of the ratio is Student's. A difference must
+exceed a least effect to count, and where the interval cannot tell, the answer is *undecided*.
 
-Of a few stretches there are too few draws, and a slow wave looks like a difference. There the
-stretches themselves are the sample of a t-test, and only what is twice as much for sure counts.
+Of a short run a slow wave looks like a difference, whatever is estimated: only what is twice as
+much for sure counts there.
 """
 
 from __future__ import annotations
@@ -18,22 +21,30 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import accumulate
-from math import ceil, erfc, exp, log, sqrt
+from itertools import accumulate, pairwise
+from math import ceil, exp, log, sqrt
 from random import Random
+from statistics import variance
 
 from keiko_perf.model.histogram import Histogram
 from keiko_perf.model.message import Message, say
 from keiko_perf.model.samples import samples_needed
-from keiko_perf.model.student import p_value, t_quantile, welch
+from keiko_perf.model.student import p_value, t_quantile
 
 CONFIDENCE = 0.95
-_LEAST_STRETCHES = 6
-"""With fewer there are too few different draws for the ends of a 95 % interval."""
-_FEWEST_STRETCHES = 3
+_SHORT = 30
+"""Fewer intervals are a short run, and half as many too short a one."""
+_FEW = 6
+"""So many stretches are, where their length is given."""
 _OBVIOUS = 2.0
-"""What so few stretches have to differ by, for sure. Of two runs of one service that sways by 40 %
-within 20 s, 4 in 100 do; at 1.05 it was 40."""
+"""What a short run has to differ by, for sure."""
+_STRETCHES = 20
+_SHORTEST_STRETCH = 2
+_NO_TIME_S = 1e-9
+"""In the place of a duration of 0, which has no logarithm."""
+_WIDEST = 100.0
+_MOST_ALIKE = 0.8
+"""Neighbours that are more alike than this cannot be told from a drift by so few stretches."""
 
 
 class Change(StrEnum):
@@ -118,8 +129,8 @@ def compare(
     subject: str,
     q: float = 0.95,
     min_effect: float = 0.05,
-    stretch: int = 5,
-    resamples: int = 2000,
+    stretch: int | None = None,
+    resamples: int = 1000,
 ) -> Comparison:
     """
     Compare quantile *q* of two measurements.
@@ -130,58 +141,80 @@ def compare(
         subject: what was measured.
         q: the quantile.
         min_effect: the least relative change that matters; 0.05 is 5 %.
-        stretch: how many intervals are drawn together, so that they keep their likeness.
+        stretch: how many intervals are drawn together; a twentieth of the shorter side, at least
+            two, if not given. 1 where an interval is long enough to stand alone.
         resamples: how often is drawn. The draws are seeded: the same input, the same answer.
 
     Raises:
         ValueError: *min_effect* is not positive, or *q* is no quantile.
     """
-    if not (min_effect > 0 and 0 < q < 1 and stretch > 0):
+    if not (min_effect > 0 and 0 < q < 1 and (stretch is None or stretch > 0)):
         raise ValueError("a comparison needs 0 < q < 1, min_effect > 0 and stretch > 0")
     whole = Histogram.merged(before), Histogram.merged(after)
     values = [side.quantile(q) for side in whole]
-    unsure = _too_little(before, after, whole, q=q, stretch=stretch)
+    seen = min(len(before), len(after))
+    short = _SHORT if stretch is None else stretch * _FEW
+    unsure = _too_little(seen, whole, q=q, needed=short // 2)
     if unsure is not None or not all(values):
         few = unsure or say("a duration of 0 has no ratio")
         return _compared(subject, q, values, change=Change.UNDECIDED, reason=few)
-    if min(len(before), len(after)) < _LEAST_STRETCHES * stretch:
-        worse = max(_OBVIOUS, 1 + min_effect)
-        low, high, chance = _by_few(before, after, ratio=values, q=q, stretch=stretch, worse=worse)
-        change, reason = _decide_by_few(low, high, worse=worse, needed=_LEAST_STRETCHES * stretch)
-        return replace(
-            _compared(subject, q, values, low=low, high=high, change=change, reason=reason),
-            chance=chance,
-        )
-    random = Random(0)  # the same input gives the same answer
-    draws = [_Draws(side, stretch, q) for side in (before, after)]
-    ratios = sorted(draws[1].draw(random) / draws[0].draw(random) for _ in range(resamples))
-    tail = round((1 - CONFIDENCE) / 2 * resamples)
-    low, high = ratios[tail], ratios[-1 - tail]
-    change, reason = _decide(low, high, min_effect=min_effect, intervals=len(before))
+    stretch = stretch or max(_SHORTEST_STRETCH, ceil(seen / _STRETCHES))
+    middle = log((values[1] or 1.0) / (values[0] or 1.0))
+    error, df = _error((before, after), stretch, q, resamples)
+    half = min(t_quantile(1 - (1 - CONFIDENCE) / 2, df) * error, _WIDEST)
+    low, high = exp(middle - half), exp(middle + half)
+    least = min_effect if seen >= short else max(_OBVIOUS - 1, min_effect)
+    change, reason = _decide(low, high, min_effect=least, intervals=seen, short=short)
     return replace(
         _compared(subject, q, values, low=low, high=high, change=change, reason=reason),
-        chance=_chance(ratios, log(1 + min_effect)),
+        chance=_chance(abs(middle) - log(1 + least), error, df),
     )
 
 
-def _by_few(
-    before: Sequence[Histogram],
-    after: Sequence[Histogram],
-    *,
-    ratio: Sequence[float | None],
-    q: float,
-    stretch: int,
-    worse: float,
-) -> tuple[float, float, float]:
-    """The ends of the interval, which holds the ratio, and the chance; see `Comparison`."""
-    more, error, df = welch(*(_logs(side, stretch, q) for side in (before, after)))
-    whole = log((ratio[1] or 1.0) / (ratio[0] or 1.0))
-    half = t_quantile(1 - (1 - CONFIDENCE) / 2, df) * error
-    beyond = abs(more) - log(worse)
-    chance = 1.0
-    if beyond > 0:
-        chance = p_value(beyond / error, df) if error else 0.0
-    return exp(min(more, whole) - half), exp(max(more, whole) + half), chance
+def _error(
+    sides: Sequence[Sequence[Histogram]], stretch: int, q: float, resamples: int
+) -> tuple[float, float]:
+    """The standard error of the logarithm of the ratio, and its degrees of freedom (Welch)."""
+    random = Random(0)  # the same input gives the same answer
+    variances: list[float] = []
+    free: list[float] = []
+    for side in sides:
+        draws = _Draws(side, stretch, q)
+        logs = [log(draws.draw(random) or _NO_TIME_S) for _ in range(resamples)]
+        count = max(len(side) / stretch, 2.0)
+        # Draws vary about what was measured, which itself is off.
+        variances.append(variance(logs) * count / (count - 1))
+        free.append(count - 1)
+    whole = sum(variances)
+    if not whole:
+        return 0.0, sum(free)
+    df = whole**2 / sum(one**2 / left for one, left in zip(variances, free, strict=True))
+    alike = _likeness([_logs(side, stretch, q) for side in sides])
+    # So many fewer for their mean, and for their variance.
+    error = sqrt(whole * (1 + alike) / (1 - alike))
+    return error, max(df * (1 - alike**2) / (1 + alike**2), 1.0)
+
+
+def _likeness(sides: Sequence[Sequence[float]]) -> float:
+    """
+    How much stretches resemble the one before, 0 to 1: the autocorrelation of both sides.
+
+    Of few it comes out too small (Kendall, "Note on bias in the estimation of autocorrelation",
+    1954), and by chance: half its standard error is added, as to count too many stretches costs
+    more than to count too few.
+    """
+    count = sum(map(len, sides))
+    together = alone = 0.0
+    for side in sides:
+        mean = sum(side) / max(len(side), 1)
+        off = [one - mean for one in side]
+        together += sum(one * two for one, two in pairwise(off))
+        alone += sum(one * one for one in off)
+    if not alone:
+        return 0.0
+    found = together / alone
+    found += (1 + 4 * found) / (count / len(sides)) + 0.5 / sqrt(count)
+    return min(max(found, 0.0), _MOST_ALIKE)
 
 
 def _logs(side: Sequence[Histogram], stretch: int, q: float) -> list[float]:
@@ -191,28 +224,11 @@ def _logs(side: Sequence[Histogram], stretch: int, q: float) -> list[float]:
     return [log(one) for one in found if one]
 
 
-def _decide_by_few(low: float, high: float, *, worse: float, needed: int) -> tuple[Change, Message]:
-    if low > worse:
-        return Change.REGRESSED, say("more than {factor:factor} slower", factor=worse)
-    if high < 1 / worse:
-        return Change.IMPROVED, say("more than {factor:factor} faster", factor=worse)
-    return Change.UNDECIDED, say(
-        "so short a run tells only what is {factor:factor} as much; {needed:count} intervals "
-        "are needed to tell less",
-        factor=worse,
-        needed=needed,
-    )
-
-
-def _chance(ratios: Sequence[float], margin: float) -> float:
-    """How likely such a ratio is, either way, where the effect is just *margin*."""
-    logs = [log(one) for one in ratios]
-    middle = sum(logs) / len(logs)
-    spread = sqrt(sum((one - middle) ** 2 for one in logs) / len(logs))
-    beyond = abs(middle) - margin
-    if not spread:
-        return 0.0 if beyond > 0 else 1.0
-    return min(1.0, erfc(beyond / spread / sqrt(2)))
+def _chance(beyond: float, error: float, df: float) -> float:
+    """How likely the like is, either way, where the effect is just the least that matters."""
+    if beyond <= 0:
+        return 1.0
+    return p_value(beyond / error, df) if error else 0.0
 
 
 def _compared(
@@ -241,38 +257,45 @@ def _compared(
 
 
 def _too_little(
-    before: Sequence[Histogram],
-    after: Sequence[Histogram],
-    whole: tuple[Histogram, Histogram],
-    *,
-    q: float,
-    stretch: int,
+    seen: int, whole: tuple[Histogram, Histogram], *, q: float, needed: int
 ) -> Message | None:
-    """Why the two cannot be compared at all, if they cannot."""
-    seen, needed = min(side.count for side in whole), samples_needed(q)
-    if seen < needed:
+    """Why two of so many intervals cannot be compared at all, if they cannot."""
+    requests = min(side.count for side in whole)
+    if requests < samples_needed(q):
         return say(
-            "only {seen:count} seen, {needed:count} are needed to tell", seen=seen, needed=needed
+            "only {seen:count} seen, {needed:count} are needed to tell",
+            seen=requests,
+            needed=samples_needed(q),
         )
-    seen = min(len(before), len(after))
-    told = min(len(_logs(side, stretch, q)) for side in (before, after))
-    if seen < _LEAST_STRETCHES * stretch and told < _FEWEST_STRETCHES:
+    if seen < needed:
         return say(
             "too short: {seen:count} intervals, {needed:count} are needed to tell",
             seen=seen,
-            needed=_FEWEST_STRETCHES * stretch,
+            needed=needed,
         )
     return None
 
 
 def _decide(
-    low: float, high: float, *, min_effect: float, intervals: int
+    low: float, high: float, *, min_effect: float, intervals: int, short: int
 ) -> tuple[Change, Message]:
     worse = 1 + min_effect
+    is_short = intervals < short
     if low > worse:
+        if is_short:
+            return Change.REGRESSED, say("more than {factor:factor} slower", factor=worse)
         return Change.REGRESSED, say("slower by more than {effect:ratio}", effect=min_effect)
     if high < 1 / worse:
+        if is_short:
+            return Change.IMPROVED, say("more than {factor:factor} faster", factor=worse)
         return Change.IMPROVED, say("faster by more than {effect:ratio}", effect=min_effect)
+    if is_short:
+        return Change.UNDECIDED, say(
+            "so short a run tells only what is {factor:factor} as much; {needed:count} intervals "
+            "are needed to tell less",
+            factor=worse,
+            needed=short,
+        )
     if 1 / worse <= low and high <= worse:
         return Change.EQUAL, say("no difference over {effect:ratio}", effect=min_effect)
     # The interval narrows with the square root of the time measured.

@@ -131,6 +131,10 @@ def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
             asked.total_s,
             asked.place,
         )
+    # Where it is recorded, or where tasks and WebSockets send statements as well, a count of all of
+    # them says nothing of requests.
+    if any(snapshot.of(kind) for kind in (Kind.IN_CODE, Kind.TASK, Kind.WEBSOCKET)):
+        return
     told = {one.statement for one in by_route}
     requests = snapshot.whole(Kind.ROUTE).count
     for one in snapshot.of(Kind.STATEMENT):

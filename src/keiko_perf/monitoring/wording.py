@@ -55,6 +55,15 @@ def sentence(verdict: Verdict) -> Message:
             why=verdict.reason,
         )
     shown = figure(value, target.kpi.format)
+    if target.kpi.format == "factor" and verdict.outcome is Outcome.MISSED:
+        # How fast a budget burns says little without how much of it goes, and within what time.
+        return say(
+            "{what} is {value}, limit {limit}: {why}",
+            what=what,
+            value=shown,
+            limit=limit,
+            why=verdict.reason,
+        )
     if target.at_least is None:
         return say("{what} is {value}, limit {limit}", what=what, value=shown, limit=limit)
     if verdict.outcome is Outcome.MISSED:

@@ -1,7 +1,7 @@
 """
 Steering: how many may be in flight, decided from how long requests take, one window at a time.
 
-A window begins when a limit is set, and is measured once those in flight before are through: at
+A window begins when a limit is set, and is measured once as many are through as were in flight: at
 least so many requests, and as long as one takes. Then `Knee` says what to aim at, and the next
 limit is that, or a little more or less, in turns: as much as has to be for the difference to be
 seen, and no more. Failures count as time that was spent for nothing. Where long work does not end
@@ -32,7 +32,9 @@ _REST_S = 1.0  # idle for longer: who knows how fast the service is now
 _LONGEST = 5.0  # means; what takes longer counts as that, for chance alone says how many do
 _LONGEST_OPEN = 20.0  # the same while the account is open: how many do is the question then
 _FULL = 0.8  # of the limit
-_JUMP = 0.2  # what a change of the limit itself does to a measurement: a share of the change
+# What a change of the limit itself does to a measurement, as a share of the change: where requests
+# end in any order, some that are measured began before it. It is an error to one side, not noise.
+_JUMP = 0.2
 _VARIATION, _SEEN, _REMEMBERED = 0.7, 3, 400  # what work varies by at first; requests
 _LEAST_VARIATION, _UNEVENNESS = 0.01, 0.0008
 _TRY_MORE, _TRY_LESS = 0.8, 0.15  # standard deviations of a window's measurement

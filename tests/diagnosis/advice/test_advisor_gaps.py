@@ -53,6 +53,13 @@ async def test_statements_that_cannot_be_read_or_planned_are_listed(url: str) ->
     assert 'column "gone" does not exist' in gaps(advice)
 
 
+async def test_what_a_driver_asks_a_catalog_is_no_gap(url: str) -> None:
+    asked = "SELECT typname FROM pg_type WHERE gone = $1"
+    advice = await advised(url, asked, INBOX)
+    assert made(advice) == [INBOX_INDEX]
+    assert gaps(advice) == ""
+
+
 async def test_what_the_bounds_leave_out_is_said(url: str) -> None:
     second = Statement(text="SELECT 1 FROM tasks WHERE agent_id = $1", calls=9, total_s=0.1)
     advice = await advised(url, INBOX, second, max_statements=1, max_candidates=2)

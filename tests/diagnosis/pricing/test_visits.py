@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,8 @@ TABLE = Table(
 )
 TABLES = {ORDERS: TABLE}
 INFINITE = float("inf")
+FEW = 6.0
+"""Look-ups that are so few beside the table's pages that their order does not matter."""
 SOME = Index(ORDERS, (Key("client"),), where="day > 5")
 
 
@@ -65,8 +68,8 @@ def test_what_a_nested_loop_repeats_touches_a_page_for_each_scattered_row() -> N
 
 
 def test_rows_that_lie_together_are_on_few_pages() -> None:
-    scattered = misjudged([only(loop(look_up()))], TABLES)
-    together = misjudged([only(loop(look_up("(orders.day = c.day)")))], TABLES)
+    scattered = misjudged([only(loop(look_up(), FEW))], TABLES)
+    together = misjudged([only(loop(look_up("(orders.day = c.day)"), FEW))], TABLES)
     assert together < 0.1 * scattered
 
 
@@ -88,9 +91,9 @@ def test_what_is_filtered_afterwards_is_looked_at_as_well() -> None:
 def test_where_it_is_not_known_how_many_are_looked_at_only_what_is_given_counts(
     condition: str, why: str
 ) -> None:
-    visit = only(loop(look_up(condition, Filter="(orders.total > 5)", Plan_Rows=1.0)))
+    visit = only(loop(look_up(condition, Filter="(orders.total > 5)", Plan_Rows=1.0), FEW))
     assert visit.columns == (), why
-    assert misjudged([visit], TABLES) < 0.1 * misjudged([only(loop(look_up()))], TABLES)
+    assert misjudged([visit], TABLES) < 0.1 * misjudged([only(loop(look_up(), FEW))], TABLES)
 
 
 def test_several_values_are_looked_for_together() -> None:
@@ -101,8 +104,8 @@ def test_several_values_are_looked_for_together() -> None:
 @pytest.mark.parametrize("name", ["some", "assumed"])
 def test_of_an_index_that_holds_some_rows_only_what_it_gives_counts(name: str) -> None:
     inner = look_up(Filter="(orders.total > 5)", Plan_Rows=1.0, Index_Name=name)
-    (visit,) = visits_of(loop(inner), {"assumed": SOME})
-    assert misjudged([visit], TABLES, buffers_bytes=INFINITE) == pytest.approx(0.0, abs=1e-9)
+    (visit,) = visits_of(loop(inner, FEW), {"assumed": SOME})
+    assert misjudged([visit], TABLES) == pytest.approx(0.0, abs=0.01)
 
 
 def test_once_is_as_the_planner_says_unless_that_is_more_than_pages_from_the_system() -> None:
@@ -120,10 +123,10 @@ def test_once_is_as_the_planner_says_unless_that_is_more_than_pages_from_the_sys
 
 def test_a_join_that_ends_with_the_first_row_reads_no_more() -> None:
     whole, semi, unique = (
-        misjudged([only(loop(look_up(), **more))], TABLES, buffers_bytes=INFINITE)
+        misjudged([only(loop(look_up(), FEW, **more))], TABLES)
         for more in ({}, {"Join_Type": "Semi"}, {"Inner_Unique": True})
     )
-    assert semi == unique == 0.0 < whole
+    assert semi == unique < 0.01 * whole
 
 
 def test_what_is_kept_is_not_repeated_and_what_is_remembered_not_always() -> None:
@@ -172,11 +175,19 @@ def test_a_bitmap_that_leaves_out_hardly_a_page_is_dearer_than_reading_on() -> N
     assert misjudged([visit], TABLES, page_cost=IN_MEMORY) < 0.0
 
 
-def test_a_bitmap_of_a_table_that_the_server_keeps_costs_what_the_planner_says() -> None:
+def test_a_page_of_a_table_that_the_server_keeps_costs_what_one_in_memory_does() -> None:
+    kept, larger = 4 * TABLE.size_bytes, 3 * TABLE.size_bytes
+    pages = TABLE.size_bytes / 8192
+    (whole,) = visits_of(scan(Total_Cost=pages + 9000.0))
+    assert whole.index == ""
+    assert misjudged([whole], TABLES, buffers_bytes=larger) == 0.0, "it is read through a ring"
+    spared = misjudged([whole], TABLES, buffers_bytes=kept)
+    assert spared == pytest.approx(-pages * (1 - IN_MEMORY))
+    assert misjudged([whole], TABLES, page_cost=0.1, buffers_bytes=kept) == 0.0, "cheaper anyway"
+    assert misjudged([replace(whole, cost=1.0)], TABLES, buffers_bytes=kept) == -1.0, "never less"
     visit = only(bitmap(40_000.0))
-    kept = misjudged([visit], TABLES, buffers_bytes=4 * TABLE.size_bytes)
-    assert abs(kept) < 700, "the rows that it looks at, as the planner has them"
-    assert misjudged([visit], TABLES, buffers_bytes=3 * TABLE.size_bytes) > 2000
+    assert misjudged([visit], TABLES, buffers_bytes=larger) > 2000
+    assert misjudged([visit], TABLES, buffers_bytes=kept) < 0.9 * spared, "nearly all are read"
 
 
 def test_a_page_of_a_small_table_is_near_and_of_a_large_one_far() -> None:
@@ -185,10 +196,10 @@ def test_a_page_of_a_small_table_is_near_and_of_a_large_one_far() -> None:
         misjudged([scattered], {ORDERS: replace(TABLE, size_bytes=size, rows=size / 150)})
         for size in (2e6, 32e6, 100e6, 800e6)
     ]
-    assert more[0] == 0.0, "what was measured: 0.06 of a page, where the planner says 0.1"
+    assert more[0] < 2.0, "what was measured: 0.06 of a page, where the planner says 0.1"
     assert 0.0 < more[1] < more[2] / 2
     assert more[2] == pytest.approx(28 * (140 * 0.4 + 2.4 - 14.7), rel=0.02)
-    assert more[3] > more[2], "which the server does not have at hand"
+    assert more[3] == pytest.approx(more[2], rel=0.01), "no further off than out of the processor"
 
 
 def test_rows_that_several_processes_share_are_reckoned_as_the_planner_does() -> None:
@@ -253,7 +264,7 @@ def led(outer_plan: dict[str, Any], refers: str = "orders.day") -> dict[str, Any
         Index_Cond=f'(lines."order" = {refers})',
         Parent_Relationship="Inner",
     )
-    return node("Nested Loop", outer_plan, inner, Plan_Rows=4e5)
+    return node("Nested Loop", outer_plan, inner, Plan_Rows=4 * outer_plan["Plan Rows"])
 
 
 def scan(kind: str = "Seq Scan", **more: Any) -> dict[str, Any]:
@@ -262,17 +273,32 @@ def scan(kind: str = "Seq Scan", **more: Any) -> dict[str, Any]:
     )
 
 
-def each(plan: dict[str, Any], buffers_bytes: float = 128e6) -> float:
+def each(plan: dict[str, Any], tables: Mapping[TableName, Table] = LED) -> float:
     """How much more than the planner says the last look-up of a plan takes each time."""
     visit = next(one for one in visits_of(plan) if one.table == LINES)
-    return misjudged([visit], LED, buffers_bytes=buffers_bytes) / visit.times
+    return misjudged([visit], tables) / visit.times
 
 
 def test_what_is_looked_up_in_the_order_it_lies_in_is_near() -> None:
     in_order, scattered = each(led(scan())), each(led(scan(), "orders.client"))
     assert in_order == 0.0
-    assert scattered == pytest.approx(1.5 * (1 - 64 / 800), rel=0.01)
-    assert each(led(scan(), "orders.client"), 1600e6) == 0.0, "all of it is at hand"
+    assert scattered == pytest.approx(1.8 * 1.02 / 1.62, rel=0.01), "one for each of its pages"
+    many, few = (each(led(scan(Plan_Rows=rows), "orders.client")) for rows in (4e6, 100.0))
+    assert many == pytest.approx(1.8, rel=0.02)
+    assert few < 0.01, "which lie apart in their order, too"
+    small = {**LED, LINES: replace(BY_ORDER, rows=1e4, size_bytes=2e6)}
+    some, two = (each(led(scan(Plan_Rows=n), "orders.client"), small) for n in (1e5, 2.0))
+    assert some - two == pytest.approx(1.8 * 0.14, rel=0.05), "the processor holds it"
+
+
+def test_where_the_rows_lie_in_another_order_only_the_index_is_near() -> None:
+    elsewhere = replace(BY_ORDER, columns={"order": Column(name="order", correlation=0.0)})
+    tables = {**LED, LINES: elsewhere}
+    in_order, scattered = (
+        each(led(scan(), one), tables) for one in ("orders.day", "orders.client")
+    )
+    apart = each(led(scan(), "orders.client"))
+    assert scattered - in_order > 0.4 * apart
 
 
 @pytest.mark.parametrize(
@@ -326,13 +352,11 @@ def test_values_that_come_several_times_in_a_row_are_looked_up_once() -> None:
             size_bytes=800e6,
         ),
     }
-    visits = visits_of(led(scan())), visits_of(led(scan(), "orders.client"))
     again, scattered = (
-        misjudged([one for one in some if one.table == LINES], tables)
-        - misjudged([one for one in some if one.table == LINES], tables, buffers_bytes=INFINITE)
-        for some in visits
+        each(led(scan(), one), tables) - each(led(scan(Plan_Rows=2.0), one), tables)
+        for one in ("orders.day", "orders.client")
     )
-    assert again == pytest.approx(scattered / 15)
+    assert again == pytest.approx(scattered / 15 / 2, rel=0.01), "and the index is near"
 
 
 def test_what_a_join_finds_is_looked_at() -> None:

@@ -201,13 +201,14 @@ async def test_numbers_that_run_out(patient: Patient) -> None:
 async def test_keys_that_no_sequence_numbers_run_out_too(patient: Patient) -> None:
     patient.execute(
         "CREATE TABLE given (id int PRIMARY KEY)",
-        "INSERT INTO given SELECT 2100000000 + i FROM generate_series(1, 1000) i",
+        "INSERT INTO given SELECT 2100000000 + i FROM generate_series(1, 1200) i",
         "CREATE TABLE wide (id bigint PRIMARY KEY)",
-        "INSERT INTO wide SELECT 2140000000 + i FROM generate_series(1, 1000) i",
+        "INSERT INTO wide SELECT 2140000000 + i FROM generate_series(1, 1200) i",
         "CREATE TABLE lines (wide int REFERENCES wide)",
         "INSERT INTO lines SELECT id FROM wide",
         "CREATE TABLE hashed (hash int PRIMARY KEY)",
-        "INSERT INTO hashed SELECT i * 6700417::bigint % 2147483647 FROM generate_series(1, 999) i",
+        "INSERT INTO hashed"
+        " SELECT i * 6700417::bigint % 2147483647 FROM generate_series(1, 1500) i",
         "ANALYZE",
     )
     found = {one.subject: one.cure for one in await patient.found("sequences.key-near-end")}

@@ -87,7 +87,10 @@ def test_a_slow_burn_of_days_is_a_warning():
     (verdict,) = caught_up(history)[1].values()
     assert (verdict.outcome, verdict.target.severity) == (Outcome.MISSED, Severity.WARNING)
     assert verdict.value == pytest.approx(2.0)
-    assert phrase(sentence(verdict)) == "error budget burn of available is 2.0 ×, limit 1.00 ×"
+    assert phrase(sentence(verdict)) == (
+        "error budget burn of available is 2.0 ×, limit 1.00 ×: "
+        "20 % of the error budget goes within 3 d"
+    )
 
 
 @pytest.mark.parametrize("hours", [1, 4 * 24], ids=["new", "with a slow burn for days"])

@@ -334,6 +334,23 @@ def test_a_blocking_call_is_told_with_its_stack():
     assert (row["place"], row["stack"]) == ("app.py:7 sum_up", ["main.py:1", "app.py:7"])
 
 
+def test_connections_that_stay_open_are_told_when_they_end():
+    held = window(
+        0,
+        series(Kind.WEBSOCKET, "WEBSOCKET /ws/{room}", [20.0] * 97, failed=[3.0] * 3),
+        series(Kind.STREAM, "GET /answer", [2.0] * 50),
+    )
+    found = tables([held])
+    (socket,), (stream,) = found["websockets"], found["streams"]
+    assert (socket["name"], socket["count"], socket["error_ratio"]) == (
+        "WEBSOCKET /ws/{room}",
+        100,
+        0.03,
+    )
+    assert (stream["name"], stream["count"]) == ("GET /answer", 50)
+    assert found["requests"] == 0
+
+
 def test_nothing_makes_empty_tables():
     found = tables([])
     assert all(not found[name] for name in ("endpoints", "tasks", "statements", "blocking"))

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from keiko_perf.cli.load.options import (
     CurlLine,
+    EventCount,
     HarFile,
     Header,
     JsonBody,
@@ -81,6 +82,7 @@ def _given(
     method: Method = None,
     header: Header = None,
     json_body: JsonBody = None,
+    events: EventCount = None,
     token: Token = "",
 ) -> Given:
     return Given(
@@ -92,6 +94,7 @@ def _given(
         curl=curl,
         method=method,
         body=json_body,
+        events=events,
         headers=bearer(token) | headers(header or []),
         token=monitors_token() or token,
     )

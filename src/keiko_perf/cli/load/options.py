@@ -80,6 +80,16 @@ JsonBody = Annotated[
         rich_help_panel=_ASKED,
     ),
 ]
+EventCount = Annotated[
+    int | None,
+    typer.Option(
+        "--events",
+        min=0,
+        help="Of server-sent events: an answer is complete after so many, 0 is at its own end. The "
+        "time to the first one and the gaps are told.",
+        rich_help_panel=_ASKED,
+    ),
+]
 Token = Annotated[
     str,
     typer.Option(

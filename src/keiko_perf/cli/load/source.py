@@ -11,7 +11,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,6 +39,7 @@ class Given:
     curl: str | None = None
     method: str | None = None
     body: str | None = None
+    events: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
     """That opens what is watched."""
@@ -78,6 +79,20 @@ def source(given: Given) -> Source:
         ServiceUnavailable: an OpenAPI document cannot be fetched.
     """
     _check(given)
+    found = _source(given)
+    if given.events is None:
+        return found
+    if not found.steps:
+        raise UsageError(
+            "--events is about requests, and not about users",
+            cure="Name a URL, --openapi, --har or --curl",
+        )
+    events = given.events
+    steps = (replace(step, streams=True, events=events) for step in found.steps)
+    return replace(found, steps=tuple(steps))
+
+
+def _source(given: Given) -> Source:
     if given.openapi is not None:
         return _openapi(given.openapi, given)
     if given.har is not None:

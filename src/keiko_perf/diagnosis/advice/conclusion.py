@@ -95,8 +95,7 @@ def verified(task: Task, priced: Priced, names: Mapping[Index, str], gaps: Itera
         gaps: what could not be looked at already before it was asked.
     """
     found = priced.found
-    statements = [query.statement for query in task.queries]
-    unplanned = [(statements[number], why) for number, why in found.unplanned.items()]
+    unplanned = [(task.queries[number], why) for number, why in found.unplanned.items()]
     advice = Advice(
         indexes=tuple(_advised(one, task, priced, names[one.index]) for one in found.chosen),
         refusals=_sorted((*task.proposals.refusals.values(), *priced.refused, *found.refusals)),

@@ -43,8 +43,13 @@ def unparsed_gap(unparsed: Sequence[Unparsed]) -> Iterator[Gap]:
         )
 
 
-def unplanned_gap(unplanned: Sequence[tuple[Statement, str]]) -> Iterator[Gap]:
-    """Statements that the server does not plan."""
+def unplanned_gap(refused: Sequence[tuple[Query, str]]) -> Iterator[Gap]:
+    """
+    Statements that the server does not plan.
+
+    Those that only ask catalogs, as drivers do for the types of a database, need no index of it.
+    """
+    unplanned = [(query.statement, why) for query, why in refused if not _asks_catalogs(query)]
     if unplanned:
         yield Gap(
             subject=say("{count:count} statements of the workload", count=len(unplanned)),
@@ -134,6 +139,10 @@ def hidden_tables_gap(queries: Sequence[Query], schema: Schema) -> Iterator[Gap]
             reason=say("the role may not read them"),
             remedy=say("GRANT SELECT on them to the role, or grant it pg_read_all_data"),
         )
+
+
+def _asks_catalogs(query: Query) -> bool:
+    return bool(query.shape.tables) and all(map(_is_catalog, query.shape.tables))
 
 
 def _is_catalog(table: TableName) -> bool:

@@ -146,7 +146,7 @@ WITH held AS MATERIALIZED (SELECT * FROM pg_catalog.pg_locks), waiting AS (
         SELECT h.database, h.relation FROM held h
         WHERE h.pid = l.pid AND h.locktype = 'tuple' AND h.granted LIMIT 1
     ) t ON l.locktype = 'transactionid'
-    WHERE NOT l.granted
+    WHERE NOT l.granted AND a.datname = current_database()
     ORDER BY 4 LIMIT :most
 )
 SELECT w.pid, w.mode, w.blockers,

@@ -91,7 +91,7 @@ def _sequence(row: dict[str, Any], last_value: int | None) -> SequenceStats:
 
 async def narrow_keys(database: Database) -> tuple[NarrowKey, ...]:
     """The int and smallint keys of the largest tables that are far on, by their statistics."""
-    rows = await database.rows(_NARROW_KEYS, most=MOST_KEYS, far=FAR)
+    rows = await database.rows(_NARROW_KEYS, least=LEAST_ROWS, most=MOST_KEYS, far=FAR)
     return tuple(
         NarrowKey(
             table=_name(row["schema"], row["table"]),
@@ -157,6 +157,27 @@ ORDER BY o.size_bytes DESC, o.oid, o.name LIMIT :most
 # belongs to, or one that merely takes its default from it, of which the narrowest counts. The
 # sequence of an identity gets wider with its column; that of a serial does not.
 _SEQUENCES = """
+WITH numbered AS MATERIALIZED (
+    SELECT DISTINCT ON (u.sequence)
+           u.sequence, u.is_identity, a.attrelid, a.attname, a.atttypid, a.atttypmod
+    FROM (
+        SELECT d.objid AS sequence, d.refobjid AS relid, d.refobjsubid AS number,
+               d.deptype = 'i' AS is_identity
+        FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass
+          AND d.refclassid = 'pg_catalog.pg_class'::regclass
+          AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+          AND d.objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)
+        UNION ALL
+        SELECT d.refobjid, f.adrelid, f.adnum, false
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+          AND d.refclassid = 'pg_catalog.pg_class'::regclass
+          AND d.refobjid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)
+    ) u
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = u.relid AND a.attnum = u.number
+    ORDER BY u.sequence, a.attlen, u.is_identity DESC, a.attrelid, a.attnum
+)
 SELECT s.seqrelid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        limits.last, tn.nspname::text AS table_schema, t.relname::text AS table,
        a.attname::text AS column, format_type(a.atttypid, a.atttypmod) AS column_type,
@@ -167,23 +188,7 @@ SELECT s.seqrelid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS 
 FROM pg_catalog.pg_sequence s
 JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN LATERAL (
-    SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, u.is_identity
-    FROM (
-        SELECT d.refobjid AS relid, d.refobjsubid AS number, d.deptype = 'i' AS is_identity
-        FROM pg_catalog.pg_depend d
-        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-          AND d.refclassid = 'pg_catalog.pg_class'::regclass
-          AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-        UNION ALL
-        SELECT f.adrelid, f.adnum, false
-        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
-        WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid
-          AND d.classid = 'pg_catalog.pg_attrdef'::regclass
-    ) u
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = u.relid AND a.attnum = u.number
-    ORDER BY a.attlen, u.is_identity DESC, a.attrelid, a.attnum LIMIT 1
-) a ON true
+LEFT JOIN numbered a ON a.sequence = s.seqrelid
 LEFT JOIN pg_catalog.pg_class t ON t.oid = a.attrelid
 LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 CROSS JOIN LATERAL (SELECT least(s.seqmax, CASE a.atttypid
@@ -208,7 +213,7 @@ WITH keyed AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.relid AND a.attnum = k.number
          AND a.atttypid IN ('int2'::regtype, 'int4'::regtype)
-    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    WHERE c.reltuples >= :least AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     ORDER BY c.reltuples DESC, c.oid, a.attnum LIMIT :most
 )
 SELECT l.nspname::text AS schema, l.relname::text AS table, l.attname::text AS column,

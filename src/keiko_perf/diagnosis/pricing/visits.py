@@ -1,14 +1,15 @@
 """
-Visits: what reading tables by indexes takes by the clock, where the planner's word for it is wrong.
+Visits: what reading tables takes by the clock, where the planner's word for it is wrong.
 
 The planner takes a page that a nested loop asks for again for one that is still there, and so gives
 a look-up less than what its pages cost even in memory: each is found, pinned and read again. A
 bitmap that leaves out hardly a page it takes for as quick as reading the whole table, also where
 that is too large to be kept; an index that is read from end to end for quicker than the rows; and a
 page at a random place for as slow as on a disk that turns, also where the system has it at hand.
-What is reckoned here is the planner's own price, unless that is less than what it takes with all
-pages in memory, or more than what it takes with all of them fetched from the system. The constants
-are what was measured beside reading a table from end to end.
+Nor does it know that the server keeps a small table, which to spare is to spare little. What is
+reckoned here is the planner's own price, unless that is less than what it takes with all pages in
+memory, or more than what it takes with all of them fetched from the system. The constants are what
+was measured beside reading a table from end to end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from math import sqrt
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.pages import PAGE_BYTES, pages_fetched
 from keiko_perf.diagnosis.pricing.lookups import LookupSource, source_of
-from keiko_perf.diagnosis.pricing.nodes import Node, shared_by
+from keiko_perf.diagnosis.pricing.nodes import Node, shared_by, table_of
 from keiko_perf.diagnosis.schema import Table, TableName
 
 _TOUCHED, _FAR_BYTES = 0.4, 100e6
@@ -29,10 +30,9 @@ _TOUCHED, _FAR_BYTES = 0.4, 100e6
 a table of no more bytes than that the processor itself holds the more, the smaller it is."""
 _AT_HAND, _AT_RANDOM = 1.0, 1.5
 """To fetch it from the system, which has it at hand: of a look-up, and at random places."""
-_FAR = 1.5
-"""More, where each look-up comes to another leaf and another page, which are not at hand."""
-_OF_BUFFERS = 0.5
-"""So much of what the server has at hand is of one table."""
+_APART, _HALF_A_PAGE = 1.8, 0.6
+"""More, where look-ups come in another order than the rows lie in: each leads to another leaf and
+another page. Where they are few, they lie apart in any order: at so many a page it is half."""
 BUFFERS_BYTES = 128.0 * 2**20
 """Of a server as it is installed."""
 _BY_BITMAP = 1.25
@@ -57,11 +57,11 @@ _ENDS_WITH_THE_FIRST = frozenset({"Semi", "Anti"})
 @dataclass(frozen=True, slots=True)
 class Visit:
     """
-    One place in a plan where a table is read by an index.
+    One place in a plan where a table is read.
 
     Attributes:
         table: which one.
-        index: the index's name.
+        index: the index's name; empty: the table is read from end to end.
         times: how often.
         cost: of one time, by the planner.
         rows: how many it gives each time; of a bitmap, how many it fetches.
@@ -129,26 +129,26 @@ class _Scatter:
 
     Attributes:
         order: how far they follow each other, 0 to 1.
-        away: the share of pages that are not at hand, 0 to 1.
+        apart: how many of them lead to other pages, unless they follow each other, 0 to 1.
         is_kept: whether the server keeps the table once it was read.
     """
 
     order: float
-    away: float
+    apart: float
     is_kept: bool
 
     @staticmethod
     def of(visit: Visit, tables: Mapping[TableName, Table], buffers_bytes: float) -> _Scatter:
         size_bytes = tables[visit.table].size_bytes
         is_kept = size_bytes <= buffers_bytes * _READ_ROUND
-        order, again = 0.0, 0.0
         if visit.times <= 1:
-            return _Scatter(order, 0.0, is_kept)
+            return _Scatter(0.0, 0.0, is_kept)
+        order, again = 0.0, 0.0
         if visit.source is not None:
             order = visit.source.order(tables)
             again = order * (1.0 - 1.0 / visit.source.repeats(tables))
-        held = min(buffers_bytes * _OF_BUFFERS / max(size_bytes, 1.0), 1.0)
-        return _Scatter(order, (1.0 - held) * (1.0 - again), is_kept)
+        a_page = visit.times * PAGE_BYTES / size_bytes
+        return _Scatter(order, (1.0 - again) * a_page / (a_page + _HALF_A_PAGE), is_kept)
 
 
 def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -> float:
@@ -158,23 +158,27 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
     if visit.is_whole:
         return visit.cost + (0.0 if visit.is_partial else table.rows * _ENTRY / visit.shared_by)
     pages = max(table.size_bytes / PAGE_BYTES, 1.0)
+    page = min(page_cost, IN_MEMORY) if scatter.is_kept else page_cost
+    if not visit.index:
+        return max(visit.cost - pages * (page_cost - page), 0.0)
     if visit.is_bitmap and visit.times <= 1:
         some = pages_fetched(visit.rows, pages)
         besides = visit.rows * _ROW / visit.shared_by
-        cheap = some * (1.0 if scatter.is_kept else _BY_BITMAP) * page_cost
-        dear = some * _AT_RANDOM * page_cost
+        cheap = some * (1.0 if scatter.is_kept else _BY_BITMAP) * page
+        dear = some * _AT_RANDOM * page
         far = 0.0
     else:
         rows = _fetched(visit, table)
         in_order = _in_order(visit, table)
         touched = _touched(rows, table, pages, in_order)
-        follows = scatter.order * in_order
-        touch = _TOUCHED * min(sqrt(table.size_bytes / _FAR_BYTES), 1.0)
+        follows = scatter.order * (1.0 + in_order) / 2
+        far_off = min(sqrt(table.size_bytes / _FAR_BYTES), 1.0)
+        touch = _TOUCHED * far_off
         cheap = touched * touch
         most = _AT_HAND if visit.times > 1 else _AT_RANDOM
-        dear = touched * max(most * page_cost, touch)
+        dear = touched * max(most * page, touch)
         besides = _LOOK_UP + rows * _ROW
-        far = min(touched, 1.0) * _FAR * scatter.away * (1.0 - follows)
+        far = min(touched, 1.0) * _APART * page_cost * far_off * scatter.apart * (1.0 - follows)
     cost = max(visit.cost, cheap + besides)
     return (min(cost, dear + besides) if _is_known(visit, table) else cost) + far
 
@@ -264,6 +268,9 @@ def _walk(node: Node, assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit
         yield _by_index(node, assumed, way)
     elif kind == "Index Only Scan" and way.times > 1:
         yield replace(_by_index(node, assumed, way), is_alone=True)
+    elif kind == "Seq Scan" and (table := table_of(node)):
+        cost, rows = float(node["Total Cost"]), float(node["Plan Rows"])
+        yield Visit(table, "", way.times, cost, rows)
     elif kind == "Bitmap Heap Scan":
         yield from _by_bitmap(node, assumed, way)
     children = node.get("Plans", ())

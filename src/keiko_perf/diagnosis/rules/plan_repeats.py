@@ -53,7 +53,9 @@ def correlated_subplan(plan: Plan) -> Iterator[Finding]:
                 "subplan": str(node.details.get("Subplan Name")),
             },
             explanation=say(
-                "Write it as a join, or as a join with a grouped subquery: then it is run once."
+                "Where most rows are asked for, write it as a join, or as a join with a grouped"
+                " subquery: then it is run once, for all. Where only some are, and each run finds"
+                " its rows by an index, that takes longer: ask for fewer, or keep what it counts."
             ),
             link=f"{MANUAL}/functions-subquery.html",
         )

@@ -169,8 +169,9 @@ def temp_files(evidence: Evidence) -> Iterator[Finding | Gap]:
                 spilled=spilled / one.calls,
             ),
             say(
-                "What it sorts or hashes does not fit into work_mem. Give this one statement more"
-                " of it, or let it sort fewer rows: an index may hand them over sorted."
+                "What it sorts or hashes does not fit into work_mem. Let it sort fewer rows: an"
+                " index may hand them over sorted. More work_mem for this one statement spares"
+                " the files, which is little where the system keeps them in memory: try it first."
             ),
             severity=max(by_share(share), _much(spilled >= 10 * GIB)),
             cure=f"SET LOCAL work_mem = '{wanted_mib}MB';" if wanted_mib <= 1024 else None,

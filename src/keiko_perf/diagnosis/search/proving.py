@@ -115,23 +115,30 @@ class Proving:
     async def _by_clock(self, bit: int, everything: Bits, choice: Choice) -> Gains:
         """What each statement takes without one of the chosen and with it, if not the same."""
         others = everything & ~(1 << bit)
-        gains = []
+        using = []
         for number in choice.affected(1 << bit):
             # What is only known to be at most so dear may be dearer: where there is more to
-            # choose from, the planner sometimes takes what takes longer.
-            if choice.may_ask():
-                await self.exactly(number, everything)
+            # choose from, the planner sometimes takes what takes longer. It is asked about
+            # in the end in any case: who loses has to be told.
+            await self.exactly(number, everything)
             # Two plans without it differ by chance: to judge it by them costs TPC-H 3 % more.
-            if not self._uses(number, everything, bit):
-                continue
-            if choice.may_ask():
-                await self.exactly(number, others)
-            before = self.costs.plan(number, others).real
-            after = self.costs.plan(number, everything).real
-            if before != after:
-                lost = max(after - before, 0.0)
-                gains.append((number, before, after + _CAUTION * lost))
-        return gains
+            if self._uses(number, everything, bit):
+                using.append(number)
+                if choice.may_ask():
+                    await self.exactly(number, others)
+        gains = [self._gain(number, others, everything) for number in using]
+        if gains:
+            # What it is chosen for is not left to what is only known to be at most so dear.
+            most = max(gains, key=lambda one: choice.weights[one[0]] * (one[1] - one[2]))[0]
+            await self.exactly(most, others)
+            gains = [self._gain(number, others, everything) for number in using]
+        return [one for one in gains if one[1] != one[2]]
+
+    def _gain(self, number: int, others: Bits, everything: Bits) -> tuple[int, float, float]:
+        """What a statement takes without one of the chosen and with it, a loss with caution."""
+        before = self.costs.plan(number, others).real
+        after = self.costs.plan(number, everything).real
+        return number, before, after + _CAUTION * max(after - before, 0.0)
 
     def _uses(self, number: int, some: Bits, bit: int) -> bool:
         """Whether a statement's plan under some indexes uses one of them."""

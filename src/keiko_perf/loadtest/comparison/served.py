@@ -70,7 +70,7 @@ def served(command: str) -> Iterator[Served]:
             f"the command {command!r} does not say where it listens",
             cure="Write {port} where its port stands, as in 'uvicorn app:app --port {port}'",
         )
-    port = _free_port()
+    port = free_port()
     with _sigterm_as_ctrl_c(), tempfile.TemporaryFile() as said:
         process = _started(command.replace(PORT, str(port)), said)
         try:
@@ -167,7 +167,8 @@ def _told(said: IO[bytes]) -> str:
     return f"; it said:\n{text}\n" if text else ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One of this machine's that nobody listens at."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         port: int = asked.getsockname()[1]

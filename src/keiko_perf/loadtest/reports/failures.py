@@ -93,7 +93,8 @@ _CURES = {
         "meanwhile."
     ),
     Failure.TIMEOUT_BODY: say(
-        "The answer is long, or comes slowly; --timeout says how long is waited for all of it."
+        "The answer is long, or comes slowly; --timeout says how long is waited for all of it. A "
+        "subscription (server-sent events) has no end: with --events 1 its first event is."
     ),
     Failure.PROTOCOL: say(
         "What answers is no HTTP server, or broke off: see that the port is the service's, and in "

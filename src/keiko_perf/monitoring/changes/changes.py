@@ -40,6 +40,7 @@ _DAY_S = 86_400.0
 _ALPHA = 0.01
 _KNOWN_SHARE = 0.75
 _AFTER_MARKER_S = 3600.0
+_TOLD_BY = {STATEMENT_P95.name: STATEMENT.name, P50.name: P95.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +132,15 @@ def find_changes(
 
 
 def without_tails(found: Iterable[_T]) -> Iterator[_T]:
-    """Of a statement that got slower on the whole, its slow executions are no news."""
+    """
+    Of a statement that got slower on the whole, its slow executions are no news; nor are most
+    requests of a route whose slowest ones, which are promised, got slower as well.
+    """
     found = tuple(found)
-    whole = {(one.subject, one.is_worse) for one in found if one.name == STATEMENT.name}
+    known = {(one.name, one.subject, one.is_worse) for one in found}
     for one in found:
-        if one.name != STATEMENT_P95.name or (one.subject, one.is_worse) not in whole:
+        better = _TOLD_BY.get(one.name)
+        if better is None or (better, one.subject, one.is_worse) not in known:
             yield one
 
 

@@ -21,7 +21,10 @@ Row = dict[str, Any]
 
 
 def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
-    """`endpoints`, `tasks`, `statements` and `blocking` over *windows*, with what is left out."""
+    """
+    `endpoints`, `tasks`, `statements`, `websockets`, `streams` and `blocking` over *windows*, with
+    what is left out.
+    """
     windows = sorted(windows, key=lambda one: one.started_at)
     halves = _halves(windows)
     # Merged from the halves: to merge all windows once more would cost as much again.
@@ -35,6 +38,8 @@ def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
         ("endpoints", Kind.ROUTE),
         ("tasks", Kind.TASK),
         ("statements", Kind.STATEMENT),
+        ("websockets", Kind.WEBSOCKET),
+        ("streams", Kind.STREAM),
     ):
         rows, left_out = _rows(whole, halves, kind, measured_s)
         found[name] = rows

@@ -61,12 +61,21 @@ class Piece:
         return decode(self.body, envelope, wants)
 
 
-def snapshots(pieces: Iterable[Piece], wants: Wants | None = None) -> list[Snapshot]:
-    """All of them, in their order, but for those that cannot be read, which is said."""
+def snapshots(
+    pieces: Iterable[Piece], wants: Wants | None = None, *, once: bool = False
+) -> list[Snapshot]:
+    """
+    All of them, in their order, but for those that cannot be read, which is said.
+
+    Args:
+        pieces: packed.
+        wants: the series that are wanted; all if not given.
+        once: whether nobody will read them again soon, so that none is kept unpacked.
+    """
     made = []
     for one in pieces:
         try:
-            made.append(one.snapshot(wants) if wants or one.is_whole else _kept(one))
+            made.append(one.snapshot(wants) if wants or once or one.is_whole else _kept(one))
         except ValueError as error:
             # It stays a hole in the history; the windows around it are as good as before.
             _log.warning(

@@ -148,7 +148,7 @@ def _make(connection: sqlite3.Connection, stretch_s: int, started_s: int) -> Non
     shorter_s = [one for one in LENGTHS_S if one < stretch_s]
     parts = _cover(connection, range_us, shorter_s, None, has_minutes=True)
     # What cannot be read is a hole, and not tried again.
-    merged = Snapshot.merged(snapshots(parts)) or Snapshot(
+    merged = Snapshot.merged(snapshots(parts, once=True)) or Snapshot(
         started_at=datetime.fromtimestamp(started_s, UTC), window_s=0.0
     )
     connection.execute(

@@ -187,7 +187,8 @@ def _roll_up(connection: sqlite3.Connection, level: int, until_us: int, stretch_
         del stretches[-1]  # there may be more in it: it is for the next time
     for start_us in stretches:
         end_us = start_us + stretch_us
-        merged = Snapshot.merged(snapshots(_of_level(connection, level, start_us, end_us)))
+        parts = _of_level(connection, level, start_us, end_us)
+        merged = Snapshot.merged(snapshots(parts, once=True))
         connection.execute(
             "DELETE FROM windows WHERE level = ? AND started_us >= ? AND started_us < ?",
             (level, start_us, end_us),

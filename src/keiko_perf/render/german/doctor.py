@@ -5,6 +5,44 @@ from __future__ import annotations
 _MEASURE = "Das ist nicht geprüft: nach der Änderung neu messen."
 
 TEMPLATES = {
+    "the database's server has no connection left, not for this look either": (
+        "der Server der Datenbank hat keine Verbindung mehr, auch für diesen Blick nicht"
+    ),
+    "Who needs a connection is refused. Each process has a pool of its own, and together they may "
+    "open pool_size + max_overflow times the processes, of all services: let that be less than "
+    "max_connections, or put pgbouncer between.": (
+        "Wer eine Verbindung braucht, wird abgewiesen. Jeder Prozess hat einen eigenen Pool, und "
+        "zusammen dürfen sie pool_size + max_overflow mal die Prozesse öffnen, aller Dienste: das "
+        "unter max_connections halten, oder pgbouncer dazwischen setzen."
+    ),
+    "its server has no connection left": "ihr Server hat keine Verbindung mehr",
+    "End connections that are not needed, raise max_connections, or put a pooler in front": (
+        "Verbindungen beenden, die nicht gebraucht werden, max_connections erhöhen, oder einen "
+        "Pooler davorsetzen"
+    ),
+    "Each worker process has a pool of its own: that of one is used up, and those of the others "
+    "are not. There somebody takes connections and does not give them back: a session without "
+    "`async with`, a transaction that stays open, a background task. To start that worker anew "
+    "puts it off. This is not verified: measure again after the change.": (
+        "Jeder Arbeitsprozess hat einen eigenen Pool: der eines Prozesses ist aufgebraucht, die "
+        "der anderen sind es nicht. Dort nimmt jemand Verbindungen und gibt sie nicht zurück: eine "
+        "Session ohne `async with`, eine Transaktion, die offen bleibt, eine Hintergrundaufgabe. "
+        "Diesen Prozess neu zu starten schiebt es auf. Das ist nicht geprüft: nach der Änderung "
+        "wieder messen."
+    ),
+    "{share:ratio} of the time that users wait the container stands still: its quota of processors "
+    "is used up for {throttled:ratio} of the time": (
+        "{share:ratio} der Zeit, die Nutzer warten, steht der Container still: sein Kontingent an "
+        "Prozessoren ist {throttled:ratio} der Zeit aufgebraucht"
+    ),
+    "A limit (limits.cpu of Kubernetes, --cpus of Docker) stops all of its threads for the rest of "
+    "each tenth of a second in which it is used up, also where it is not reached on average. Raise "
+    "or drop it, or let fewer workers and threads share it.": (
+        "Eine Grenze (limits.cpu von Kubernetes, --cpus von Docker) hält alle seine Threads für "
+        "den Rest jeder Zehntelsekunde an, in der sie aufgebraucht ist, auch wo sie im Mittel "
+        "nicht erreicht wird. Sie anheben oder weglassen, oder weniger Prozesse und Threads sie "
+        "teilen lassen."
+    ),
     "who waits for whom in the database": "wer in der Datenbank auf wen wartet",
     "Nothing slow was found: {count:count} statements took {mean:duration} each": (
         "Nichts Langsames gefunden: {count:count} Anweisungen brauchten je {mean:duration}"
@@ -153,6 +191,15 @@ TEMPLATES = {
     "another session": "eine andere Sitzung",
     "users": "Nutzer",
     "clients of the database": "Klienten der Datenbank",
+    "It reads far more rows than it returns. The planner was asked what it would cost with the "
+    "index; the time is reckoned from that. What it counts in the index alone it looks up in the "
+    "table, too, where a page has changed since the last VACUUM: the index helps as long as that "
+    "comes by often. Make it, VACUUM, then measure again.": (
+        "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was sie mit dem "
+        "Index kosten würde; die Zeit ist daraus gerechnet. Was sie im Index allein zählt, schlägt "
+        "sie auch in der Tabelle nach, wo sich eine Seite seit dem letzten VACUUM geändert hat: "
+        "der Index hilft, solange das oft genug kommt. Ihn anlegen, VACUUM, dann neu messen."
+    ),
     "It reads far more rows than it returns. The planner was asked what it would cost with the "
     "index; the time is reckoned from that. Make the index, then measure again.": (
         "Sie liest weit mehr Zeilen, als sie liefert. Der Planer wurde gefragt, was sie mit dem "

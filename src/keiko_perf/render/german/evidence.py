@@ -114,7 +114,9 @@ _NAMES = {
     "per hour": "je Stunde",
     "place": "Stelle",
     "planning": "Planung",
+    "pool connections": "Verbindungen der Pools",
     "pool wait": "Warten auf den Pool",
+    "queued": "Warten auf einen Prozessor",
     "read": "Lesezeit",
     "reason": "Grund",
     "refused": "abgelehnt",
@@ -164,6 +166,7 @@ _NAMES = {
     "table rows written": "in die Tabelle geschriebene Zeilen",
     "table": "Tabelle",
     "temp blocks written": "geschriebene temporäre Blöcke",
+    "throttled": "angehalten",
     "timed": "nach Zeit",
     "timeouts": "Zeitüberschreitungen",
     "times": "Male",
@@ -186,6 +189,7 @@ _NAMES = {
     "wanted lock": "gewünschte Sperre",
     "workers launched": "gestartete Helferprozesse",
     "workers planned": "geplante Helferprozesse",
+    "workers": "Prozesse",
     "write cost": "Kosten beim Schreiben",
 }
 _NUMBER = re.compile(r" (\d+)\b")

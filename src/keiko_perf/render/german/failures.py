@@ -33,9 +33,11 @@ TEMPLATES = {
     "--timeout says how long is waited; keiko-perf doctor tells what the service does meanwhile.": (
         "--timeout sagt, wie lange gewartet wird; keiko-perf doctor, was der Dienst derweil tut."
     ),
-    "The answer is long, or comes slowly; --timeout says how long is waited for all of it.": (
+    "The answer is long, or comes slowly; --timeout says how long is waited for all of it. A "
+    "subscription (server-sent events) has no end: with --events 1 its first event is.": (
         "Die Antwort ist lang oder kommt langsam; --timeout sagt, wie lange auf alles gewartet"
-        " wird."
+        " wird. Ein Abonnement (server-sent events) hat kein Ende: Mit --events 1 ist es das erste"
+        " Ereignis."
     ),
     "What answers is no HTTP server, or broke off: see that the port is the service's, and in its"
     " log why.": (

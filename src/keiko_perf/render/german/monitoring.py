@@ -108,5 +108,6 @@ TEMPLATES = {
         "{what} ist {value}, mindestens {limit} ist zugesagt und mehr wurde nachgefragt"
     ),
     "{what} is {value}, limit {limit}": "{what} ist {value}, Grenze {limit}",
+    "{what} is {value}, limit {limit}: {why}": "{what} ist {value}, Grenze {limit}: {why}",
     "{what} is {value}: {why}": "{what} ist {value}: {why}",
 }

@@ -90,9 +90,13 @@ TEMPLATES = {
     "With more work_mem it remembers the rows instead of whole blocks.": (
         "Mit mehr work_mem merkt es sich die Zeilen statt ganzer Blöcke."
     ),
-    "Write it as a join, or as a join with a grouped subquery: then it is run once.": (
-        "Als Join schreiben oder als Join mit einer gruppierten Unterabfrage: dann läuft sie"
-        " einmal."
+    "Where most rows are asked for, write it as a join, or as a join with a grouped subquery: then"
+    " it is run once, for all. Where only some are, and each run finds its rows by an index, that"
+    " takes longer: ask for fewer, or keep what it counts.": (
+        "Wo die meisten Zeilen gefragt sind, als Join schreiben oder als Join mit einer gruppierten"
+        " Unterabfrage: dann läuft sie einmal, für alle. Wo es nur einige sind und jeder Lauf seine"
+        " Zeilen über einen Index findet, dauert das länger: nach weniger fragen, oder behalten,"
+        " was sie zählt."
     ),
     "a subquery is run {loops:count} times, once for each row": (
         "eine Unterabfrage läuft {loops:count}-mal, einmal für jede Zeile"

@@ -144,10 +144,12 @@ TEMPLATES = {
         " verschiedener Länge und Namen im Text machen aus einer Anweisung viele; sonst mehr"
         " davon behalten."
     ),
-    "What it sorts or hashes does not fit into work_mem. Give this one statement more of it, or"
-    " let it sort fewer rows: an index may hand them over sorted.": (
-        "Was sie sortiert oder hasht, passt nicht in work_mem. Dieser einen Anweisung mehr davon"
-        " geben, oder sie weniger Zeilen sortieren lassen: ein Index kann sie sortiert liefern."
+    "What it sorts or hashes does not fit into work_mem. Let it sort fewer rows: an index may hand"
+    " them over sorted. More work_mem for this one statement spares the files, which is little"
+    " where the system keeps them in memory: try it first.": (
+        "Was sie sortiert oder hasht, passt nicht in work_mem. Sie weniger Zeilen sortieren lassen:"
+        " ein Index kann sie sortiert liefern. Mehr work_mem für diese eine Anweisung erspart die"
+        " Dateien, was wenig ist, wo das System sie im Speicher hält: erst probieren."
     ),
     "What was kept": "Was aufbewahrt wurde",
     "a statement comes with IN lists of {count:count} lengths": (

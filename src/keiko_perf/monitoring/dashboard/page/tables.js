@@ -1,4 +1,4 @@
-/** The tables: alerts, endpoints, tasks, statements with what to do, blocking calls, changes. */
+/** The tables: alerts, endpoints, tasks, statements with what to do, open connections, blocking calls, changes. */
 
 import { address } from "./address.js";
 import { mostOf, trendWords } from "./cards.js";
@@ -66,6 +66,12 @@ export class Tables {
     yield this.#table("tasks", t("tasks"), ordered("tasks", document.tasks, view), view, [
       linked("task", t("task"), this.link), number("count", t("runs"), "count"), errors(), ...durations(), share(), trend(),
     ], { none: t("noTask"), leftOut: document.tasks_left_out });
+    const lasting = [...(document.websockets ?? []), ...(document.streams ?? [])];
+    if (lasting.length) {
+      yield this.#table("connections", t("connections"), ordered("connections", lasting, view), view, [
+        { name: "name", title: t("endpoint"), isName: true, cell: (row) => row.name }, number("count", t("count"), "count"), errors(), ...durations(),
+      ], { none: "", leftOut: document.websockets_left_out + document.streams_left_out, aside: t("connectionsHelp") });
+    }
     if (document.blocking) yield this.#blocking(document, view);
     if (document.changes) yield this.#changes(document.changes, view);
   }
