@@ -146,7 +146,7 @@ SELECT d.xact_commit AS commits, d.xact_rollback AS rollbacks, d.blks_hit AS hit
 FROM pg_catalog.pg_stat_database d
 CROSS JOIN (
     SELECT datname, datfrozenxid FROM pg_catalog.pg_database
-    ORDER BY age(datfrozenxid) DESC, datname LIMIT 1
+    ORDER BY age(datfrozenxid) DESC, datname = current_database(), datname LIMIT 1
 ) o
 CROSS JOIN (
     SELECT sum(checksum_failures)::bigint AS failures, max(checksum_last_failure) AS failed_at
