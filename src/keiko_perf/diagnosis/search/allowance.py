@@ -10,10 +10,10 @@ from __future__ import annotations
 from keiko_perf.diagnosis.search.ledger import Hopes
 from keiko_perf.diagnosis.search.rehearsal import Rehearsal
 
-_OF_ALL = 0.265
+_OF_ALL = 0.235
 _MOST_FOR_EACH, _MOST = 4.0, 180.0
 """More than so many, for each statement and in all, are worth nobody's time."""
-_AT_MOST = 0.24
+_AT_MOST = 0.225
 """Nor are more of those of Extend's for whatever the search is not sure of in the end."""
 _TOLD_MORE = 1.4
 """It is rehearsed anew when the planner has said so many times as much."""

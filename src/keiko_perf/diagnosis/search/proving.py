@@ -25,7 +25,7 @@ _CAUTION = 0.1
 _MOST_ASKED_AGAIN = 2
 """Statements that gain most by an index."""
 _MOST_CHOICES = 3
-"""So often it is chosen anew, without what turned out to be of no use."""
+"""So often it is chosen anew, without what turned out to be of no use, while it may ask."""
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Proving:
             # What is refused beside some may leave room for what is worse.
             is_better = self._cost(kept, choice) < self._cost(best, choice)
             best = kept if is_better or not number else best
-            if kept == order or self.limits.is_late():
+            if kept == order or self.limits.is_late() or not choice.may_ask():
                 break
         self.slower &= ~set_of(best)
         return best
