@@ -37,7 +37,7 @@ from keiko_perf.model import (
 )
 from keiko_perf.model.compare import Change
 from keiko_perf.monitoring.changes import markers
-from keiko_perf.monitoring.changes.changes import ServiceChange, is_enough
+from keiko_perf.monitoring.changes.changes import ServiceChange, Shift, is_enough
 from keiko_perf.monitoring.changes.deploys import Difference
 from keiko_perf.monitoring.changes.markers import Marker, MarkerKind
 from keiko_perf.monitoring.changes.stretches import step_between
@@ -114,7 +114,7 @@ def _sections(
     yield Section(
         title=say("What changed"),
         paragraphs=(*((exact,) if found else ()), *map(_demand, _neutral(found))),
-        comparisons=tuple(map(_comparison, judged)),
+        comparisons=tuple(_comparison(one, _reason(one)) for one in judged),
         gaps=() if is_enough else (_gap(),),
     )
     if deployed:
@@ -128,24 +128,11 @@ def _sections(
 
 def _since_deploy(deployed: tuple[Difference, ...]) -> Section:
     deploy = deployed[0].deploy
+    reason = say("held side by side, minutes before and after the deploy")
     return Section(
         title=say("What differs since the last deploy"),
         paragraphs=(say("Deploy at {at:time}: {text}", at=deploy.at, text=deploy.text),),
-        comparisons=tuple(
-            Comparison(
-                subject=one.subject or _WHOLE,
-                label=one.label,
-                format=one.format,
-                before=one.before,
-                after=one.after,
-                ratio=one.ratio,
-                low=one.low,
-                high=one.high,
-                change=Change.REGRESSED if one.is_worse else Change.IMPROVED,
-                reason=say("held side by side, minutes before and after the deploy"),
-            )
-            for one in deployed
-        ),
+        comparisons=tuple(_comparison(one, reason) for one in deployed),
     )
 
 
@@ -215,13 +202,13 @@ def _demand(change: ServiceChange) -> Message:
     )
 
 
-def _what(change: ServiceChange | Difference) -> Message:
+def _what(change: Shift) -> Message:
     if change.subject is None:
         return change.label
     return say("{kpi} of {subject}", kpi=change.label, subject=change.subject)
 
 
-def _comparison(change: ServiceChange) -> Comparison:
+def _comparison(change: Shift, reason: Message) -> Comparison:
     return Comparison(
         subject=change.subject or _WHOLE,
         label=change.label,
@@ -232,7 +219,7 @@ def _comparison(change: ServiceChange) -> Comparison:
         low=change.low,
         high=change.high,
         change=Change.REGRESSED if change.is_worse else Change.IMPROVED,
-        reason=_reason(change),
+        reason=reason,
     )
 
 

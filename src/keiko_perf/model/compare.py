@@ -29,7 +29,7 @@ from statistics import variance
 from keiko_perf.model.histogram import Histogram
 from keiko_perf.model.message import Message, say
 from keiko_perf.model.samples import samples_needed
-from keiko_perf.model.student import p_value, t_quantile
+from keiko_perf.model.student import chance, t_quantile
 
 CONFIDENCE = 0.95
 _SHORT = 30
@@ -167,7 +167,7 @@ def compare(
     change, reason = _decide(low, high, min_effect=least, intervals=seen, short=short)
     return replace(
         _compared(subject, q, values, low=low, high=high, change=change, reason=reason),
-        chance=_chance(abs(middle) - log(1 + least), error, df),
+        chance=chance(abs(middle) - log(1 + least), error, df),
     )
 
 
@@ -222,13 +222,6 @@ def _logs(side: Sequence[Histogram], stretch: int, q: float) -> list[float]:
     starts = range(0, len(side) - stretch + 1, stretch)
     found = (Histogram.merged(side[at : at + stretch]).quantile(q) for at in starts)
     return [log(one) for one in found if one]
-
-
-def _chance(beyond: float, error: float, df: float) -> float:
-    """How likely the like is, either way, where the effect is just the least that matters."""
-    if beyond <= 0:
-        return 1.0
-    return p_value(beyond / error, df) if error else 0.0
 
 
 def _compared(

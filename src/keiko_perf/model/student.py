@@ -52,6 +52,20 @@ def pooled(before: Sequence[float], after: Sequence[float]) -> tuple[float, floa
     return means[1] - means[0], sqrt(squares / df * (1 / len(before) + 1 / len(after))), df
 
 
+def chance(beyond: float, error: float, df: float) -> float:
+    """
+    How likely a difference is, either way, that is *beyond* what does not count by so much.
+
+    Args:
+        beyond: by how much; 0 or less is no difference.
+        error: its standard error; 0 where nothing varies.
+        df: its degrees of freedom.
+    """
+    if beyond <= 0:
+        return 1.0
+    return p_value(beyond / error, df) if error else 0.0
+
+
 def t_quantile(q: float, df: float) -> float:
     """Where the distribution reaches *q*, over 0.5 and under 1; by bisection."""
     low, high = 0.0, 1.0

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import cos, exp, log, pi, sin, sqrt
 from statistics import fmean, median
 
-from keiko_perf.model.student import p_value, t_quantile, welch
+from keiko_perf.model.student import chance, p_value, t_quantile, welch
 from keiko_perf.monitoring.changes.courses import Course, course_of
 from keiko_perf.monitoring.changes.regression import Fit, Normal, fit
 
@@ -165,9 +165,7 @@ def _sum_of_distances(values: Sequence[float]) -> float:
 def _welch(left: Sequence[float], right: Sequence[float]) -> float:
     """The two-sided p of Welch's t-test."""
     more, error, df = welch(left, right)
-    if not error:
-        return 0.0 if more else 1.0
-    return p_value(more / error, df)
+    return chance(abs(more), error, df)
 
 
 # The joint fit

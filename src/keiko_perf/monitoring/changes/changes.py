@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from keiko_perf.model import Kind, Message
 from keiko_perf.monitoring.changes.changepoints import LEAST_POINTS, change_points
@@ -44,7 +44,27 @@ _TOLD_BY = {STATEMENT_P95.name: STATEMENT.name, P50.name: P95.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceChange:
+class Shift:
+    """A figure that is another than it was; its attributes are those of `ServiceChange`."""
+
+    name: str
+    label: Message
+    format: str
+    subject: str | None
+    before: float
+    after: float
+    low: float
+    high: float
+    is_worse: bool | None
+
+    @property
+    def ratio(self) -> float:
+        """After ÷ before."""
+        return self.after / self.before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceChange(Shift):
     """
     A figure whose level changed for good.
 
@@ -59,41 +79,19 @@ class ServiceChange:
         after: its level since.
         low: the lower end of the 95 % interval of after ÷ before.
         high: its upper end.
-        confidence: how sure it is that it changed at all, 0 to `SUREST`.
+        ratio: after ÷ before.
         is_worse: whether that is worse; None if it is neither, such as more demand.
+        confidence: how sure it is that it changed at all, 0 to `SUREST`.
         marker: what was done to the service just before; None if nothing is known.
     """
 
     at: datetime
     step_s: float
-    name: str
-    label: Message
-    format: str
-    subject: str | None
-    before: float
-    after: float
-    low: float
-    high: float
     confidence: float
-    is_worse: bool | None
     marker: Marker | None = None
 
-    @property
-    def ratio(self) -> float:
-        """After ÷ before."""
-        return self.after / self.before
 
-
-class _Told(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def subject(self) -> str | None: ...
-    @property
-    def is_worse(self) -> bool | None: ...
-
-
-_T = TypeVar("_T", bound=_Told)
+_T = TypeVar("_T", bound=Shift)
 
 
 def find_changes(

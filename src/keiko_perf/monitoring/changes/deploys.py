@@ -15,11 +15,10 @@ from datetime import datetime, timedelta
 from math import exp, log, sqrt
 from statistics import fmean, median
 
-from keiko_perf.model import Message
 from keiko_perf.model.compare import holm_rejects
-from keiko_perf.model.student import p_value, pooled, t_quantile
+from keiko_perf.model.student import chance, pooled, t_quantile
 from keiko_perf.monitoring.changes.changepoints import likeness_of
-from keiko_perf.monitoring.changes.changes import is_worse, keys_of, without_tails
+from keiko_perf.monitoring.changes.changes import Shift, is_worse, keys_of, without_tails
 from keiko_perf.monitoring.changes.markers import Marker
 from keiko_perf.monitoring.changes.stretches import DEMAND, P50, P95, Key, Stretch
 
@@ -41,38 +40,15 @@ _WARM_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Shift):
     """
-    A figure that is another since a deploy.
+    A figure that is another since a deploy; beside it its attributes are those of `ServiceChange`.
 
     Attributes:
         deploy: which one.
-        name: the figure's name, such as `latency_p95_s`.
-        label: what a person calls it.
-        format: the format of `render.units` that shows it.
-        subject: the route, task or statement; None for the whole service.
-        before: its level before.
-        after: its level since.
-        low: the lower end of the 95 % interval of after ÷ before.
-        high: its upper end.
-        is_worse: whether that is worse; None if it is neither.
     """
 
     deploy: Marker
-    name: str
-    label: Message
-    format: str
-    subject: str | None
-    before: float
-    after: float
-    low: float
-    high: float
-    is_worse: bool | None
-
-    @property
-    def ratio(self) -> float:
-        """After ÷ before."""
-        return self.after / self.before
 
 
 def parts_of(
@@ -137,11 +113,9 @@ def _compared(
         least = log(1 + key[0].least_effect)
         if error and min(map(len, sides)) < FEW_PARTS:
             least = max(least, log(OBVIOUS))
-        chance = 1.0
-        if abs(more) >= least:
-            chance = p_value((abs(more) - _BY_ITSELF) / error, df) if error else 0.0
+        by_chance = chance(abs(more) - _BY_ITSELF, error, df) if abs(more) >= least else 1.0
         half = t_quantile(0.975, df) * error
-        yield _Compared(key, exp(fmean(sides[0])), more, half, chance)
+        yield _Compared(key, exp(fmean(sides[0])), more, half, by_chance)
 
 
 def _likeness(sides: tuple[list[float], list[float]]) -> float:
