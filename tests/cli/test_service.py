@@ -8,12 +8,12 @@ import threading
 
 import pytest
 from fastapi import FastAPI
+from tests.loadtest.http.certificates import Authority
 
 from keiko_perf.cli.service import read_health
 from keiko_perf.errors import ServiceUnavailable
 from keiko_perf.monitoring import PerformanceMonitor
 from keiko_perf.monitoring.opening import proxy_of
-from tests.loadtest.http.certificates import Authority
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from urllib.request import (
 
 
 def opener_of(url: str) -> OpenerDirector:
-    """What opens *url*; it follows no redirect, for a token or a document was meant for this host."""
+    """What opens *url*, and no redirect: a token or a document was meant for this host."""
     if is_this_machine(urlsplit(url).hostname or ""):
         return build_opener(_NoRedirect, ProxyHandler({}))
     return build_opener(_NoRedirect)
