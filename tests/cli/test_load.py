@@ -388,6 +388,7 @@ def test_requests_come_at_recorded_instants(url, tmp_path):
         (("--curl", "curl http://127.0.0.1:1", "--json", "{}"), "--json goes with a URL"),
         (("shop.py",), "does not say where the service is"),
         (("shop.py", "--url", "http://127.0.0.1:1"), "there is no file"),
+        ((__file__.removesuffix("/test_load.py"),), "is no Python file with scenarios"),
         (("--har", "/nowhere"), "cannot be read"),
         (("--openapi", "http://127.0.0.1:1/openapi.json"), "cannot be fetched"),
         (("http://127.0.0.1:1", "--processes", "0"), "0 processes"),

@@ -10,7 +10,8 @@ import pytest
 
 from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.pricing.descents import descents
-from keiko_perf.diagnosis.pricing.visits import IN_MEMORY, Visit, misjudged, visits_of, weighed
+from keiko_perf.diagnosis.pricing.visits import IN_MEMORY, Visit, misjudged, weighed
+from keiko_perf.diagnosis.pricing.walk import visits_of
 from keiko_perf.diagnosis.schema import Column, ExistingIndex, Key, Table, TableName
 
 ORDERS = TableName("public", "orders")
@@ -205,6 +206,38 @@ def test_a_page_of_a_small_table_is_near_and_of_a_large_one_far() -> None:
 def test_rows_that_several_processes_share_are_reckoned_as_the_planner_does() -> None:
     plan = node("Gather", bitmap(40_000.0, Parallel_Aware=True), Workers_Planned=2)
     assert only(plan).shared_by == pytest.approx(2.4)
+
+
+def in_parallel(kind: str, inner: str, *, together: bool = False) -> dict[str, Any]:
+    """A join of two processes, whose inner side is made of look-ups by each or by them together."""
+    driver = {**outer(6000.0), "Parallel Aware": together}
+    look_ups = node("Nested Loop", driver, {**look_up(), "Parent Relationship": "Inner"})
+    made = node(inner, look_ups, Parent_Relationship="Inner", Parallel_Aware=together)
+    shared = {**outer(100.0), "Parallel Aware": True}
+    return node("Gather", node(kind, shared, made), Workers_Planned=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "inner"),
+    [("Hash Join", "Hash"), ("Merge Join", "Sort"), ("Nested Loop", "Materialize")],
+)
+def test_what_each_process_makes_for_itself_is_made_by_all_of_them(kind: str, inner: str) -> None:
+    plan = in_parallel(kind, inner)
+    visit = only(plan)
+    assert visit.repeated == pytest.approx(2.4)
+    (alone,) = visits_of(plan["Plans"][0])
+    assert alone.repeated == 1.0, "in one process it is made once"
+    assert misjudged([visit], TABLES) == pytest.approx(
+        2.4 * misjudged([alone], TABLES) + 1.4 * alone.times * alone.cost
+    )
+    together = in_parallel(kind, inner, together=True)
+    assert only(together).repeated == 1.0, "each makes its part of it"
+
+
+def test_what_is_looked_up_for_each_row_is_shared_as_the_rows_are() -> None:
+    driver = {**outer(6000.0), "Parallel Aware": True}
+    join = node("Nested Loop", driver, {**look_up(), "Parent Relationship": "Inner"})
+    assert only(node("Gather", join, Workers_Planned=2)).repeated == 1.0
 
 
 def test_of_several_bitmaps_nothing_is_known() -> None:
