@@ -143,5 +143,5 @@ def test_charts_of_thousands_of_routes_are_drawn_from_the_points_of_the_store(mo
     assert timelines.of(view, now, None).step_s == 20
     assert timelines.tail(view, now, None).step_s == 20
     few = Chunks(monitor).heaviest(*view.bounds(now), now, None)
-    assert few.left_out[Kind.ROUTE] == 200
+    assert 190 <= few.left_out[Kind.ROUTE] <= 200  # those refused most often are among the others
     store.close()
