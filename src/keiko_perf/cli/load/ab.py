@@ -108,13 +108,8 @@ def ab_command(
     commands = (before, after)
     measure: Callable[[str], Run] = _from_file
     if not all(RESULT in one for one in commands):
-        if url is None or PORT not in url:
-            raise UsageError(
-                "what is asked for is not said",
-                cure="Give --url http://127.0.0.1:{port}/…, or let both commands write to {result}",
-            )
+        url = _with_a_port(url)
         sent = bearer(token) | headers(header or [])
-        load = ConstantRate(rate) if users is None else Users(users)
         # The port is not known yet; the rest is read now, so that an error shows at once.
         asked = source(
             Given(target=url.replace(PORT, "1"), method=method, body=json_body, headers=sent)
@@ -122,7 +117,7 @@ def ab_command(
         plan = Plan(
             base_url=asked.base_url,
             steps=asked.steps,
-            load=load,
+            load=ConstantRate(rate) if users is None else Users(users),
             duration_s=seconds(duration),
             warmup_s=seconds(warmup),
             headers=sent,
@@ -149,6 +144,15 @@ def ab_command(
     destination = Destination(format=format, file=output, language=lang)
     exit_code = show(told, destination)
     end(told, exit_code, destination, console, interrupted=turns.is_interrupted)
+
+
+def _with_a_port(url: str | None) -> str:
+    if url is None or PORT not in url:
+        raise UsageError(
+            "what is asked for is not said",
+            cure="Give --url http://127.0.0.1:{port}/…, or let both commands write to {result}",
+        )
+    return url
 
 
 def _check(percentile: float, min_effect: float, pairs: int) -> None:

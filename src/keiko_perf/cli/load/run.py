@@ -179,7 +179,10 @@ def run_command(
     judged = (*targets, *(one.target for one in promised))
     if plan.steps:
         check_subjects(judged, asked.names)
-    _refuse(plan, processes=processes, finds_warmup=warmup == AUTO)
+    if warmup == AUTO and not isinstance(load, ConstantRate | Poisson | Users):
+        raise UsageError(
+            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
+        )
     for file in filter(None, (save_to, output)):
         check_writable(file)
     console = progress_console()
@@ -197,21 +200,6 @@ def run_command(
         result = replace(result, warmup=warmup_of(together(result.steps)[0]))
     destination = Destination(format=format, file=output, language=lang)
     _tell(replace(result, targets=targets), save_to, destination, console)
-
-
-def _refuse(plan: Plan, *, processes: int, finds_warmup: bool) -> None:
-    """
-    Refuse what makes no sense together.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if processes < 1:
-        raise UsageError(f"{processes} processes", cure="Use 1 or more")
-    if finds_warmup and not isinstance(plan.load, ConstantRate | Poisson | Users):
-        raise UsageError(
-            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
-        )
 
 
 def _measured(
