@@ -15,6 +15,7 @@ from keiko_perf.model import BlockingCall, Kind, Repeats, Series, Snapshot
 from keiko_perf.monitoring.attribution.split import Part
 from keiko_perf.monitoring.attribution.table import parts_by_route
 from keiko_perf.monitoring.dashboard.view import ident
+from keiko_perf.monitoring.storage.heaviest import REST, Few
 
 MAX_ROWS = 100
 Row = dict[str, Any]
@@ -25,7 +26,12 @@ def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
     `endpoints`, `tasks`, `statements`, `websockets`, `streams` and `blocking` over *windows*, with
     what is left out.
     """
-    windows = sorted(windows, key=lambda one: one.started_at)
+    return tables_and_whole(Few([*windows]))[0]
+
+
+def tables_and_whole(few: Few) -> tuple[dict[str, Any], Snapshot | None]:
+    """The same of some windows, and these merged."""
+    windows = sorted(few.windows, key=lambda one: one.started_at)
     halves = _halves(windows)
     # Merged from the halves: to merge all windows once more would cost as much again.
     whole = Snapshot.merged(half for half in halves if half is not None)
@@ -43,9 +49,9 @@ def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
     ):
         rows, left_out = _rows(whole, halves, kind, measured_s)
         found[name] = rows
-        found[f"{name}_left_out"] = left_out
+        found[f"{name}_left_out"] = left_out + few.left_out.get(kind, 0)
     found["blocking"] = [] if whole is None else [_blocking(one) for one in whole.blocking]
-    return found
+    return found, whole
 
 
 def full_name(windows: Iterable[Snapshot], kind: Kind, key: str) -> str | None:
@@ -85,8 +91,10 @@ def _rows(
     measured_s: float,
 ) -> tuple[list[Row], int]:
     series = () if whole is None else whole.of(kind)
-    ordered = sorted(series, key=lambda one: (-one.sum_s, one.name))
-    all_s = sum(one.sum_s for one in ordered)
+    all_s = sum(one.sum_s for one in series)
+    ordered = sorted(
+        (one for one in series if one.name != REST), key=lambda one: (-one.sum_s, one.name)
+    )
     before, after = (_by_name(half, kind) for half in halves)
     parts_s = {} if whole is None or kind is not Kind.ROUTE else parts_by_route(whole)
     repeats = {} if whole is None else {(one.kind, one.subject): one for one in whole.repeats}
