@@ -63,7 +63,7 @@ def value_scale(values: Iterable[float], format: str, lang: str, *, logarithmic:
     return Scale(places[0], places[-1], tuple(zip(places, labels, strict=True)))
 
 
-def time_scale(start_s: float, end_s: float, *, ticks: int) -> Scale:
+def time_scale(start_s: float, end_s: float, *, ticks: int = 6) -> Scale:
     """The scale of a time since the start; it ends where the lines end, and not at a tick."""
     if end_s <= start_s:
         end_s = start_s + 1.0
