@@ -33,12 +33,14 @@ another page. Where they are few, they lie apart in any order: at so many a page
 BUFFERS_BYTES = 128.0 * 2**20
 """Of a server as it is installed."""
 _BY_BITMAP = 1.25
-"""A page that a bitmap tells of, where nearly all are read, beside the next one."""
+"""A page that a bitmap tells of, in a table that the buffers cannot hold, beside the next one."""
 _READ_ROUND = 0.25
 """A table of more than this share of the buffers is not kept there when it is read as a whole."""
 IN_MEMORY = 0.15
 """What any page costs that is at hand; a row costs 0.01."""
 _ROW = 0.015
+_ROW_BY_BITMAP = 0.03
+"""Of a bitmap in a table that the buffers cannot hold."""
 _ENTRY = 0.005
 """To look at an entry of an index takes as long as to look at a row; the planner says half."""
 _LOOK_UP = 0.3
@@ -127,24 +129,31 @@ class _Scatter:
         order: how far they follow each other, 0 to 1.
         apart: how many of them lead to other pages, unless they follow each other, 0 to 1.
         is_kept: whether the server keeps the table once it was read.
+        is_too_large: whether it cannot hold it, however it is read.
+        belonging: how many rows belong to each that is looked up, if that is a key; 0: it is none.
     """
 
     order: float
     apart: float
     is_kept: bool
+    is_too_large: bool
+    belonging: float = 0.0
 
     @staticmethod
     def of(visit: Visit, tables: Mapping[TableName, Table], buffers_bytes: float) -> _Scatter:
         size_bytes = tables[visit.table].size_bytes
-        is_kept = size_bytes <= buffers_bytes * _READ_ROUND
+        kept = size_bytes <= buffers_bytes * _READ_ROUND, size_bytes > buffers_bytes
         if visit.times <= 1:
-            return _Scatter(0.0, 0.0, is_kept)
-        order, again = 0.0, 0.0
+            return _Scatter(0.0, 0.0, *kept)
+        order, again, belonging = 0.0, 0.0, 0.0
         if visit.source is not None:
             order = visit.source.order(tables)
             again = order * (1.0 - 1.0 / visit.source.repeats(tables))
+            if len(visit.columns) == len(visit.source.columns) and visit.source.is_key(tables):
+                belonging = tables[visit.table].rows / tables[visit.source.table].rows
         a_page = visit.times * PAGE_BYTES / size_bytes
-        return _Scatter(order, (1.0 - again) * a_page / (a_page + _HALF_A_PAGE), is_kept)
+        apart = (1.0 - again) * a_page / (a_page + _HALF_A_PAGE)
+        return _Scatter(order, apart, *kept, belonging)
 
 
 def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -> float:
@@ -159,12 +168,12 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
         return max(visit.cost - pages * (page_cost - page), 0.0)
     if visit.is_bitmap and visit.times <= 1:
         some = pages_fetched(visit.rows, pages)
-        besides = visit.rows * _ROW / visit.shared_by
-        cheap = some * (1.0 if scatter.is_kept else _BY_BITMAP) * page
+        besides = visit.rows * (_ROW_BY_BITMAP if scatter.is_too_large else _ROW)
+        cheap = some * (_BY_BITMAP if scatter.is_too_large else 1.0) * page
         dear = some * _AT_RANDOM * page
         far = 0.0
     else:
-        rows = _fetched(visit, table)
+        rows = _fetched(visit, table, scatter.belonging)
         in_order = _in_order(visit, table)
         touched = _touched(rows, table, pages, in_order)
         follows = scatter.order * (1.0 + in_order) / 2
@@ -203,7 +212,7 @@ def _is_partial(visit: Visit, table: Table) -> bool:
     )
 
 
-def _fetched(visit: Visit, table: Table) -> float:
+def _fetched(visit: Visit, table: Table, belonging: float) -> float:
     """How many rows a visit looks at each time; at least."""
     rows = visit.rows
     if visit.is_filtered and visit.columns and not _is_partial(visit, table):
@@ -212,7 +221,7 @@ def _fetched(visit: Visit, table: Table) -> float:
             column = table.columns.get(name)
             found /= max((column.distinct if column else None) or table.rows, 1.0)
         rows = max(rows, found)
-    rows *= visit.found
+    rows = max(rows * visit.found, belonging)
     if visit.is_first_enough:
         return max(rows / 2, 1.0) if visit.is_filtered else 1.0
     return rows
