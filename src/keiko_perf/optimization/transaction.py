@@ -45,9 +45,8 @@ def refuse_outside(writes: Sequence[Numbered], where: Begins) -> None:
     for index, write in writes:
         if not takes_one(write.run):
             raise UsageError(
-                f"write {index} takes no connection or session, and would not be in the transaction",
-                cure="Let it take the one of the transaction, without a default, or give writes_in "
-                "the session that it uses",
+                f"write {index} takes no connection or session, so it could only write outside",
+                cure="Let it take one, without a default, or give the session that it uses",
             )
 
 
