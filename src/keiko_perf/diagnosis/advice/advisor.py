@@ -42,11 +42,13 @@ from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.scratch import Scratch, Trial, try_out
 from keiko_perf.diagnosis.pricing.sessions import Patient, Remembering, WithTried
 from keiko_perf.diagnosis.pricing.verify import HypoPg, RolledBackBuild
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits
 from keiko_perf.diagnosis.search.costs import Costs
 from keiko_perf.diagnosis.search.search import Search
 from keiko_perf.diagnosis.statements.workload import Workload
+from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Gap, say
 
 __all__ = ["Advice", "advise"]
@@ -116,7 +118,7 @@ async def advise(
     task = Task(
         schema=schema,
         proposals=propose(queries, schema, max_candidates=max_candidates, kinds=kinds),
-        writes=with_counters(writes_of(queries), workload.written, schema.tables),
+        written=workload.written,
         limits=Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late),
         counts_built=counts_built,
         unread=len(workload.unparsed),
@@ -170,7 +172,9 @@ async def _priced(
         sampled = sampling.over(WithTried(asked, trial.tried) if trial.tried else asked)
         session = Remembering(sampled)
         sizes, refused = await _sizes(session, task)
-        upkeeps = _upkeeps(task, sizes)
+        planned = await _rows_planned(session, task)
+        writes = with_counters(writes_of(task.queries, planned), task.written, task.schema.tables)
+        upkeeps = _upkeeps(task, writes, sizes)
         search = Search(
             costs=Costs(
                 session,
@@ -191,6 +195,7 @@ async def _priced(
             found=found,
             refused=refused,
             sizes=sizes,
+            writes=writes,
             upkeeps=upkeeps,
             verified_by={
                 one.index: _how(one.index, trial, session, pricer) for one in found.chosen
@@ -240,12 +245,29 @@ async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None],
     return found, refused
 
 
-def _upkeeps(task: Task, sizes: Mapping[Index, int | None]) -> dict[Index, Upkeep]:
+async def _rows_planned(session: Session, task: Task) -> dict[str, float]:
+    """How many rows the planner expects a write to change of which nobody counted them."""
+    found: dict[str, float] = {}
+    for query in task.queries:
+        statement, shape = query.statement, query.shape
+        if statement.rows is None and shape.writes and shape.is_plannable:
+            if task.limits.is_late():
+                break
+            # What cannot be planned is told by whoever searches, who asks the same once more.
+            with suppress(StatementRefused):
+                price = await session.price(statement.text, shape.parameters, frozenset())
+                found[statement.text] = price.rows or 1.0
+    return found
+
+
+def _upkeeps(
+    task: Task, writes: Mapping[TableName, Writes], sizes: Mapping[Index, int | None]
+) -> dict[Index, Upkeep]:
     """What the writes of its table would cost each candidate."""
     return {
         one: upkeep(
             one,
-            task.writes.get(one.table, Writes()),
+            writes.get(one.table, Writes()),
             task.schema.tables[one.table],
             float(size or 0),
         )
