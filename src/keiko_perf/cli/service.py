@@ -178,5 +178,6 @@ def _refused(host: str, status: int) -> ServiceUnavailable:
         )
     return ServiceUnavailable(
         f"the service at {host} has no health to read: status {status}",
-        cure="Install a monitor in it: PerformanceMonitor().install(app)",
+        cure="Install a monitor in it: PerformanceMonitor().install(app). Behind a prefix it is"
+        " named with that, as in http://localhost:8000/api",
     )

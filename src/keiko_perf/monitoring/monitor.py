@@ -17,6 +17,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from os import PathLike
+from types import ModuleType
 from typing import Any, Self
 
 from keiko_perf.errors import MissingExtra
@@ -202,10 +203,9 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         Raises:
             UsageError: the application is already running, or of another kind; *protect* cannot
                 be called.
+            MissingExtra: Starlette, which serves the dashboard, is not installed.
         """
-        from keiko_perf.monitoring.installation import install
-
-        install(self, app, protect=protect)
+        _installation().install(self, app, protect=protect)
 
     def wrap(
         self, app: Any, *, protect: Callable[[Any], bool | Awaitable[bool]] | None = None
@@ -220,11 +220,8 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             UsageError: *app* is no ASGI application; *protect* cannot be called.
             MissingExtra: Starlette, which serves the dashboard, is not installed.
         """
-        try:
-            from keiko_perf.monitoring.installation import wrap
-        except ImportError:
-            raise MissingExtra("starlette", extra="fastapi", purpose="the dashboard") from None
-        return wrap(self, app, protect=protect)
+        wrapped: Callable[..., Awaitable[None]] = _installation().wrap(self, app, protect=protect)
+        return wrapped
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """
@@ -384,3 +381,11 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
                 self._failed_ticks += 1
                 if self._failed_ticks == 1:
                     _log.exception("a window could not be judged; the monitor goes on")
+
+
+def _installation() -> ModuleType:
+    try:
+        from keiko_perf.monitoring import installation
+    except ImportError:
+        raise MissingExtra("starlette", extra="fastapi", purpose="the dashboard") from None
+    return installation

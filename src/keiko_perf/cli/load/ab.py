@@ -21,7 +21,7 @@ from keiko_perf.cli.load.asking import monitors_token
 from keiko_perf.cli.load.ending import end
 from keiko_perf.cli.load.options import Header, JsonBody, Method, Token, UserCount
 from keiko_perf.cli.load.source import Given, source
-from keiko_perf.cli.load.values import headers, seconds
+from keiko_perf.cli.load.values import headers
 from keiko_perf.cli.output import (
     INTERRUPTED,
     Destination,
@@ -58,6 +58,7 @@ from keiko_perf.loadtest.comparison.ab import (
 from keiko_perf.loadtest.comparison.served import PORT, RESULT, Served, made, served
 from keiko_perf.loadtest.watching.watcher import Watcher
 from keiko_perf.model import Comparison, Message
+from keiko_perf.model.length import read_length
 from keiko_perf.model.pairing import LEAST_PAIRS
 from keiko_perf.render import phrase
 from keiko_perf.render.words import name
@@ -118,8 +119,8 @@ def ab_command(
             base_url=asked.base_url,
             steps=asked.steps,
             load=ConstantRate(rate) if users is None else Users(users),
-            duration_s=seconds(duration),
-            warmup_s=seconds(warmup),
+            duration_s=read_length(duration),
+            warmup_s=read_length(warmup),
             headers=sent,
         )
         measure = _Measured(plan, url, console, monitors_token() or token)

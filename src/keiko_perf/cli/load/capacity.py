@@ -32,7 +32,6 @@ from keiko_perf.cli.load.options import (
 from keiko_perf.cli.load.promises import check_subjects
 from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, source
-from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
     Destination,
     Format,
@@ -62,6 +61,7 @@ from keiko_perf.loadtest.watching.meanwhile import Meanwhile
 from keiko_perf.loadtest.watching.watched import Watched
 from keiko_perf.model import Message, Report, Target
 from keiko_perf.model.kpi import THROUGHPUT
+from keiko_perf.model.length import read_length
 from keiko_perf.render import phrase
 from keiko_perf.render.units import show as shown
 
@@ -124,11 +124,11 @@ def capacity_command(
         scenarios=asked.scenarios,
         load=ConstantRate(first),
         duration_s=step_seconds,
-        timeout_s=seconds(timeout),
+        timeout_s=read_length(timeout),
         connections=_CONNECTIONS,
         headers=given.headers,
         own_target=own_target,
-        limits=Limits(duration_s=seconds(max_duration), per_s=max(most * 2, first)),
+        limits=Limits(duration_s=read_length(max_duration), per_s=max(most * 2, first)),
         tls=Tls(ca_file="" if ca is None else str(ca), verify=asked.verify and not insecure),
     )
     if plan.steps:
@@ -151,7 +151,7 @@ def capacity_command(
         ),
     )
     with steps.meanwhile:
-        _carry_out(search, steps, longest_s=seconds(max_duration))
+        _carry_out(search, steps, longest_s=read_length(max_duration))
     found = steps.report(search, required, is_watched=watch is not None)
     destination = Destination(format=format, file=output, language=lang)
     exit_code = show(found, destination)
