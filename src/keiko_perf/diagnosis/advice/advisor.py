@@ -48,7 +48,6 @@ from keiko_perf.diagnosis.search.choice import Limits
 from keiko_perf.diagnosis.search.costs import Costs
 from keiko_perf.diagnosis.search.search import Search
 from keiko_perf.diagnosis.statements.workload import Workload
-from keiko_perf.errors import StatementRefused
 from keiko_perf.model import Gap, say
 
 __all__ = ["Advice", "advise"]
@@ -172,9 +171,6 @@ async def _priced(
         sampled = sampling.over(WithTried(asked, trial.tried) if trial.tried else asked)
         session = Remembering(sampled)
         sizes, refused = await _sizes(session, task)
-        planned = await _rows_planned(session, task)
-        writes = with_counters(writes_of(task.queries, planned), task.written, task.schema.tables)
-        upkeeps = _upkeeps(task, writes, sizes)
         search = Search(
             costs=Costs(
                 session,
@@ -185,7 +181,9 @@ async def _priced(
                 await buffers_bytes(database),
                 tuple(task.counted_bytes(one, float(size or 0)) for one, size in sizes.items()),
             ),
-            upkeep={one: upkeeps[one].cost for one in sizes},
+            upkeep=lambda: {
+                one: found.cost for one, found in _upkeeps(task, session, sizes).items()
+            },
             limits=task.limits,
             in_memory=InMemory(database, sampled).price,
             untold=set_of(at for at, one in enumerate(sizes) if not plain.can_assume(one)),
@@ -195,8 +193,8 @@ async def _priced(
             found=found,
             refused=refused,
             sizes=sizes,
-            writes=writes,
-            upkeeps=upkeeps,
+            writes=_writes(task, session),
+            upkeeps=_upkeeps(task, session, sizes),
             verified_by={
                 one.index: _how(one.index, trial, session, pricer) for one in found.chosen
             },
@@ -245,25 +243,17 @@ async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None],
     return found, refused
 
 
-async def _rows_planned(session: Session, task: Task) -> dict[str, float]:
-    """How many rows the planner expects a write to change of which nobody counted them."""
-    found: dict[str, float] = {}
-    for query in task.queries:
-        statement, shape = query.statement, query.shape
-        if statement.rows is None and shape.writes and shape.is_plannable:
-            if task.limits.is_late():
-                break
-            # What cannot be planned is told by whoever searches, who asks the same once more.
-            with suppress(StatementRefused):
-                price = await session.price(statement.text, shape.parameters, frozenset())
-                found[statement.text] = price.rows or 1.0
-    return found
+def _writes(task: Task, session: Remembering) -> dict[TableName, Writes]:
+    """What is written to each table, as far as the planner was asked about it."""
+    seen = writes_of(task.queries, session.rows)
+    return with_counters(seen, task.written, task.schema.tables)
 
 
 def _upkeeps(
-    task: Task, writes: Mapping[TableName, Writes], sizes: Mapping[Index, int | None]
+    task: Task, session: Remembering, sizes: Mapping[Index, int | None]
 ) -> dict[Index, Upkeep]:
     """What the writes of its table would cost each candidate."""
+    writes = _writes(task, session)
     return {
         one: upkeep(
             one,

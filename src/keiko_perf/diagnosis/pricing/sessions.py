@@ -18,7 +18,7 @@ from keiko_perf.diagnosis.schema import TableName
 
 @dataclass(slots=True)
 class Remembering(Around):
-    """One that keeps the price of each statement without any index more, and asks it once."""
+    """One that keeps the price of each statement without any index more."""
 
     _known: dict[str, Price] = field(default_factory=dict)
 
@@ -27,12 +27,17 @@ class Remembering(Around):
         """How each statement's plan reads its tables, by its text."""
         return {text: price.ways for text, price in self._known.items()}
 
+    @property
+    def rows(self) -> dict[str, float]:
+        """How many rows the planner expects each statement to give or to change, by its text."""
+        known = {text: price.rows for text, price in self._known.items()}
+        return {text: rows for text, rows in known.items() if rows is not None}
+
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
-        if indexes:
-            return await self.session.price(text, parameters, indexes)
-        if text not in self._known:
-            self._known[text] = await self.session.price(text, parameters, indexes)
-        return self._known[text]
+        price = await self.session.price(text, parameters, indexes)
+        if not indexes:
+            self._known[text] = price
+        return price
 
 
 @dataclass(slots=True)
