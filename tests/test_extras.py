@@ -65,6 +65,20 @@ for name in part.__all__:
         }
 
 
+@pytest.mark.parametrize("way", ["install", "wrap"])
+def test_to_watch_an_application_says_which_extra_brings_the_dashboard(way: str) -> None:
+    done = run_bare(f"""
+from keiko_perf import PerformanceMonitor
+from keiko_perf.errors import MissingExtra
+
+try:
+    PerformanceMonitor().{way}(lambda scope, receive, send: None)
+except MissingExtra as error:
+    print(error.cure)
+""")
+    assert "keiko-perf[fastapi]" in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "extra"),
     [

@@ -137,7 +137,7 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def in_turns(
-    db: psycopg.Connection[Any], text: str, names: Sequence[str], number: int
+    db: psycopg.Connection[Any], text: str, plan: Planned, names: Sequence[str], number: int
 ) -> tuple[float, float]:
     """How long a statement takes without and with some indexes; what it writes is undone."""
     without, with_them = [], []
@@ -146,6 +146,8 @@ def in_turns(
         sides = [(without, names), (with_them, ())]
         for side, dropped in sides[:: 1 if number % 2 else -1]:
             side.append(_timed(db, text, dropped))
+            for table in plan.written:
+                db.execute(f"VACUUM {table}")
         slower = max(without[0], with_them[0], 1e-6)
         repeats = min(max(1, round(_ENOUGH_S / slower)), _MOST_REPEATS)
     return min(without), min(with_them)
@@ -171,7 +173,7 @@ def whole(
     found = []
     for (weight, text), plan in zip(statements, plans, strict=True):
         if plan.written or plan.used & set(names):
-            rounds = [in_turns(db, text, names, number) for number in range(_WHOLE_ROUNDS)]
+            rounds = [in_turns(db, text, plan, names, number) for number in range(_WHOLE_ROUNDS)]
             without, with_them = (median(side) for side in zip(*rounds, strict=True))
         else:
             without = with_them = _timed(db, text, ())
@@ -197,8 +199,8 @@ def worth(
     for enough in _ROUNDS:
         for round_number in range(done, enough):
             for pairs in found.pairs:
-                text = statements[pairs.number][1]
-                without, with_it = in_turns(db, text, [index.name], round_number)
+                text, plan = statements[pairs.number][1], plans[pairs.number]
+                without, with_it = in_turns(db, text, plan, [index.name], round_number)
                 pairs.without.append(without)
                 pairs.with_it.append(with_it)
         done = enough

@@ -368,6 +368,13 @@ def test_two_processes_share_the_load(url):
     assert asked(f"{url}/ok", "--processes", "2") == {"GET /ok": 40}
 
 
+@pytest.mark.parametrize("processes", ["0", "257"])
+def test_no_process_and_too_many_are_refused(processes):
+    done = keiko("run", "http://127.0.0.1:1", "--processes", processes)
+    assert done.exit_code == 2
+    assert "--processes" in done.output
+
+
 def test_requests_come_at_recorded_instants(url, tmp_path):
     file = tmp_path / "instants.txt"
     file.write_text("0.0\n0.1\n0.2\n0.25\n")
@@ -388,9 +395,9 @@ def test_requests_come_at_recorded_instants(url, tmp_path):
         (("--curl", "curl http://127.0.0.1:1", "--json", "{}"), "--json goes with a URL"),
         (("shop.py",), "does not say where the service is"),
         (("shop.py", "--url", "http://127.0.0.1:1"), "there is no file"),
+        ((__file__.removesuffix("/test_load.py"),), "is no Python file with scenarios"),
         (("--har", "/nowhere"), "cannot be read"),
         (("--openapi", "http://127.0.0.1:1/openapi.json"), "cannot be fetched"),
-        (("http://127.0.0.1:1", "--processes", "0"), "0 processes"),
     ],
 )
 def test_what_is_asked_has_to_be_one_thing(arguments, reason):

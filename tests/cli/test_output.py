@@ -87,3 +87,27 @@ def test_a_load_test_is_told_in_the_language_of_the_settings(result: Path) -> No
     german = {**os.environ, "KEIKO_PERF_LANG": "de"}
     assert "Lasttest von" in show(result, env=german).stdout
     assert "Load test of" in show(result, "--lang", "en", env=german).stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_colored"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_a_terminal_gets_colors_unless_it_knows_none_or_nobody_wants_them(
+    tmp_path, variables, is_colored
+):
+    ours, theirs = os.openpty()
+    store = tmp_path / "perf.sqlite"
+    store.touch()
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    command = [sys.executable, "-m", "keiko_perf", "silence", "--store", str(store)]
+    subprocess.run(command, stdout=theirs, env=plain | variables, check=True, timeout=60)
+    shown = os.read(ours, 65_536).decode()
+    for end in (ours, theirs):
+        os.close(end)
+    assert "Nothing is silent" in shown
+    assert ("\x1b[" in shown) is is_colored

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Response
 from rich.console import Console
 from typer.testing import CliRunner
 
-from keiko_perf.cli.picture import Picture, of_service, of_store
+from keiko_perf.cli.picture import Picture, after, of_service, of_store
 from keiko_perf.cli.service import read_health
 from keiko_perf.cli.watch import watch
 from keiko_perf.cli.watch_screen import History, plain, screen
@@ -22,6 +22,7 @@ from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
 from keiko_perf.monitoring import Marker, PerformanceKPIs, PerformanceMonitor, SqliteStore
 from keiko_perf.monitoring.alerts import silence
 from keiko_perf.monitoring.changes import markers
+from keiko_perf.monitoring.export.health import VERSION
 from keiko_perf.monitoring.storage.journal import Journal
 
 NOW = datetime.now(UTC)
@@ -116,6 +117,36 @@ def test_a_measurement_that_is_old_is_called_old(store):
     write(store, age_s=45)
     assert "45" in drawn(picture_of(store)).splitlines()[1]
     assert "old" in drawn(picture_of(store)).splitlines()[1]
+
+
+def test_a_service_that_is_gone_keeps_what_was_seen_last_below_the_whole_reason(store):
+    write(store, duration_s=0.412)
+    history = History()
+    seen = picture_of(store)
+    history.take(seen)
+    why = "the service at 127.0.0.1:8000 does not answer: Connection refused. Start it, or ask it"
+    for later_s in (5, 8):
+        at = NOW + timedelta(seconds=later_s)
+        seen = after(seen, Picture(source="x", taken_at=at, problem=why))
+    lines = drawn(seen, width=60, history=history).splitlines()
+    assert " ".join(line.strip() for line in lines[1:3]) == why
+    assert lines[3] == "What was seen last, 8 s ago:"
+    assert any(line.startswith("✗ response time p95") and "412 ms" in line for line in lines)
+    assert history.of("api_response_time")[-1] is None
+    back = picture_of(store)
+    assert after(seen, back) is back
+
+
+def test_a_service_that_was_never_seen_shows_only_why():
+    never = Picture(source="x", taken_at=NOW, problem="the service does not answer")
+    assert after(never, replace(never, taken_at=NOW + timedelta(seconds=1))).seen_at is None
+
+
+def test_a_store_that_nobody_writes_to_is_not_said_to_be_new(store):
+    write(store, age_s=90)
+    shown = " ".join(drawn(picture_of(store)).split())
+    assert "Nothing was measured in the last 60 s, and before that 90 s ago" in shown
+    assert "No data yet" not in shown
 
 
 def test_where_nothing_can_be_drawn_it_is_one_line(store):
@@ -238,6 +269,20 @@ def test_another_service_is_told_from_one_of_ours(serve):
 def test_an_address_that_names_no_host_is_refused(url):
     with pytest.raises(UsageError, match="no host"):
         read_health(url, None)
+
+
+def test_alerts_that_fire_stand_first_though_others_changed_later():
+    document = {
+        "version": str(VERSION),
+        "checks": {},
+        "routes": [],
+        "alerts": [
+            {"state": state, "severity": "critical", "message": state}
+            for state in ("resolved", "firing", "pending")
+        ],
+    }
+    picture = of_service("x", document, NOW)
+    assert [state for state, _, _ in picture.alerts] == ["firing", "resolved", "pending"]
 
 
 @pytest.mark.parametrize(

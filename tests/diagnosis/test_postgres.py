@@ -248,6 +248,13 @@ async def test_who_does_not_get_in_is_told_why_and_how_but_never_the_password(ur
         assert "max_connections" in error.cure
         error = await failure_of(guest.set(port=1))
         assert "cannot be reached" in error.what
+        error = await failure_of(guest.set(port=1, host="::1"))
+        assert "the server at [::1]:1 cannot be reached" in error.what
+        error = await failure_of(guest.set(query={"sslmode": "require"}))
+        assert "does not agree on TLS" in error.what
+        assert "sslmode=disable" in error.cure
+        error = await failure_of(guest.set(query={"color": "red"}))
+        assert "the URL says what the driver does not know" in error.what
         error = await failure_of(guest.set(host="no-such-host.invalid"))
         assert "no-such-host.invalid" in error.what
     finally:

@@ -74,6 +74,28 @@ def test_two_places_are_found_by_one_early_look_down(seed: int) -> None:
     assert sum(one < 2 for one in limits) < 0.03 * len(limits)
 
 
+def two_processors(count: int, _now_s: float) -> float:
+    """As a PostgreSQL shares them: what the fifth at once brings is still a part of a processor."""
+    return 2 / count * (1 + (2 / count) ** 2.9) ** (-1 / 2.9)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_where_a_few_share_without_a_line_nearly_all_the_throughput_is_got(seed: int) -> None:
+    shared = Shape("shared", exponential(0.005), speed=two_processors, duration_s=20)
+    found, most = (simulate(shared, one, seed=seed) for one in (Steering(), Fixed(limit=8)))
+    assert found.throughput_per_s > 0.955 * most.throughput_per_s
+    assert found.quantile_s(0.99) < 0.8 * most.quantile_s(0.99)
+    limits = limits_after(found.limits)
+    assert mean(one in (5, 6) for one in limits) > 0.5
+
+
+@pytest.mark.parametrize("places", [3, 4])
+def test_where_a_few_stand_in_line_none_is_let_in_for_nothing(places: int) -> None:
+    line = Shape("line", exponential(0.005), lambda _: places, duration_s=20)
+    limits = limits_after(simulate(line, Steering()).limits)
+    assert mean(one > places + 1 for one in limits) < 0.1
+
+
 @pytest.mark.parametrize("seed", [1, 3])
 def test_more_capacity_is_found_within_two_seconds(seed: int) -> None:
     shape = Shape(

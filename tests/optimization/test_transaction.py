@@ -157,6 +157,40 @@ async def test_writes_that_have_a_session_of_their_own_to_write_with(engine: Asy
     assert await kept(engine) == [1, 2]
 
 
+async def test_who_could_not_be_in_the_transaction_does_not_run(engine: AsyncEngine) -> None:
+    async def elsewhere(number: int) -> None:
+        async with engine.begin() as db:
+            await db.execute(text("INSERT INTO in_one VALUES (:id)"), {"id": number})
+
+    reads: list[int] = []
+
+    async def read() -> None:
+        reads.append(1)
+
+    for where in (engine, async_sessionmaker(engine)):
+        for write in (lambda: elsewhere(1), lambda number=1: elsewhere(number)):
+            with pytest.raises(UsageError, match="write 2 takes no connection or session"):
+                await AsyncPerformanceOptimizer().optimize_database_operations(
+                    [read, insert(2), Operation(write, is_read=False)], writes_in=where
+                )
+    assert (await kept(engine), reads) == ([], [])
+
+
+async def test_what_a_loop_binds_by_a_default_is_left_to_it(engine: AsyncEngine) -> None:
+    async def write(db: Any, number: int) -> Any:
+        return await insert(number).run(db)
+
+    async with AsyncSession(engine) as session:
+        for writes, where in (
+            ([lambda db, number=number: write(db, number) for number in (1, 2)], engine),
+            ([lambda number=number: write(session, number) for number in (3, 4)], session),
+        ):
+            await AsyncPerformanceOptimizer().optimize_database_operations(
+                [Operation(one, is_read=False) for one in writes], writes_in=where
+            )
+    assert await kept(engine) == [1, 2, 3, 4]
+
+
 async def test_what_makes_no_sense_is_refused() -> None:
     optimizer = AsyncPerformanceOptimizer()
     with pytest.raises(UsageError, match="AsyncEngine, AsyncSession or async_sessionmaker"):

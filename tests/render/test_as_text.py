@@ -116,7 +116,7 @@ def test_however_many_figures_there_are_what_they_are_about_can_be_read(sample: 
         rows=(("GET /api/v1/agents", *[0.12345] * 8),),
     )
     report = replace(sample, sections=(Section(title=say("Wide"), tables=(table,)),))
-    shown = render(report, "text", width=100)
+    shown = render(report, "text", width=91)
     assert re.search(r"^ GET /api/ +12.3 %", shown, re.M)
     assert re.search(r"^ v1/agents *$", shown, re.M)
 

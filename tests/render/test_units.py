@@ -119,6 +119,8 @@ def test_a_column_keeps_one_unit_while_its_values_are_near() -> None:
     assert show_column(near, "duration") == ["98.2 ms", "1,412 ms", "no data", "400 ms"]
     assert show_column(near, "duration", "de")[1] == "1.412 ms"
     assert show_column(far, "duration") == ["3 µs", "5 s"]
+    # Five digits before the unit would be less near than they look.
+    assert show_column([42.6e-6, 0.0386], "duration") == ["42.6 µs", "38.6 ms"]
     assert show_column([100, 2000], "bytes") == ["100 B", "2,000 B"]
     assert show_column([True, "x", inf], "duration") == ["yes", "x", "∞"]
     assert show_column([], "duration") == []

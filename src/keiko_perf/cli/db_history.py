@@ -4,7 +4,6 @@ db snapshot and changes: what a database did from one time to another, kept in a
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from keiko_perf.cli.output import (
 )
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Report
+from keiko_perf.model.length import read_length
 
 if TYPE_CHECKING:  # the part needs the extra `postgres`; `--help` must not
     from keiko_perf.diagnosis.history.file import HistoryFile
@@ -33,8 +33,6 @@ HistoryOption = Annotated[
     Path, typer.Option("--history", help="The file in which snapshots are kept.")
 ]
 DEFAULT = Path("keiko-perf-history.sqlite")
-_AGO = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d)")
-_UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @app.command()
@@ -87,7 +85,7 @@ def changes(
     kept = HistoryFile(history)
     place = _place(kept, database)
     since_at = None if since is None else _moment(since, now)
-    found = split(kept.periods(place), since_at=since_at, before_s=_seconds(before))
+    found = split(kept.periods(place), since_at=since_at, before_s=read_length(before))
     report = changes_report(found, place=place, now=now)
     raise typer.Exit(show(report, Destination(format, output, lang)))
 
@@ -114,22 +112,9 @@ def _place(kept: HistoryFile, database: str | None) -> str:
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    if _AGO.fullmatch(text.strip()):
-        return now - timedelta(seconds=_seconds(text))
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UsageError(
-            f"{text!r} is no moment",
-            cure="Write how long ago, such as 90min, 2h or 1d, or when: 2026-03-01T12:00",
-        ) from None
+        cure = "Write how long ago, such as 90min, 2h or 1d, or when: 2026-03-01T12:00"
+        return now - timedelta(seconds=read_length(text, what="moment", cure=cure))
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _seconds(text: str) -> float:
-    found = _AGO.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"{text!r} is no length of time", cure="Write such as 45s, 90min, 2h or 1d"
-        )
-    return float(found[1]) * _UNITS_S[found[2]]

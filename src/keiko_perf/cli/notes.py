@@ -24,6 +24,7 @@ from keiko_perf.cli.storing import opened, store_file
 from keiko_perf.config import load_settings
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Column, Message, Report, Section, Status, Table, say
+from keiko_perf.model.length import read_length
 from keiko_perf.monitoring.alerts import silence as silences
 from keiko_perf.monitoring.alerts.silence import Silence
 from keiko_perf.monitoring.changes import markers
@@ -34,7 +35,6 @@ from keiko_perf.monitoring.storage.journal import Journal
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="The file that the service's monitor writes to.")
 ]
-_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def mark(
@@ -87,7 +87,7 @@ def silence(
     now = datetime.now(UTC)
     begun = None
     if pattern is not None:
-        begun = silences.silence_of(pattern, for_s=seconds_of(for_), reason=reason, now=now)
+        begun = silences.silence_of(pattern, for_s=read_length(for_), reason=reason, now=now)
     with opened(store_file(store, settings)) as place:
         journal = Journal(place)
         if begun is not None:
@@ -106,22 +106,6 @@ def silence(
     )
     language = lang or Language(settings.lang)
     raise typer.Exit(show(report, Destination(format=format, file=output, language=language)))
-
-
-def seconds_of(text: str) -> float:
-    """
-    A time such as `90`, `90s`, `30m`, `2h` or `1d`, in seconds.
-
-    Raises:
-        UsageError: it is none.
-    """
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS_S else (text, "s")
-    try:
-        return float(number) * _UNITS_S[unit]
-    except ValueError:
-        raise UsageError(
-            f"{text[:40]!r} is no length of time", cure="Give it as in 30m, 2h or 1d"
-        ) from None
 
 
 def _headline(active: tuple[Silence, ...]) -> Message:

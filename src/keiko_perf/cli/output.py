@@ -82,7 +82,8 @@ def show(report: Report, destination: Destination) -> int:
         report,
         destination.format.value,
         lang=destination.lang,
-        color=console.is_terminal and "NO_COLOR" not in os.environ,
+        # A terminal that says TERM=dumb knows no colours.
+        color=console.color_system is not None and "NO_COLOR" not in os.environ,
         width=console.width if console.is_terminal else _WIDTH_WITHOUT_TERMINAL,
     )
     _print(text if text.endswith("\n") else f"{text}\n")

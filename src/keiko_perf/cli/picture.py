@@ -5,12 +5,12 @@ Picture: how a service stands at one moment, read off its store or told by itsel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from keiko_perf.errors import ServiceUnavailable
-from keiko_perf.model import Kind, Message, Outcome, Snapshot, Text, Verdict
+from keiko_perf.model import Kind, Message, Outcome, Snapshot, Text, Verdict, say
 from keiko_perf.monitoring.alerts import alerting, silence
 from keiko_perf.monitoring.alerts.alerts import AlertState
 from keiko_perf.monitoring.changes import markers
@@ -50,6 +50,7 @@ class Picture:
         silent: how many silences hold.
         age_s: how old the last measurement is; None if that is not known.
         problem: why there is no picture; None if there is one.
+        seen_at: when the rest of it was seen, if that was before; else None.
     """
 
     source: str
@@ -61,12 +62,27 @@ class Picture:
     notes: tuple[tuple[datetime, str], ...] = ()
     silent: int = 0
     age_s: float | None = None
-    problem: str | None = None
+    problem: Text | None = None
+    seen_at: datetime | None = None
 
     @property
     def missed(self) -> int:
         verdicts = (self.verdicts or {}).values()
         return sum(one.outcome is Outcome.MISSED for one in verdicts)
+
+
+def after(last: Picture, picture: Picture) -> Picture:
+    """*picture*; where nothing is to be seen now, with what *last* had seen before."""
+    has_seen = last.seen_at is not None or last.problem is None
+    if picture.problem is None or not has_seen:
+        return picture
+    return replace(
+        last,
+        taken_at=picture.taken_at,
+        problem=picture.problem,
+        age_s=picture.age_s,
+        seen_at=last.seen_at or last.taken_at,
+    )
 
 
 def of_store(
@@ -90,6 +106,7 @@ def of_store(
     snapshot = Snapshot.merged(one for one in windows if one.ended_at > recent)
     verdicts = {check_name(one): one.judge(snapshot) for one in kpis.targets()}
     noted = markers.read(journal, now - timedelta(seconds=_NOTED_S), None)
+    age_s = None if ended_at is None else max(0.0, (now - ended_at).total_seconds())
     states = sorted(alerting.states(journal), key=lambda one: one.state is not AlertState.FIRING)
     return Picture(
         source=source,
@@ -100,7 +117,8 @@ def of_store(
         alerts=tuple((one.state.value, one.severity.word, one.message) for one in states),
         notes=tuple((one.at, one.text) for one in reversed(noted)),
         silent=len(silence.read(journal, now)),
-        age_s=None if ended_at is None else max(0.0, (now - ended_at).total_seconds()),
+        age_s=age_s,
+        problem=None if snapshot is not None else _nothing(last_s, age_s),
     )
 
 
@@ -131,8 +149,24 @@ def of_service(source: str, document: Mapping[str, Any], now: datetime) -> Pictu
         headline=str(document.get("description", "")),
         verdicts=verdicts,
         routes=routes,
-        alerts=alerts,
+        alerts=tuple(sorted(alerts, key=lambda one: one[0] != AlertState.FIRING.value)),
         age_s=0.0,
+    )
+
+
+def _nothing(last_s: float, age_s: float | None) -> Message:
+    """Why a store has nothing to show of its service."""
+    if age_s is None:
+        return say(
+            "Nothing was measured in the last {last:duration}: the service is down, or its monitor"
+            " writes to another store",
+            last=last_s,
+        )
+    return say(
+        "Nothing was measured in the last {last:duration}, and before that {age:duration} ago: the"
+        " service is down, or its monitor writes to another store",
+        last=last_s,
+        age=age_s,
     )
 
 

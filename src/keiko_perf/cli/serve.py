@@ -4,7 +4,6 @@ serve: the live dashboard of one or several services, from the stores that they 
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from keiko_perf.cli.database import DatabaseOption
 from keiko_perf.config import Settings, load_settings
 from keiko_perf.errors import MissingExtra, ServiceUnavailable, UsageError
 from keiko_perf.model import Report
+from keiko_perf.monitoring.opening import is_this_machine
 
 if TYPE_CHECKING:
     from keiko_perf.monitoring.stored import StoredMonitor
@@ -44,7 +44,7 @@ def serve(
     """Show the live dashboard of services that run elsewhere, from their stores."""
     settings = load_settings()
     monitors = _monitors(stores or [], settings, token)
-    if token is None and not _is_loopback(host):
+    if token is None and not is_this_machine(host):
         raise UsageError(
             f"without a token the dashboard answers to this machine only, and not on {host}",
             cure="Set KEIKO_PERF_DASHBOARD_TOKEN to a secret, and log in with it",
@@ -94,13 +94,6 @@ def _check_of(url: str) -> Callable[[], Awaitable[Report]]:
             return check_report(evidence, judge(evidence), server=connected.server)
 
     return check
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _run(monitors: dict[str, StoredMonitor], host: str, port: int) -> None:

@@ -8,15 +8,17 @@ answers is material: a text of its own is shown as text.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.monitoring.export.health import MEDIA
+from keiko_perf.monitoring.opening import opener_of, proxy_of
 
 PREFIX = "/performance"
 _MOST_BYTES = 8 << 20
@@ -81,7 +83,7 @@ def read_document(
         headers["Authorization"] = f"Bearer {token}"
     request = Request(address, headers=headers)  # noqa: S310 - http or https, it was checked
     try:
-        with _OPENER.open(request, timeout=timeout_s) as answered:
+        with opener_of(address).open(request, timeout=timeout_s) as answered:
             body = answered.read(_MOST_BYTES)
     except HTTPError as error:
         with error:
@@ -89,22 +91,7 @@ def read_document(
                 raise _refused(host, error.code) from error
             body = error.read(_MOST_BYTES)  # a service that is not well says so with this status
     except (OSError, HTTPException) as error:
-        kind = getattr(error, "reason", None) or error
-        if isinstance(kind, TimeoutError):
-            raise ServiceUnavailable(
-                f"the service at {host} is there, and has not answered within {timeout_s:g} s",
-                cure="Its event loop may be held all the time: py-spy dump --pid PID shows by what",
-            ) from error
-        if isinstance(error, HTTPException):
-            said = " ".join(repr(error).split())[:120]
-            raise ServiceUnavailable(
-                f"what answers at {host} does not speak HTTP: {said}",
-                cure="See that the port is the service's, and whether it wants https",
-            ) from error
-        raise ServiceUnavailable(
-            f"the service at {host} does not answer: {kind}",
-            cure="See that it runs, and that its address and port are right",
-        ) from error
+        raise _unanswered(address, host, error, timeout_s) from error
     return _document(host, body, known_by)
 
 
@@ -137,6 +124,40 @@ def _address(url: str, path_of_it: str) -> tuple[str, str]:
     return f"{parts.scheme}://{place}{path}{path_of_it}", place
 
 
+def _unanswered(address: str, host: str, error: Exception, timeout_s: float) -> ServiceUnavailable:
+    kind = getattr(error, "reason", None) or error
+    if isinstance(kind, TimeoutError):
+        return ServiceUnavailable(
+            f"the service at {host} is there, and has not answered within {timeout_s:g} s",
+            cure="Its event loop may be held all the time: py-spy dump --pid PID shows by what",
+        )
+    if isinstance(kind, HTTPException):
+        said = " ".join(repr(kind).split())[:120]
+        return ServiceUnavailable(
+            f"what answers at {host} does not speak HTTP/1.1: {said}",
+            cure="See that the port is the service's, and whether it wants https",
+        )
+    if isinstance(kind, ssl.SSLCertVerificationError):
+        return ServiceUnavailable(
+            f"the certificate of the service at {host} is not trusted: {kind.verify_message}",
+            cure="Name the authority that signed it, as in SSL_CERT_FILE=ca.pem",
+        )
+    if isinstance(kind, ssl.SSLError):
+        return ServiceUnavailable(
+            f"what answers at {host} does not speak TLS: {kind.reason}",
+            cure="See that the port is the service's, and whether it wants http",
+        )
+    if (proxy := proxy_of(address)) is not None:
+        return ServiceUnavailable(
+            f"the service at {host} does not answer by the proxy {proxy}: {kind}",
+            cure="Name its host in NO_PROXY, or unset the environment's proxy, to ask it directly",
+        )
+    return ServiceUnavailable(
+        f"the service at {host} does not answer: {kind}",
+        cure="See that it runs, and that its address and port are right",
+    )
+
+
 def _refused(host: str, status: int) -> ServiceUnavailable:
     if status == 429:
         return ServiceUnavailable(
@@ -157,13 +178,6 @@ def _refused(host: str, status: int) -> ServiceUnavailable:
         )
     return ServiceUnavailable(
         f"the service at {host} has no health to read: status {status}",
-        cure="Install a monitor in it: PerformanceMonitor().install(app)",
+        cure="Install a monitor in it: PerformanceMonitor().install(app). Behind a prefix it is"
+        " named with that, as in http://localhost:8000/api",
     )
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        return None  # the token was meant for this host
-
-
-_OPENER = build_opener(_NoRedirect)

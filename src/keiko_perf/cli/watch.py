@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from keiko_perf.cli.output import Language, LanguageOption
-from keiko_perf.cli.picture import Picture, of_service, of_store
+from keiko_perf.cli.picture import Picture, after, of_service, of_store
 from keiko_perf.cli.service import is_address, read_health
 from keiko_perf.cli.storing import opened, store_file
 from keiko_perf.cli.watch_screen import History, plain, screen
@@ -61,10 +61,11 @@ def watch(
     console = Console()
     with _Shown(console, language) as shown:
         shown.show(first)
-        looks = 1
+        looks, seen = 1, first
         while times is None or looks < times:
             time.sleep(every)
-            shown.show(_tried(look, first))
+            seen = after(seen, _tried(look, first.source))
+            shown.show(seen)
             looks += 1
 
 
@@ -100,12 +101,12 @@ class _Shown:
             self._console.print(Text(plain(picture, self._lang)), soft_wrap=True)
 
 
-def _tried(look: Callable[[], Picture], first: Picture) -> Picture:
+def _tried(look: Callable[[], Picture], source: str) -> Picture:
     """What is seen now; a service that is gone for a while is a picture too."""
     try:
         return look()
     except KeikoError as error:
-        return Picture(source=first.source, taken_at=datetime.now(UTC), problem=str(error))
+        return Picture(source=source, taken_at=datetime.now(UTC), problem=str(error))
 
 
 def _look(

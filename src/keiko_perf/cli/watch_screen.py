@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from textwrap import wrap
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -29,6 +30,7 @@ _KEPT = 120
 _NUMBER = 8
 _MOST_ALERTS = 5
 _MOST_NOTES = 3
+_MOST_LINES = 4
 _NAMED = 26
 _FIGURE = 11
 _LIMIT = 12
@@ -55,10 +57,11 @@ class History:
         self._values: dict[str, deque[float | None]] = {}
 
     def take(self, picture: Picture) -> None:
-        """Note the figures of one more picture."""
+        """Note the figures of one more picture; what was not seen now leaves a gap."""
+        is_gone = picture.seen_at is not None
         for check, verdict in (picture.verdicts or {}).items():
             values = self._values.setdefault(check, deque(maxlen=_KEPT))
-            values.append(verdict.value if verdict.is_told else None)
+            values.append(verdict.value if verdict.is_told and not is_gone else None)
 
     def of(self, check: str) -> list[float | None]:
         """The figures of *check*, the oldest first."""
@@ -70,11 +73,14 @@ def screen(
 ) -> RenderableType:
     """The whole view."""
     width = max(NARROWEST, min(width, WIDEST))
-    head = [_title(picture, width), _answer(picture, lang), Text()]
+    head = [_title(picture, width), *_answer(picture, width, lang), Text()]
     body = [] if picture.verdicts is None else list(_targets(picture, history, width, lang))
     foot = [*_alerts(picture, lang), *_notes(picture)]
     room = height - len(head) - len(body) - len(foot) - 2
-    lines = [*head, *body, *_routes(picture.routes, width, room, lang), *foot]
+    rest = [*body, *_routes(picture.routes, width, room, lang), *foot]
+    if picture.seen_at is not None:
+        rest = [Text(line.plain, DIM) for line in rest]
+    lines = [*head, *rest]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
         line.no_wrap = True
@@ -85,7 +91,7 @@ def plain(picture: Picture, lang: str = "en") -> str:
     """The same as one line, for where nothing can be drawn twice."""
     at = f"{picture.taken_at:%H:%M:%S}"
     if picture.problem is not None:
-        return f"{at} · {clean_line(picture.problem)}"
+        return f"{at} · {clean_line(phrase(picture.problem, lang))}"
     words = [at, clean_line(phrase(picture.headline, lang))]
     for check in ("api_response_time", "throughput", "error_rate", "cpu_usage"):
         verdict = (picture.verdicts or {}).get(check)
@@ -108,9 +114,20 @@ def _title(picture: Picture, width: int) -> Text:
     )
 
 
-def _answer(picture: Picture, lang: str) -> Text:
-    if picture.problem is not None:
-        return Text(clean_line(picture.problem), RED)
+def _answer(picture: Picture, width: int, lang: str) -> list[Text]:
+    if picture.problem is None:
+        return [_headline(picture, lang)]
+    # What to do stands at its end.
+    words = wrap(clean_line(phrase(picture.problem, lang)), width)[:_MOST_LINES]
+    lines = [Text(one, f"bold {RED}") for one in words]
+    if picture.seen_at is not None:
+        ago_s = (picture.taken_at - picture.seen_at).total_seconds()
+        seen = say("What was seen last, {ago:duration} ago:", ago=ago_s)
+        lines.append(Text(phrase(seen, lang)))
+    return lines
+
+
+def _headline(picture: Picture, lang: str) -> Text:
     style = RED if picture.missed else GOOD
     if not any(one.outcome is not Outcome.UNKNOWN for one in (picture.verdicts or {}).values()):
         style = DIM

@@ -17,8 +17,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:
 class Neighbour:
     """It listens on a free port of loopback while it is started."""
 
-    def __init__(self, *, answers_after_s: float = ANSWERS_AFTER_S) -> None:
-        self._answers_after_s = answers_after_s
+    def __init__(self) -> None:
         self._server: asyncio.Server | None = None
 
     @property
@@ -41,7 +40,7 @@ class Neighbour:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             while True:
                 await reader.readuntil(b"\r\n\r\n")
-                await asyncio.sleep(self._answers_after_s)
+                await asyncio.sleep(ANSWERS_AFTER_S)
                 writer.write(_ANSWER)
                 await writer.drain()
         writer.close()

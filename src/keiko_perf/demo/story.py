@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +29,6 @@ from keiko_perf.demo.asking import service_of
 from keiko_perf.demo.child import running_service
 from keiko_perf.demo.options import Options
 from keiko_perf.demo.place import Place, place
-from keiko_perf.demo.programs import Programs, find_programs
 from keiko_perf.demo.rows import Sizes
 from keiko_perf.demo.schema import SCHEMA
 from keiko_perf.demo.seed import Progress as SeedProgress
@@ -95,29 +94,21 @@ class Told:
 
 
 @asynccontextmanager
-async def tell(
-    options: Options,
-    teller: Teller,
-    *,
-    find: Callable[[], Programs] = find_programs,
-    parent: Path | None = None,
-) -> AsyncIterator[Told]:
+async def tell(options: Options, teller: Teller) -> AsyncIterator[Told]:
     """
     Tell the story; the service serves until the context ends, and then nothing of it is left.
 
     Args:
         options: what is told.
         teller: who is told.
-        find: finds PostgreSQL's programs.
-        parent: where temporary folders are made; the system's place by default.
 
     Raises:
         KeikoError: it could not be told to its end; it says why.
     """
     teller.begin(say("Looking at the database") if options.database else say("Starting PostgreSQL"))
-    with tempfile.TemporaryDirectory(prefix="keiko-perf-", dir=parent) as name:
+    with tempfile.TemporaryDirectory(prefix="keiko-perf-") as name:
         folder = Path(name)
-        async with place(options.database, find=find, parent=parent) as where:
+        async with place(options.database) as where:
             teller.done(_described(where))
             sizes = await _seeded(where, options, teller)
             settings = DemoSettings(

@@ -8,6 +8,7 @@ words decide, and where they are not understood they are handed on. A password n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,6 +52,12 @@ class Address:
         """Without the user: whoever asks, it is the same database."""
         return f"{self.host}:{self.port}/{self.database or self.user or '?'}"
 
+    @property
+    def server(self) -> str:
+        """It, in a sentence."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"the server at {host}:{self.port}"
+
     def mask(self, text: str) -> str:
         """*text* without the password."""
         for secret in self.secrets:
@@ -58,52 +65,97 @@ class Address:
         return text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What one kind of failed connection means, by its SQLSTATE or else by the server's words."""
+
+    states: tuple[str, ...] = ()
+    words: str
+    what: str
+    cure: str
+    kind: type[DatabaseUnavailable] = DatabaseUnavailable
+
+
+_CASES = (
+    _Case(
+        words="timeout expired",
+        what="{server} did not answer within {timeout_s:g} s",
+        cure="Check host and port, and that no firewall is between; if a pool lends the"
+        " connection, that it is not exhausted",
+    ),
+    _Case(
+        words="QueuePool limit",
+        what="the engine's own connection pool is exhausted",
+        cure="Give the pool a larger size, or pass the database's URL instead of the session",
+    ),
+    _Case(
+        states=("28P01", "28000"),
+        words="password|authentication failed|pg_hba|role .* does not exist",
+        what="{server} does not let the user {user!r} in: {said}",
+        cure="Check user name and password (a special character in a URL is written %40 for @,"
+        " %2F for /), and the server's pg_hba.conf",
+    ),
+    _Case(
+        states=("3D000",),
+        words="database .*does not exist",
+        what="there is no database {database!r} on {server}",
+        cure="Check the name after the last slash of the URL, or create the database",
+    ),
+    _Case(
+        states=("53300",),
+        words="too many|remaining connection slots",
+        what="{server} has no connection left: {said}",
+        cure="End connections that are not needed, raise max_connections, or put a pooler in front",
+        kind=DatabaseFull,
+    ),
+    _Case(
+        states=("57P03",),
+        words="starting up|shutting down|in recovery mode",
+        what="{server} takes no connections now: {said}",
+        cure="Wait a moment and try again",
+    ),
+    _Case(
+        words="could not translate host name|resolve host|Name or service not known",
+        what="the host name {host!r} is not known",
+        cure="Check the host in the URL",
+    ),
+    _Case(
+        words=r"\bSSL\b|certificate",
+        what="{server} does not agree on TLS: {said}",
+        cure="Say in the URL what the server has: ?sslmode=disable, require, or verify-full with"
+        " &sslrootcert=ca.pem",
+    ),
+    _Case(
+        words="connection option|URI query parameter|sslmode value",
+        what="the URL says what the driver does not know: {said}",
+        cure="Leave it out, or write it as libpq does, such as ?connect_timeout=5",
+    ),
+)
+_ANY_OTHER = _Case(
+    words="",
+    what="{server} cannot be reached: {said}",
+    cure="Check that PostgreSQL runs there, and host and port of the URL",
+)
+
+
 def connecting_failed(
     error: BaseException, address: Address, *, timeout_s: float
 ) -> DatabaseUnavailable:
     """The error of a connection that did not come about."""
     state, said = sqlstate(error), _words(error, address)
-    server = f"the server at {address.host}:{address.port}"
-    if isinstance(error, TimeoutError) or "timeout expired" in said:
-        return DatabaseUnavailable(
-            f"{server} did not answer within {timeout_s:g} s",
-            cure="Check host and port, and that no firewall is between; if a pool lends the"
-            " connection, that it is not exhausted",
-        )
-    if "QueuePool limit" in said:
-        return DatabaseUnavailable(
-            "the engine's own connection pool is exhausted",
-            cure="Give the pool a larger size, or pass the database's URL instead of the session",
-        )
-    if state in ("28P01", "28000") or _any(said, "password", "authentication failed", "pg_hba"):
-        return DatabaseUnavailable(
-            f"{server} does not let the user {address.user!r} in: {said}",
-            cure="Check user name and password (a special character in a URL is written %40 for @,"
-            " %2F for /), and the server's pg_hba.conf",
-        )
-    if state == "3D000" or ("database" in said and "does not exist" in said):
-        return DatabaseUnavailable(
-            f"there is no database {address.database!r} on {server}",
-            cure="Check the name after the last slash of the URL, or create the database",
-        )
-    if state == "53300" or _any(said, "too many clients", "remaining connection slots", "too many"):
-        return DatabaseFull(
-            f"{server} has no connection left: {said}",
-            cure="End connections that are not needed, raise max_connections, or put a pooler"
-            " in front",
-        )
-    if state == "57P03" or _any(said, "starting up", "shutting down", "in recovery mode"):
-        return DatabaseUnavailable(
-            f"{server} takes no connections now: {said}", cure="Wait a moment and try again"
-        )
-    if _any(said, "could not translate host name", "resolve host", "Name or service not known"):
-        return DatabaseUnavailable(
-            f"the host name {address.host!r} is not known", cure="Check the host in the URL"
-        )
-    return DatabaseUnavailable(
-        f"{server} cannot be reached: {said}",
-        cure="Check that PostgreSQL runs there, and host and port of the URL",
+    known = "timeout expired" if isinstance(error, TimeoutError) else said
+    case = next(
+        (one for one in _CASES if state in one.states or re.search(one.words, known)), _ANY_OTHER
     )
+    what = case.what.format(
+        server=address.server,
+        host=address.host,
+        user=address.user,
+        database=address.database,
+        timeout_s=timeout_s,
+        said=said,
+    )
+    return case.kind(what, cure=case.cure)
 
 
 def statement_failed(
@@ -123,7 +175,7 @@ def statement_failed(
         cure = f"GRANT pg_monitor TO {quoted(address.user)}, or the right that is named"
     elif is_lost(error):
         return DatabaseUnavailable(
-            f"the server at {address.host}:{address.port} ended the connection: {said}",
+            f"{address.server} ended the connection: {said}",
             cure="See the server's log for why, and try again once it is up",
         )
     return StatementFailed(what, cure=cure, sqlstate=state, message=said)
@@ -164,7 +216,3 @@ def _words(error: BaseException, address: Address) -> str:
     lines = str(inner).split(">: ", 1)[-1].strip().splitlines()
     text = address.mask(lines[0].strip() if lines else type(inner).__name__)
     return (text if len(text) <= _NO_LONGER else text[:_NO_LONGER] + "…").rstrip(".")
-
-
-def _any(text: str, *words: str) -> bool:
-    return any(word in text for word in words)

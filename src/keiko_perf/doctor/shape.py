@@ -30,6 +30,7 @@ _SEVERAL = re.compile(r"\bFROM [\w.\"]+(?: (?:AS )?\w+)?,", re.I)
 _RETURNED = re.compile(r"\bRETURNING (.{25,})$", re.I | re.S)
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) ([\w.\"]+)", re.I)
 _LONGEST = 140
+_CUT_AT = 900
 
 
 @lru_cache(maxsize=4096)
@@ -41,10 +42,10 @@ def shape(statement: str) -> str:
     return _SPACE.sub(" ", text).strip(" ;").lower()
 
 
-def is_same(one: str, other: str, *, cut_at: int = 900) -> bool:
+def is_same(one: str, other: str) -> bool:
     """Whether two texts are of one statement; one that was cut is known by its beginning."""
     first, second = sorted((shape(one), shape(other)), key=len)
-    return first == second or (len(first) >= cut_at and second.startswith(first[: cut_at // 2]))
+    return first == second or (len(first) >= _CUT_AT and second.startswith(first[: _CUT_AT // 2]))
 
 
 def told(statement: str, longest: int = _LONGEST) -> str:

@@ -23,11 +23,12 @@ from keiko_perf.optimization.blocking_advice import advise_blocking
 from keiko_perf.optimization.memory.startup import source_line
 
 LAST_S = 900.0
+"""Over how long it is looked at; what is asked again, over the last hour."""
 MOST_CALLS = 5
 
 
 def tuning_of(
-    monitor: Monitor, *, last_s: float = LAST_S, line_of: LineOf = source_line
+    monitor: Monitor, *, line_of: LineOf = source_line
 ) -> Callable[[], Awaitable[Report]]:
     """
     What asks *monitor*, and reports what is advised: lines to write instead of those that hold the
@@ -35,12 +36,11 @@ def tuning_of(
 
     Args:
         monitor: of the service.
-        last_s: over how long it is looked at; what is asked again, over the last hour.
         line_of: the source of a place such as `app.py:42 find`, or an empty text.
     """
 
     async def ask() -> Report:
-        document = await attributed(monitor, last_s)
+        document = await attributed(monitor, LAST_S)
         # Source files are read and parsed: not in the service's own loop.
         return await asyncio.to_thread(tuning_report, document, monitor, line_of)
 

@@ -37,6 +37,33 @@ def index(case: Case) -> Cause:
     on: Text = first
     for one in others:
         on = say("{one} and one on {other}", one=on, other=one)
+    evidence = {**_of_statement(asked), "cost_factor": cure.factor, "after_s": after_s}
+    summary = say(
+        "An index on {index} cuts the statement from {mean:duration} to about {after}",
+        index=on,
+        mean=asked.mean_s,
+        after=after,
+    )
+    return case.cause(
+        said=_index_said(case, asked, on, after, gaining=len(gaining)),
+        evidence=evidence,
+        explanation=_why_an_index(asked.statement, is_paged=is_paged),
+        cure=cure.sql,
+        verified_by=cure.verified_by,
+        recommendation=Recommendation(
+            code=codes.INDEX,
+            subject=cure.on,
+            summary=summary,
+            statement=cure.sql,
+            verified_by=cure.verified_by,
+            evidence=evidence,
+            statements=(asked.statement, *(one for one in gaining if one != asked.statement)),
+            undo=cure.undo,
+        ),
+    )
+
+
+def _index_said(case: Case, asked: Asked, on: Text, after: Text, *, gaining: int) -> Message:
     figures: dict[str, Any] = {
         "share": case.share,
         "who": case.who,
@@ -45,60 +72,39 @@ def index(case: Case) -> Cause:
         "index": on,
         "after": after,
     }
-    said = (
-        say(
+    if gaining == 1:
+        return say(
             "{share:ratio} of the time that {who} wait is the statement {statement}, "
             "{mean:duration} each; an index on {index} cuts it to about {after} "
             "(verified by the planner)",
             **figures,
         )
-        if len(gaining) == 1
-        else say(
-            "{share:ratio} of the time that {who} wait are {count:count} statements for which an "
-            "index on {index} is missing, most of it {statement}, {mean:duration} each; the index "
-            "cuts it to about {after} (verified by the planner)",
-            count=len(gaining),
-            **figures,
-        )
+    return say(
+        "{share:ratio} of the time that {who} wait are {count:count} statements for which an "
+        "index on {index} is missing, most of it {statement}, {mean:duration} each; the index "
+        "cuts it to about {after} (verified by the planner)",
+        count=gaining,
+        **figures,
     )
-    evidence = {**_of_statement(asked), "cost_factor": cure.factor, "after_s": after_s}
-    return case.cause(
-        said=said,
-        evidence=evidence,
-        explanation=say(
+
+
+def _why_an_index(statement: str, *, is_paged: bool) -> Message:
+    if is_paged:
+        return say(
             "It reads far more rows than it returns. The planner was asked what its first page "
             "would cost with the index; the time is reckoned from that, and each page further on "
             "(OFFSET) reads the rows of those before it. Make the index, then measure again."
         )
-        if is_paged
-        else say(
+    if _COUNT.search(statement):
+        return say(
             "It reads far more rows than it returns. The planner was asked what it would cost "
             "with the index; the time is reckoned from that. What it counts in the index alone "
             "it looks up in the table, too, where a page has changed since the last VACUUM: the "
             "index helps as long as that comes by often. Make it, VACUUM, then measure again."
         )
-        if _COUNT.search(asked.statement)
-        else say(
-            "It reads far more rows than it returns. The planner was asked what it would cost "
-            "with the index; the time is reckoned from that. Make the index, then measure again."
-        ),
-        cure=cure.sql,
-        verified_by=cure.verified_by,
-        recommendation=Recommendation(
-            code=codes.INDEX,
-            subject=cure.on,
-            summary=say(
-                "An index on {index} cuts the statement from {mean:duration} to about {after}",
-                index=on,
-                mean=asked.mean_s,
-                after=after,
-            ),
-            statement=cure.sql,
-            verified_by=cure.verified_by,
-            evidence=evidence,
-            statements=(asked.statement, *(one for one in gaining if one != asked.statement)),
-            undo=cure.undo,
-        ),
+    return say(
+        "It reads far more rows than it returns. The planner was asked what it would cost "
+        "with the index; the time is reckoned from that. Make the index, then measure again."
     )
 
 

@@ -151,6 +151,23 @@ def packed(
     )
 
 
+def glance(encoded: bytes) -> tuple[int, int]:
+    """
+    How many durations a histogram that `pack` made holds, and their sum in nanoseconds.
+
+    Raises:
+        ValueError: it is cut short, or not a histogram of this format.
+    """
+    if not encoded:
+        return 0, 0
+    if len(encoded) < _PACKED.size or encoded[0] != _PACKED_FORMAT:
+        raise ValueError("not a histogram of this format")
+    _, code, below, above, high, low, _, _, _ = _PACKED.unpack_from(encoded)
+    body = encoded[_PACKED.size :]
+    counts = sum(body) if code == b"B" else sum(unpack(encoded).counts)
+    return counts + below + above, (high << 64) + low
+
+
 def unpack(encoded: bytes) -> Kept:
     """
     Undo `pack`.

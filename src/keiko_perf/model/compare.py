@@ -89,16 +89,16 @@ class Comparison:
     chance: float | None = None
 
 
-def holm(comparisons: Sequence[Comparison], *, alpha: float = 0.05) -> tuple[Comparison, ...]:
+def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """
     The same comparisons, without those that differ as some of so many do by chance.
 
     Of twenty things that did not change one is taken for changed at 5 %. Holm's step-down keeps the
-    chance of any such at *alpha* (Holm, "A simple sequentially rejective multiple test procedure",
+    chance of any such at 5 % (Holm, "A simple sequentially rejective multiple test procedure",
     1979): the surest of *m* has to be m times as sure, the next m - 1 times.
     """
     told = [one for one in comparisons if one.chance is not None]
-    kept = holm_rejects([one.chance or 0.0 for one in told], alpha=alpha)
+    kept = holm_rejects([one.chance or 0.0 for one in told])
     unsure = {id(one) for one, is_kept in zip(told, kept, strict=True) if not is_kept}
     reason = say(
         "of {count:count} comparisons some differ as much by chance; more would tell",

@@ -80,6 +80,9 @@ class Snapshot:
     exemplars: tuple[Exemplar, ...] = ()
     repeats: tuple[Repeats, ...] = ()
     worker: str = ""
+    _wholes: dict[Kind, Series] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # each target asks for them once more
 
     def __post_init__(self) -> None:
         if self.started_at.tzinfo is None:
@@ -102,7 +105,11 @@ class Snapshot:
 
     def whole(self, kind: Kind) -> Series:
         """All series of one kind as one."""
-        return Series.merged(self.of(kind), kind=kind, name="", window_s=self.window_s)
+        known = self._wholes.get(kind)
+        if known is None:
+            known = Series.merged(self.of(kind), kind=kind, name="", window_s=self.window_s)
+            self._wholes[kind] = known
+        return known
 
     @classmethod
     def merged(cls, snapshots: Iterable[Snapshot]) -> Snapshot | None:

@@ -120,11 +120,18 @@ class MetricsCollector:
         # right; the other way round it would be in neither.
         current = self._recorder.peek()
         now = self._now()
-        # A store may wait for a lock or a disk, and the event loop must not.
-        windows = await asyncio.to_thread(self._windows, now, last_s)
+        # A store may wait for a lock or a disk, to merge windows of many routes takes long, and the
+        # event loop must not wait.
+        return await asyncio.to_thread(self._merged, current, now, last_s)
+
+    def _merged(self, current: Snapshot, now: datetime, last_s: float | None) -> Snapshot | None:
+        windows = self._windows(now, last_s)
         if current.window_s and not any(_makes_needless(one, current) for one in windows):
             windows.append(current)
-        return Snapshot.merged(windows)
+        merged = Snapshot.merged(windows)
+        if merged is not None:
+            merged.whole(Kind.ROUTE)  # each target asks for it, in the event loop
+        return merged
 
     def _windows(self, now: datetime, last_s: float | None) -> list[Snapshot]:
         if last_s is None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from keiko_perf.model import OTHER, BlockingCall, Finding, Kind, Message, Severity, Snapshot, say
 from keiko_perf.model.asked import asks_for_something
+from keiko_perf.monitoring.storage.heaviest import REST
 
 REPEATED = 3.0
 """A statement that is sent so many times for each request of the whole service is no accident."""
@@ -49,7 +50,8 @@ def _refused(snapshot: Snapshot) -> Iterator[Finding]:
     ratio = requests.refused_ratio or 0.0
     if requests.count < LEAST_CALLS or ratio < REFUSED_RATIO:
         return
-    worst = max(snapshot.of(Kind.ROUTE), key=lambda one: one.refused.count)
+    routes = [one for one in snapshot.of(Kind.ROUTE) if one.name != REST] or [requests]
+    worst = max(routes, key=lambda one: one.refused.count)
     yield Finding(
         code="service.refused-requests",
         severity=Severity.WARNING if ratio < 0.5 else Severity.CRITICAL,
@@ -139,7 +141,7 @@ def _repeated(snapshot: Snapshot) -> Iterator[Finding]:
     requests = snapshot.whole(Kind.ROUTE).count
     for one in snapshot.of(Kind.STATEMENT):
         times = one.count / requests if requests else 0.0
-        if times < REPEATED or one.count < LEAST_CALLS or one.name in (OTHER, *told):
+        if times < REPEATED or one.count < LEAST_CALLS or one.name in (OTHER, REST, *told):
             continue
         if not asks_for_something(one.name):
             continue

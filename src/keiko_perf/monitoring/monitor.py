@@ -16,8 +16,8 @@ from contextlib import contextmanager, nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import inf
 from os import PathLike
+from types import ModuleType
 from typing import Any, Self
 
 from keiko_perf.errors import MissingExtra
@@ -43,6 +43,7 @@ from keiko_perf.monitoring.process.loop import follow_loop, watch_loop
 from keiko_perf.monitoring.process.watchdog import watching
 from keiko_perf.monitoring.recorder import Recorder, utc_now
 from keiko_perf.monitoring.remembering import Past, Remembering
+from keiko_perf.monitoring.sampling import Sampling
 from keiko_perf.monitoring.storage.journal import Journal
 from keiko_perf.monitoring.storage.steady import SteadyStore, StoreStatistics
 from keiko_perf.monitoring.storage.store import Store
@@ -52,8 +53,6 @@ from keiko_perf.monitoring.watches import Watching
 
 _log = logging.getLogger("keiko_perf.monitor")
 
-_LEAST_BETWEEN_S = 1.0
-"""Between two samples of the process, where no ticker takes them."""
 _LAST_WORDS_S = 2.0
 """How long alerts may take to be delivered once the service shuts down."""
 
@@ -104,7 +103,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             ticks; None looks for none.
         attribution: whether to tell where the time of each request went: its statements, the wait
             for the pool, its own code, the wait for the event loop. It costs some 3 µs a request
-            and 4 to 5 µs a statement.
+            and 1 to 2 µs a statement.
         repeats: whether to look at some of the answers of endpoints and statements, for what a
             cache would spare, for less than 1 µs a request; as *attribution* if not given. Digests
             alone are kept.
@@ -163,7 +162,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         self.is_recording = False
         self.now = now
         self.reports: list[Callable[[], Awaitable[Report]]] = []
-        self._sample = sample
+        self._sampling = Sampling(self.recorder, sample)
         self.budgets = Budgets(slos, self.store, now)
         self.totals = Totals(self.journal, self.store, self.recorder, now)
         self._alerting = Alerting(
@@ -179,8 +178,6 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         self.loop: asyncio.AbstractEventLoop | None = None
         self._chores: list[Chore] = []
         self._ticks = self._failed_ticks = 0
-        self._sampled_s = -inf
-        self._is_sampler_broken = False
         self._broken_kpis = set()
 
     def __repr__(self) -> str:
@@ -206,10 +203,9 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         Raises:
             UsageError: the application is already running, or of another kind; *protect* cannot
                 be called.
+            MissingExtra: Starlette, which serves the dashboard, is not installed.
         """
-        from keiko_perf.monitoring.installation import install
-
-        install(self, app, protect=protect)
+        _installation().install(self, app, protect=protect)
 
     def wrap(
         self, app: Any, *, protect: Callable[[Any], bool | Awaitable[bool]] | None = None
@@ -224,11 +220,8 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
             UsageError: *app* is no ASGI application; *protect* cannot be called.
             MissingExtra: Starlette, which serves the dashboard, is not installed.
         """
-        try:
-            from keiko_perf.monitoring.installation import wrap
-        except ImportError:
-            raise MissingExtra("starlette", extra="fastapi", purpose="the dashboard") from None
-        return wrap(self, app, protect=protect)
+        wrapped: Callable[..., Awaitable[None]] = _installation().wrap(self, app, protect=protect)
+        return wrapped
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """
@@ -246,9 +239,8 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
 
     async def current(self) -> Snapshot | None:
         """What all workers measured over the last `metrics_window_s`; None before anything."""
-        # Nobody else does; the CPU of some milliseconds would be that of the question itself.
-        if self._ticker is None and self.recorder.clock() - self._sampled_s >= _LEAST_BETWEEN_S:
-            await self._take_sample()
+        if self._ticker is None:  # nobody else does
+            await self._sampling.take_if_old()
         return await self.metrics_collector.snapshot()
 
     async def blocking_calls(self, *, within_s: float = 3600.0) -> tuple[BlockingCall, ...]:
@@ -331,7 +323,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
 
     async def tick(self) -> None:
         """End a window: keep it, judge, and see to the alerts."""
-        await self._take_sample()
+        await self._sampling.take()
         window = self.recorder.snapshot()
         self.totals.take(window)
         # Shielded: once cut it is kept, also if the monitor is stopped meanwhile.
@@ -346,17 +338,6 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
         self._ticks += 1
 
     # Private
-
-    async def _take_sample(self) -> None:
-        self._sampled_s = self.recorder.clock()
-        try:
-            # The kernel walks all memory of the process for one of its files.
-            await asyncio.to_thread(self._sample, self.recorder)
-        except Exception:  # a stranger's sampler, or a kernel's file that is like no other
-            if not self._is_sampler_broken:
-                self._is_sampler_broken = True
-                _log.exception("the process cannot be sampled; the monitor goes on without it")
-        self.recorder.probe()  # strangers' code, which may belong to the event loop
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -388,7 +369,7 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        await self._take_sample()  # the CPU is a difference: this is where it begins
+        await self._sampling.take()  # the CPU is a difference: this is where it begins
         await self.note_deploy()
         while True:
             # From one due time to the next, so that the windows don't drift; late ones are skipped.
@@ -400,3 +381,11 @@ class PerformanceMonitor(Judging, Remembering, Exporting, Watching):
                 self._failed_ticks += 1
                 if self._failed_ticks == 1:
                     _log.exception("a window could not be judged; the monitor goes on")
+
+
+def _installation() -> ModuleType:
+    try:
+        from keiko_perf.monitoring import installation
+    except ImportError:
+        raise MissingExtra("starlette", extra="fastapi", purpose="the dashboard") from None
+    return installation

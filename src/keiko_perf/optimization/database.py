@@ -22,7 +22,12 @@ from keiko_perf.optimization.batches.batch import Batch
 from keiko_perf.optimization.limiter import Limiter
 from keiko_perf.optimization.operation import Operation
 from keiko_perf.optimization.outcome import Outcome
-from keiko_perf.optimization.transaction import Begins, begun_in, run_in_one_transaction
+from keiko_perf.optimization.transaction import (
+    Begins,
+    begun_in,
+    refuse_outside,
+    run_in_one_transaction,
+)
 
 
 async def run_operations(
@@ -41,7 +46,8 @@ async def run_operations(
         writes_in: in what one transaction begins, for all writes; see `transaction.py`.
 
     Raises:
-        UsageError: no transaction can begin there, or it would have to last over reads.
+        UsageError: no transaction can begin there, a write would not be in it, or it would have to
+            last over reads.
     """
     numbered = list(enumerate(operations))
     if writes_in is not None:
@@ -52,6 +58,7 @@ async def run_operations(
             )
         writes = [one for one in numbered if not one[1].is_read]
         begun = begun_in(writes_in)
+        refuse_outside(writes, writes_in)
         numbered = [one for one in numbered if one[1].is_read]
     if not keep_order:
         numbered.sort(key=lambda one: not one[1].is_read)  # stable: reads, then writes

@@ -43,10 +43,11 @@ class Line:
     """
     Attributes:
         is_clear: whether hardly anything else can be the case.
+        is_ruled_out: whether a few places with a line can hardly be the case.
     """
 
     def __init__(self) -> None:
-        self.is_clear = False
+        self.is_clear = self.is_ruled_out = False
         self._ended: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)
         self._new = 0
         self._evidence: list[float] = []  # by how many places
@@ -86,7 +87,7 @@ class Line:
                 evidence[at] = _KEPT_UNSEEN * one
         _keep_below(_FROM_ALL, evidence)
         best = max(evidence, default=0.0)
-        self.is_clear = best > _CLEAR
+        self.is_clear, self.is_ruled_out = best > _CLEAR, best < -_CLEAR
         if best <= _DOUBT:
             return []
         told = [one - _DOUBT for one in evidence]

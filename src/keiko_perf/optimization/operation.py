@@ -19,8 +19,8 @@ _NAMES = ("run", "operation", "func", "function", "execute", "query", "callable"
 class Operation:
     """
     Attributes:
-        run: an async function without arguments; of a write in one transaction it may take one,
-            the session or connection of that transaction.
+        run: an async function without arguments; of a write in one transaction it may take one
+            without a default, the session or connection of that transaction.
         is_read: whether it changes nothing.
         name: what to call it in a report.
     """

@@ -45,6 +45,7 @@ _OWED_AT_FIRST = 0.99
 _LOOK_LOW_EVERY = 16  # windows
 _PIECES, _THINK = 60, 16  # a thought has no more; it takes one in so many requests
 _MOST_IN_LINE = 8  # with more in flight nobody looks whether they stand in line for a few places
+_FEW = 4  # in flight: where so few share and stand in no line, one more brings something still
 _AFTER_A_CHANGE = 0.45  # try so much more or less, as a logarithm
 
 
@@ -255,6 +256,8 @@ class Steering:
             self._owed[0] = _OWED_AT_FIRST
         self._beginning &= grows
         self._has_grown = grows
+        if limit <= _FEW and self._line.is_ruled_out and not self._beginning:
+            limit = min(limit + 1, self._most)
         self._base = limit
         if self._beginning:
             return self._base

@@ -32,6 +32,24 @@ class RolledBack(Unavailable):
     """The write itself did not fail, but its transaction did, and so it has no effect."""
 
 
+def refuse_outside(writes: Sequence[Numbered], where: Begins) -> None:
+    """
+    Let no write run that could not be in the transaction: an engine or a sessionmaker makes a
+    session that only who is called with it can write with.
+
+    Raises:
+        UsageError: one of *writes* takes none.
+    """
+    if hasattr(where, "execute"):
+        return  # a session, which each may have got elsewhere
+    for index, write in writes:
+        if not takes_one(write.run):
+            raise UsageError(
+                f"write {index} takes no connection or session, so it could only write outside",
+                cure="Let it take one, without a default, or give the session that it uses",
+            )
+
+
 async def run_in_one_transaction(
     writes: Sequence[Numbered], begin: Begin, where: Begins, *, limiter: Limiter
 ) -> list[Outcome[Operation, Any]]:
@@ -98,12 +116,17 @@ async def _called(write: Operation, executor: Any) -> Any:
 
 
 def takes_one(run: Callable[..., Awaitable[Any]]) -> bool:
-    """Whether *run* can be called with one argument."""
+    """Whether *run* has to be called with one argument: a default is its own, as in a loop."""
     try:
-        signature(run).bind(None)
+        told = signature(run)
+        told.bind(None)
     except (TypeError, ValueError):
         return False
-    return True
+    try:
+        told.bind()
+    except TypeError:
+        return True
+    return False
 
 
 def _failed(

@@ -129,14 +129,16 @@ class AsyncPerformanceOptimizer:
                 reads, as if run one by one.
             writes_in: an AsyncEngine, AsyncSession or async_sessionmaker of SQLAlchemy: all writes
                 run in one transaction there, after the reads, and take effect together or not at
-                all. A write that takes an argument gets that connection or session.
+                all. A write that takes an argument without a default gets that connection or
+                session; with an engine or sessionmaker each has to.
 
         Returns:
             The results, in the order of the operations.
 
         Raises:
             ItemsFailed: an ExceptionGroup, after all have run; see above.
-            UsageError: one of them is no operation. None has run then.
+            UsageError: one of them is no operation, or could not be in the transaction. None has
+                run then.
         """
         given = list(operations)
         prepared = as_operations(given)

@@ -248,7 +248,13 @@ def _chart(chart: Chart, lang: str) -> _Blocks:
 def _table(table: Table, lang: str) -> _Blocks:
     yield ""
     yield Styled(clean_line(phrase(table.title, lang)), "bold")
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim")
+    grid = Grid(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),  # with the rule between two columns, two blanks
+        pad_edge=False,
+        header_style="dim",
+        border_style="dim",
+    )
     rows = cells(table, lang)
     for number, column in enumerate(table.columns):
         title, is_right = clean_line(heading(column, lang)), is_number(column)

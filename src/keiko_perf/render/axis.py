@@ -14,6 +14,7 @@ from math import ceil, floor, log10
 from keiko_perf.render.units import show, show_ticks
 
 _NICE = (1.0, 2.0, 5.0, 10.0)
+_TICKS = 5
 _TIME_STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
     *(60, 120, 300, 600, 900, 1800),
@@ -47,9 +48,7 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
-def value_scale(
-    values: Iterable[float], format: str, lang: str, *, logarithmic: bool, ticks: int = 5
-) -> Scale:
+def value_scale(values: Iterable[float], format: str, lang: str, *, logarithmic: bool) -> Scale:
     """The scale that holds *values*, from 0 if it is linear, ending at ticks."""
     values = list(values)
     positive = [value for value in values if value > 0]
@@ -57,7 +56,7 @@ def value_scale(
         return _logarithmic(min(positive), max(positive), format, lang)
     low, high = min([0.0, *values]), max([0.0, *values])
     high = high if high > low else 1.0
-    step = _nice_step((high - low) / ticks, format)
+    step = _nice_step((high - low) / _TICKS, format)
     first, last = floor(low / step + _EPSILON), max(1, ceil(high / step - _EPSILON))
     places = [i * step for i in range(first, last + 1)]
     labels = show_ticks(places, format, lang)

@@ -181,7 +181,7 @@ def _alike(values: Sequence[object], format: str, lang: str, *, prefer_larger: b
         return [show(value, format, lang) for value in values]
     step = _step(_rounded(max(sizes) if prefer_larger else min(sizes)), steps)
     # Where one unit cannot serve all, each value speaks for itself.
-    if max(sizes) / step[0] >= 1e5 or min(sizes) / step[0] < 1e-3:
+    if max(sizes) / step[0] >= 1e4 or min(sizes) / step[0] < 1e-3:
         return [show(value, format, lang) for value in values]
     return [
         show(value, format, lang)

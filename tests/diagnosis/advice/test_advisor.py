@@ -143,6 +143,18 @@ async def test_a_large_table_that_is_mostly_written_to_gets_nothing(url: str) ->
     assert made(loaded) == ["CREATE INDEX CONCURRENTLY tasks_agent_id_idx ON tasks (agent_id)"]
 
 
+async def test_of_writes_whose_rows_nobody_counted_the_planner_is_asked(url: str) -> None:
+    read_one = Statement(text="SELECT * FROM tasks WHERE agent_id = 7", calls=20)
+    many = "UPDATE tasks SET note = 'y' WHERE status = 'queued'"
+    advice = await advised(url, read_one, Statement(text=many, calls=20))
+    assert made(advice) == [], "each execution writes a third of the table"
+    assert refused(advice)["agent_id"][0] == "upkeep"
+    counted = await advised(url, read_one, Statement(text=many, calls=20, rows=20))
+    assert made(counted) == ["CREATE INDEX CONCURRENTLY tasks_agent_id_idx ON tasks (agent_id)"]
+    # What it costs without any index has to be asked anyway.
+    assert advice.planner_calls <= counted.planner_calls, "it is asked once"
+
+
 async def test_odd_names_are_quoted_so_that_the_statement_runs(url: str) -> None:
     query = (
         'SELECT "a b" FROM "Ünï"."we""ird Table" WHERE "select" = $1 ORDER BY "Größe" DESC LIMIT 5'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from keiko_perf.diagnosis.advice.advisor import advise
 from keiko_perf.diagnosis.advice.fulfilment import fulfilment
 from keiko_perf.diagnosis.advice.promise import (
     LEAST_CALLS,
+    Made,
     Outcome,
     Promise,
     PromisedGain,
@@ -35,27 +37,63 @@ PROMISE = Promise(name="note_author_idx", table="note", statement="CREATE INDEX 
 ENOUGH = 100 + LEAST_CALLS
 
 
+MADE = Made(is_valid=True, name=PROMISE.name, scans=LEAST_CALLS)
+
+
 @pytest.mark.parametrize(
-    ("state", "seen", "outcome", "why"),
+    ("made", "seen", "outcome", "why"),
     [
-        ("absent", None, "unknown", "was not made"),
-        ("invalid", None, "broken", "invalid"),
-        ("valid", Seen(cost=None, is_used=False), "unknown", "planned any more"),
-        ("valid", Seen(cost=900.0, is_used=False), "broken", "no plan"),
-        ("valid", Seen(cost=90.0, is_used=True), "broken", "more than was promised"),
-        ("valid", Seen(cost=12.0, is_used=True), "kept", "not recorded"),
-        ("valid", Seen(cost=12.0, is_used=True, calls=ENOUGH - 1, total_s=50.1), "kept", "not rec"),
-        ("valid", Seen(cost=12.0, is_used=True, calls=ENOUGH, total_s=50.1), "kept", "100"),
-        ("valid", Seen(cost=12.0, is_used=True, calls=ENOUGH, total_s=60.0), "broken", "faster"),
+        (None, None, "unknown", "not made, or it is gone"),
+        (replace(MADE, is_valid=False), None, "broken", "invalid"),
+        (MADE, Seen(cost=None, is_used=False), "unknown", "planned any more"),
+        (MADE, Seen(cost=900.0, is_used=False), "broken", "no plan of its statements uses it; it"),
+        (MADE, Seen(cost=90.0, is_used=True), "broken", "more than was promised"),
+        (MADE, Seen(cost=12.0, is_used=True), "kept", "not recorded"),
+        (MADE, Seen(cost=12.0, is_used=True, calls=ENOUGH - 1, total_s=50.1), "kept", "under 20"),
+        (MADE, Seen(cost=12.0, is_used=True, calls=ENOUGH, total_s=50.1), "kept", "100 × faster"),
+        (MADE, Seen(cost=12.0, is_used=True, calls=ENOUGH, total_s=60.0), "broken", "faster"),
+        # It was made long after the advice.
+        (
+            replace(MADE, scans=3),
+            Seen(cost=12.0, is_used=True, calls=ENOUGH, total_s=59.0),
+            "kept",
+            "it was used 3 times, in 20 executions",
+        ),
+        # The table grew, and the statement is quick nevertheless.
+        (MADE, Seen(cost=90.0, is_used=True, calls=ENOUGH, total_s=50.1), "kept", "more work"),
         # The counters were reset meanwhile, and count from there.
-        ("valid", Seen(cost=12.0, is_used=True, calls=50, total_s=0.5), "kept", "50"),
+        (MADE, Seen(cost=12.0, is_used=True, calls=50, total_s=0.5), "kept", "50"),
+        (
+            replace(MADE, name="mine"),
+            Seen(cost=12.0, is_used=True),
+            "kept",
+            "it was made as mine: 1 of 1 plans",
+        ),
     ],
 )
 def test_a_promise_is_kept_broken_or_not_known(
-    state: str, seen: Seen | None, outcome: str, why: str
+    made: Made | None, seen: Seen | None, outcome: str, why: str
 ) -> None:
-    judged = judge(PROMISE, {QUERY: seen} if seen else {}, state=state)
+    judged = judge(PROMISE, {QUERY: seen} if seen else {}, made)
     assert judged.outcome is Outcome(outcome)
+    assert why in phrase(judged.reason, "en")
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (Seen(cost=12.0, is_used=True, calls=ENOUGH, total_s=70.0), "but 1 of 2 slower"),
+        (Seen(cost=900.0, is_used=False, calls=ENOUGH, total_s=60.0), "1 of its 2 statements run"),
+        (Seen(cost=12.0, is_used=True, calls=100, total_s=50.0), "1 of its 2 statements run"),
+    ],
+)
+def test_a_statement_that_got_slower_or_does_not_use_it_is_not_passed_over(
+    other: Seen, why: str
+) -> None:
+    promise = replace(PROMISE, gains=(GAIN, replace(GAIN, query="SELECT 2")))
+    quick = Seen(cost=12.0, is_used=True, calls=10 * ENOUGH, total_s=50.5)
+    judged = judge(promise, {QUERY: quick, "SELECT 2": other}, replace(MADE, scans=9_999))
+    assert judged.outcome is Outcome.KEPT
     assert why in phrase(judged.reason, "en")
 
 
@@ -116,6 +154,11 @@ async def test_from_the_advice_to_the_measured_proof(url: str) -> None:
             (measured,) = await fulfilment(database, promises)
         assert measured.held[0].is_measured
         assert measured.held[0].calls_since == LEAST_CALLS
+        connection.execute(f"ALTER INDEX {promise.name} RENAME TO by_hand")  # type: ignore[arg-type]
+        async with Database.connect(url) as database:
+            (renamed,) = await fulfilment(database, promises)
+        assert renamed.outcome is measured.outcome
+        assert "it was made as by_hand" in phrase(renamed.reason, "en")
         connection.execute("DROP TABLE note")
         async with Database.connect(url) as database:
             (gone,) = await fulfilment(database, promises)

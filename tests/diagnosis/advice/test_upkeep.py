@@ -122,6 +122,17 @@ def test_writes_are_counted_by_their_kind_and_a_load_is_none() -> None:
     assert found[ITEM].rows == 420
 
 
+def test_what_is_planned_counts_where_nobody_counted_the_rows() -> None:
+    text = "UPDATE item SET owner = 7 WHERE code = 'x'"
+    owner = frozenset({"owner"})
+    for rows, written in ((None, 10 * 60.0), (20, 20.0)):
+        query = Query(Statement(text=text, calls=10, rows=rows), read(text))
+        assert writes_of([query], {text: 60.0}) == {ITEM: Writes(updated=((owner, written),))}
+        assert writes_of([query])[ITEM].rows == (rows or 10), "one for each call"
+    once = Query(Statement(text=text, calls=1), read(text))
+    assert writes_of([once], {text: 60.0})[ITEM].rows == 60, "whether it comes again nobody knows"
+
+
 # By the same benchmark: bytes that HypoPG says, and those of the index once it is made.
 BUILT = {AT: (10.9e6, 9.0e6), OWNER: (10.9e6, 4.0e6), CODE: (25.0e6, 23.6e6)}
 

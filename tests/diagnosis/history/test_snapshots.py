@@ -154,7 +154,7 @@ async def test_a_monitors_workers_keep_one_reading_between_them(url: str, tmp_pa
     ("arguments", "says"),
     [
         (["--since", "yesterday"], "is no moment"),
-        (["--before", "long"], "is no length of time"),
+        (["--before", "long"], "is no duration"),
     ],
 )
 async def test_what_is_no_time_is_refused(

@@ -32,6 +32,13 @@ CREATE INDEX visited_id ON visited (id);
 ALTER TABLE visited SET (autovacuum_enabled = off);
 INSERT INTO visited SELECT i, i % 100 FROM generate_series(1, 100000) i;
 ANALYZE visited;
+CREATE TABLE tree (id int PRIMARY KEY, parent int);
+INSERT INTO tree SELECT i, i / 3 FROM generate_series(1, 100000) i;
+VACUUM ANALYZE tree;
+CREATE FUNCTION may_see(int) RETURNS bool STABLE LANGUAGE sql AS 'SELECT $1 = 1'
+    SET work_mem = '4MB';
+CREATE FUNCTION numbers() RETURNS SETOF int ROWS 10 STABLE LANGUAGE sql
+    AS 'SELECT * FROM generate_series(1, 50000)' SET work_mem = '4MB';
 """
 
 SICK = [
@@ -99,6 +106,50 @@ HEALTHY = [
 def url(new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     with new_database("plans", SETUP) as url:
         yield url
+
+
+@pytest.mark.postgres
+async def test_a_function_that_a_policy_asks_of_each_row_is_told_as_what_no_index_serves(
+    database: Database,
+) -> None:
+    found = await findings(database, "SELECT count(*) FROM events WHERE may_see(tenant)", {})
+    (told,) = [one for one in found if one.code == "plan.function-on-column"]
+    assert phrase(told.summary) == "asks a function of tenant for 200,000 rows and keeps 4,000"
+    assert "ANY (ARRAY(SELECT function()))" in phrase(told.explanation)
+    assert not any("would hand out just these rows" in phrase(one.explanation) for one in found)
+
+
+@pytest.mark.postgres
+async def test_a_recursion_that_reads_a_table_whole_each_round_is_told(database: Database) -> None:
+    sql = (
+        "WITH RECURSIVE t AS (SELECT id, parent FROM tree WHERE id = 9"
+        " UNION ALL SELECT c.id, c.parent FROM tree c JOIN t ON c.parent = t.id)"
+        " SELECT count(*) FROM t"
+    )
+    found = await findings(database, sql, {})
+    (told,) = [one for one in found if one.code == "plan.work-repeated"]
+    assert "rounds of the recursion reads tree from end to end" in phrase(told.summary)
+
+
+@pytest.mark.postgres
+async def test_what_is_not_in_a_long_list_is_told_to_be_no_join(database: Database) -> None:
+    few = "SELECT count(*) FROM agents WHERE id BETWEEN 1000 AND 1060"
+    sql = f"{few} AND id NOT IN (SELECT agent FROM visited)"
+    found = await findings(database, sql, {"work_mem": "64kB"})
+    (told,) = [one for one in found if one.code == "plan.correlated-subplan"]
+    assert "NOT EXISTS" in phrase(told.explanation)
+    assert not any(one.code == "plan.filtered-index-scan" for one in found)
+
+
+@pytest.mark.postgres
+async def test_of_a_function_its_declared_rows_are_blamed_and_not_statistics(
+    database: Database,
+) -> None:
+    sql = "SELECT count(e.kind) FROM numbers() n JOIN events e ON e.id = n"
+    found = await findings(database, sql, {})
+    told = [one for one in found if one.code in ("plan.row-misestimate", "plan.nested-loop-blowup")]
+    assert told
+    assert all("ALTER FUNCTION ... ROWS" in phrase(one.explanation) for one in told)
 
 
 async def findings(

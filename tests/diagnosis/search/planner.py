@@ -82,7 +82,7 @@ async def found(
     costs = Costs(plans, queries, candidates, sizes, tables or {})
     limits = Limits(max_indexes=max_indexes, budget_bytes=budget_bytes)
     asking = in_memory.price if in_memory else None
-    return await Search(costs, dict.fromkeys(candidates, upkeep), limits, asking).run()
+    return await Search(costs, lambda: dict.fromkeys(candidates, upkeep), limits, asking).run()
 
 
 def reasons(result: Found) -> dict[Index, str]:

@@ -163,7 +163,7 @@ async def test_what_was_not_compared_before_the_time_was_up_is_refused_as_late()
     plans = Plans({ONLY_A: {NONE: 1000.0, frozenset({A}): 10.0}})
     costs = Costs(plans, (query(ONLY_A),), (A,))
     limits = Limits(max_indexes=10, is_late=lambda: plans.planner_calls >= 1)
-    result = await Search(costs, {A: 0.0}, limits).run()
+    result = await Search(costs, lambda: {A: 0.0}, limits).run()
     assert result.chosen == ()
     assert reasons(result) == {A: "late"}
     assert plans.planner_calls == 1
@@ -183,7 +183,7 @@ async def test_once_the_time_is_up_nothing_is_asked_any_more_and_the_best_so_far
     candidates = (*singles, *pairs)
     costs = Costs(plans, tuple(map(query, plans.plans)), candidates, (10.0,) * 10 + (15.0,) * 90)
     limits = Limits(budget_bytes=budget_bytes, is_late=lambda: plans.planner_calls >= end_at)
-    result = await Search(costs, dict.fromkeys(candidates, 0.0), limits).run()
+    result = await Search(costs, lambda: dict.fromkeys(candidates, 0.0), limits).run()
     # A question that was decided on in time may be the last.
     assert plans.planner_calls <= end_at + 1
     assert len(result.late) == max(0, 120 - end_at)

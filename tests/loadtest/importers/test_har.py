@@ -119,7 +119,7 @@ def test_what_a_browser_writes_raw_in_a_url_is_encoded():
 REFUSED = [
     ("nothing", "the file is no HAR"),
     ("[]", "the file is a list, not an object"),
-    ("{}", "log is missing, not an object"),
+    ("{}", "the file is no HAR: it has no log"),
     ('{"log": {"entries": 3}}', "log.entries is a number, not a list"),
     ('{"log": {"entries": []}}', "no request to a service"),
     (har({"request": {"method": "GET"}}), r"log.entries\[0\].request.url is missing"),

@@ -15,7 +15,7 @@ import httpx
 import jsonschema
 import pytest
 from fastapi import Cookie, FastAPI, Header, Query
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -353,6 +353,7 @@ KEYS = st.sampled_from(
         LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
     )
 )
+@example({"allOf": [{"properties": None}]})
 def test_whatever_is_in_the_document_it_is_steps_or_refused(node):
     for paths in ({"/x": node}, {"/x": {"get": node}}, {"/x": {"get": {"parameters": [node]}}}):
         with contextlib.suppress(UsageError):

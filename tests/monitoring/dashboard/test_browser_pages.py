@@ -26,6 +26,7 @@ from keiko_perf.monitoring.alerts.alerts import Alert, AlertState
 from keiko_perf.monitoring.alerts.records import alert_body
 from keiko_perf.monitoring.changes import markers
 from keiko_perf.monitoring.dashboard.serving import dashboards
+from keiko_perf.optimization import AdaptiveLimiter
 
 # Conditions are waited for, on a busy machine for longer than one test may take elsewhere.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -50,6 +51,21 @@ def test_rows_sort_and_lead_to_pages_of_their_own(browser, live):
         seen.page.goto(address)
         seen.until("#subject h2", re.escape(f"GET /{ATTACK}"))
         seen.until("#subject", "Share of time")
+        assert seen.complaints == []
+        seen.close()
+
+
+def test_limiters_are_seen_by_their_names(browser, live):
+    app, monitor = service()
+    for name in ("database", ATTACK):
+        monitor.recorder.add_probe(AdaptiveLimiter(name=name, first=7).gauges)
+    with live(app) as url:
+        seen = Watched(browser, url)
+        seen.until("#limiters", "database")
+        rows = seen.page.locator("#limiters tbody tr").all_inner_texts()
+        assert len(rows) == 2
+        assert ATTACK in rows[0]
+        assert re.match(r"database\s+7\s+0\s+0\s+0\s+0", rows[1])
         assert seen.complaints == []
         seen.close()
 

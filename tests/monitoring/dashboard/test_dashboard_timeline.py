@@ -23,6 +23,7 @@ from keiko_perf.monitoring.dashboard.tables import MAX_ROWS, full_name, tables
 from keiko_perf.monitoring.dashboard.timeline import columns, points
 from keiko_perf.monitoring.dashboard.timelines import Timelines, with_current
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View, ident, view_of
+from keiko_perf.optimization import AdaptiveLimiter
 
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 T0_S = T0.timestamp()
@@ -351,9 +352,24 @@ def test_connections_that_stay_open_are_told_when_they_end():
     assert found["requests"] == 0
 
 
+def test_each_limiter_has_a_row_by_its_name():
+    limiters = AdaptiveLimiter(name="database"), AdaptiveLimiter(name="mail", first=9)
+    at = {name: value for one in limiters for name, value in one.gauges().items()}
+    later = at | {"database_limit": 5, "database_waiting": 40, "database_turned_away": 7}
+    others = {"speed_limit": 1.0, "disk_limit": 2.0, "disk_in_use": 1.0}
+    database, mail = tables([window(0, **at, **others), window(10, **later)])["limiters"]
+    assert database == {
+        "name": "database", "limit": 3.5, "in_use": 0.0, "waiting": 20.0, "most_waiting": 40,
+        "turned_away": 7,
+    }  # fmt: skip
+    assert (mail["name"], mail["limit"], mail["most_waiting"]) == ("mail", 9, 0)
+
+
 def test_nothing_makes_empty_tables():
     found = tables([])
-    assert all(not found[name] for name in ("endpoints", "tasks", "statements", "blocking"))
+    assert all(
+        not found[name] for name in ("endpoints", "tasks", "statements", "limiters", "blocking")
+    )
 
 
 # --- Since when ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from keiko_perf.cli.load.asking import monitors_token
 from keiko_perf.cli.load.ending import end
 from keiko_perf.cli.load.options import Header, JsonBody, Method, Token, UserCount
 from keiko_perf.cli.load.source import Given, source
-from keiko_perf.cli.load.values import headers, seconds
+from keiko_perf.cli.load.values import headers
 from keiko_perf.cli.output import (
     INTERRUPTED,
     Destination,
@@ -58,6 +58,7 @@ from keiko_perf.loadtest.comparison.ab import (
 from keiko_perf.loadtest.comparison.served import PORT, RESULT, Served, made, served
 from keiko_perf.loadtest.watching.watcher import Watcher
 from keiko_perf.model import Comparison, Message
+from keiko_perf.model.length import read_length
 from keiko_perf.model.pairing import LEAST_PAIRS
 from keiko_perf.render import phrase
 from keiko_perf.render.words import name
@@ -108,13 +109,8 @@ def ab_command(
     commands = (before, after)
     measure: Callable[[str], Run] = _from_file
     if not all(RESULT in one for one in commands):
-        if url is None or PORT not in url:
-            raise UsageError(
-                "what is asked for is not said",
-                cure="Give --url http://127.0.0.1:{port}/…, or let both commands write to {result}",
-            )
+        url = _with_a_port(url)
         sent = bearer(token) | headers(header or [])
-        load = ConstantRate(rate) if users is None else Users(users)
         # The port is not known yet; the rest is read now, so that an error shows at once.
         asked = source(
             Given(target=url.replace(PORT, "1"), method=method, body=json_body, headers=sent)
@@ -122,9 +118,9 @@ def ab_command(
         plan = Plan(
             base_url=asked.base_url,
             steps=asked.steps,
-            load=load,
-            duration_s=seconds(duration),
-            warmup_s=seconds(warmup),
+            load=ConstantRate(rate) if users is None else Users(users),
+            duration_s=read_length(duration),
+            warmup_s=read_length(warmup),
             headers=sent,
         )
         measure = _Measured(plan, url, console, monitors_token() or token)
@@ -149,6 +145,15 @@ def ab_command(
     destination = Destination(format=format, file=output, language=lang)
     exit_code = show(told, destination)
     end(told, exit_code, destination, console, interrupted=turns.is_interrupted)
+
+
+def _with_a_port(url: str | None) -> str:
+    if url is None or PORT not in url:
+        raise UsageError(
+            "what is asked for is not said",
+            cure="Give --url http://127.0.0.1:{port}/…, or let both commands write to {result}",
+        )
+    return url
 
 
 def _check(percentile: float, min_effect: float, pairs: int) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from keiko_perf.cli.load.values import seconds
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest import ConstantRate, Load, Poisson, Stage, Stages, Users, replay
+from keiko_perf.model.length import read_length
 
 DEFAULT_PER_S = 10.0
 DEFAULT_S = 30.0
@@ -40,10 +40,10 @@ def arrivals(asked: Asked) -> tuple[Load, float]:
         StoreUnavailable: the recording cannot be read.
     """
     _check(asked)
-    given_s = 0.0 if asked.duration is None else seconds(asked.duration)
+    given_s = 0.0 if asked.duration is None else read_length(asked.duration)
     duration_s = DEFAULT_S if asked.duration is None else given_s
     if asked.users is not None:
-        return Users(asked.users, seconds(asked.think or "0s")), duration_s
+        return Users(asked.users, read_length(asked.think or "0s")), duration_s
     if asked.stages is not None:
         return Stages(tuple(_stage(one) for one in asked.stages.split(","))), given_s
     if asked.replay is not None:
@@ -87,7 +87,7 @@ def _check(asked: Asked) -> None:
 def _stage(text: str) -> Stage:
     per_s, at, duration = text.strip().partition("@")
     try:
-        return Stage(seconds(duration if at else ""), float(per_s))
+        return Stage(read_length(duration if at else ""), float(per_s))
     except ValueError as error:
         raise UsageError(
             f"{text!r} is no stage",

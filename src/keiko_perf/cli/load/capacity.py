@@ -32,7 +32,6 @@ from keiko_perf.cli.load.options import (
 from keiko_perf.cli.load.promises import check_subjects
 from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, source
-from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
     Destination,
     Format,
@@ -60,8 +59,9 @@ from keiko_perf.loadtest.capacity.trial import hopeless, judged
 from keiko_perf.loadtest.target import Tls
 from keiko_perf.loadtest.watching.meanwhile import Meanwhile
 from keiko_perf.loadtest.watching.watched import Watched
-from keiko_perf.model import Message, Target
+from keiko_perf.model import Message, Report, Target
 from keiko_perf.model.kpi import THROUGHPUT
+from keiko_perf.model.length import read_length
 from keiko_perf.render import phrase
 from keiko_perf.render.units import show as shown
 
@@ -111,8 +111,6 @@ def capacity_command(
     promised = read_promises(slo or ())
     asked = source(given)
     kept, required = _promised(promised or asked.promises or read_promises(DEFAULT_SLO))
-    if processes < 1:
-        raise UsageError(f"{processes} processes", cure="Use 1 or more")
     if not step_seconds >= _SHORTEST_S:
         raise UsageError(
             f"steps of {step_seconds:g} s",
@@ -126,11 +124,11 @@ def capacity_command(
         scenarios=asked.scenarios,
         load=ConstantRate(first),
         duration_s=step_seconds,
-        timeout_s=seconds(timeout),
+        timeout_s=read_length(timeout),
         connections=_CONNECTIONS,
         headers=given.headers,
         own_target=own_target,
-        limits=Limits(duration_s=seconds(max_duration), per_s=max(most * 2, first)),
+        limits=Limits(duration_s=read_length(max_duration), per_s=max(most * 2, first)),
         tls=Tls(ca_file="" if ca is None else str(ca), verify=asked.verify and not insecure),
     )
     if plan.steps:
@@ -139,36 +137,22 @@ def capacity_command(
         check_writable(output)
     console = progress_console()
     tell_left_out(asked, console)
-    meanwhile = Meanwhile(
-        watch=watch,
-        database=sessions_of(database) if database else None,
-        token=given.token,
-        targets=kept,
-    )
     steps = _Steps(
         plan=plan,
         targets=kept,
         console=console,
         processes=processes,
         load=Poisson if poisson else ConstantRate,
-        meanwhile=meanwhile,
-    )
-    with meanwhile:
-        _carry_out(search, steps, longest_s=seconds(max_duration))
-    found = capacity_report(
-        search.capacity,
-        Asked(
-            target=plan.target.url,
+        meanwhile=Meanwhile(
+            watch=watch,
+            database=sessions_of(database) if database else None,
+            token=given.token,
             targets=kept,
-            at_least=required,
-            is_watched=watch is not None,
-            seen=steps.seen,
-            notes=steps.notes,
-            interrupted=steps.is_interrupted,
         ),
-        ended_at=datetime.now(UTC),
-        environment=steps.environment,
     )
+    with steps.meanwhile:
+        _carry_out(search, steps, longest_s=read_length(max_duration))
+    found = steps.report(search, required, is_watched=watch is not None)
     destination = Destination(format=format, file=output, language=lang)
     exit_code = show(found, destination)
     end(found, exit_code, destination, console, interrupted=steps.is_interrupted)
@@ -238,6 +222,21 @@ class _Steps:
             started_s=started_s,
             window=None if self.seen is None else self.seen.window,
             was_hopeless=ended.is_hopeless,
+        )
+
+    def report(self, search: Search, required: tuple[Target, ...], *, is_watched: bool) -> Report:
+        """What the search has found, in the light of all steps."""
+        asked = Asked(
+            target=self.plan.target.url,
+            targets=self.targets,
+            at_least=required,
+            is_watched=is_watched,
+            seen=self.seen,
+            notes=self.notes,
+            interrupted=self.is_interrupted,
+        )
+        return capacity_report(
+            search.capacity, asked, ended_at=datetime.now(UTC), environment=self.environment
         )
 
     def tell(self, number: int, tried: Tried) -> None:

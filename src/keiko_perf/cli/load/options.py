@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from keiko_perf.loadtest.processes.share import MOST_PROCESSES
+
 _ASKED = "What is asked"
 _LOAD = "How much"
 _WAY = "The way there"
@@ -170,7 +172,10 @@ Warmup = Annotated[
 Processes = Annotated[
     int,
     typer.Option(
-        help="Processes that share the load, where one is not enough.", rich_help_panel=_LOAD
+        min=1,
+        max=MOST_PROCESSES,
+        help="Processes that share the load, where one is not enough.",
+        rich_help_panel=_LOAD,
     ),
 ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from keiko_perf.cli.load.values import seconds
 from keiko_perf.errors import UsageError
 from keiko_perf.model import Target
 from keiko_perf.model.kpi import (
@@ -20,6 +19,7 @@ from keiko_perf.model.kpi import (
     THROUGHPUT,
     Kpi,
 )
+from keiko_perf.model.length import read_length
 
 DEFAULT_ERRORS = "1"
 
@@ -55,9 +55,9 @@ def promises(promised: Promised, *, others: Iterable[Target] = ()) -> tuple[Targ
         errors.insert(0, DEFAULT_ERRORS)
     return (
         *_at_most(ERROR_RATIO, errors, _share),
-        *_at_most(LATENCY_P50, promised.max_p50, seconds),
-        *_at_most(LATENCY_P95, promised.max_p95, seconds),
-        *_at_most(LATENCY_P99, promised.max_p99, seconds),
+        *_at_most(LATENCY_P50, promised.max_p50, read_length),
+        *_at_most(LATENCY_P95, promised.max_p95, read_length),
+        *_at_most(LATENCY_P99, promised.max_p99, read_length),
         *(
             Target(kpi=THROUGHPUT, at_least=_rate(limit), subject=subject)
             for subject, limit in map(_divided, promised.min_rate)

@@ -53,7 +53,6 @@ from keiko_perf.cli.load.options import (
 from keiko_perf.cli.load.promises import Promised, check_subjects, promises
 from keiko_perf.cli.load.sessions import sessions_of
 from keiko_perf.cli.load.source import Given, source
-from keiko_perf.cli.load.values import seconds
 from keiko_perf.cli.output import (
     Destination,
     Format,
@@ -83,6 +82,7 @@ from keiko_perf.loadtest.verdicts.breaking import together
 from keiko_perf.loadtest.verdicts.judging import Judge
 from keiko_perf.loadtest.verdicts.steady import warmup as warmup_of
 from keiko_perf.loadtest.watching.meanwhile import Meanwhile
+from keiko_perf.model.length import read_length
 
 AUTO = "auto"
 
@@ -158,12 +158,12 @@ def run_command(
         scenarios=asked.scenarios,
         load=load,
         duration_s=duration_s,
-        warmup_s=0.0 if warmup == AUTO else seconds(warmup),
-        timeout_s=seconds(timeout),
+        warmup_s=0.0 if warmup == AUTO else read_length(warmup),
+        timeout_s=read_length(timeout),
         connections=connections,
         headers=given.headers,
         own_target=own_target,
-        limits=Limits(duration_s=seconds(max_duration), per_s=max_rate),
+        limits=Limits(duration_s=read_length(max_duration), per_s=max_rate),
         tls=Tls(
             ca_file=_path(ca),
             cert_file=_path(cert),
@@ -179,7 +179,10 @@ def run_command(
     judged = (*targets, *(one.target for one in promised))
     if plan.steps:
         check_subjects(judged, asked.names)
-    _refuse(plan, processes=processes, finds_warmup=warmup == AUTO)
+    if warmup == AUTO and not isinstance(load, ConstantRate | Poisson | Users):
+        raise UsageError(
+            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
+        )
     for file in filter(None, (save_to, output)):
         check_writable(file)
     console = progress_console()
@@ -197,21 +200,6 @@ def run_command(
         result = replace(result, warmup=warmup_of(together(result.steps)[0]))
     destination = Destination(format=format, file=output, language=lang)
     _tell(replace(result, targets=targets), save_to, destination, console)
-
-
-def _refuse(plan: Plan, *, processes: int, finds_warmup: bool) -> None:
-    """
-    Refuse what makes no sense together.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if processes < 1:
-        raise UsageError(f"{processes} processes", cure="Use 1 or more")
-    if finds_warmup and not isinstance(plan.load, ConstantRate | Poisson | Users):
-        raise UsageError(
-            "--warmup auto goes with a load that stays the same", cure="Give it a length, or none"
-        )
 
 
 def _measured(

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os.path import exists
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -133,6 +134,12 @@ def _check(given: Given) -> None:
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(forms)} at once", cure="Name one thing to put under load")
     is_url = given.target is not None and not given.target.endswith(".py")
+    if given.target is not None and is_url and exists(given.target):
+        raise UsageError(
+            f"{given.target} is no Python file with scenarios",
+            cure="Name a file that ends in .py, pass it with --openapi or --har, or write "
+            f"http://{given.target} if that is a host",
+        )
     for option, is_given, fits, partner in (
         ("--url", given.url is not None, not is_url, "a file of scenarios or an import"),
         ("--method", given.method is not None, is_url, "a URL"),
@@ -189,7 +196,8 @@ def _fetched(url: str, headers: Mapping[str, str]) -> str:
     except (OSError, ssl.SSLError, ValueError) as error:
         raise ServiceUnavailable(
             f"{url} cannot be fetched: {getattr(error, 'reason', error)}",
-            cure="See that the service runs, or name the document as a file",
+            cure="See that the service runs and SSL_CERT_FILE names who signed its certificate, or "
+            "name the document as a file",
         ) from error
     if len(content) > _LARGEST_BYTES:
         raise UsageError(f"{url} has more than 20 MiB", cure="Name an OpenAPI document")

@@ -6,28 +6,11 @@ form that it should have; what may be a secret is never repeated.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from keiko_perf.errors import UsageError
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
-
-
-def seconds(text: str) -> float:
-    """
-    Read `500ms`, `30s`, `5m`, `1h`, or a bare number of seconds.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(f"{text!r} is no duration", cure="Write it as 500ms, 30s, 5m or 1h")
-    return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
 def split_url(url: str) -> tuple[str, str]:

@@ -42,6 +42,7 @@ from keiko_perf.diagnosis.pricing.sampling import Sampling, sampling_of
 from keiko_perf.diagnosis.pricing.scratch import Scratch, Trial, try_out
 from keiko_perf.diagnosis.pricing.sessions import Patient, Remembering, WithTried
 from keiko_perf.diagnosis.pricing.verify import HypoPg, RolledBackBuild
+from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.search.bits import set_of
 from keiko_perf.diagnosis.search.choice import Limits
 from keiko_perf.diagnosis.search.costs import Costs
@@ -116,7 +117,7 @@ async def advise(
     task = Task(
         schema=schema,
         proposals=propose(queries, schema, max_candidates=max_candidates, kinds=kinds),
-        writes=with_counters(writes_of(queries), workload.written, schema.tables),
+        written=workload.written,
         limits=Limits(max_indexes=max_indexes, budget_bytes=budget_bytes, is_late=is_late),
         counts_built=counts_built,
         unread=len(workload.unparsed),
@@ -170,7 +171,6 @@ async def _priced(
         sampled = sampling.over(WithTried(asked, trial.tried) if trial.tried else asked)
         session = Remembering(sampled)
         sizes, refused = await _sizes(session, task)
-        upkeeps = _upkeeps(task, sizes)
         search = Search(
             costs=Costs(
                 session,
@@ -181,7 +181,9 @@ async def _priced(
                 await buffers_bytes(database),
                 tuple(task.counted_bytes(one, float(size or 0)) for one, size in sizes.items()),
             ),
-            upkeep={one: upkeeps[one].cost for one in sizes},
+            upkeep=lambda: {
+                one: found.cost for one, found in _upkeeps(task, session, sizes).items()
+            },
             limits=task.limits,
             in_memory=InMemory(database, sampled).price,
             untold=set_of(at for at, one in enumerate(sizes) if not plain.can_assume(one)),
@@ -191,7 +193,8 @@ async def _priced(
             found=found,
             refused=refused,
             sizes=sizes,
-            upkeeps=upkeeps,
+            writes=_writes(task, session),
+            upkeeps=_upkeeps(task, session, sizes),
             verified_by={
                 one.index: _how(one.index, trial, session, pricer) for one in found.chosen
             },
@@ -240,12 +243,21 @@ async def _sizes(session: Session, task: Task) -> tuple[dict[Index, int | None],
     return found, refused
 
 
-def _upkeeps(task: Task, sizes: Mapping[Index, int | None]) -> dict[Index, Upkeep]:
+def _writes(task: Task, session: Remembering) -> dict[TableName, Writes]:
+    """What is written to each table, as far as the planner was asked about it."""
+    seen = writes_of(task.queries, session.rows)
+    return with_counters(seen, task.written, task.schema.tables)
+
+
+def _upkeeps(
+    task: Task, session: Remembering, sizes: Mapping[Index, int | None]
+) -> dict[Index, Upkeep]:
     """What the writes of its table would cost each candidate."""
+    writes = _writes(task, session)
     return {
         one: upkeep(
             one,
-            task.writes.get(one.table, Writes()),
+            writes.get(one.table, Writes()),
             task.schema.tables[one.table],
             float(size or 0),
         )

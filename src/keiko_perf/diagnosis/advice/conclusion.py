@@ -35,7 +35,7 @@ class Task:
     Attributes:
         schema: of the tables that the workload speaks of.
         proposals: its statements, as they were read, and the candidates for them.
-        writes: what is written to each table.
+        written: what the tables' counters saw of writes, by the table's name.
         limits: what may be chosen.
         unread: statements of the workload that could not be read.
         counts_built: whether a budget counts what indexes take once they are made.
@@ -43,7 +43,7 @@ class Task:
 
     schema: Schema
     proposals: Proposals
-    writes: Mapping[TableName, Writes]
+    written: Mapping[str, float]
     limits: Limits
     unread: int
     counts_built: bool = True
@@ -69,7 +69,8 @@ class Priced:
         found: what is worth having, and why the rest is not.
         refused: candidates that cannot be made, or are larger than the budget.
         sizes: of the other candidates; None where that is not known.
-        upkeeps: what the writes of its table cost each of them.
+        writes: what is written to each table.
+        upkeeps: what that costs each of them.
         verified_by: how each of those that are worth having was.
         trial: what was tried on samples.
         ways: how each statement's plan reads its tables now, by its text.
@@ -79,6 +80,7 @@ class Priced:
     found: Found
     refused: Sequence[Refusal]
     sizes: Mapping[Index, int | None]
+    writes: Mapping[TableName, Writes]
     upkeeps: Mapping[Index, Upkeep]
     verified_by: Mapping[Index, str]
     trial: Trial
@@ -159,7 +161,7 @@ def _advised(chosen: Chosen, task: Task, priced: Priced, name: str) -> AdvisedIn
         benefit_ratio=chosen.benefit / cost_before if cost_before else 0.0,
         upkeep=priced.upkeeps[index],
         build_s=tried.build_s if tried else build_s(index, table, planned_bytes),
-        rows_written=task.writes.get(index.table, Writes()).rows,
+        rows_written=priced.writes.get(index.table, Writes()).rows,
         size_bytes=round(built_bytes(index, table, planned_bytes)) or None,
         planner_size_bytes=priced.sizes[index],
         replaces=tuple(existing.name for existing in table.indexes if is_replaced(existing, index)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from keiko_perf.diagnosis.advice.promise import Judged, Promise, PromisedGain, Seen, judge
+from keiko_perf.diagnosis.advice.promise import Judged, Made, Promise, PromisedGain, Seen, judge
 from keiko_perf.diagnosis.candidates.proposals import queries_of
 from keiko_perf.diagnosis.catalog import find_table, read_schema, recorded_workload
 from keiko_perf.diagnosis.postgres import Database
@@ -25,7 +25,7 @@ from keiko_perf.diagnosis.pricing.planner import (
 from keiko_perf.diagnosis.pricing.sampling import Drawn, sampling_of
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.statements.parameters import Draw, weights_for
-from keiko_perf.diagnosis.statements.parser import NotUnderstood
+from keiko_perf.diagnosis.statements.parser import NotUnderstood, ast, parse, sql
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.workload import Statement
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused
@@ -54,9 +54,9 @@ async def _recorded(database: Database) -> dict[str, Statement]:
 
 
 async def _judged(database: Database, promise: Promise, recorded: dict[str, Statement]) -> Judged:
-    table, state, names = await _state(database, promise)
+    table, made, names = await _made(database, promise)
     seen: dict[str, Seen] = {}
-    if state == "valid" and table is not None:
+    if made is not None and made.is_valid and table is not None:
         gains = promise.gains[:MOST_STATEMENTS]
         drawn = await _drawn(database, gains)
         async with database.transaction(settings=GENERIC):
@@ -67,20 +67,39 @@ async def _judged(database: Database, promise: Promise, recorded: dict[str, Stat
                     seen[gain.query] = _seen(planned, names, table, recorded.get(gain.query))
             finally:
                 await forget_prepared(database)
-    return judge(promise, seen, state=state)
+    return judge(promise, seen, made)
 
 
-async def _state(
+async def _made(
     database: Database, promise: Promise
-) -> tuple[TableName | None, str, frozenset[str]]:
-    """The index's table, whether it is there, and under which names plans speak of it."""
+) -> tuple[TableName | None, Made | None, frozenset[str]]:
+    """The index's table, the index, and under which names plans speak of it."""
     table = await find_table(database, promise.table)
-    row = table and await database.row(
-        _INDEX, schema=table.schema, table=table.name, name=promise.name
-    )
-    if not row:
-        return table, "absent", frozenset()
-    return table, "valid" if row["is_valid"] else "invalid", frozenset(row["names"])
+    if table is None:
+        return None, None, frozenset()
+    rows = await database.rows(_INDEXES, schema=table.schema, table=table.name)
+    known = next((row for row in rows if row["name"] == promise.name), None)
+    if known is None:
+        wanted = _bare(promise.statement)
+        alike = [row for row in rows if wanted is not None and _bare(row["made_by"]) == wanted]
+        known = max(alike, key=lambda row: bool(row["is_valid"]), default=None)
+    if known is None:
+        return table, None, frozenset()
+    made = Made(is_valid=known["is_valid"], name=known["name"], scans=int(known["scans"]))
+    return table, made, frozenset(known["names"])
+
+
+def _bare(statement: str) -> str | None:
+    """What an index is, without what it is called and how it is made; None if it is none."""
+    try:
+        tree = parse(statement)
+    except NotUnderstood:
+        return None
+    if not isinstance(tree, ast.IndexStmt):
+        return None
+    tree.idxname = tree.tableSpace = tree.relation.schemaname = None
+    tree.concurrent = tree.if_not_exists = tree.unique = False
+    return sql(tree)
 
 
 async def _drawn(database: Database, gains: Iterable[PromisedGain]) -> Mapping[str, Drawn]:
@@ -143,8 +162,13 @@ def _seen(
     )
 
 
-_INDEX = """
-SELECT i.indisvalid AS is_valid,
+_INDEXES = """
+SELECT x.relname::text AS name,
+       i.indisvalid AS is_valid,
+       pg_catalog.pg_get_indexdef(x.oid) AS made_by,
+       (SELECT coalesce(sum(pg_catalog.pg_stat_get_numscans(part.oid)), 0)
+        FROM (SELECT x.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(x.oid) AS tree)
+             AS part (oid)) AS scans,
        ARRAY(SELECT part.relname::text FROM pg_catalog.pg_partition_tree(x.oid) AS tree
              JOIN pg_catalog.pg_class part ON part.oid = tree.relid
              UNION SELECT x.relname::text) AS names
@@ -152,5 +176,6 @@ FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = :schema AND c.relname = :table AND x.relname = :name
+WHERE n.nspname = :schema AND c.relname = :table
+ORDER BY x.relname
 """

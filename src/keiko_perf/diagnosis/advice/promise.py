@@ -8,7 +8,7 @@ run faster. What was not built, or not yet run often enough, is neither kept nor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -18,6 +18,9 @@ from keiko_perf.model import Message, say
 
 LEAST_CALLS = 20
 """Executions since the advice from which on their mean time says something."""
+_SLOWER = 1.2
+_MOST = 0.5
+"""Of the executions since the advice: if the index was used in fewer, it is younger than that."""
 _ABOUT = 1.5
 """A cost up to so many times the promised one is about that."""
 
@@ -83,6 +86,22 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """
+    The index that a promise is about, as it is now.
+
+    Attributes:
+        is_valid: whether queries may use it.
+        name: what it is called, which may be another name than was advised.
+        scans: how often it was used since it was made, or since the counters were reset.
+    """
+
+    is_valid: bool
+    name: str
+    scans: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """
     How it went with one statement.
@@ -104,6 +123,11 @@ class Held:
     @property
     def is_measured(self) -> bool:
         return self.mean_before_s is not None and self.mean_after_s is not None
+
+    @property
+    def is_slower(self) -> bool:
+        before_s, after_s = self.mean_before_s, self.mean_after_s
+        return before_s is not None and after_s is not None and after_s > _SLOWER * before_s
 
     @property
     def is_as_promised(self) -> bool:
@@ -157,51 +181,102 @@ def held_since(gain: PromisedGain, seen: Seen) -> Held:
     )
 
 
-def judge(promise: Promise, seen: Mapping[str, Seen], *, state: str) -> Judged:
+def judge(promise: Promise, seen: Mapping[str, Seen], made: Made | None) -> Judged:
     """
     Whether a promise was kept.
 
     Args:
         promise: it.
         seen: what is the case with its statements, by their text.
-        state: of the index: `valid`, `invalid` or `absent`.
+        made: the index; None if there is none.
     """
-    if state == "absent":
-        reason = say("the index was not made: there is none of this name")
+    if made is None:
+        reason = say("there is no such index: it was not made, or it is gone again")
         return Judged(promise=promise, outcome=Outcome.UNKNOWN, reason=reason)
-    if state == "invalid":
-        reason = say("the index is invalid: its making did not end well")
-        return Judged(promise=promise, outcome=Outcome.BROKEN, reason=reason)
     held = tuple(held_since(gain, seen[gain.query]) for gain in promise.gains if gain.query in seen)
-    outcome, reason = _outcome(held)
+    if made.is_valid:
+        outcome, reason = _outcome(held, made)
+    else:
+        outcome = Outcome.BROKEN
+        reason = say("the index is invalid: its making did not end well")
+    if made.name != promise.name:
+        reason = say("it was made as {name}: {reason}", name=made.name, reason=reason)
     return Judged(promise=promise, outcome=outcome, reason=reason, held=held)
 
 
-def _outcome(held: Iterable[Held]) -> tuple[Outcome, Message]:
-    held = tuple(held)
+def _outcome(held: tuple[Held, ...], made: Made) -> tuple[Outcome, Message]:
     planned = [one for one in held if one.seen.cost is not None]
     if not planned:
         return Outcome.UNKNOWN, say("none of its statements can be planned any more")
     used = [one for one in planned if one.seen.is_used]
     if not used:
-        return Outcome.BROKEN, say("no plan of its statements uses it")
+        return Outcome.BROKEN, say(
+            "no plan of its statements uses it; it was used {scans:count} times in all",
+            scans=made.scans,
+        )
+    measured = [one for one in used if one.is_measured]
+    calls = sum(one.calls_since or 0.0 for one in measured)
+    # When it was made stands nowhere, and what ran between the advice and then counts as well.
+    if measured and made.scans >= _MOST * calls:
+        return _measured(measured, len(planned))
     as_promised = [one for one in used if one.is_as_promised]
     if not as_promised:
         return Outcome.BROKEN, say("its statements' plans use it, but cost more than was promised")
-    measured = [one for one in held if one.is_measured]
-    if not measured:
-        return Outcome.KEPT, say(
-            "{count:count} of its statements' plans use it at the promised cost; their run time"
-            " before and after is not recorded",
-            count=len(as_promised),
+    return Outcome.KEPT, say(
+        "{count:count} of {planned:count} plans of its statements use it at the promised cost;"
+        " {why}",
+        count=len(as_promised),
+        planned=len(planned),
+        why=_why_not_measured(held, calls, made),
+    )
+
+
+def _why_not_measured(held: tuple[Held, ...], calls: float, made: Made) -> Message:
+    if calls:
+        return say(
+            "it was used {scans:count} times, in {calls:count} executions since the advice: too"
+            " seldom to tell",
+            scans=made.scans,
+            calls=calls,
         )
+    if any(one.calls_since is not None for one in held):
+        return say(
+            "under {least:count} executions since don't tell how they run", least=LEAST_CALLS
+        )
+    return say("their run time before and after is not recorded")
+
+
+def _measured(measured: list[Held], planned: int) -> tuple[Outcome, Message]:
+    """What the server recorded: it weighs more than what the planner says."""
     before = sum((one.mean_before_s or 0.0) * (one.calls_since or 0.0) for one in measured)
     after = sum((one.mean_after_s or 0.0) * (one.calls_since or 0.0) for one in measured)
     if after >= before:
         return Outcome.BROKEN, say("its statements don't run faster than before")
-    return Outcome.KEPT, say(
-        "its statements run {factor:factor} faster", factor=before / max(after, 1e-9)
-    )
+    factor = before / max(after, 1e-9)
+    slower = sum(one.is_slower for one in measured)
+    if slower:
+        return Outcome.KEPT, say(
+            "its statements run {factor:factor} faster in all, but {slower:count} of"
+            " {count:count} slower than before",
+            factor=factor,
+            slower=slower,
+            count=len(measured),
+        )
+    if not any(one.is_as_promised for one in measured):
+        return Outcome.KEPT, say(
+            "its statements run {factor:factor} faster, though by now the planner expects more work"
+            " of them than was promised",
+            factor=factor,
+        )
+    if len(measured) < planned:
+        return Outcome.KEPT, say(
+            "{count:count} of its {planned:count} statements run {factor:factor} faster; of the"
+            " others the plans do not use it, or they were executed too seldom",
+            count=len(measured),
+            planned=planned,
+            factor=factor,
+        )
+    return Outcome.KEPT, say("its statements run {factor:factor} faster", factor=factor)
 
 
 def _promise(one: Mapping[str, Any]) -> Promise:

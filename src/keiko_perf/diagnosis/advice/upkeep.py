@@ -95,17 +95,27 @@ class Upkeep:
 NO_UPKEEP = Upkeep()
 
 
-def writes_of(queries: Iterable[Query]) -> dict[TableName, Writes]:
+def writes_of(
+    queries: Iterable[Query], planned: Mapping[str, float] | None = None
+) -> dict[TableName, Writes]:
     """
     What a workload writes, by table.
 
     What ran only once is kept apart: it is the loading of a table, or its clearing, and no traffic
     that an index would slow down again.
+
+    Args:
+        queries: the workload.
+        planned: how many rows the planner expects an execution to write of which nobody counted
+            them, by the statement's text.
     """
     found: dict[TableName, Writes] = {}
     for query in queries:
-        rows = float(query.statement.rows_written)
-        is_once = query.statement.calls < _RECURS and rows > query.statement.calls
+        statement = query.statement
+        rows = float(statement.rows_written)
+        is_once = statement.calls < _RECURS and rows > statement.calls
+        if statement.rows is None:
+            rows = max(rows, statement.calls * (planned or {}).get(statement.text, 1.0))
         for write in query.shape.writes:
             known = found.get(write.table, Writes())
             if is_once:

@@ -53,6 +53,7 @@ class Reason(Enum):
 
     PLAIN = "plain"
     FUNCTION = "function"
+    CALL = "call"
     CAST = "cast"
     PATTERN = "pattern"
     OR_ACROSS = "or"
@@ -122,9 +123,22 @@ def _clause(node: Any) -> Clause:
         return _clause(node.args[0])  # NOT of a boolean column
     if isinstance(node, ast.A_Expr):
         return _comparison(node, text)
+    called = node.args[0] if _is_not(node) else node
+    if isinstance(called, ast.FuncCall) and _columns(called) and not _may_use_an_index(called):
+        return Clause(text, Reason.CALL, _only(called))
     if isinstance(node, ast.NullTest) and isinstance(node.arg, ast.ColumnRef):
         return Clause(text, Reason.PLAIN, names_of(node.arg)[-1])
     return Clause(text, Reason.SUBPLAN if _has_subplan(node) else Reason.OTHER)
+
+
+def _is_not(node: Any) -> bool:
+    return isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.NOT_EXPR
+
+
+def _may_use_an_index(call: Any) -> bool:
+    """Whether the planner may know how an index answers it, as of PostGIS' and of `starts_with`."""
+    name = str(call.funcname[-1].sval)
+    return _has_subplan(call) or name.startswith(("st_", "starts_with"))
 
 
 def _of_arms(node: Any, text: str) -> Clause:

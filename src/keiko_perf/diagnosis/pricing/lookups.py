@@ -39,12 +39,27 @@ class LookupSource:
         column: of it, that holds them, or what equals them.
         index: by which it is read; empty: as its rows lie.
         is_sorted: whether they come sorted.
+        columns: all of it that are looked up together.
     """
 
     table: TableName
     column: str
     index: str = ""
     is_sorted: bool = False
+    columns: tuple[str, ...] = ()
+
+    def is_key(self, tables: Mapping[TableName, Table]) -> bool:
+        """
+        Whether several columns that are looked up are a key of the table. The planner takes them
+        for independent, as if most of its rows had nothing that belongs to them.
+        """
+        table = tables.get(self.table)
+        if table is None or table.rows < 1 or len(self.columns) < 2:
+            return False
+        keys = (one.keys for one in table.indexes if one.unique and not one.is_partial)
+        return any(
+            all(key is not None and key.column in self.columns for key in one) for one in keys
+        )
 
     def order(self, tables: Mapping[TableName, Table]) -> float:
         """How far they come in their order: 0 to 1."""
@@ -78,7 +93,7 @@ def source_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> Look
         outer: the plan for each row of which it is done.
         assumed: the indexes that are only assumed to be there, by their names.
     """
-    names = _same(set(_NAMES.findall(condition)), outer)
+    names = _same(_NAMES.findall(condition), outer)
     driver: Node = outer
     while driver["Node Type"] in _KEEPING and driver.get("Plans"):
         driver = driver["Plans"][0]
@@ -89,19 +104,20 @@ def source_of(condition: str, outer: Node, assumed: Mapping[str, Index]) -> Look
     if kind not in _AS_THEY_LIE | _BY_INDEX:
         return None
     alias = driver.get("Alias", "")
-    mine = [column for table, column in map(_parts, names) if table == alias]
+    mine = tuple(column for table, column in map(_parts, names) if table == alias)
     table = table_of(driver)
     if table is None or not mine:
         return None
     name = driver.get("Index Name", "") if kind in _BY_INDEX else ""
     first = assumed[name].keys[0].column if name in assumed else ""
     if first in mine:
-        return LookupSource(table, first, is_sorted=True)
-    return LookupSource(table, mine[0], index=name)
+        return LookupSource(table, first, is_sorted=True, columns=mine)
+    return LookupSource(table, mine[0], index=name, columns=mine)
 
 
-def _same(names: set[str], plan: Node) -> list[str]:
-    """The names, and those that a plan makes equal to them."""
+def _same(said: list[str], plan: Node) -> list[str]:
+    """The names as they are said, in the order of an index, and those that a plan makes equal."""
+    names = set(said)
     pairs = [pair for condition in _all_conditions(plan) for pair in _EQUAL.findall(condition)]
     while more := {
         other
@@ -110,7 +126,7 @@ def _same(names: set[str], plan: Node) -> list[str]:
         if (one in names) != (another in names) and other not in names
     }:
         names |= more
-    return sorted(names)
+    return [*dict.fromkeys(said), *sorted(names.difference(said))]
 
 
 def _all_conditions(plan: Node) -> Iterator[str]:

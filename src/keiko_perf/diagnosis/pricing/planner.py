@@ -17,7 +17,7 @@ from keiko_perf.diagnosis.failure import StatementFailed
 from keiko_perf.diagnosis.postgres import Database
 from keiko_perf.diagnosis.pricing.nodes import Node, index_names, shared_by, table_of
 from keiko_perf.diagnosis.pricing.price import Price, TableLocked
-from keiko_perf.diagnosis.pricing.visits import visits_of
+from keiko_perf.diagnosis.pricing.walk import visits_of
 from keiko_perf.diagnosis.schema import TableName
 from keiko_perf.diagnosis.statements.parser import NotUnderstood, written_out
 from keiko_perf.errors import DatabaseUnavailable, StatementRefused

@@ -1,7 +1,7 @@
 """
 Sessions: those around another one, that prices what was tried on a sample beside what can be
-assumed, that asks again where a table is locked for a while, and that remembers how the tables are
-read without any index more.
+assumed, that asks again where a table is locked for a while, and that remembers what statements
+cost without any index more.
 """
 
 from __future__ import annotations
@@ -18,14 +18,25 @@ from keiko_perf.diagnosis.schema import TableName
 
 @dataclass(slots=True)
 class Remembering(Around):
-    """One that keeps how each statement's plan reads its tables without any index more."""
+    """One that keeps the price of each statement without any index more."""
 
-    ways: dict[str, Mapping[TableName, str]] = field(default_factory=dict)
+    _known: dict[str, Price] = field(default_factory=dict)
+
+    @property
+    def ways(self) -> dict[str, Mapping[TableName, str]]:
+        """How each statement's plan reads its tables, by its text."""
+        return {text: price.ways for text, price in self._known.items()}
+
+    @property
+    def rows(self) -> dict[str, float]:
+        """How many rows the planner expects each statement to give or to change, by its text."""
+        known = {text: price.rows for text, price in self._known.items()}
+        return {text: rows for text, rows in known.items() if rows is not None}
 
     async def price(self, text: str, parameters: int, indexes: frozenset[Index]) -> Price:
         price = await self.session.price(text, parameters, indexes)
         if not indexes:
-            self.ways[text] = price.ways
+            self._known[text] = price
         return price
 
 

@@ -14,15 +14,12 @@ was measured beside reading a table from end to end.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 
-from keiko_perf.diagnosis.candidates.indexes import Index
 from keiko_perf.diagnosis.pages import PAGE_BYTES, pages_fetched
-from keiko_perf.diagnosis.pricing.lookups import LookupSource, source_of
-from keiko_perf.diagnosis.pricing.nodes import Node, shared_by, table_of
+from keiko_perf.diagnosis.pricing.lookups import LookupSource
 from keiko_perf.diagnosis.schema import Table, TableName
 
 _TOUCHED, _FAR_BYTES = 0.4, 100e6
@@ -36,22 +33,18 @@ another page. Where they are few, they lie apart in any order: at so many a page
 BUFFERS_BYTES = 128.0 * 2**20
 """Of a server as it is installed."""
 _BY_BITMAP = 1.25
-"""A page that a bitmap tells of, where nearly all are read, beside the next one."""
+"""A page that a bitmap tells of, in a table that the buffers cannot hold, beside the next one."""
 _READ_ROUND = 0.25
 """A table of more than this share of the buffers is not kept there when it is read as a whole."""
 IN_MEMORY = 0.15
 """What any page costs that is at hand; a row costs 0.01."""
 _ROW = 0.015
+_ROW_BY_BITMAP = 0.03
+"""Of a bitmap in a table that the buffers cannot hold."""
 _ENTRY = 0.005
 """To look at an entry of an index takes as long as to look at a row; the planner says half."""
 _LOOK_UP = 0.3
 """To go down in an index whose upper pages are near."""
-_COMPARED = re.compile(r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)', re.ASCII)
-_EQUALITY = re.compile(
-    r'\(\(?(?:"[^"]+"|[\w$]+)\.("[^"]+"|[\w$]+)\)?(?:::[\w ]+)? = (?!ANY )', re.ASCII
-)
-_IN_FULL = frozenset({"Sort", "Hash", "Materialize", "ModifyTable"})
-_ENDS_WITH_THE_FIRST = frozenset({"Semi", "Anti"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +70,8 @@ class Visit:
         found: how much of what the planner counts for a look-up a join finds on average.
         is_alone: whether the index is enough, and no row is fetched.
         is_assumed: whether the index is not there, so that the way down in it cost nothing.
+        repeated: by how many processes of a parallel plan it is done each time, by each of them
+            whole; the planner counts one.
     """
 
     table: TableName
@@ -96,6 +91,7 @@ class Visit:
     found: float = 1.0
     is_alone: bool = False
     is_assumed: bool = False
+    repeated: float = 1.0
 
 
 def misjudged(
@@ -114,12 +110,14 @@ def misjudged(
         page_cost: what the planner was told that the next page costs.
         buffers_bytes: of tables that the server has at hand itself.
     """
-    return sum(
-        one.times
-        * (_by_clock(one, table, page_cost, _Scatter.of(one, tables, buffers_bytes)) - one.cost)
-        for one in visits
-        if (table := tables.get(one.table)) and table.rows >= 1 and table.size_bytes > 0
-    )
+    more = 0.0
+    for one in visits:
+        table = tables.get(one.table)
+        if table and table.rows >= 1 and table.size_bytes > 0:
+            scatter = _Scatter.of(one, tables, buffers_bytes)
+            took = one.repeated * _by_clock(one, table, page_cost, scatter)
+            more += one.times * (took - one.cost)
+    return more
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,24 +129,31 @@ class _Scatter:
         order: how far they follow each other, 0 to 1.
         apart: how many of them lead to other pages, unless they follow each other, 0 to 1.
         is_kept: whether the server keeps the table once it was read.
+        is_too_large: whether it cannot hold it, however it is read.
+        belonging: how many rows belong to each that is looked up, if that is a key; 0: it is none.
     """
 
     order: float
     apart: float
     is_kept: bool
+    is_too_large: bool
+    belonging: float = 0.0
 
     @staticmethod
     def of(visit: Visit, tables: Mapping[TableName, Table], buffers_bytes: float) -> _Scatter:
         size_bytes = tables[visit.table].size_bytes
-        is_kept = size_bytes <= buffers_bytes * _READ_ROUND
+        kept = size_bytes <= buffers_bytes * _READ_ROUND, size_bytes > buffers_bytes
         if visit.times <= 1:
-            return _Scatter(0.0, 0.0, is_kept)
-        order, again = 0.0, 0.0
+            return _Scatter(0.0, 0.0, *kept)
+        order, again, belonging = 0.0, 0.0, 0.0
         if visit.source is not None:
             order = visit.source.order(tables)
             again = order * (1.0 - 1.0 / visit.source.repeats(tables))
+            if len(visit.columns) == len(visit.source.columns) and visit.source.is_key(tables):
+                belonging = tables[visit.table].rows / tables[visit.source.table].rows
         a_page = visit.times * PAGE_BYTES / size_bytes
-        return _Scatter(order, (1.0 - again) * a_page / (a_page + _HALF_A_PAGE), is_kept)
+        apart = (1.0 - again) * a_page / (a_page + _HALF_A_PAGE)
+        return _Scatter(order, apart, *kept, belonging)
 
 
 def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -> float:
@@ -163,12 +168,12 @@ def _by_clock(visit: Visit, table: Table, page_cost: float, scatter: _Scatter) -
         return max(visit.cost - pages * (page_cost - page), 0.0)
     if visit.is_bitmap and visit.times <= 1:
         some = pages_fetched(visit.rows, pages)
-        besides = visit.rows * _ROW / visit.shared_by
-        cheap = some * (1.0 if scatter.is_kept else _BY_BITMAP) * page
+        besides = visit.rows * (_ROW_BY_BITMAP if scatter.is_too_large else _ROW)
+        cheap = some * (_BY_BITMAP if scatter.is_too_large else 1.0) * page
         dear = some * _AT_RANDOM * page
         far = 0.0
     else:
-        rows = _fetched(visit, table)
+        rows = _fetched(visit, table, scatter.belonging)
         in_order = _in_order(visit, table)
         touched = _touched(rows, table, pages, in_order)
         follows = scatter.order * (1.0 + in_order) / 2
@@ -207,7 +212,7 @@ def _is_partial(visit: Visit, table: Table) -> bool:
     )
 
 
-def _fetched(visit: Visit, table: Table) -> float:
+def _fetched(visit: Visit, table: Table, belonging: float) -> float:
     """How many rows a visit looks at each time; at least."""
     rows = visit.rows
     if visit.is_filtered and visit.columns and not _is_partial(visit, table):
@@ -216,7 +221,7 @@ def _fetched(visit: Visit, table: Table) -> float:
             column = table.columns.get(name)
             found /= max((column.distinct if column else None) or table.rows, 1.0)
         rows = max(rows, found)
-    rows *= visit.found
+    rows = max(rows * visit.found, belonging)
     if visit.is_first_enough:
         return max(rows / 2, 1.0) if visit.is_filtered else 1.0
     return rows
@@ -225,176 +230,3 @@ def _fetched(visit: Visit, table: Table) -> float:
 def weighed(visits: Iterable[Visit], weight: float) -> Iterator[Visit]:
     """The visits of a plan that counts only so much."""
     return (replace(one, times=weight * one.times) for one in visits)
-
-
-# From a plan
-
-
-def visits_of(plan: Node, assumed: Mapping[str, Index] | None = None) -> tuple[Visit, ...]:
-    """
-    The visits of a plan.
-
-    Of a subplan nobody knows how often it runs; what a LIMIT ends early counts as far as it comes.
-
-    Args:
-        plan: as EXPLAIN with VERBOSE gives it in JSON.
-        assumed: the indexes that are only assumed to be there, by their names.
-    """
-    return tuple(_walk(plan, assumed or {}, _Way()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How a plan comes to a node."""
-
-    times: float = 1.0
-    full: float = 1.0
-    """How often, were it not for a LIMIT."""
-    workers: int = 0
-    is_first_enough: bool = False
-    ends_early: bool = False
-    outer: Node | None = None
-    """For each row of which it comes there."""
-    given: float = 0.0
-    """So many rows each time, by what the join gives; 0: it is not known."""
-
-
-def _walk(node: Node, assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
-    kind = node["Node Type"]
-    way = replace(way, workers=node.get("Workers Planned", way.workers))
-    if _is_whole(node, assumed):
-        yield replace(_by_index(node, assumed, way), is_whole=True)
-    elif kind == "Index Scan":
-        yield _by_index(node, assumed, way)
-    elif kind == "Index Only Scan" and way.times > 1:
-        yield replace(_by_index(node, assumed, way), is_alone=True)
-    elif kind == "Seq Scan" and (table := table_of(node)):
-        cost, rows = float(node["Total Cost"]), float(node["Plan Rows"])
-        yield Visit(table, "", way.times, cost, rows)
-    elif kind == "Bitmap Heap Scan":
-        yield from _by_bitmap(node, assumed, way)
-    children = node.get("Plans", ())
-    for child in children:
-        if child.get("Parent Relationship") != "SubPlan":
-            yield from _walk(child, assumed, _way_to(child, node, children, way))
-
-
-def _way_to(
-    child: Node,
-    node: Node,
-    children: Iterable[Node],
-    way: _Way,
-) -> _Way:
-    kind = node["Node Type"]
-    way = replace(way, given=way.given if kind == "Memoize" else 0.0)
-    if child.get("Parent Relationship") == "InitPlan":
-        return _Way(workers=way.workers)
-    if kind in _IN_FULL or (kind == "Aggregate" and node.get("Strategy") != "Sorted"):
-        return replace(way, times=way.full, is_first_enough=False, ends_early=False)
-    if kind == "Merge Join":
-        return replace(way, ends_early=True)
-    if kind == "Limit":
-        return replace(way, times=way.times * _share_read(node, child))
-    if kind == "Memoize":
-        missed = min(float(node["Total Cost"]) / max(float(child["Total Cost"]), 1e-9), 1.0)
-        return replace(way, times=way.times * missed, full=way.full * missed)
-    is_kept = child["Node Type"] == "Materialize"
-    if kind == "Nested Loop" and child.get("Parent Relationship") == "Inner" and not is_kept:
-        first = next(iter(children))
-        outer = max(float(first["Plan Rows"]), 1.0)
-        is_enough = node.get("Join Type") in _ENDS_WITH_THE_FIRST or node.get("Inner Unique", False)
-        return replace(
-            way,
-            times=way.times * outer,
-            full=way.full * outer,
-            is_first_enough=is_enough,
-            outer=first,
-            given=_given(node, outer),
-        )
-    return way
-
-
-def _given(loop: Node, outer_rows: float) -> float:
-    """How many rows an inner join finds for each: some values may have none on the other side."""
-    if loop.get("Join Type", "Inner") != "Inner" or "Join Filter" in loop:
-        return 0.0
-    return float(loop["Plan Rows"]) / outer_rows
-
-
-def _share_read(limit: Node, child: Node) -> float:
-    started, whole = float(child["Startup Cost"]), float(child["Total Cost"])
-    if whole <= started:
-        return 1.0
-    return min(max((float(limit["Total Cost"]) - started) / (whole - started), 0.0), 1.0)
-
-
-def _by_index(node: Node, assumed: Mapping[str, Index], way: _Way) -> Visit:
-    name = node.get("Index Name", "")
-    condition = node.get("Index Cond", "")
-    rows = float(node["Plan Rows"])
-    return Visit(
-        TableName(node.get("Schema", ""), node["Relation Name"]),
-        name,
-        times=way.times,
-        cost=float(node["Total Cost"]),
-        rows=rows,
-        columns=_looked_for(condition),
-        is_filtered="Filter" in node,
-        shared_by=shared_by(node, way.workers),
-        is_partial=_holds_some(name, assumed),
-        is_first_enough=way.is_first_enough,
-        is_assumed=_is_assumed(name, assumed),
-        ends_early=way.ends_early,
-        source=source_of(condition, way.outer, assumed) if way.outer else None,
-        found=_found(rows, way.given),
-    )
-
-
-def _found(rows: float, given: float) -> float:
-    """How much of the *rows* counted for a look-up a join finds, which gives so many for each."""
-    if not given or rows <= 1:  # the planner says one where it means a thousandth
-        return 1.0
-    return min(given / rows, 1.0)
-
-
-def _by_bitmap(node: Node, assumed: Mapping[str, Index], way: _Way) -> Iterator[Visit]:
-    plans = (one for one in node.get("Plans", ()) if one["Node Type"] == "Bitmap Index Scan")
-    bitmap = next(plans, None)
-    if bitmap is None:  # of several: how many rows they leave together is not told
-        return
-    yield Visit(
-        TableName(node.get("Schema", ""), node["Relation Name"]),
-        bitmap.get("Index Name", ""),
-        times=way.times,
-        cost=float(node["Total Cost"]) - float(bitmap["Total Cost"]),
-        rows=float(bitmap["Plan Rows"]),
-        is_partial=_holds_some(bitmap.get("Index Name", ""), assumed),
-        shared_by=shared_by(node, way.workers),
-        is_bitmap=True,
-        is_assumed=_is_assumed(bitmap.get("Index Name", ""), assumed),
-    )
-
-
-def _is_whole(node: Node, assumed: Mapping[str, Index]) -> bool:
-    """Whether an index is read from end to end: it has a condition, but not on its first column."""
-    index = assumed.get(node.get("Index Name", ""))
-    if index is None or "Index Cond" not in node or node["Node Type"] == "Bitmap Index Scan":
-        return False
-    first = index.keys[0]
-    compared = {one.strip('"') for one in _COMPARED.findall(node["Index Cond"])}
-    return not first.is_expression and bool(compared) and first.column not in compared
-
-
-def _is_assumed(name: str, assumed: Mapping[str, Index]) -> bool:
-    # HypoPG's names begin so; an index that was made for the sake of the question has its own.
-    return name in assumed and name.startswith("<")
-
-
-def _holds_some(name: str, assumed: Mapping[str, Index]) -> bool:
-    return name in assumed and bool(assumed[name].where)
-
-
-def _looked_for(condition: str) -> tuple[str, ...]:
-    """The columns that a condition compares with one value each; none if it does more than that."""
-    found = [one.strip('"') for one in _EQUALITY.findall(condition)]
-    return tuple(found) if len(found) == condition.count(" AND ") + 1 else ()

@@ -41,6 +41,29 @@ def function_on_column(plan: Plan) -> Iterator[Finding]:
         )
 
 
+def function_alone(plan: Plan) -> Iterator[Finding]:
+    """`plan.function-on-column`, too: a function is asked of each row whether it is wanted."""
+    for scan, clause in _dropping(plan, Reason.CALL):
+        yield _finding(
+            scan,
+            clause,
+            "plan.function-on-column",
+            say(
+                "asks a function of {column} for {read:count} rows and keeps {kept:count}",
+                column=clause.column or "its columns",
+                read=scan.read,
+                kept=scan.kept,
+            ),
+            say(
+                "No index tells what a function will say. Compare the column itself. Where a row"
+                " security policy calls it, let a function return the values that may be seen, and"
+                " compare the column with these: column = ANY (ARRAY(SELECT function())) asks once"
+                " and can use an index."
+            ),
+            f"{MANUAL}/ddl-rowsecurity.html",
+        )
+
+
 def cast_on_column(plan: Plan) -> Iterator[Finding]:
     """`plan.cast-on-column`: the column is converted to the value's type for each row."""
     for scan, clause in _dropping(plan, Reason.CAST):
@@ -105,7 +128,13 @@ def or_across_tables(plan: Plan) -> Iterator[Finding]:
             yield _or_finding(plan, node, node.branch_share, across, rejected, kept)
 
 
-RULES: tuple[Rule, ...] = (function_on_column, cast_on_column, leading_wildcard, or_across_tables)
+RULES: tuple[Rule, ...] = (
+    function_on_column,
+    function_alone,
+    cast_on_column,
+    leading_wildcard,
+    or_across_tables,
+)
 
 
 def _dropping(plan: Plan, reason: Reason) -> Iterator[tuple[Scan, Clause]]:

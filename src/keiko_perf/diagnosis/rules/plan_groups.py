@@ -12,6 +12,7 @@ from functools import cached_property
 
 from keiko_perf.diagnosis.plans.clauses import Clause, Reason, clauses, without_aliases
 from keiko_perf.diagnosis.plans.plan import Node, Plan
+from keiko_perf.model import Text, say
 
 _APPENDS = ("Append", "Merge Append")
 _TAKES_ALL = ("Sort", "Hash", "Aggregate", "Materialize", "WindowAgg", "SetOp", "Incremental Sort")
@@ -35,6 +36,13 @@ class Scan:
     @property
     def table(self) -> str:
         return self.node.relation or "the table"
+
+    @property
+    def tables(self) -> Text:
+        """The table, for a sentence: of partitions how many there are."""
+        if len(self.nodes) == 1:
+            return self.table
+        return say("{count:count} partitions as {table}", count=len(self.nodes), table=self.table)
 
     @cached_property
     def share(self) -> float:

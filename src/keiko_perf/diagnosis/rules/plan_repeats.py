@@ -4,6 +4,7 @@ Plans: the same work done again: for each row of another, in a subquery, or in a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from keiko_perf.diagnosis.plans.clauses import without_aliases
@@ -24,6 +25,9 @@ _ROWS = 10 * LEAST_ROWS
 _SAME_EACH_TIME = ("Seq Scan", "CTE Scan", "Function Scan", "Subquery Scan", "Values Scan")
 _KEEPS = ("Materialize", "Memoize")
 _ASIDE = ("InitPlan", "SubPlan")
+_JOINS = ("Hash Join", "Merge Join", "Nested Loop")
+_ROUNDS = 3
+_FEW_JOINED = 0.2
 _WORKS = ("Aggregate", "Sort", "Hash Join", "Merge Join", "Nested Loop", "WindowAgg", "Unique")
 
 
@@ -53,6 +57,11 @@ def correlated_subplan(plan: Plan) -> Iterator[Finding]:
                 "subplan": str(node.details.get("Subplan Name")),
             },
             explanation=say(
+                "NOT IN is no join, since a NULL in the list leaves everything unknown, and a list"
+                " that does not fit into work_mem is searched for each row. NOT EXISTS is one."
+            )
+            if _is_not_in(plan, node)
+            else say(
                 "Where most rows are asked for, write it as a join, or as a join with a grouped"
                 " subquery: then it is run once, for all. Where only some are, and each run finds"
                 " its rows by an index, that takes longer: ask for fewer, or keep what it counts."
@@ -81,7 +90,49 @@ def work_repeated(plan: Plan) -> Iterator[Finding]:
                 ),
                 {"loops": inner.loops, "rows_read": round(rows)},
             )
+    yield from _recursions(plan)
     yield from _copies(plan)
+
+
+def _recursions(plan: Plan) -> Iterator[Finding]:
+    """Each round of a recursion reads the table whole, to join few of its rows."""
+    for node in plan.nodes:
+        above = list(plan.ancestors(node))
+        is_repeated = node.kind == "Seq Scan" and (node.loops or 0.0) >= _ROUNDS
+        if not is_repeated or not any(one.kind == "Recursive Union" for one in above):
+            continue
+        rows = (node.rows or 0.0) + node.removed()
+        join = next((one for one in above if one.kind in _JOINS), None)
+        share = min(1.0, node.share + (0.0 if join is None else join.share))
+        kept = rows if join is None else join.rows or 0.0
+        # Who goes through a whole tree is well served by as many scans as it is deep.
+        is_for_few = kept <= _FEW_JOINED * rows / (node.loops or 1.0)
+        if rows < _ROWS or not is_for_few or share < 3 * LEAST_SHARE:
+            continue
+        yield finding(
+            plan,
+            "plan.work-repeated",
+            node,
+            share,
+            say(
+                "each of {loops:count} rounds of the recursion reads {table} from end to end, to"
+                " join {kept:count} of {rows:count} rows in all",
+                loops=node.loops,
+                table=node.relation or "the table",
+                kept=kept,
+                rows=rows,
+            ),
+            evidence={
+                "condition": None if join is None else join.condition,
+                "loops": node.loops,
+                "rows_read": round(rows),
+            },
+            explanation=say(
+                "An index on the column by which the recursion joins would lead each round to its"
+                " few rows."
+            ),
+            link=f"{MANUAL}/queries-with.html#QUERIES-WITH-RECURSIVE",
+        )
 
 
 def _copies(plan: Plan) -> Iterator[Finding]:
@@ -193,7 +244,18 @@ def _times(plan: Plan, node: Node) -> float:
     parent = plan.parent(node)
     if parent is None or f"hashed {node.details.get('Subplan Name')}" in str(dict(parent.details)):
         return 0.0
-    return max(one.plan_rows for one in (parent, *plan.children(parent)))
+    inputs = [one for one in plan.children(parent) if one.relationship not in _ASIDE]
+    return max(one.plan_rows for one in (parent, *inputs))
+
+
+def _is_not_in(plan: Plan, node: Node) -> bool:
+    """Whether its rows are a list that is searched for each row, as of NOT IN."""
+    parent = plan.parent(node)
+    said = "" if parent is None else " ".join(map(str, dict(parent.details).values()))
+    name = str(node.details.get("Subplan Name"))
+    return node.kind == "Materialize" and bool(
+        re.search(rf"NOT \((?:ANY \(.*)?{re.escape(name)}\b|<> ALL \(.*{re.escape(name)}\b", said)
+    )
 
 
 def _rows_of(plan: Plan, top: Node, kinds: tuple[str, ...] = ()) -> float:

@@ -41,7 +41,7 @@ _BLOCKS_OF_A_LOOK_UP = 5.0
 _BLOCKS_OF_A_ROW = 2.0
 _MANY_BLOCKS = 500
 """Of an index: some hundred thousand entries."""
-_BLOCKING = (Reason.FUNCTION, Reason.CAST, Reason.PATTERN, Reason.OR_ACROSS)
+_BLOCKING = (Reason.FUNCTION, Reason.CALL, Reason.CAST, Reason.PATTERN, Reason.OR_ACROSS)
 
 
 def selective_seq_scan(plan: Plan) -> Iterator[Finding]:
@@ -161,19 +161,19 @@ def _what_it_reads(scan: Scan) -> Text:
     if not scan.plan.executed:
         return say(
             "would read {table} from end to end for an estimated {kept:count} rows",
-            table=scan.table,
+            table=scan.tables,
             kept=scan.kept,
         )
     if scan.is_limited:
         return say(
             "reads {read:count} rows of {table} one after the other to find {kept:count}",
-            table=scan.table,
+            table=scan.tables,
             kept=scan.kept,
             read=scan.read,
         )
     return say(
         "reads {table} from end to end and keeps {kept:count} of {read:count} rows",
-        table=scan.table,
+        table=scan.tables,
         kept=scan.kept,
         read=scan.read,
     )
@@ -184,7 +184,7 @@ def filtered_index_scan(plan: Plan) -> Iterator[Finding]:
     for scan in scans(plan, "Index Scan", "Bitmap Heap Scan", "Index Only Scan"):
         if scan.removed < MANY_ROWS or scan.kept > 0.1 * scan.read:
             continue
-        if not matters(plan, scan.share) or is_walk(scan):
+        if not matters(plan, scan.share) or is_walk(scan) or _asks_only_subqueries(scan):
             continue
         yield finding(
             plan,

@@ -62,8 +62,8 @@ def workers_not_launched(plan: Plan) -> Iterator[Finding]:
             ),
             evidence={"workers_planned": round(planned), "workers_launched": round(launched)},
             explanation=say(
-                "All of max_parallel_workers were busy. The plan was made for more, and another"
-                " one may be better without them."
+                "All of max_parallel_workers were busy, or there are fewer than the plan asks for."
+                " It was made for more, and another one may be better without them."
             ),
             link=f"{MANUAL}/runtime-config-resource.html#GUC-MAX-PARALLEL-WORKERS",
         )

@@ -25,6 +25,7 @@ _CALL_S = 0.5e-3
 """The same for a look-up by a primary key, with the lock that it takes."""
 _WRITERS = ("LockRows", "ModifyTable")
 _BITMAPS = ("Bitmap Heap Scan", "Bitmap Index Scan")
+_READS_NOTHING = ("Aggregate", "Result", "ProjectSet", "WindowAgg", "Sort", "Subquery Scan")
 _READERS = ("Seq Scan", "Index Scan", "Index Only Scan", "Tid Scan")
 
 
@@ -60,6 +61,12 @@ def cold_read(plan: Plan) -> Iterator[Finding]:
         ),
         evidence={"read_s": read_s, "blocks_read": round(blocks)},
         explanation=say(
+            "This step reads no table: the pages are of large values that are kept apart from"
+            " their rows (TOAST), or of what a function asked for. Ask for such columns only"
+            " where they are needed; length() and the like of them unpack each value."
+        )
+        if node.kind in _READS_NOTHING
+        else say(
             "Run it again: if it is quick then, only the first run was cold. If it is slow each"
             " time, what it reads does not fit into memory: read fewer pages (an index that holds"
             " all columns, rows that lie together) or give shared_buffers more."

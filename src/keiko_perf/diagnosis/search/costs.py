@@ -246,8 +246,8 @@ class Costs:
         """
         The plan that it takes for the cheapest under *some* indexes, of those that are known.
 
-        Once the indexes are there it looks up less often than it says now: a plan that would lose
-        by that is not the one that it then takes.
+        Once the indexes are there it finds look-ups dearer than it says now, and takes another plan
+        where that one is cheaper by then.
         """
         mine = some & self._relevant[number]
         wanted = self.projected(number, mine)
@@ -256,7 +256,7 @@ class Costs:
         above = just or [one for one in known if not wanted & ~one.asked]
         now = min(above or known, key=lambda one: one.asked.bit_count() if above else one.cost)
         then = min(known, key=lambda one: one.cost + one.descents)
-        return then if now.descents and then.real < now.real else now
+        return then if now.descents else now
 
     def _classes(self, shape: Shape, on: Mapping[TableName, list[int]]) -> dict[int, int]:
         """For each candidate that can matter the one that stands for it: the smallest alike."""

@@ -6,7 +6,7 @@ Search: which of the candidates are worth having, by what the planner says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
 
 from keiko_perf.diagnosis.candidates.indexes import Index, Refusal
@@ -97,14 +97,15 @@ class Search:
     """
     Args:
         costs: who is asked.
-        upkeep: what each candidate costs the workload's writes.
+        upkeep: says what each candidate costs the workload's writes, once the planner was asked
+            about every statement.
         limits: what may be chosen.
         in_memory: who says what a statement costs whose pages are in memory; None: nobody.
         untold: the candidates that it cannot say it of, as the planner is not asked about them.
     """
 
     costs: Costs
-    upkeep: Mapping[Index, float]
+    upkeep: Callable[[], Mapping[Index, float]]
     limits: Limits
     in_memory: InitVar[Asking | None] = None
     untold: InitVar[Bits] = 0
@@ -116,7 +117,7 @@ class Search:
     def __post_init__(self, in_memory: Asking | None, untold: Bits) -> None:
         self.worth = Worth(
             self.costs,
-            upkeep=tuple(self.upkeep[one] for one in self.costs.candidates),
+            upkeep=(0.0,) * len(self.costs.candidates),
             has_budget=self.limits.budget_bytes is not None,
         )
         self.proving = Proving(
@@ -126,6 +127,8 @@ class Search:
     async def run(self) -> Found:
         """Search to the end."""
         numbers = await self._planned()
+        upkeep = self.upkeep()
+        self.worth.upkeep = tuple(upkeep[one] for one in self.costs.candidates)
         self.worth.cost_before = sum(
             [self._calls(one) * await self.costs.price(one, 0) for one in numbers]
         )
@@ -209,7 +212,7 @@ class Search:
                 Chosen(
                     index,
                     tuple(gain for gain in changed if gain.saved > 0),
-                    self.upkeep[index],
+                    self.worth.upkeep[bit],
                     tuple(gain for gain in changed if gain.saved < 0),
                 )
             )

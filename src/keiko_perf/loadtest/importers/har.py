@@ -49,7 +49,9 @@ def from_har(text: str, *, origin: str = "", with_secrets: bool = False) -> Impo
         raise UsageError(
             f"the file is no HAR: {error}", cure="Export it from the browser"
         ) from error
-    log = expect(expect(root, dict, "the file").get("log"), dict, "log")
+    if "log" not in expect(root, dict, "the file"):
+        raise UsageError("the file is no HAR: it has no log", cure="Export it from the browser")
+    log = expect(root["log"], dict, "log")
     entries = expect(log.get("entries"), list, "log.entries")
     steps: list[Step] = []
     left_out: dict[str, LeftOut] = {}

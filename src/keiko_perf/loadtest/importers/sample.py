@@ -105,8 +105,11 @@ def _merged(document: Document, node: dict[str, Any], place: str, depth: int) ->
     for index, part in enumerate(expect(parts, list, f"{place}.allOf")):
         where = f"{place}.allOf[{index}]"
         one = _merged(document, document.resolve(part, where), where, depth + 1)
-        properties = {**one.get("properties", {}), **whole.get("properties", {})}
-        required = [*whole.get("required", []), *one.get("required", [])]
+        properties, required = {}, []
+        for schema, its_place in ((one, where), (whole, place)):  # what is nearer comes last
+            named = expect(schema.get("properties", {}), dict, f"{its_place}.properties")
+            properties.update(named)
+            required += expect(schema.get("required", []), list, f"{its_place}.required")
         whole = {**one, **whole}
         if properties:
             whole["properties"] = properties

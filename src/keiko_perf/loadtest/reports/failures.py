@@ -97,8 +97,8 @@ _CURES = {
         "subscription (server-sent events) has no end: with --events 1 its first event is."
     ),
     Failure.PROTOCOL: say(
-        "What answers is no HTTP server, or broke off: see that the port is the service's, and in "
-        "its log why."
+        "What answers is no server of HTTP/1.1, or broke off: see that the port is the service's, "
+        "and in its log why."
     ),
     Failure.HTTP_4XX: say(
         "The service refuses it: a path, a header (-H) or a value is not what it takes."

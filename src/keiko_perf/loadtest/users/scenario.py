@@ -13,7 +13,6 @@ another process by its name (`scenario_file`), so its function is one of a modul
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, overload
 
 from keiko_perf.errors import UsageError
 from keiko_perf.loadtest.users.feed import Feed
+from keiko_perf.model.length import read_length
 
 if TYPE_CHECKING:
     from keiko_perf.loadtest.users.user import User
@@ -29,8 +29,6 @@ Act = Callable[["User"], Awaitable[object]]
 """Something a user does."""
 
 MOST_SCENARIOS = 100
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _NO_THOUGHT = "Write it as 2, 500ms, 1s or 0.5s..2s"
 
 
@@ -217,7 +215,4 @@ def _check_act(act: object) -> None:
 
 
 def _seconds(text: str) -> float:
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(f"{text!r} is no time to think", cure=_NO_THOUGHT)
-    return float(found[1]) * _UNITS_S[found[2] or "s"]
+    return read_length(text, what="time to think", cure=_NO_THOUGHT)

@@ -23,13 +23,13 @@ from keiko_perf.loadtest.verdicts.inside import WORDS, is_inside, read_word
 from keiko_perf.loadtest.verdicts.promise import Promise
 from keiko_perf.model import Kpi, Target
 from keiko_perf.model.kpi import ERROR_RATIO, THROUGHPUT, latency_quantile
+from keiko_perf.model.length import LENGTHS_S
 
-DURATIONS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
 FIGURES = "p50, p95, p99 and other percentiles, errors, or rps"
 _INSIDE = f"of the service itself: {', '.join(WORDS)}"
 _FORMS = {"duration": "20ms", "ratio": "80%", "number": "5"}
 _UNITS: dict[str, dict[str, float]] = {
-    "duration": DURATIONS_S,
+    "duration": LENGTHS_S,
     "ratio": {"%": 0.01},
     "number": {"": 1.0},
 }
@@ -117,7 +117,7 @@ class _Reader:
             percent = float(found[1])
             if percent > 0:
                 form = f"{word}<200ms"
-                return _Figure(latency_quantile(percent / 100), True, DURATIONS_S, form)
+                return _Figure(latency_quantile(percent / 100), True, LENGTHS_S, form)
         if word == "errors":
             return _Figure(ERROR_RATIO, True, {"%": 0.01}, "errors<0.1%")
         if word in ("rps", "throughput"):
@@ -188,7 +188,7 @@ class _Reader:
         if number is None or found is None or found[0].lower() not in ("s", "m", "min"):
             self._refuse("here a window is expected", "Write it as for 10s, or for 2m")
         self._at = found.end()
-        window_s = float(number) * DURATIONS_S[found[0].lower()]
+        window_s = float(number) * LENGTHS_S[found[0].lower()]
         if not 1 <= window_s <= 3600:
             self._refuse("a window is from 1 s to 1 h", "Write it as for 10s, or for 2m")
         return window_s

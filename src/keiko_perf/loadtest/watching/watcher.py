@@ -145,7 +145,8 @@ class Watcher:
         except LookupError as error:
             raise ServiceUnavailable(
                 f"the service at {shown} has no figures to read: status {error}",
-                cure="Install a monitor in it: PerformanceMonitor().install(app)",
+                cure="Install a monitor in it: PerformanceMonitor().install(app). Behind a prefix"
+                " it is named with that, as in http://localhost:8000/api",
             ) from error
         except (OSError, HTTPException, ValueError) as error:
             raise ServiceUnavailable(

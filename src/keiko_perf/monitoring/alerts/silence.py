@@ -66,8 +66,8 @@ def silence_of(pattern: str, *, for_s: float, reason: str, now: datetime) -> Sil
             )
     if not 0 < for_s <= MOST_S:
         raise UsageError(
-            f"a silence lasts over 0 s and at most 30 days, not {for_s:g} s",
-            cure="Give its length in seconds, 3600 for an hour",
+            f"a silence lasts over 0 s and at most 30 days, not {for_s:,.0f} s",
+            cure="Give its length, as in --for 2h or for_s=7200",
         )
     until_at = now + timedelta(seconds=for_s)
     return Silence(

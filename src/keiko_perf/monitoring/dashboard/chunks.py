@@ -18,9 +18,11 @@ from math import ceil
 from threading import Lock
 
 from keiko_perf.model import Snapshot
+from keiko_perf.monitoring.dashboard.timelines import with_current
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.storage.decoding import decode
 from keiko_perf.monitoring.storage.encoding import encode
+from keiko_perf.monitoring.storage.heaviest import Few, are_many, heaviest
 from keiko_perf.monitoring.storage.pieces import Piece, snapshots
 from keiko_perf.monitoring.storage.points import STRETCHES_S
 
@@ -82,6 +84,29 @@ class Chunks:
             found += () if chunk is None else (chunk,)
             at_s += length_s
         return found + self._monitor.store.between(_at(at_s), end_at)
+
+    def heaviest(
+        self, start_at: datetime, end_at: datetime, now: datetime, current: Snapshot | None
+    ) -> Few:
+        """
+        The same with *current*, the window that goes on; of many series the heaviest alone.
+
+        It blocks.
+        """
+        pieces = self._monitor.store.pieces(start_at, end_at)
+        if pieces is None or not are_many(pieces):
+            return Few(with_current(self.between(start_at, end_at, now), current))
+        # The halves are told apart, so that no piece is in both.
+        middle_at = _middle(pieces)
+        if start_at < middle_at < end_at:
+            pieces = [
+                *(self._monitor.store.pieces(start_at, middle_at) or ()),
+                *(self._monitor.store.pieces(middle_at, end_at) or ()),
+            ]
+        few = heaviest(pieces, () if current is None else (current,))
+        if current is None:
+            return few
+        return Few(with_current(few.windows[:-1], few.windows[-1]), few.left_out)
 
     def _few(self, pieces: list[Piece], start_at: datetime, end_at: datetime) -> list[Snapshot]:
         """Those up to the last that is whole as one for each half of the time, and the newest."""

@@ -24,7 +24,7 @@ from keiko_perf.monitoring.dashboard.history import history
 from keiko_perf.monitoring.dashboard.pulse import Pulse
 from keiko_perf.monitoring.dashboard.reports import Reports, finding_row
 from keiko_perf.monitoring.dashboard.state import Document, state
-from keiko_perf.monitoring.dashboard.tables import full_name, tables
+from keiko_perf.monitoring.dashboard.tables import full_name, tables_and_whole
 from keiko_perf.monitoring.dashboard.timeline import columns
 from keiko_perf.monitoring.dashboard.timelines import (
     Timeline,
@@ -36,10 +36,13 @@ from keiko_perf.monitoring.dashboard.view import View
 from keiko_perf.monitoring.findings import findings
 from keiko_perf.monitoring.protocol import Monitor
 from keiko_perf.monitoring.storage.pieces import snapshots
+from keiko_perf.monitoring.storage.points import STRETCHES_S, SUMMED
 from keiko_perf.monitoring.wording import worst
 from keiko_perf.render.units import show
 
 _FRESH_S = 0.5
+_RESTS = 10.0
+"""What took a second to make is kept for so many: open pages slow no service by a tenth."""
 _SINCE_FRESH_S = 30.0
 _OLD_FRESH_S = 300.0
 _LONG = timedelta(hours=1)
@@ -72,6 +75,7 @@ class Live:
         self._reports = Reports(monitor, clock=clock)
         self._happenings = Happenings(monitor, clock=clock)
         self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._took_s: dict[Hashable, float] = {}
         self._making: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def metrics(self, lang: str = "en") -> Document:
@@ -129,11 +133,12 @@ class Live:
     ) -> Any:
         """What was made for *key* a moment ago, or is being made for somebody else just now."""
         made_s, kept = self._kept.get(key, (0.0, None))
+        fresh_s = max(fresh_s, _RESTS * self._took_s.get(key, 0.0))
         if kept is not None and self._clock() - made_s < fresh_s:
             return kept
         making = self._making.get(key)
         if making is None:
-            making = asyncio.ensure_future(make())
+            making = asyncio.ensure_future(self._timed(key, make))
             self._making[key] = making
             making.add_done_callback(lambda _: self._making.pop(key, None))
         # Shielded: whoever began it may leave, and others wait for it as well.
@@ -141,9 +146,16 @@ class Live:
         self._keep(key, made)
         return made
 
+    async def _timed(self, key: Hashable, make: Callable[[], Awaitable[Any]]) -> Any:
+        began_s = self._clock()
+        made = await make()
+        self._took_s[key] = self._clock() - began_s
+        return made
+
     def _keep(self, key: Hashable, made: Any) -> None:
         if len(self._kept) >= _MAX_KEPT:
             self._kept.clear()
+            self._took_s.clear()
         self._kept[key] = self._clock(), made
 
     async def _metrics(self, lang: str, *, has_routes: bool = True) -> Document:
@@ -151,6 +163,17 @@ class Live:
         snapshot = await monitor.current()
         metrics = monitor.metrics_collector.metrics_of(snapshot)
         verdicts = monitor.judge(snapshot)
+        # Of thousands of routes it takes a while to tell where a miss comes from.
+        told = await asyncio.to_thread(
+            state,
+            verdicts,
+            snapshot,
+            monitor.alerts,
+            since=await self._since(verdicts),
+            last_week=await self._last_week(),
+            lang=lang,
+            has_routes=has_routes,
+        )
         return {
             **metrics,
             "taken_at": monitor.now().isoformat(),
@@ -158,15 +181,7 @@ class Live:
             "judged_over_text": show(monitor.metrics_collector.metrics_window_s, "duration", lang),
             "is_recording": monitor.is_recording,
             "is_store_working": monitor.store.statistics().is_working,
-            **state(
-                verdicts,
-                snapshot,
-                monitor.alerts,
-                since=await self._since(verdicts),
-                last_week=await self._last_week(),
-                lang=lang,
-                has_routes=has_routes,
-            ),
+            **told,
         }
 
     async def _since(self, verdicts: dict[str, Verdict]) -> since.Since | None:
@@ -191,11 +206,23 @@ class Live:
         found = None
         for reach_s in since.REACHES_S:
             start_at = since.reach_start(now, reach_s)
-            windows = self._between(start_at, now, since.within_s(reach_s, judged_s))
+            windows = self._stretches(verdict, start_at, now, since.within_s(reach_s, judged_s))
             found = since.since(windows, verdict.target, now, reach_s=reach_s, judged_s=judged_s)
             if found is None or not found.is_older:
                 break
         return found
+
+    def _stretches(
+        self, verdict: Verdict, start_at: datetime, end_at: datetime, within_s: int
+    ) -> list[Snapshot]:
+        """What was measured in a range, as far as *verdict* rests on it."""
+        target = verdict.target
+        if target.subject is None and target.kpi in SUMMED:
+            stretch_s = next((one for one in STRETCHES_S[1::-1] if one <= within_s), None)
+            sums = stretch_s and self.monitor.store.sums(start_at, end_at, stretch_s)
+            if sums:
+                return [one.snapshot() for one in sums]
+        return self._between(start_at, end_at, within_s)
 
     def _between(self, start_at: datetime, end_at: datetime, within_s: int) -> list[Snapshot]:
         """What was measured in a range, merged as far as *within_s* allows."""
@@ -303,11 +330,9 @@ class Live:
 
     def _read_tables(self, view: View, now: datetime, current: Snapshot, lang: str) -> Document:
         start_at, end_at = view.bounds(now)
-        windows = self._chunks.between(start_at, end_at, now)
-        if view.last_s is not None:
-            windows = with_current(windows, current)
-        document = tables(windows)
-        merged = Snapshot.merged(windows)
+        is_live = view.last_s is not None
+        few = self._chunks.heaviest(start_at, end_at, now, current if is_live else None)
+        document, merged = tables_and_whole(few)
         document["findings"] = [finding_row(one, lang) for one in findings(merged)]
         return document
 

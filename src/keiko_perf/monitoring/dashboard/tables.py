@@ -1,5 +1,5 @@
 """
-Tables: what was seen of each endpoint, task and statement over a stretch of time, as rows.
+Tables: what was seen of each endpoint, task, statement and limiter over a stretch of time, as rows.
 
 Rows are numbers for programs and for the page, which formats and sorts them; durations are in
 seconds. A percentile that too few samples tell is None. The longest rows by time come first, and
@@ -11,21 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from keiko_perf.model import BlockingCall, Kind, Repeats, Series, Snapshot
+from keiko_perf.model import BlockingCall, Gauge, Kind, Repeats, Series, Snapshot
 from keiko_perf.monitoring.attribution.split import Part
 from keiko_perf.monitoring.attribution.table import parts_by_route
 from keiko_perf.monitoring.dashboard.view import ident
+from keiko_perf.monitoring.storage.heaviest import REST, Few
 
 MAX_ROWS = 100
+_OF_A_LIMITER = ("limit", "in_use", "waiting", "turned_away")
+"""What `AdaptiveLimiter.gauges` tells, each after the name of the limiter."""
 Row = dict[str, Any]
 
 
 def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
     """
-    `endpoints`, `tasks`, `statements`, `websockets`, `streams` and `blocking` over *windows*, with
-    what is left out.
+    `endpoints`, `tasks`, `statements`, `websockets`, `streams`, `limiters` and `blocking` over
+    *windows*, with what is left out.
     """
-    windows = sorted(windows, key=lambda one: one.started_at)
+    return tables_and_whole(Few([*windows]))[0]
+
+
+def tables_and_whole(few: Few) -> tuple[dict[str, Any], Snapshot | None]:
+    """The same of some windows, and these merged."""
+    windows = sorted(few.windows, key=lambda one: one.started_at)
     halves = _halves(windows)
     # Merged from the halves: to merge all windows once more would cost as much again.
     whole = Snapshot.merged(half for half in halves if half is not None)
@@ -43,9 +51,10 @@ def tables(windows: Iterable[Snapshot]) -> dict[str, Any]:
     ):
         rows, left_out = _rows(whole, halves, kind, measured_s)
         found[name] = rows
-        found[f"{name}_left_out"] = left_out
+        found[f"{name}_left_out"] = left_out + few.left_out.get(kind, 0)
+    found["limiters"] = [] if whole is None else _limiters(whole.gauges)
     found["blocking"] = [] if whole is None else [_blocking(one) for one in whole.blocking]
-    return found
+    return found, whole
 
 
 def full_name(windows: Iterable[Snapshot], kind: Kind, key: str) -> str | None:
@@ -85,8 +94,10 @@ def _rows(
     measured_s: float,
 ) -> tuple[list[Row], int]:
     series = () if whole is None else whole.of(kind)
-    ordered = sorted(series, key=lambda one: (-one.sum_s, one.name))
-    all_s = sum(one.sum_s for one in ordered)
+    all_s = sum(one.sum_s for one in series)
+    ordered = sorted(
+        (one for one in series if one.name != REST), key=lambda one: (-one.sum_s, one.name)
+    )
     before, after = (_by_name(half, kind) for half in halves)
     parts_s = {} if whole is None or kind is not Kind.ROUTE else parts_by_route(whole)
     repeats = {} if whole is None else {(one.kind, one.subject): one for one in whole.repeats}
@@ -152,6 +163,25 @@ def _repeats(one: Repeats | None) -> Row | None:
             for kept in one.kept
         ],
     }
+
+
+def _limiters(gauges: Mapping[str, Gauge]) -> list[Row]:
+    """Each that a probe tells of, by its name: the means, and what was the most at once."""
+    rows = []
+    for name in sorted(one.removesuffix("_limit") for one in gauges if one.endswith("_limit")):
+        limit, in_use, waiting, away = (gauges.get(f"{name}_{one}") for one in _OF_A_LIMITER)
+        if limit and in_use and waiting and away:
+            rows.append(
+                {
+                    "name": name,
+                    "limit": limit.mean,
+                    "in_use": in_use.mean,
+                    "waiting": waiting.mean,
+                    "most_waiting": waiting.peak,
+                    "turned_away": away.peak,
+                }
+            )
+    return rows
 
 
 def _blocking(call: BlockingCall) -> Row:

@@ -24,6 +24,7 @@ from keiko_perf.monitoring.dashboard.timeline import (
 )
 from keiko_perf.monitoring.dashboard.view import MAX_POINTS, Subject, View
 from keiko_perf.monitoring.protocol import Monitor
+from keiko_perf.monitoring.storage.heaviest import are_many
 from keiko_perf.monitoring.storage.pieces import snapshots
 from keiko_perf.monitoring.storage.points import STRETCHES_S, points_of, reach_s, started_s_of
 from keiko_perf.monitoring.storage.points import Point as Figures
@@ -61,15 +62,28 @@ class Timelines:
 
     def of(self, view: View, now: datetime, current: Snapshot | None) -> Timeline:
         """All points of *view*; *current* is the window that is not over yet."""
-        step_s = view.step_s(self._monitor.window_s)
+        step_s = self._step_s(view, now)
         start_at, end_at = view.bounds(now)
         return self._timeline(view, step_s, (start_at, min(end_at, now)), now, current)
 
     def tail(self, view: View, now: datetime, current: Snapshot | None) -> Timeline:
         """The newest points of a live view, which are those that still change."""
-        step_s = view.step_s(self._monitor.window_s)
+        step_s = self._step_s(view, now)
         open_s = max(2.0 * step_s, self._grace_s())
         return self._timeline(view, step_s, (now - timedelta(seconds=open_s), now), now, current)
+
+    def _step_s(self, view: View, now: datetime) -> int:
+        """
+        How far the points of *view* stand apart.
+
+        Closer ones than a store has are made from the windows. Of thousands of routes that would
+        take many seconds: then it is those of the store.
+        """
+        step_s = view.step_s(self._monitor.window_s)
+        if view.subject is not None or step_s >= STRETCHES_S[0]:
+            return step_s
+        pieces = self._monitor.store.pieces(*view.bounds(now)) or ()
+        return STRETCHES_S[0] if are_many(pieces) else step_s
 
     def _timeline(
         self,

@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 from keiko_perf.errors import ServiceUnavailable, UsageError
 from keiko_perf.monitoring.notify.notifier import NotTaken
+from keiko_perf.monitoring.opening import opener_of
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -93,7 +94,7 @@ class Poster:
             self._url, data=body, headers=self._headers, method="POST"
         )
         try:
-            with _OPENER.open(request, timeout=self._timeout_s):
+            with opener_of(self._url).open(request, timeout=self._timeout_s):
                 return None, False
         except HTTPError as error:
             error.close()
@@ -101,14 +102,6 @@ class Poster:
         except (OSError, HTTPException) as error:
             # The error's text can hold the address; its kind cannot.
             return type(getattr(error, "reason", None) or error).__name__, True
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-_OPENER = build_opener(_NoRedirect)
 
 
 def _host_of(url: str, what: str) -> str:

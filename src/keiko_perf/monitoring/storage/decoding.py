@@ -26,6 +26,7 @@ from keiko_perf.model import (
     Series,
     Snapshot,
 )
+from keiko_perf.model.codec import glance
 from keiko_perf.model.varint import Reader, read_varints
 from keiko_perf.monitoring.storage.layout import (
     CALL,
@@ -40,12 +41,15 @@ from keiko_perf.monitoring.storage.layout import (
     SECONDS,
 )
 
+_NOTHING = (0, 0)
 _LATEST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 _MAX_BYTES = 64 << 20
 """No window comes near it; a few bytes that unpack to more are not one of ours."""
 
 Wants = Callable[[Kind, str], bool]
 """Whether a series is wanted."""
+Key = tuple[Kind, str]
+"""Which series: its kind and its name."""
 
 
 def no_series(_kind: Kind, _name: str) -> bool:
@@ -66,13 +70,7 @@ def decode(encoded: bytes, envelope: Snapshot, wants: Wants | None = None) -> Sn
     Raises:
         ValueError: they are damaged, or of another format.
     """
-    plain = _unpacked(encoded)
-    outer = Reader(plain)
-    length = outer.varint()
-    rest = outer.rest()
-    if not 0 < length <= len(rest) or not FIRST_FORMAT <= (format := rest[0]) <= FORMAT:
-        raise ValueError("not a window of this format")
-    parts = _Parts(read_varints(rest[1:length]), rest[length:])
+    parts, format = _opened(encoded)
     number = parts.number
     series = _series(parts, format, envelope.window_s, wants)
     gauges = dict(_gauge(parts) for _ in range(number()))
@@ -92,6 +90,41 @@ def decode(encoded: bytes, envelope: Snapshot, wants: Wants | None = None) -> Sn
         exemplars=shown,
         repeats=repeats,
     )
+
+
+def weights_of(encoded: bytes) -> list[tuple[Key, tuple[int, int, int], float]]:
+    """
+    What each series of a window comes to, read without unpacking it: its successes, failures and
+    refusals, and the seconds of all of them.
+
+    Raises:
+        ValueError: it is damaged, or of a format that does not tell.
+    """
+    parts, format = _opened(encoded)
+    if format == FIRST_FORMAT:
+        raise ValueError("a window whose histograms have to be unpacked")
+    n = _NUMBERS.get(format, 7)
+    numbers = parts.numbers(parts.number() * n)
+    found = []
+    for start in range(0, len(numbers), n):
+        of_kind, of_name, *lengths = numbers[start : start + n]
+        key = _name_of(parts.take(of_kind + of_name), of_kind)
+        # Most have successes alone, and there are ten thousand of them.
+        succeeded, sum_ns = glance(parts.take(lengths[0])) if lengths[0] else _NOTHING
+        failed, failed_ns = glance(parts.take(lengths[1])) if lengths[1] else _NOTHING
+        refused, refused_ns = glance(parts.take(lengths[2])) if lengths[2] else _NOTHING
+        found.append((key, (succeeded, failed, refused), (sum_ns + failed_ns + refused_ns) / 1e9))
+    return found
+
+
+def _opened(encoded: bytes) -> tuple[_Parts, int]:
+    """What is in a window, to be read from the beginning, and its format."""
+    outer = Reader(_unpacked(encoded))
+    length = outer.varint()
+    rest = outer.rest()
+    if not 0 < length <= len(rest) or not FIRST_FORMAT <= (format := rest[0]) <= FORMAT:
+        raise ValueError("not a window of this format")
+    return _Parts(read_varints(rest[1:length]), rest[length:]), format
 
 
 class _Parts:
@@ -272,7 +305,7 @@ def _unpacked(encoded: bytes) -> bytes:
 
 
 # The names of a window are those of the one before.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1 << 14)
 def _name_of(encoded: bytes, of_kind: int) -> tuple[Kind, str]:
     return Kind(_from_utf8(encoded[:of_kind])), _from_utf8(encoded[of_kind:])
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from threading import Lock
 
 from keiko_perf.model import Snapshot
 from keiko_perf.monitoring.storage.decoding import Wants, decode
@@ -22,6 +23,9 @@ from keiko_perf.monitoring.storage.encoding import encode
 ALL_LEVELS = "(0, 1, 2, 3)"
 """SQLite finds a range in an index behind a column only if it is told all that this may be."""
 MINUTE_US = 60_000_000
+_MOST_KEPT = 128
+_MOST_KEPT_BYTES = 4 << 20
+"""A minute and more of windows of ten thousand routes."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _log = logging.getLogger("keiko_perf.store")
@@ -75,7 +79,9 @@ def snapshots(
     made = []
     for one in pieces:
         try:
-            made.append(one.snapshot(wants) if wants or once or one.is_whole else _kept(one))
+            made.append(
+                one.snapshot(wants) if wants or once or one.is_whole else _kept.snapshot(one)
+            )
         except ValueError as error:
             # It stays a hole in the history; the windows around it are as good as before.
             _log.warning(
@@ -137,7 +143,33 @@ def to_us(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-# The newest windows are read again and again: to judge, for the pages that are open.
-@lru_cache(maxsize=128)
-def _kept(one: Piece) -> Snapshot:
-    return one.snapshot()
+class _Kept:
+    """
+    The newest windows, unpacked: they are read again and again, to judge and for open pages.
+
+    Bounded by their number and, as a window of ten thousand routes is 20 MB unpacked, by the bytes
+    that they have packed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[Piece, Snapshot] = OrderedDict()
+        self._bytes = 0
+
+    def snapshot(self, one: Piece) -> Snapshot:
+        with self._lock:
+            known = self._kept.get(one)
+            if known is not None:
+                self._kept.move_to_end(one)
+                return known
+        made = one.snapshot()
+        with self._lock:
+            if one not in self._kept:
+                self._kept[one] = made
+                self._bytes += len(one.body)
+            while len(self._kept) > _MOST_KEPT or self._bytes > _MOST_KEPT_BYTES:
+                self._bytes -= len(self._kept.popitem(last=False)[0].body)
+        return made
+
+
+_kept = _Kept()

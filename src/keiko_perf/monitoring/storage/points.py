@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Self
 
-from keiko_perf.model import Gauge, Histogram, Kind, Snapshot
+from keiko_perf.model import Gauge, Histogram, Kind, Series, Snapshot
+from keiko_perf.model.kpi import (
+    CPU_RATIO,
+    ERROR_RATIO,
+    LATENCY_P95,
+    LATENCY_P99,
+    MEMORY_RATIO,
+    POOL_RATIO,
+)
 from keiko_perf.monitoring.pools.occupancy import POOL_WAITING
 from keiko_perf.monitoring.tally import IN_FLIGHT
 
@@ -30,6 +38,8 @@ GAUGES = (
     *("concurrency_limit", "concurrency_in_use", "concurrency_waiting"),
 )
 """Those of which a chart shows the mean."""
+SUMMED = (LATENCY_P95, LATENCY_P99, ERROR_RATIO, CPU_RATIO, MEMORY_RATIO, POOL_RATIO)
+"""What can be read of a `Sum` as of the windows that it is added up from."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -248,6 +258,30 @@ class Sum:
             in_flight_peak=self.in_flight_peak,
             heat=tuple(self.durations.grouped(BUCKETS_PER_ROW)),
             **{name: gauge.mean for name, gauge in self.gauges.items()},
+        )
+
+    def snapshot(self) -> Snapshot:
+        """
+        What it is as a window of the whole service, which a target in `SUMMED` can be held against.
+
+        How long those took that failed or were refused is not known of it: they are counted.
+        """
+        first_us = self.started_s * 1_000_000 if self.first_us is None else self.first_us
+        return Snapshot(
+            started_at=_EPOCH + first_us * _MICROSECOND,
+            window_s=self.told_s,
+            series=(
+                Series(
+                    kind=Kind.ROUTE,
+                    name="",
+                    window_s=self.told_s,
+                    succeeded=self.durations,
+                    failed=Histogram([0.0] * self.failed),
+                    refused=Histogram([0.0] * self.refused),
+                    redirected=self.redirected,
+                ),
+            ),
+            gauges=self.gauges,
         )
 
     @property

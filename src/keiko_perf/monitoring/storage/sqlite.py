@@ -26,7 +26,7 @@ from keiko_perf.errors import StoreUnavailable, UsageError
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.monitoring.storage import charts, minutes, wholes, windows
 from keiko_perf.monitoring.storage.minutes import Minutes
-from keiko_perf.monitoring.storage.pieces import Piece, to_us
+from keiko_perf.monitoring.storage.pieces import Piece, read_windows, snapshots, to_us
 from keiko_perf.monitoring.storage.points import Point, Sum, points_of
 
 SCHEMA_VERSION = 4
@@ -85,7 +85,10 @@ class SqliteStore:
         )
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
-        return self.look(lambda one: windows.read(one, start_at, end_at), absent=[])
+        found: list[Piece] = self.look(
+            lambda one: read_windows(one, to_us(start_at), to_us(end_at)), absent=[]
+        )
+        return snapshots(found)  # not before others may read and write
 
     def change(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """

@@ -18,7 +18,7 @@ from keiko_perf.errors import UsageError
 from keiko_perf.model import BlockingCall, Snapshot
 from keiko_perf.monitoring.storage import charts, wholes, windows
 from keiko_perf.monitoring.storage.minutes import Minutes
-from keiko_perf.monitoring.storage.pieces import Piece, to_us
+from keiko_perf.monitoring.storage.pieces import Piece, read_windows, snapshots, to_us
 from keiko_perf.monitoring.storage.points import Point, Sum
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class MemoryStore:
 
     def between(self, start_at: datetime, end_at: datetime) -> list[Snapshot]:
         with self._lock:
-            return windows.read(self._connection, start_at, end_at)
+            found = read_windows(self._connection, to_us(start_at), to_us(end_at))
+        return snapshots(found)
 
     def points(self, start_at: datetime, end_at: datetime, stretch_s: int) -> list[Point]:
         with self._lock:

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 LONGEST_S = 0.005
+"""From how long on a turn should end."""
 
 
 class Turn:
@@ -20,21 +21,19 @@ class Turn:
 
     Args:
         clock: monotonic seconds.
-        longest_s: from how long on a turn should end.
     """
 
-    __slots__ = ("_clock", "_ends_at", "_longest_s", "_loop")
+    __slots__ = ("_clock", "_ends_at", "_loop")
 
-    def __init__(self, clock: Callable[[], float], longest_s: float = LONGEST_S) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = clock
-        self._longest_s = longest_s
         self._ends_at: float | None = None
 
     def is_over(self) -> bool:
         """Whether the caller should let the others run, by `await asyncio.sleep(0)`."""
         if self._ends_at is None:
-            self._ends_at = self._clock() + self._longest_s
+            self._ends_at = self._clock() + LONGEST_S
             self._loop.call_soon(self._begin_anew)
             return False
         return self._clock() > self._ends_at

@@ -125,14 +125,8 @@ class MemoryTracer:
         self._snaps.append(snap)
         return snap
 
-    def growth(self, *, most: int = _LINES, least_bytes: int = _LEAST_BYTES) -> list[Growth]:
-        """
-        Which lines hold more now than at the beginning, those that grew most first.
-
-        Args:
-            most: how many to tell.
-            least_bytes: from how much on growth is told.
-        """
+    def growth(self) -> list[Growth]:
+        """Which lines hold more now than at the beginning, those that grew most first."""
         if len(self._snaps) < 2:
             return []
         first, last = self._snaps[0], self._snaps[-1]
@@ -150,8 +144,8 @@ class MemoryTracer:
                 blocks=blocks,
                 is_steady=self._is_steady((file, number)),
             )
-            for grown_bytes, (file, number), size, blocks in grown[:most]
-            if grown_bytes >= least_bytes
+            for grown_bytes, (file, number), size, blocks in grown[:_LINES]
+            if grown_bytes >= _LEAST_BYTES
         ]
 
     def report(self, *, at: datetime, leak_bytes: int = _MB) -> Report:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from keiko_perf.render.german import (
     alerts,
     awaiting,
+    causes,
     cli,
     columns,
     dashboard,
@@ -37,6 +38,7 @@ GERMAN: dict[str, str] = {
     for part in (
         alerts,
         awaiting,
+        causes,
         cli,
         columns,
         dashboard,

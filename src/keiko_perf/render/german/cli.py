@@ -25,6 +25,17 @@ TEMPLATES = {
     ),
     "Targets": "Ziele",
     "every target": "jedes Ziel",
+    "Nothing was measured in the last {last:duration}: the service is down, or its monitor writes"
+    " to another store": (
+        "In den letzten {last:duration} wurde nichts gemessen: der Dienst läuft nicht, oder sein"
+        " Monitor schreibt in einen anderen Speicher"
+    ),
+    "Nothing was measured in the last {last:duration}, and before that {age:duration} ago: the"
+    " service is down, or its monitor writes to another store": (
+        "In den letzten {last:duration} wurde nichts gemessen, zuletzt vor {age:duration}: der"
+        " Dienst läuft nicht, oder sein Monitor schreibt in einen anderen Speicher"
+    ),
+    "What was seen last, {ago:duration} ago:": "Was zuletzt zu sehen war, vor {ago:duration}:",
     "the last measurement is {age:duration} old": "die letzte Messung ist {age:duration} alt",
     "the service as it is now": "der Dienst, wie er jetzt ist",
     "too little was measured": "zu wenig wurde gemessen",

@@ -203,7 +203,9 @@ TEMPLATES = {
         "kein Index würde helfen: {count:count} wurden versucht und verworfen"
     ),
     "no index would pay": "kein Index würde sich lohnen",
-    "no plan of its statements uses it": "kein Plan seiner Anweisungen benutzt ihn",
+    "no plan of its statements uses it; it was used {scans:count} times in all": (
+        "kein Plan seiner Anweisungen benutzt ihn; insgesamt wurde er {scans:count}-mal benutzt"
+    ),
     "none of its statements can be planned any more": (
         "keine seiner Anweisungen lässt sich noch planen"
     ),
@@ -236,8 +238,24 @@ TEMPLATES = {
         "der Index auf {table} ist ungültig: er wird geschrieben, und keine Abfrage darf"
         " ihn benutzen"
     ),
-    "the index was not made: there is none of this name": (
-        "der Index wurde nicht angelegt: es gibt keinen dieses Namens"
+    "there is no such index: it was not made, or it is gone again": (
+        "es gibt keinen solchen Index: er wurde nicht angelegt, oder er ist wieder fort"
+    ),
+    "it was made as {name}: {reason}": "er wurde als {name} angelegt: {reason}",
+    "its statements run {factor:factor} faster in all, but {slower:count} of {count:count} slower"
+    " than before": (
+        "seine Anweisungen laufen insgesamt {factor:factor} schneller, aber {slower:count} von"
+        " {count:count} langsamer als vorher"
+    ),
+    "its statements run {factor:factor} faster, though by now the planner expects more work of them"
+    " than was promised": (
+        "seine Anweisungen laufen {factor:factor} schneller, obwohl der Planer inzwischen mehr"
+        " Arbeit von ihnen erwartet als versprochen"
+    ),
+    "{count:count} of its {planned:count} statements run {factor:factor} faster; of the others the"
+    " plans do not use it, or they were executed too seldom": (
+        "{count:count} seiner {planned:count} Anweisungen laufen {factor:factor} schneller; die"
+        " Pläne der anderen benutzen ihn nicht, oder sie wurden zu selten ausgeführt"
     ),
     "the index {name} serves it already": "der Index {name} leistet es schon",
     "the planner cannot be asked about it: it depends on a parameter's value;"
@@ -310,10 +328,20 @@ TEMPLATES = {
     "{better} do as much or more together": "{better} leisten zusammen ebenso viel oder mehr",
     "{better} does as much or more": "{better} leistet ebenso viel oder mehr",
     "{calls:count} executions of statements": "{calls:count} Ausführungen von Anweisungen",
-    "{count:count} of its statements' plans use it at the promised cost; their run time"
-    " before and after is not recorded": (
-        "{count:count} Pläne seiner Anweisungen benutzen ihn zu den versprochenen"
-        " Kosten; ihre Laufzeit vorher und nachher ist nicht aufgezeichnet"
+    "{count:count} of {planned:count} plans of its statements use it at the promised cost; {why}": (
+        "{count:count} von {planned:count} Plänen seiner Anweisungen benutzen ihn zu den"
+        " versprochenen Kosten; {why}"
+    ),
+    "it was used {scans:count} times, in {calls:count} executions since the advice: too seldom to"
+    " tell": (
+        "er wurde {scans:count}-mal benutzt, bei {calls:count} Ausführungen seit dem Rat: zu"
+        " selten, um etwas zu sagen"
+    ),
+    "under {least:count} executions since don't tell how they run": (
+        "unter {least:count} Ausführungen seither sagen nicht, wie sie laufen"
+    ),
+    "their run time before and after is not recorded": (
+        "ihre Laufzeit vorher und nachher ist nicht aufgezeichnet"
     ),
     "{count:count} possible indexes": "{count:count} mögliche Indexe",
     "{count:count} statements of the workload": "{count:count} Anweisungen der Arbeitslast",

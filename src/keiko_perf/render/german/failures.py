@@ -39,10 +39,10 @@ TEMPLATES = {
         " wird. Ein Abonnement (server-sent events) hat kein Ende: Mit --events 1 ist es das erste"
         " Ereignis."
     ),
-    "What answers is no HTTP server, or broke off: see that the port is the service's, and in its"
-    " log why.": (
-        "Was antwortet, ist kein HTTP-Server oder brach ab: nachsehen, ob der Port der des Dienstes"
-        " ist, und in dessen Protokoll, warum."
+    "What answers is no server of HTTP/1.1, or broke off: see that the port is the service's, and"
+    " in its log why.": (
+        "Was antwortet, ist kein Server für HTTP/1.1 oder brach ab: nachsehen, ob der Port der des"
+        " Dienstes ist, und in dessen Protokoll, warum."
     ),
     "The service refuses it: a path, a header (-H) or a value is not what it takes.": (
         "Der Dienst weist ab: ein Pfad, eine Kopfzeile (-H) oder ein Wert ist nicht, was er nimmt."

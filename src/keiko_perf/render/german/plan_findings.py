@@ -123,6 +123,38 @@ TEMPLATES = {
     "a subquery would be run for each of some {loops:count} rows": (
         "eine Unterabfrage liefe für jede von etwa {loops:count} Zeilen"
     ),
+    "asks a function of {column} for {read:count} rows and keeps {kept:count}": (
+        "fragt für {read:count} Zeilen eine Funktion nach {column} und behält {kept:count}"
+    ),
+    "No index tells what a function will say. Compare the column itself. Where a row security"
+    " policy calls it, let a function return the values that may be seen, and compare the column"
+    " with these: column = ANY (ARRAY(SELECT function())) asks once and can use an index.": (
+        "Kein Index sagt, was eine Funktion antworten wird. Vergleichen Sie die Spalte selbst."
+        " Ruft eine Policy (Row Level Security) sie auf, dann lassen Sie eine Funktion die Werte"
+        " liefern, die zu sehen sind, und vergleichen Sie die Spalte damit: column = ANY"
+        " (ARRAY(SELECT function())) fragt einmal und kann einen Index benutzen."
+    ),
+    "NOT IN is no join, since a NULL in the list leaves everything unknown, and a list that does"
+    " not fit into work_mem is searched for each row. NOT EXISTS is one.": (
+        "NOT IN ist kein Join, denn ein NULL in der Liste lässt alles unbekannt, und eine Liste,"
+        " die nicht in work_mem passt, wird für jede Zeile durchsucht. NOT EXISTS ist einer."
+    ),
+    "each of {loops:count} rounds of the recursion reads {table} from end to end, to join"
+    " {kept:count} of {rows:count} rows in all": (
+        "jede von {loops:count} Runden der Rekursion liest {table} von Anfang bis Ende, um"
+        " insgesamt {kept:count} von {rows:count} Zeilen zu verbinden"
+    ),
+    "An index on the column by which the recursion joins would lead each round to its few rows.": (
+        "Ein Index auf der Spalte, über die die Rekursion verbindet, führte jede Runde zu ihren"
+        " wenigen Zeilen."
+    ),
+    "This step reads no table: the pages are of large values that are kept apart from their rows"
+    " (TOAST), or of what a function asked for. Ask for such columns only where they are needed;"
+    " length() and the like of them unpack each value.": (
+        "Dieser Schritt liest keine Tabelle: Die Seiten gehören zu großen Werten, die neben ihren"
+        " Zeilen liegen (TOAST), oder zu dem, was eine Funktion las. Fragen Sie solche Spalten nur"
+        " ab, wo sie nötig sind; length() und dergleichen packt jeden Wert aus."
+    ),
     "is run {loops:count} times over the same rows: {rows:count} in all": (
         "läuft {loops:count}-mal über dieselben Zeilen: insgesamt {rows:count}"
     ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 TEMPLATES = {
-    "All of max_parallel_workers were busy. The plan was made for more, and another one may"
-    " be better without them.": (
-        "Alle max_parallel_workers waren beschäftigt. Der Plan war für mehr gemacht, und ohne"
-        " sie kann ein anderer besser sein."
+    "All of max_parallel_workers were busy, or there are fewer than the plan asks for. It was made"
+    " for more, and another one may be better without them.": (
+        "Alle max_parallel_workers waren beschäftigt, oder es gibt weniger, als der Plan verlangt."
+        " Er war für mehr gemacht, und ohne sie kann ein anderer besser sein."
     ),
+    "{count:count} partitions as {table}": "{count:count} Partitionen wie {table}",
     "An index in this order would hand out just the first rows. keiko-perf db advise finds the one"
     " that serves most statements, and prices it.": (
         "Ein Index in dieser Reihenfolge gäbe nur die ersten Zeilen heraus. keiko-perf db advise"
@@ -18,11 +19,19 @@ TEMPLATES = {
         "Ein Index auf dem, was der Filter vergleicht, gäbe nur diese Zeilen heraus."
         " keiko-perf db advise findet den, der den meisten Anweisungen dient, und bewertet ihn."
     ),
-    "For so many rows a hash join is cheaper. The planner chose by an estimate that was too"
-    " low: ANALYZE the tables of the outer side, or give them extended statistics.": (
-        "Für so viele Zeilen ist ein Hash Join billiger. Der Planer wählte nach einer zu"
-        " niedrigen Schätzung: ANALYZE für die Tabellen der äußeren Seite, oder erweiterte"
-        " Statistiken."
+    "For so many rows another join may be cheaper: SET enable_nestloop = off shows, for a"
+    " session, whether it is. The planner chose by an estimate that was too low: ANALYZE the tables"
+    " of the outer side, or give them extended statistics.": (
+        "Für so viele Zeilen kann ein anderer Join billiger sein: SET enable_nestloop = off zeigt"
+        " in einer Sitzung, ob er es ist. Der Planer wählte nach einer zu niedrigen Schätzung:"
+        " ANALYZE für die Tabellen der äußeren Seite, oder erweiterte Statistiken."
+    ),
+    "Of a function the planner takes what it was declared with, 1,000 rows if nothing was said:"
+    " ALTER FUNCTION ... ROWS tells it. Measure before and after: the other plan is not always"
+    " quicker.": (
+        "Von einer Funktion nimmt der Planer, was bei ihr angegeben ist, 1.000 Zeilen, wenn nichts"
+        " gesagt wurde: ALTER FUNCTION ... ROWS sagt es ihm. Messen Sie vorher und nachher: Der"
+        " andere Plan ist nicht immer schneller."
     ),
     "It compares for equality, so an index on the inner side's column, or a hash join, would find"
     " the few that match. The planner took this way because it expected fewer rows, or to be done"

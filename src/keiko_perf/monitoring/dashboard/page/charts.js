@@ -90,7 +90,8 @@ export class Charts {
   /** The newest points, which take the place of those of the same time, or come after them. */
   add(tail) {
     const { timeline } = this;
-    if (!timeline || tail.step_s !== timeline.step_s) return;
+    if (!timeline) return;
+    if (tail.step_s !== timeline.step_s) return this.onHole?.();
     const offset = tail.first - timeline.first;
     if (offset > timeline.count || offset < 0) return this.onHole?.();
     for (const [name, values] of Object.entries(timeline.columns)) values.splice(offset, values.length, ...tail.columns[name]);

@@ -59,6 +59,9 @@ async function load({ isQuiet = false } = {}) {
   const { view } = page;
   const mine = (page.asked += 1);
   if (!isQuiet) byId("charts").setAttribute("aria-busy", "true");
+  // Beside the points: whichever is there first is shown.
+  const tabled = loadTables(mine);
+  tabled.catch(() => {});
   try {
     if (view.kind !== "blocking") {
       const timeline = await ask(`timeline?${question(view)}`);
@@ -70,7 +73,7 @@ async function load({ isQuiet = false } = {}) {
     byId("charts").hidden = view.kind === "blocking";
     page.rangeShown = true;
     if (page.state && !view.kind) showCards(byId("cards"), page.state.cards, charts.timeline.columns);
-    await loadTables(mine);
+    await tabled;
   } catch {
     // The stream says whether the service answers; until it does, the page asks again.
     if (mine === page.asked) setTimeout(() => mine === page.asked && load({ isQuiet: true }), 3_000);

@@ -1,4 +1,4 @@
-/** The tables: alerts, endpoints, tasks, statements with what to do, open connections, blocking calls, changes. */
+/** The tables: alerts, endpoints, tasks, statements with what to do, open connections, limiters, blocking calls, changes. */
 
 import { address } from "./address.js";
 import { mostOf, trendWords } from "./cards.js";
@@ -71,6 +71,12 @@ export class Tables {
       yield this.#table("connections", t("connections"), ordered("connections", lasting, view), view, [
         { name: "name", title: t("endpoint"), isName: true, cell: (row) => row.name }, number("count", t("count"), "count"), errors(), ...durations(),
       ], { none: "", leftOut: document.websockets_left_out + document.streams_left_out, aside: t("connectionsHelp") });
+    }
+    if (document.limiters?.length) {
+      yield this.#table("limiters", t("limiters"), ordered("limiters", document.limiters, view), view, [
+        { name: "name", title: t("limiter"), isName: true, cell: (row) => row.name }, number("limit", t("concurrencyLimit"), "amount"), number("in_use", t("concurrencyInUse"), "amount"),
+        number("waiting", t("concurrencyWaiting"), "amount"), number("most_waiting", t("mostWaiting"), "count"), number("turned_away", t("turnedAway"), "count"),
+      ], { none: "", aside: t("limitersHelp") });
     }
     if (document.blocking) yield this.#blocking(document, view);
     if (document.changes) yield this.#changes(document.changes, view);

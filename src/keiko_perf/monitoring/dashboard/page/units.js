@@ -25,6 +25,7 @@ export const show = {
   duration: (s) => (s >= 10 ? `${digits(s)} s` : `${digits(s * 1000)} ms`),
   rate: (per_s) => `${digits(per_s)}/s`,
   per_minute: (per_min) => `${digits(per_min)}/min`,
+  amount: (n) => digits(n),
   count: (n) => numbers({ maximumFractionDigits: 0 }).format(n),
   ratio: (share) => `${share > 0 && share < 0.0001 ? "< 0.01" : digits(share * 100)} %`,
 };
