@@ -150,7 +150,8 @@ def scans_of(plan: Node) -> dict[TableName, float]:
     """
     What reading each table costs in a plan.
 
-    What a nested loop repeats counts as often; of a subplan nobody knows how often it runs.
+    What a nested loop repeats counts as often, and a subplan as often as what it is part of is
+    dearer for it.
     """
     found: dict[TableName, float] = {}
 
@@ -163,7 +164,7 @@ def scans_of(plan: Node) -> dict[TableName, float]:
             relation = child.get("Parent Relationship")
             often = times
             if relation == "SubPlan":
-                often = float("inf")
+                often = times * runs_of_subplans(node)
             elif relation == "Inner" and node["Node Type"] == "Nested Loop":
                 is_kept = child["Node Type"] == "Materialize"
                 often = times if is_kept else times * max(outer_rows, 1.0)
@@ -171,6 +172,16 @@ def scans_of(plan: Node) -> dict[TableName, float]:
 
     walk(plan, 1.0)
     return found
+
+
+def runs_of_subplans(node: Node) -> float:
+    """How often a node runs its subplans, by how much more it costs than what it reads from."""
+    costs: dict[bool, float] = {True: 0.0, False: 0.0}
+    for one in node.get("Plans", ()):
+        if (relation := one.get("Parent Relationship")) != "InitPlan":
+            costs[relation == "SubPlan"] += float(one["Total Cost"])
+    own = float(node["Total Cost"]) - costs[False]
+    return max(own / costs[True], 1.0) if costs[True] else 1.0
 
 
 def given_of(plan: Node) -> dict[TableName, float]:
