@@ -136,7 +136,7 @@ def test_a_silence_is_begun_listed_and_ended(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("silence", "x", "--for", "soon"), "length of time"),
+        (("silence", "x", "--for", "soon"), "is no duration"),
         (("silence", "x", "--for", "1h"), "reason"),
         (("silence", "x", "--end", "y", "--reason", "z"), "begun or ended"),
         (("mark", " "), "one line"),

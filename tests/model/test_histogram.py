@@ -166,6 +166,8 @@ def test_counting_above_a_limit_leaves_its_own_bucket_out() -> None:
     assert histogram.count_above(0.25) == 2
     assert histogram.count_above(0.3) == 1
     assert histogram.count_above(0.05) == 4
+    assert histogram.count_above(histogram.max_s) == 0
+    assert Histogram().count_above(0.0) == 0
 
 
 def test_a_copy_shares_nothing() -> None:

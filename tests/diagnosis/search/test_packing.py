@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.diagnosis.search.naive_packing import NaivePacking
@@ -34,7 +35,7 @@ from keiko_perf.diagnosis.search.choice import Limits
 from keiko_perf.diagnosis.search.costs import Costs
 from keiko_perf.diagnosis.search.ledger import Hopes, Ledger
 from keiko_perf.diagnosis.search.losses import Losses
-from keiko_perf.diagnosis.search.nomination import Nomination
+from keiko_perf.diagnosis.search.nomination import Nomination, enough_at_once
 from keiko_perf.diagnosis.search.packing import Packing
 from keiko_perf.diagnosis.search.weighing import Weighing
 
@@ -263,6 +264,36 @@ async def test_once_the_time_is_up_the_room_is_filled_and_nothing_is_exchanged()
     ledger.weighing.limits = replace(ledger.weighing.limits, is_late=lambda: True)
     assert best_of(ledger) == bits(EACH[0])
     assert best_of(ledger, bits(frozenset({B, C}))) == bits(frozenset({B, C}))
+
+
+async def test_where_too_much_was_reckoned_the_room_is_filled_and_nothing_is_exchanged() -> None:
+    plans = Plans(
+        {
+            ONLY_A: {NONE: 1000.0, EACH[0]: 400.0},
+            ONLY_B: {NONE: 1000.0, EACH[1]: 650.0},
+            ONLY_C: {NONE: 1000.0, EACH[2]: 650.0},
+        }
+    )
+    ledger = await ledger_of(plans, budget=24, sizes=(15, 12, 12), asked=EACH)
+    assert best_of(ledger) == bits(frozenset({B, C}))
+    assert 0 < ledger.reckonings < ledger.most_reckonings
+    ledger.most_reckonings = ledger.reckonings
+    assert best_of(ledger) == bits(EACH[0])
+
+
+@pytest.mark.parametrize(
+    ("questions", "looks", "expected", "why"),
+    [
+        (300.0, 100.0, 4, "a look takes little"),
+        (300.0, 20.0, 15, "each look has its share of them"),
+        (300.0, 0.2, 300, "there is not even one more look"),
+        (-3.0, 0.0, 4, "nothing is left"),
+    ],
+)
+def test_the_more_a_look_for_the_best_set_takes_the_more_is_asked_at_once(
+    questions: float, looks: float, expected: int, why: str
+) -> None:
+    assert enough_at_once(questions, looks) == expected, why
 
 
 async def test_no_more_is_asked_than_it_is_worth() -> None:

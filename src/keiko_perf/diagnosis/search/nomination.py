@@ -12,6 +12,7 @@ the best set or in the place of one of its indexes, until there is nothing new o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import ceil
 
 from keiko_perf.diagnosis.search.allowance import Allowance
 from keiko_perf.diagnosis.search.bits import Bits, bits_of, set_of
@@ -37,7 +38,9 @@ _OF_AN_AVERAGE = 0.25
 _PASSES = ((1, False), (99, False), (1, True), (2, False))
 """What each statement is asked about: how wide, and whether in the place of what it has used."""
 _AT_ONCE = 4
-"""Questions before the best set is looked for again."""
+"""Questions at least before the best set with hope is looked for again."""
+_LATER_ARE_QUICKER = 4.0
+"""What was reckoned for one look is kept for the next ones."""
 
 
 class Nomination:
@@ -51,6 +54,7 @@ class Nomination:
         self._calls_before = self._costs.session.planner_calls
         self._allowance = Allowance(self._hopes)
         self._best: Bits = 0
+        self._at_once = _AT_ONCE
         self._share = 1.0
         self._known_packing: Packing | None = None
         self._packed_at = -1
@@ -90,6 +94,10 @@ class Nomination:
     def is_spent(self) -> bool:
         """Whether as much was asked as may be, the look at what was chosen included."""
         return self._costs.session.planner_calls >= max(self._allowance.most(), _LEAST_ASKED)
+
+    def _left(self) -> float:
+        """How many questions are still worth it, the look at what was chosen included."""
+        return self._allowance.questions() - self._costs.session.planner_calls
 
     def is_late(self) -> bool:
         """Whether the time is up, or as much was asked as it is worth."""
@@ -162,10 +170,16 @@ class Nomination:
         """The best set once it is known what the parts of plans are worth that it might hold."""
         hoped = best
         for number in range(_MOST_ROUNDS):
-            if self.is_late():
+            if self.is_late() or self._hopes.is_worn_out():
                 break  # nothing may be asked, so that it does not matter what is hoped
+            before = self._hopes.reckonings
             packing = Packing(self._hopes, self._hopes.moves())
             hoped = packing.better(hoped) if number % 4 else packing.best(best)
+            left = self._hopes.most_reckonings - self._hopes.reckonings
+            took = self._hopes.reckonings - before
+            self._at_once = enough_at_once(
+                self._left(), looks=_LATER_ARE_QUICKER * left / max(took, 1)
+            )
             if not await self._ask_about(hoped, best):
                 break
             best = self._best = self._packing().better(best)
@@ -203,7 +217,7 @@ class Nomination:
         """Ask the first of the statements about a set; whether anything was asked."""
         asked = 0
         for doubt, number in doubts:
-            if doubt <= worth or asked >= _AT_ONCE or self.is_late():
+            if doubt <= worth or asked >= self._at_once or self.is_late():
                 break
             asked += await self._ask(number, self._costs.projected(number, hoped))
         return asked > 0
@@ -255,3 +269,8 @@ class Nomination:
             most = self._weighing.weights[number] * (self.ledger.most(number, chosen) - low)
             if most > 0:
                 yield most, number, mine | rest
+
+
+def enough_at_once(questions: float, looks: float) -> int:
+    """How much is asked before the best set is looked for again, if that may be done so often."""
+    return max(_AT_ONCE, ceil(questions / max(looks, 1.0)))

@@ -37,7 +37,8 @@ class Packing:
     """
     Finds a good set among *moves*: indexes one by one, and such as are used together.
 
-    It goes by what the ledger knows when it is made. Once the time is up it only fills the room.
+    It goes by what the ledger knows when it is made. Once the time is up, or too much was
+    reckoned, it only fills the room.
     """
 
     def __init__(self, ledger: Ledger, moves: Iterable[Bits]) -> None:
@@ -45,12 +46,14 @@ class Packing:
         self._weighing = ledger.weighing
         self._size = ledger.weighing.size
         self._gains = ledger.gains
-        self._is_late = ledger.weighing.limits.is_late
         ledger.learn()
         self._additions = Additions(self._gains, moves)
         self._exchanges: dict[Bits, Bits] = {}
         self._anews: dict[Bits, Bits] = {}
         self._paying: dict[Bits, Bits] = {}
+
+    def _is_late(self) -> bool:
+        return self._weighing.limits.is_late() or self.ledger.is_worn_out()
 
     def best(self, *starts: Bits) -> Bits:
         """A good set, from nothing and from *starts*."""
