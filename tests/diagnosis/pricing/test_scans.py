@@ -40,3 +40,21 @@ def test_a_subplan_is_read_as_often_as_what_it_is_part_of_is_dearer_for_it(
     assert found[TableName("public", "event")] == pytest.approx(times * 100.0), why
     assert found[TableName("public", "task")] == 100.0
     assert found[TableName("public", "badge")] == 900.0
+
+
+@pytest.mark.parametrize(
+    ("where", "task", "event", "why"),
+    [
+        ("Output", 60.0, 20.0 * 100.0, "once for each row that is given"),
+        ("Filter", 2060.0, 20.6 * 100.0, "of how many rows it decides is not told"),
+    ],
+)
+def test_what_a_table_costs_itself_is_told_from_its_subplans(
+    where: str, task: float, event: float, why: str
+) -> None:
+    event_scan = scan("event", 100.0, **{"Parent Relationship": "SubPlan"})
+    told = {"Output": ["id", "(SubPlan 1)"]} if where == "Output" else {"Filter": "(SubPlan 1)"}
+    plan = scan("task", 2060.0, **{"Plan Rows": 20, "Plans": [event_scan], **told})
+    found = scans_of(plan)
+    assert found[TableName("public", "task")] == pytest.approx(task), why
+    assert found[TableName("public", "event")] == pytest.approx(event), why

@@ -29,6 +29,7 @@ _OPTIONS = "FORMAT JSON, VERBOSE"
 _PREPARED = "keiko_perf"
 _SYNTAX_ERROR = "42601"
 LOCK_TIMEOUT = "55P03"
+_ASIDE = frozenset({"SubPlan", "InitPlan"})
 _GENERIC_PLAN_SINCE = 160000
 
 
@@ -151,20 +152,23 @@ def scans_of(plan: Node) -> dict[TableName, float]:
     What reading each table costs in a plan.
 
     What a nested loop repeats counts as often, and a subplan as often as what it is part of is
-    dearer for it.
+    dearer for it, or once for each row that is given with what it found.
     """
     found: dict[TableName, float] = {}
 
     def walk(node: Node, times: float) -> None:
+        runs = runs_of_subplans(node)
         if name := table_of(node):
-            found[name] = found.get(name, 0.0) + times * float(node["Total Cost"])
+            cost = float(node["Total Cost"])
+            cost -= runs * cost_of_subplans(node) if _are_given(node) else 0.0
+            found[name] = found.get(name, 0.0) + times * max(cost, 0.0)
         children = node.get("Plans", ())
         outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
         for child in children:
             relation = child.get("Parent Relationship")
             often = times
             if relation == "SubPlan":
-                often = times * runs_of_subplans(node)
+                often = times * runs
             elif relation == "Inner" and node["Node Type"] == "Nested Loop":
                 is_kept = child["Node Type"] == "Materialize"
                 often = times if is_kept else times * max(outer_rows, 1.0)
@@ -175,13 +179,32 @@ def scans_of(plan: Node) -> dict[TableName, float]:
 
 
 def runs_of_subplans(node: Node) -> float:
-    """How often a node runs its subplans, by how much more it costs than what it reads from."""
-    costs: dict[bool, float] = {True: 0.0, False: 0.0}
-    for one in node.get("Plans", ()):
-        if (relation := one.get("Parent Relationship")) != "InitPlan":
-            costs[relation == "SubPlan"] += float(one["Total Cost"])
-    own = float(node["Total Cost"]) - costs[False]
-    return max(own / costs[True], 1.0) if costs[True] else 1.0
+    """How often a node runs its subplans, by how much more it costs than what it reads from; of a
+    table, whose own cost is not told, by the rows, unless they decide which rows it gives."""
+    subplans = cost_of_subplans(node)
+    if not subplans:
+        return 1.0
+    own = float(node["Total Cost"]) - sum(
+        float(one["Total Cost"])
+        for one in node.get("Plans", ())
+        if one.get("Parent Relationship") not in _ASIDE
+    )
+    runs = max(own / subplans, 1.0)
+    return min(max(float(node["Plan Rows"]), 1.0), runs) if _are_given(node) else runs
+
+
+def cost_of_subplans(node: Node) -> float:
+    """What all subplans of a node cost once."""
+    return sum(
+        float(one["Total Cost"])
+        for one in node.get("Plans", ())
+        if one.get("Parent Relationship") == "SubPlan"
+    )
+
+
+def _are_given(node: Node) -> bool:
+    """Whether it reads a table, and its subplans only say more of the rows that it gives."""
+    return table_of(node) is not None and "SubPlan" not in node.get("Filter", "")
 
 
 def given_of(plan: Node) -> dict[TableName, float]:
