@@ -117,6 +117,24 @@ async def test_what_helps_only_together_on_two_tables_is_found_before_much_else_
     assert plans.asked[len(queries)] == (join, frozenset({A, other}))
 
 
+async def test_what_saves_most_comes_first_also_if_it_was_first_seen_beside_another() -> None:
+    other = Index(TableName("", "u"), (Key("d"), Key("c")))
+    join = "SELECT 6 FROM t JOIN u ON t.a = u.c WHERE u.d = $1"
+    helped = {NONE: 900.0, frozenset({A}): 300.0, frozenset({A, other}): 10.0}
+    hopeless = [f"SELECT {number} FROM t WHERE b = $1 AND c = $2" for number in range(10, 60)]
+    known = {one: {NONE: 1000.0} for one in hopeless}
+    plans = Plans(known | {join: helped, ONLY_C: {NONE: 2000.0, frozenset({C}): 1810.0}})
+    result = await found(
+        plans,
+        *[query(one) for one in (*hopeless, join, ONLY_C)],
+        candidates=(C, B, AB, A, other),
+        max_indexes=None,
+        budget_bytes=60,
+        sizes=(10, 10, 15, 10, 15),
+    )
+    assert [one.index for one in result.chosen] == [A, other, C]
+
+
 CANDIDATES = (A, B, AB, C)
 NEEDS = st.frozensets(st.sampled_from(CANDIDATES), min_size=1, max_size=2)
 

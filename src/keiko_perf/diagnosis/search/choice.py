@@ -52,6 +52,14 @@ class Choice(Weighing):
         self._nomination.forget_who_pays()
         return await self._settled(self._nomination.packed(start), self._nomination)
 
+    def most_useful_first(self, order: list[int]) -> list[int]:
+        """The chosen by what each adds to those before it, as far as that is known by now."""
+        return (
+            order
+            if self._nomination is None
+            else self._by_use(set_of(order), self._nomination.ledger)
+        )
+
     def may_ask(self) -> bool:
         """Whether what was chosen may be asked about once more."""
         return self._nomination is None or not self._nomination.is_spent()

@@ -116,11 +116,11 @@ class Page:
         known = self.asked.get(there)
         if known is not None:
             return known
-        missing = ~there
-        for used, cost in self.plans:
-            if not used & missing:
-                return cost
-        raise KeyError(there)  # each statement was asked about without any
+        return next(cost for used, cost in self.plans if not used & ~there)
+
+    def cheapest(self, there: Bits) -> Bits:
+        """What the cheapest known plan uses of what stands for a set."""
+        return next(used for used, _ in self.plans if not used & ~there)
 
 
 class Ledger:
@@ -268,6 +268,7 @@ class Hopes(Ledger):
         self._trusted: dict[int, tuple[int, float]] = {}
         self._best_first = {number: self._by_table(number) for number in weighing.live}
         self._beginning: dict[Bits, Bits] = {}
+        self._beside: dict[Bits, Bits] = {}
 
     def _expectations(self, number: int) -> Iterator[tuple[int, float]]:
         """What each candidate that stands for others might save a statement."""
@@ -314,8 +315,12 @@ class Hopes(Ledger):
         if there in page.asked:
             return sure
         nothing = page.sure(0)
-        expected = self._trust(page) * self._expected_of(page.number, there)
+        trust = self._trust(page)
+        expected = trust * self._expected_of(page.number, there)
         hoped = min(sure, nothing - expected)
+        if there & page.used:
+            untouched = there & ~self._on_the_tables_of(page.cheapest(there))
+            hoped = min(hoped, sure - trust * self._expected_of(page.number, untouched))
         for one, parts in page.several:
             used = one.used & there
             if one.cost < hoped and used and used != one.used:
@@ -340,6 +345,17 @@ class Hopes(Ledger):
         if known is None:
             costs = [one.cost for one in page.known if not parts & ~one.asked]
             known = page.said[parts] = max(costs, default=0.0)
+        return known
+
+    def _on_the_tables_of(self, some: Bits) -> Bits:
+        """The candidates on the same tables as some."""
+        known = self._beside.get(some)
+        if known is None:
+            candidates = self._costs.candidates
+            tables = {candidates[bit].table for bit in bits_of(some)}
+            known = self._beside[some] = set_of(
+                bit for bit, one in enumerate(candidates) if one.table in tables
+            )
         return known
 
     def _alike_in(self, some: Bits) -> Bits:

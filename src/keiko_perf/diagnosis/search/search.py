@@ -140,7 +140,7 @@ class Search:
             pays=self.pays,
             base=self.worth.cost_before,
         )
-        order = await self.proving.best(choice)
+        order = choice.most_useful_first(await self.proving.best(choice))
         chosen = await self._described(order, choice)
         refusals = await Refusing(self.worth, self.proving, choice, set_of(order)).all()
         return Found(
@@ -188,7 +188,7 @@ class Search:
         return not self.proving.barred >> bit & 1 and self.worth.pays(bit, gains)
 
     async def _described(self, order: list[int], choice: Choice) -> list[Chosen]:
-        """The chosen with what each adds to those before it; the best for its size first."""
+        """The chosen with what each adds to those before it."""
         found = []
         before, everything = 0, set_of(order)
         for bit in order:
