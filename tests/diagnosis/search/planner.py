@@ -31,6 +31,7 @@ class Plans:
     plans: dict[str, dict[frozenset[Index], float]]
     visits: dict[tuple[str, frozenset[Index]], Visit] = field(default_factory=dict)
     impossible: frozenset[Index] = NONE
+    scans: dict[TableName, float] = field(default_factory=dict)
     planner_calls: int = 0
     asked: list[tuple[str, frozenset[Index]]] = field(default_factory=list)
 
@@ -45,7 +46,8 @@ class Plans:
             (cost, sorted(needs)) for needs, cost in self.plans[text].items() if needs <= indexes
         )
         visit = self.visits.get((text, frozenset(needed)))
-        return Price(cost, frozenset(needed), visits=(visit,) if visit else ())
+        visits = (visit,) if visit else ()
+        return Price(cost, frozenset(needed), visits=visits, scans=self.scans)
 
     async def size_bytes(self, index: Index) -> int | None:
         return None

@@ -13,6 +13,7 @@ from tests.diagnosis.search.naive_packing import NaivePacking
 from tests.diagnosis.search.planner import (
     A_AND_C,
     AB,
+    ALONE,
     BOTH,
     NONE,
     ONLY_A,
@@ -29,7 +30,7 @@ from tests.diagnosis.search.planner import (
 )
 
 from keiko_perf.diagnosis.candidates.indexes import Index
-from keiko_perf.diagnosis.schema import Key, Table, TableName
+from keiko_perf.diagnosis.schema import Column, Key, Table, TableName
 from keiko_perf.diagnosis.search.bits import Bits, set_of
 from keiko_perf.diagnosis.search.choice import Limits
 from keiko_perf.diagnosis.search.costs import Costs
@@ -153,6 +154,27 @@ async def test_what_is_hoped_for_takes_as_long_by_the_clock_as_what_is_like_it()
     hopes, a_with_another = Hopes(ledger.weighing), bits(EACH[0]) | 1 << len(ALL)
     assert hopes.most(0, a_with_another) < 50.0
     assert not hopes.pays(0, a_with_another)
+
+
+async def test_beside_a_plan_that_does_more_than_was_foretold_another_table_is_hoped_for() -> None:
+    u = TableName("", "u")
+    other = Index(u, (Key("d"),))
+    join = "SELECT 6 FROM t JOIN u ON t.c = u.c WHERE t.a = $1 AND u.d = $2"
+    columns = {name: Column(name=name, distinct=100_000.0) for name in "acd"}
+    tables = {
+        TABLE: replace(T, columns=columns),
+        u: replace(T, name=u, columns=columns),
+    }
+    plans = Plans({join: {NONE: 1000.0, ALONE: 200.0}}, scans={TABLE: 300.0, u: 180.0})
+    ledger = await ledger_of(
+        plans, budget=9, sizes=(1, 1), asked=(ALONE,), candidates=(A, other), tables=tables
+    )
+    hopes = Hopes(ledger.weighing)
+    hopes.learn()
+    assert hopes.most(0, 0b01) == 200.0
+    by_the_other = 1000.0 - hopes.most(0, 0b10)
+    assert 100.0 < by_the_other <= 180.0
+    assert hopes.most(0, 0b11) == pytest.approx(200.0 - by_the_other)
 
 
 async def test_where_nothing_more_may_be_asked_what_is_known_has_to_do() -> None:
