@@ -107,6 +107,22 @@ def test_a_version_that_never_listens_ends_with_the_sigterm_that_ended_the_compa
     assert not left_behind(file)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_version_is_ended_by_a_signal_that_came_while_it_was_being_started(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "idle.sh"
+    file.write_text(f"kill -{number.value} $PPID\nwhile :; do sleep 1; done")
+    version = shlex.join(["sh", str(file), "{port}"])
+    program = [sys.executable, "-m", "keiko_perf", "load", "ab", version, version]
+    for _ in range(3):
+        done = subprocess.run(
+            [*program, "--url", URL, *SHORT], check=False, capture_output=True, timeout=60
+        )
+        assert done.returncode == 130, done.stderr
+        assert not left_behind(file)
+
+
 def test_commands_may_write_their_results_themselves(tmp_path: Path) -> None:
     plan = Plan(base_url="http://service", load=ConstantRate(50), duration_s=5)
     for name, service_s in (("old", 0.02), ("new", 0.04)):

@@ -16,9 +16,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 import psutil
@@ -31,6 +32,7 @@ _STARTING_S = 60.0
 _LOOK_S = 0.05
 _ENDING_S = 10.0
 _TOLD_BYTES = 2000
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,12 @@ def served(command: str) -> Iterator[Served]:
             cure="Write {port} where its port stands, as in 'uvicorn app:app --port {port}'",
         )
     port = free_port()
-    with _sigterm_as_ctrl_c(), tempfile.TemporaryFile() as said:
-        process = _started(command.replace(PORT, str(port)), said)
-        try:
-            _wait_until_it_listens(process, port, command, said)
-            yield Served(port, process)
-        finally:
-            _end(process)
+    with (
+        tempfile.TemporaryFile() as said,
+        _running(command.replace(PORT, str(port)), said) as process,
+    ):
+        _wait_until_it_listens(process, port, command, said)
+        yield Served(port, process)
 
 
 def made(command: str, file: Path) -> None:
@@ -89,12 +90,9 @@ def made(command: str, file: Path) -> None:
         UsageError: it names no program.
         ServiceUnavailable: it wrote no result.
     """
-    with _sigterm_as_ctrl_c(), tempfile.TemporaryFile() as said:
-        process = _started(command.replace(RESULT, shlex.quote(str(file))), said)
-        try:
+    with tempfile.TemporaryFile() as said:
+        with _running(command.replace(RESULT, shlex.quote(str(file))), said) as process:
             status = process.wait()
-        finally:
-            _end(process)
         if not file.exists():
             raise ServiceUnavailable(
                 f"{command!r} ended with status {status} and wrote no result{_told(said)}",
@@ -103,16 +101,33 @@ def made(command: str, file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, so that what was started is ended by it as well."""
+def _running(command: str, said: IO[bytes]) -> Iterator[psutil.Popen]:
+    """Start *command*, and end it however this ends: Ctrl-C and SIGTERM raise KeyboardInterrupt."""
+    came: list[int] = []
+    with (
+        _handled_by(signal.default_int_handler, signal.SIGTERM),
+        contextlib.ExitStack() as ending,
+    ):
+        # One that comes while it is being started waits until it can be ended.
+        with _handled_by(lambda number, _frame: came.append(number), *_SIGNALS):
+            process = _started(command, said)
+            ending.callback(_end, process)
+        if came:
+            raise KeyboardInterrupt
+        yield process
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None], *numbers: int) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _started(command: str, said: IO[bytes]) -> psutil.Popen:
