@@ -107,12 +107,11 @@ def test_a_version_that_never_listens_ends_with_the_sigterm_that_ended_the_compa
     assert not left_behind(file)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_version_is_ended_by_a_signal_that_came_while_it_was_being_started(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path,
 ) -> None:
     file = tmp_path / "idle.sh"
-    file.write_text(f"kill -{number.value} $PPID\nwhile :; do sleep 1; done")
+    file.write_text("kill -TERM $PPID\nwhile :; do sleep 1; done")
     version = shlex.join(["sh", str(file), "{port}"])
     program = [sys.executable, "-m", "keiko_perf", "load", "ab", version, version]
     for _ in range(3):

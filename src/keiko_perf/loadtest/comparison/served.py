@@ -122,7 +122,9 @@ def _handled_by(handler: Callable[[int, FrameType | None], None], *numbers: int)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in numbers}
+    # What is ignored, as Ctrl-C is by what runs in the background, stays ignored.
+    heeded = [one for one in numbers if signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heeded}
     try:
         yield
     finally:
