@@ -130,11 +130,11 @@ _CASES = (
         what="the URL says what the driver does not know: {said}",
         cure="Leave it out, or write it as libpq does, such as ?connect_timeout=5",
     ),
-)
-_ANY_OTHER = _Case(
-    words="",
-    what="{server} cannot be reached: {said}",
-    cure="Check that PostgreSQL runs there, and host and port of the URL",
+    _Case(
+        words="",  # whatever else
+        what="{server} cannot be reached: {said}",
+        cure="Check that PostgreSQL runs there, and host and port of the URL",
+    ),
 )
 
 
@@ -144,9 +144,7 @@ def connecting_failed(
     """The error of a connection that did not come about."""
     state, said = sqlstate(error), _words(error, address)
     known = "timeout expired" if isinstance(error, TimeoutError) else said
-    case = next(
-        (one for one in _CASES if state in one.states or re.search(one.words, known)), _ANY_OTHER
-    )
+    case = next(one for one in _CASES if state in one.states or re.search(one.words, known))
     what = case.what.format(
         server=address.server,
         host=address.host,

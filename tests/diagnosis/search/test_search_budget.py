@@ -36,6 +36,11 @@ from keiko_perf.diagnosis.search.search import Search
 from keiko_perf.diagnosis.statements.reading import read
 from keiko_perf.diagnosis.statements.workload import Query
 
+HOPELESS = {
+    f"SELECT {number} FROM t WHERE b = $1 AND c = $2": {NONE: 1000.0} for number in range(10, 60)
+}
+"""Many dear statements that nothing helps, each of them worth a question."""
+
 
 async def budgeted(plans: Plans, *queries: Query, budget: float, wide: float = 15) -> set[Index]:
     """What is chosen of indexes that are 10 (one column) and 15 bytes (two columns) large."""
@@ -100,11 +105,8 @@ async def test_two_that_help_only_together_are_found() -> None:
 async def test_what_helps_only_together_on_two_tables_is_found_before_much_else_is_asked() -> None:
     other = Index(TableName("", "u"), (Key("d"), Key("c")))
     join = "SELECT 6 FROM t JOIN u ON t.a = u.c WHERE u.d = $1"
-    # Many dearer statements that nothing helps, each of them worth a question.
-    hopeless = [f"SELECT {number} FROM t WHERE b = $1 AND c = $2" for number in range(10, 60)]
-    known = {one: {NONE: 1000.0} for one in hopeless}
-    plans = Plans(known | {join: {NONE: 900.0, frozenset({A, other}): 10.0}})
-    queries = [query(one) for one in (*hopeless, join)]
+    plans = Plans(HOPELESS | {join: {NONE: 900.0, frozenset({A, other}): 10.0}})
+    queries = [query(one) for one in plans.plans]
     result = await found(
         plans,
         *queries,
@@ -121,12 +123,10 @@ async def test_what_saves_most_comes_first_also_if_it_was_first_seen_beside_anot
     other = Index(TableName("", "u"), (Key("d"), Key("c")))
     join = "SELECT 6 FROM t JOIN u ON t.a = u.c WHERE u.d = $1"
     helped = {NONE: 900.0, frozenset({A}): 300.0, frozenset({A, other}): 10.0}
-    hopeless = [f"SELECT {number} FROM t WHERE b = $1 AND c = $2" for number in range(10, 60)]
-    known = {one: {NONE: 1000.0} for one in hopeless}
-    plans = Plans(known | {join: helped, ONLY_C: {NONE: 2000.0, frozenset({C}): 1810.0}})
+    plans = Plans(HOPELESS | {join: helped, ONLY_C: {NONE: 2000.0, frozenset({C}): 1810.0}})
     result = await found(
         plans,
-        *[query(one) for one in (*hopeless, join, ONLY_C)],
+        *map(query, plans.plans),
         candidates=(C, B, AB, A, other),
         max_indexes=None,
         budget_bytes=60,

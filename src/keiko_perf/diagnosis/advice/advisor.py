@@ -182,19 +182,21 @@ async def _priced(
                 tuple(task.counted_bytes(one, float(size or 0)) for one, size in sizes.items()),
             ),
             upkeep=lambda: {
-                one: found.cost for one, found in _upkeeps(task, session, sizes).items()
+                one: found.cost
+                for one, found in _upkeeps(task, _writes(task, session), sizes).items()
             },
             limits=task.limits,
             in_memory=InMemory(database, sampled).price,
             untold=set_of(at for at, one in enumerate(sizes) if not plain.can_assume(one)),
         )
         found = await search.run()
+        writes = _writes(task, session)
         return Priced(
             found=found,
             refused=refused,
             sizes=sizes,
-            writes=_writes(task, session),
-            upkeeps=_upkeeps(task, session, sizes),
+            writes=writes,
+            upkeeps=_upkeeps(task, writes, sizes),
             verified_by={
                 one.index: _how(one.index, trial, session, pricer) for one in found.chosen
             },
@@ -250,10 +252,9 @@ def _writes(task: Task, session: Remembering) -> dict[TableName, Writes]:
 
 
 def _upkeeps(
-    task: Task, session: Remembering, sizes: Mapping[Index, int | None]
+    task: Task, writes: Mapping[TableName, Writes], sizes: Mapping[Index, int | None]
 ) -> dict[Index, Upkeep]:
     """What the writes of its table would cost each candidate."""
-    writes = _writes(task, session)
     return {
         one: upkeep(
             one,

@@ -157,10 +157,10 @@ def scans_of(plan: Node) -> dict[TableName, float]:
     found: dict[TableName, float] = {}
 
     def walk(node: Node, times: float) -> None:
-        runs = runs_of_subplans(node)
+        runs = _runs_of_subplans(node)
         if name := table_of(node):
             cost = float(node["Total Cost"])
-            cost -= runs * cost_of_subplans(node) if _are_given(node) else 0.0
+            cost -= runs * _cost_of_subplans(node) if _are_given(node) else 0.0
             found[name] = found.get(name, 0.0) + times * max(cost, 0.0)
         children = node.get("Plans", ())
         outer_rows = float(children[0]["Plan Rows"]) if children else 1.0
@@ -178,10 +178,10 @@ def scans_of(plan: Node) -> dict[TableName, float]:
     return found
 
 
-def runs_of_subplans(node: Node) -> float:
+def _runs_of_subplans(node: Node) -> float:
     """How often a node runs its subplans, by how much more it costs than what it reads from; of a
     table, whose own cost is not told, by the rows, unless they decide which rows it gives."""
-    subplans = cost_of_subplans(node)
+    subplans = _cost_of_subplans(node)
     if not subplans:
         return 1.0
     own = float(node["Total Cost"]) - sum(
@@ -193,7 +193,7 @@ def runs_of_subplans(node: Node) -> float:
     return min(max(float(node["Plan Rows"]), 1.0), runs) if _are_given(node) else runs
 
 
-def cost_of_subplans(node: Node) -> float:
+def _cost_of_subplans(node: Node) -> float:
     """What all subplans of a node cost once."""
     return sum(
         float(one["Total Cost"])

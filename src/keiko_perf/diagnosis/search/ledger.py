@@ -114,13 +114,14 @@ class Page:
     def sure(self, there: Bits) -> float:
         """What it costs at most with what stands for a set."""
         known = self.asked.get(there)
-        if known is not None:
-            return known
-        return next(cost for used, cost in self.plans if not used & ~there)
+        return self.cheapest(there)[1] if known is None else known
 
-    def cheapest(self, there: Bits) -> Bits:
-        """What the cheapest known plan uses of what stands for a set."""
-        return next(used for used, _ in self.plans if not used & ~there)
+    def cheapest(self, there: Bits) -> tuple[Bits, float]:
+        """The cheapest known plan with what stands for a set: what it uses of it, and its cost."""
+        for used, cost in self.plans:
+            if not used & ~there:
+                return used, cost
+        raise KeyError(there)  # each statement was asked about without any
 
 
 class Ledger:
@@ -319,7 +320,7 @@ class Hopes(Ledger):
         expected = trust * self._expected_of(page.number, there)
         hoped = min(sure, nothing - expected)
         if there & page.used:
-            untouched = there & ~self._on_the_tables_of(page.cheapest(there))
+            untouched = there & ~self._on_the_tables_of(page.cheapest(there)[0])
             hoped = min(hoped, sure - trust * self._expected_of(page.number, untouched))
         for one, parts in page.several:
             used = one.used & there
